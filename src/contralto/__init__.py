@@ -1,0 +1,2 @@
+"""Contralto."""
+__version__ = "0.1.0"

@@ -1,0 +1,189 @@
+"""The contract: everything that makes weights a model, in one JSON file beside them.
+
+Towers, pixel and text preparation, pooling, score rule, weight file and provenance. Reading is strict: an unknown
+field, a value of another type or a newer version is an error. `Contract.hash` keys every cache.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from contralto.architecture import Bert, CausalText, ImageTower, ResNet, TextTower, ViT
+from contralto.architecture.codec import from_json, to_json
+from contralto.errors import ContractError
+
+VERSION = 1
+FILE_NAME = "contralto.json"
+
+
+@dataclass(frozen=True)
+class Image:
+    """From a decoded picture to embeddings. `size` is (height, width) in pixels; mean and std are of [0, 1] values."""
+
+    tower: ImageTower
+    size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: Literal["shortest", "squash"] = "shortest"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    crop: Literal["center"] = "center"
+    alpha: Literal["white", "drop"] = "white"
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """kind of tokenizer; sha256 of its vocabulary; file beside the weights, or null if Contralto ships it."""
+
+    kind: Literal["clip-bpe", "wordpiece"]
+    sha256: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """From a string to embeddings. `context`: most tokens, both ends included; `pad`: id that fills the rest."""
+
+    tower: TextTower
+    tokenizer: Tokenizer
+    context: int
+    pad: int = 0
+    clean: Literal["clip", "none"] = "clip"
+    pool: Literal["eot", "mean", "first"] = "eot"
+
+
+@dataclass(frozen=True)
+class Score:
+    """softmax over scale * cosine, or the sigmoid of scale * cosine + bias."""
+
+    rule: Literal["softmax", "sigmoid"] = "softmax"
+    scale: float = 100.0
+    bias: float | None = None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weight file beside the contract. dtype is how matrices are stored; computing is in float32."""
+
+    file: str
+    sha256: str
+    dtype: Literal["float32", "float16", "bfloat16", "int8"]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the weights are from; free text, null where nobody has said."""
+
+    source: str | None = None
+    trained_on: str | None = None
+    converted_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A model, completely stated. `licence` is null where none was given: it is never assumed."""
+
+    name: str
+    image: Image
+    text: Text
+    embedding: int
+    score: Score = Score()
+    weights: Weights | None = None
+    provenance: Provenance = Provenance()
+    licence: str | None = None
+    contract: int = VERSION
+
+    def __post_init__(self) -> None:
+        _validate(self)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """sha256 (hex) of the canonical JSON: the same for the same contract on every machine."""
+        canonical = json.dumps(to_json(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The text of `contralto.json`."""
+        return json.dumps(to_json(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: str = "contract") -> Contract:
+        """Reads the text of a `contralto.json`; `source` names it in errors. Raises ContractError."""
+        try:
+            value = json.loads(text, object_pairs_hook=_unique)
+        except (ValueError, RecursionError) as error:
+            raise ContractError(f"{source} is not JSON: {error}") from error
+        version = value.get("contract") if isinstance(value, dict) else None
+        if type(version) is not int:
+            raise ContractError(f"{source} is not a Contralto contract: it states no version")
+        if version > VERSION:
+            raise ContractError(f"{source} is of contract version {version}, this contralto reads up to {VERSION}: upgrade")
+        return from_json(cls, value, source)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Contract:
+        """Reads `folder/contralto.json`. Raises ContractError."""
+        path = Path(folder) / FILE_NAME
+        try:
+            return cls.from_json(path.read_bytes(), str(path))
+        except OSError as error:
+            raise ContractError(f"{path}: {error.strerror or error}") from error
+
+    def replace(self, **changes: object) -> Contract:
+        """A copy with these fields changed, validated again."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+def presets() -> list[str]:
+    """Names of the presets that Contralto carries, sorted."""
+    folder = resources.files("contralto.architecture") / "presets"
+    return sorted(p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith(".json"))
+
+
+def preset(name: str) -> Contract:
+    """The contract of a preset: an architecture with everything around it, but no weights. Raises ContractError."""
+    if name not in presets():
+        raise ContractError(f"no preset is called {name!r} (there are: {', '.join(presets())})")
+    file = resources.files("contralto.architecture") / "presets" / f"{name}.json"
+    return Contract.from_json(file.read_bytes(), f"preset {name}")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key occurs twice in one object")
+    return value
+
+
+def _validate(contract: Contract) -> None:
+    """Rules that tie fields together; the codec has checked each alone."""
+    image, text = contract.image, contract.text
+
+    def require(holds: bool, rule: str) -> None:
+        if not holds:
+            raise ContractError(f"contract {contract.name!r}: {rule}")
+
+    require(contract.embedding > 0 and text.context > 1, "embedding and context must be positive")
+    require(all(side > 0 for side in image.size), "image.size must be positive")
+    require(all(value > 0 for value in image.std), "image.std must be positive")
+    require(math.isfinite(contract.score.scale), "score.scale must be finite")
+    if isinstance(image.tower, ViT):
+        require(all(s % image.tower.patch == 0 for s in image.size), "image.size must be a multiple of the patch")
+        require(image.tower.width % image.tower.heads == 0, "image tower's width must be a multiple of its heads")
+    if isinstance(image.tower, ResNet):
+        require(all(s % 32 == 0 for s in image.size), "image.size must be a multiple of 32 for a ResNet")
+    require(text.tower.width % text.tower.heads == 0, "text tower's width must be a multiple of its heads")
+    if isinstance(text.tower, Bert):
+        require(text.pool in ("mean", "first"), "a bert text tower pools by mean or first")
+    if isinstance(text.tower, CausalText):
+        require(text.pool == "eot", "a causal text tower pools at eot")
+    for file in (contract.weights.file if contract.weights else None, text.tokenizer.file):
+        plain = file is None or (Path(file).name == file and file not in ("", ".", ".."))
+        require(plain, f"{file!r} must be a plain file name")
