@@ -124,7 +124,7 @@ class Contract:
         if type(version) is not int:
             raise ContractError(f"{source} is not a Contralto contract: it states no version")
         if version > VERSION:
-            raise ContractError(f"{source} is of contract version {version}, this contralto reads up to {VERSION}: upgrade")
+            raise ContractError(f"{source} is of contract version {version}, this contralto reads {VERSION}: upgrade")
         return from_json(cls, value, source)
 
     @classmethod

@@ -80,7 +80,7 @@ class Stage:
 class EfficientNet:
     """EfficientNet; with squeeze = 0 and relu6 the Lite variants. TensorFlow's SAME padding, mean pooling.
 
-    squeeze: a squeeze-and-excite layer has (channels into its block) // squeeze units (4 in B0 to B7); 0: there is none.
+    squeeze: squeeze-and-excite layers have (channels into their block) // squeeze units (4 in B0 to B7); 0: none.
     top: channels of the last 1x1 convolution, which are the pooled features.
     """
 

@@ -1,0 +1,33 @@
+# Needs only make and Python 3.11 or newer. Everything is installed into .venv, at the versions in constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check clean
+
+demo: .venv/core ## classify and search photographs; no PyTorch
+	$(BIN)/contralto demo
+
+test: .venv/dev check ## everything that must hold before a change lands
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Contralto needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(INSTALL) setuptools
+	@touch $@
+
+.venv/core: .venv/python pyproject.toml constraints.txt
+	$(INSTALL) --no-build-isolation --editable '.[demo]'
+	@touch $@
+
+.venv/dev: .venv/python pyproject.toml constraints.txt
+	$(INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@ .venv/core
+
+clean:
+	rm -rf .venv build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
