@@ -1,0 +1,219 @@
+"""From a file, bytes, a Pillow image or an array to an upright Pillow image, within limits and without global state.
+
+What becomes of each kind of picture, and why:
+
+    RGB, CMYK, YCbCr, LAB, HSV   kept: the reference resizes in the picture's own mode and converts to RGB last
+    L                            kept
+    P, 1                         kept; Pillow resizes these two without interpolation, and so does the reference
+    RGBA, LA, P and others       alpha "white": composited onto white at full size, then RGB;
+      with transparency          alpha "drop": kept, so that `transform` resizes and then drops alpha as OpenAI's code
+    I;16, I                      16-bit grey: 65535 -> 255, rounded. The reference clips it to white; we don't
+    F                            grey of 0..1 -> 0..255, or of 0..255 as it is
+
+ICC profiles are ignored, as in the reference. A file is refused, never filled with grey, where Pillow finds it
+truncated; damage inside a JPEG that leaves its end in place cannot be seen by the decoder.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, JpegImagePlugin
+
+from contralto.errors import ImageError, one_line
+from contralto.image.formats import NotAPicture, open_header
+
+MAX_PIXELS = 178_956_970
+MAX_BYTES = 256 * 2**20
+MAX_SIDE = 2**24  # Pillow keeps a pointer a row: a small file that claims 1 x 178,956,970 would cost 1.4 GB in these
+
+Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
+Item: TypeAlias = "Path | bytes | bytearray | memoryview | Image.Image | NDArray[Any]"
+
+
+def decode(
+    item: Item,
+    *,
+    alpha: Literal["white", "drop"] = "white",
+    scaled_to: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+    name: str | None = None,
+) -> Image.Image:
+    """The picture of `item`, upright (EXIF turn applied; an invalid one ignored), first frame, of 8 bits a channel.
+
+    item: a path, the bytes of a file, a Pillow image (at its current frame), or an array uint8 (H, W, 3); also
+        (H, W) grey and (H, W, 4) RGBA. It is never changed, only loaded; the result may share its memory.
+    alpha: what becomes of transparency, see above.
+    scaled_to: None decodes every pixel. A number n lets the JPEG decoder work at 1/2, 1/4 or 1/8 of the size: the
+        smallest of these whose shorter side is still at least 2 n. Other formats and items are not affected.
+    max_pixels: width x height by the header, checked before pixels are decoded (but an icon opens decoded, under
+        Pillow's own limit). No side may exceed 16,777,216.
+    max_bytes: of a file or of bytes, checked before they are read.
+    name: how errors call the item; by default its path, or its kind.
+
+    Raises ImageError for whatever is wrong with the item. Pillow's global settings are neither read nor written
+    here, but Pillow's readers heed two of them: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice that many pixels are
+    refused, whatever max_pixels says), and ImageFile.LOAD_TRUNCATED_IMAGES, with which truncated files would pass.
+    """
+    with _reasons(_name(item) if name is None else name), _opened(item, max_bytes) as image:
+        _check_pixels(image, max_pixels)
+        if scaled_to is not None and isinstance(image, JpegImagePlugin.JpegImageFile) and image is not item:
+            image.draft(None, (2 * scaled_to, 2 * scaled_to))
+        image.load()
+        _check_pixels(image, max_pixels)
+        return _eight_bits(_upright(image), alpha)
+
+
+class _Refused(Exception):
+    """Carries a reason that is already worded."""
+
+
+def _name(item: Item) -> str:
+    if isinstance(item, str | os.PathLike):
+        return os.fsdecode(item)
+    if isinstance(item, Image.Image):
+        return os.fsdecode(getattr(item, "filename", "")) or "Pillow image"
+    return "bytes" if isinstance(item, bytes | bytearray | memoryview) else "array"
+
+
+@contextmanager
+def _reasons(name: str) -> Iterator[None]:
+    """Turns whatever goes wrong with one item into an ImageError that names it. Pillow's readers meet bytes from
+    strangers: anything that they raise, down to IndexError, is a fact about the file."""
+    try:
+        yield
+    except (_Refused, NotAPicture) as error:
+        raise ImageError(name, str(error)) from error.__cause__
+    except MemoryError as error:
+        raise ImageError(name, "needs more memory than there is") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(name, f"is over Pillow's own limit: {one_line(str(error))}") from error
+    except Exception as error:
+        detail = one_line(str(error) or type(error).__name__, 150)
+        if isinstance(error, SyntaxError) and isinstance(error.__cause__, struct.error | IndexError | EOFError):
+            detail = "its header is incomplete"  # says more than "unpack requires 4 bytes"
+        raise ImageError(name, f"is damaged or truncated: {detail}") from error
+
+
+@contextmanager
+def _opened(item: Item, max_bytes: int) -> Iterator[Image.Image]:
+    """The picture with its header read, and its file open."""
+    if isinstance(item, Image.Image):
+        yield item
+    elif isinstance(item, bytes | bytearray | memoryview):
+        _check_bytes(memoryview(item).nbytes, max_bytes)
+        yield open_header(io.BytesIO(item))
+    elif isinstance(item, str | os.PathLike):
+        with _open_file(item) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise _Refused("is not a regular file")
+            _check_bytes(status.st_size, max_bytes)
+            yield open_header(file, os.fsdecode(item))
+    else:
+        yield _from_array(item)
+
+
+def _open_file(path: Path) -> BinaryIO:
+    """Opens without waiting: a FIFO that nobody writes to must not hang us."""
+    try:
+        return open(path, "rb", opener=lambda p, flags: os.open(p, flags | getattr(os, "O_NONBLOCK", 0)))
+    except OSError as error:
+        raise _Refused(f"cannot be opened: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL, or letters that the file system's encoding does not have
+        raise _Refused(f"cannot be a file name: {error}") from error
+
+
+def _check_bytes(size: int, limit: int) -> None:
+    if size == 0:
+        raise _Refused("is empty (0 bytes)")
+    if size > limit:
+        raise _Refused(f"has {size:,} bytes, over the limit of {limit:,}")
+
+
+def _check_pixels(image: Image.Image, limit: int) -> None:
+    width, height = image.size
+    if width * height > limit:
+        raise _Refused(f"has {width:,} x {height:,} pixels, over the limit of {limit:,}")
+    if max(width, height) > MAX_SIDE:
+        raise _Refused(f"has {width:,} x {height:,} pixels, over the limit of {MAX_SIDE:,} a side")
+    if width * height == 0:
+        raise _Refused("has no pixels")
+
+
+def _from_array(item: object) -> Image.Image:
+    array = np.asarray(item)
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and channels not in (3, 4)):
+        what = f"{type(item).__name__}, {array.dtype} of shape {array.shape}"
+        raise _Refused(f"is {what}: not a path, bytes, a Pillow image or an array uint8 (H, W, 3)")
+    if array.size == 0:
+        raise _Refused("has no pixels")
+    return Image.fromarray(array)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF (or, without it, XMP) says."""
+    image.load()  # first: in a PNG the EXIF chunk may stand after the pixels
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a nonsense EXIF block says nothing about the pixels
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _eight_bits(image: Image.Image, alpha: Literal["white", "drop"]) -> Image.Image:
+    """In a mode of 8 bits a channel, without transparency if alpha is "white"."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _grey(image, alpha)
+    if image.mode in ("RGBa", "La", "PA"):
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    if alpha == "drop" or not image.has_transparency_data:
+        return image
+    if image.mode == "P":
+        image = image.copy()  # Pillow's conversion writes the alphas into the palette of its input
+    colours = image if image.mode == "RGBA" else image.convert("RGBA")
+    onto = Image.new("RGB", image.size, "white")
+    onto.paste(colours, mask=colours)
+    return onto
+
+
+def _grey(image: Image.Image, alpha: Literal["white", "drop"]) -> Image.Image:
+    """Wide grey as L. A file doesn't state the range of 32-bit integers or of floats, so what is outside the two
+    ranges in use is refused rather than clipped."""
+    values = np.asarray(image)
+    low, high = values.min(), values.max()
+    if image.mode == "F":
+        if not (low >= 0 and high <= 255):  # NaN too
+            raise _Refused(f"is float grey of {low:g}..{high:g}: neither 0..1 nor 0..255")
+        grey = np.rint(values * 255 if high <= 1 else values).astype(np.uint8)
+    else:
+        if low < 0 or high > 65535:
+            raise _Refused(f"is 32-bit grey of {low}..{high}: only 0..65535 is understood")
+        wide = values.astype(np.uint16)
+        grey = (wide // 257).astype(np.uint8)
+        grey += wide % 257 > 128
+    key = image.info.get("transparency")
+    if alpha == "white" and isinstance(key, int):
+        grey[values == key] = 255
+    return Image.fromarray(grey)

@@ -1,0 +1,85 @@
+"""The exact CLIP preprocessing: resize, centre crop, RGB, scale to [0, 1], normalise. Bit for bit OpenAI's, by Pillow.
+
+The order matters. The picture is resized in its own mode and becomes RGB only after the crop; hence palette and
+1-bit pictures are resized without interpolation (Pillow does not mix palette indices), RGBA and LA with colours
+weighted by alpha, which is then dropped, and CMYK before its conversion. `decode` says which modes arrive here.
+
+Source: Radford et al. 2021 with the reference code's `_transform`; sizes and offsets as torchvision computes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from contralto import contract
+from contralto.image import window
+
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+
+# A resized picture up to this size (64 MiB), or to its source's, is made whole; a larger one only where the crop is.
+PLAIN_PIXELS = 2**24
+
+
+def pixels(image: Image.Image, spec: contract.Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """float32 (3, H, W): ((uint8 / 255) - mean) / std, each step in float32, as the reference's tensors do it.
+
+    image: as `decode` returns it; any of Pillow's 8-bit modes. It is not changed.
+    out: an array of that shape to be filled and returned, such as a row of a batch.
+    Raises ImageError for a palette picture too long and thin to be resized in bounded memory (see `window`).
+    """
+    if out is None:
+        out = np.empty((3, *spec.size), np.float32)
+    np.divide(resized(image, spec).transpose(2, 0, 1), np.float32(255), out=out)
+    out -= np.asarray(spec.mean, np.float32)[:, None, None]
+    out /= np.asarray(spec.std, np.float32)[:, None, None]
+    return out
+
+
+def batch(images: Sequence[Image.Image], spec: contract.Image) -> NDArray[np.float32]:
+    """float32 (N, 3, H, W): `pixels` of each picture, in one array."""
+    out = np.empty((len(images), 3, *spec.size), np.float32)
+    for image, row in zip(images, out, strict=True):
+        pixels(image, spec, out=row)
+    return out
+
+
+def resized(image: Image.Image, spec: contract.Image) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3): the picture at the tower's size. May be read-only."""
+    height, width = spec.size
+    resample = FILTERS[spec.interpolation]
+    if spec.resize == "squash":
+        small = image.resize((width, height), resample)
+    else:
+        full = _covering(image.size, (width, height))
+        left, top = _centred(full[0], width), _centred(full[1], height)
+        box = (left, top, left + width, top + height)
+        if full[0] * full[1] <= max(PLAIN_PIXELS, image.width * image.height):
+            small = image.resize(full, resample).crop(box)
+        else:
+            small = window.enlarge(image, full, resample, box)
+    return np.asarray(_rgb(small))
+
+
+def _covering(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The smallest (width, height) of the picture's shape that covers the target. For a square one this is the
+    reference's rule: the shorter side is n, the longer one floor(n * long / short)."""
+    (width, height), (to_width, to_height) = size, target
+    if to_width * height >= to_height * width:
+        return to_width, int(to_width * height / width)
+    return int(to_height * width / height), to_height
+
+
+def _centred(full: int, part: int) -> int:
+    """Where the crop starts: half the margin, a half rounded to even."""
+    return round((full - part) / 2)
+
+
+def _rgb(small: Image.Image) -> Image.Image:
+    if small.mode == "RGB":
+        return small
+    small.info.pop("transparency", None)  # alpha is dropped here, and Pillow would warn of it
+    return small.convert("RGB")

@@ -1,0 +1,20 @@
+"""The plain pipeline, as OpenAI's code does it with Pillow and torch."""
+
+import numpy as np
+import torch
+from noise_pictures import MEAN, STD
+from PIL import Image
+
+
+def plain_resize(image, n, resample=Image.Resampling.BICUBIC):
+    short, long = sorted(image.size)
+    other = int(n * long / short)
+    image = image.resize((n, other) if image.width <= image.height else (other, n), resample)
+    left, top = int(round((image.width - n) / 2.0)), int(round((image.height - n) / 2.0))  # noqa: RUF046
+    return image.crop((left, top, left + n, top + n)).convert("RGB")
+
+
+def normalised(image):
+    value = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
+    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
+    return value.sub_(mean).div_(std).numpy()
