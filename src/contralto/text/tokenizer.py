@@ -1,0 +1,185 @@
+"""Texts to the ids that a text tower reads.
+
+    tokenizer = load(contract.text, folder)
+    tokenizer.tokenize(["a dog", "a cat"])      # int64 (2, context)
+
+CLIP's markers "<|startoftext|>" and "<|endoftext|>" inside a text are the special tokens, as in OpenAI's code, unless
+punctuation stands right before them; the text tower does not see what follows an end token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import reprlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto import contract
+from contralto.errors import ContractError, TextError
+from contralto.text import bpe
+from contralto.text.clean import clean
+from contralto.text.wordpiece import WordPiece
+
+
+def load(spec: contract.Text, folder: str | Path | None = None) -> Tokenizer:
+    """The tokenizer that a contract states; `folder` holds its vocabulary file if it has one of its own.
+
+    Raises ContractError if the vocabulary is missing, damaged or not the one whose sha256 the contract gives.
+    """
+    stated = spec.tokenizer
+    if stated.kind == "clip-bpe":
+        if stated.file is not None:
+            raise ContractError(f"tokenizer.file is {stated.file!r}: clip-bpe is built in, it must be null")
+        _check("contralto/text/clip-bpe.bin", bpe.SHA256, stated.sha256)
+        return Tokenizer(spec, bpe.shipped())
+    if stated.file is None or folder is None:
+        raise ContractError("a wordpiece tokenizer needs its vocabulary: tokenizer.file beside the weights")
+    path = Path(folder) / stated.file
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ContractError(f"{path}: {error.strerror or error}: the tokenizer's vocabulary is needed") from error
+    _check(str(path), hashlib.sha256(data).hexdigest(), stated.sha256)
+    return Tokenizer(spec, WordPiece(data, str(path)))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One text of many that has no row."""
+
+    index: int
+    error: TextError
+
+
+class Tokenized(NamedTuple):
+    """Rows of the texts that could be used, in order; indices of those that were cut; those that failed."""
+
+    ids: NDArray[np.int64]
+    cut: list[int]
+    failures: list[Failure]
+
+
+class Vocabulary(Protocol):
+    """What bpe.BytePairs and wordpiece.WordPiece have in common."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    def __len__(self) -> int: ...
+    def ids(self, text: str) -> list[int]: ...
+    def text(self, ids: Iterable[int]) -> str: ...
+
+
+class Tokenizer:
+    """Cleaning, vocabulary and framing together. Safe to share between threads and across fork."""
+
+    def __init__(self, spec: contract.Text, vocabulary: Vocabulary) -> None:
+        self.context, self.pad = spec.context, spec.pad
+        self._clean = spec.clean
+        self._vocabulary = vocabulary
+        self._words = _Words(vocabulary)
+
+    def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int64]:
+        """int64 (N, context): start, the text's tokens, end, then the contract's pad. One str is a list of one.
+
+        Raises TextError, naming index and beginning, for the first text that is over-long (unless `truncate`, which
+        keeps the first context - 1 ids and the end token), not a str, or not valid Unicode.
+        """
+        result = self.tokenize_each(texts, truncate)
+        if result.failures:
+            raise result.failures[0].error
+        return result.ids
+
+    def tokenize_each(self, texts: str | Sequence[str], truncate: bool = False) -> Tokenized:
+        """As `tokenize`, but a text that fails costs only its own row, and the texts that were cut are named."""
+        rows: list[list[int]] = []
+        cut: list[int] = []
+        failures: list[Failure] = []
+        for index, text in enumerate([texts] if isinstance(texts, str) else texts):
+            try:
+                row = self.encode(text)
+                if len(row) > self.context:
+                    if not truncate:
+                        limit = f"the limit is {self.context}: shorten it or ask for truncation"
+                        raise TextError(text, f"{len(row)} tokens, {limit}")
+                    row[self.context - 1 :] = [self._vocabulary.end]
+                    cut.append(index)
+            except TextError as error:
+                failures.append(Failure(index, TextError(f"text {index} {_beginning(text)}", error.reason)))
+            else:
+                rows.append(row)
+        return Tokenized(self._padded(rows), cut, failures)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of one text, start and end included, of any length. Raises TextError if it is not valid Unicode."""
+        found = [self._vocabulary.start]
+        # No token holds a space, so the parts between spaces can be looked up one by one.
+        for word in clean(_unicode(text), self._clean).split(" "):
+            found += self._words[word]
+        found.append(self._vocabulary.end)
+        return found
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of one row, as the vocabulary spells it: up to the first end token, without a leading start token.
+
+        Lossy: lower case, a space after every word and mark. Raises TextError for an id outside the vocabulary.
+        """
+        row = [int(number) for number in ids]
+        if wrong := [number for number in row if not 0 <= number < len(self._vocabulary)]:
+            raise TextError(str(wrong[0]), f"not an id of a vocabulary of {len(self._vocabulary)}")
+        if self._vocabulary.end in row:
+            row = row[: row.index(self._vocabulary.end)]
+        return self._vocabulary.text(row[1:] if row[:1] == [self._vocabulary.start] else row)
+
+    def _padded(self, rows: list[list[int]]) -> NDArray[np.int64]:
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        ids = np.full((len(rows), self.context), self.pad, np.int64)
+        ids[np.arange(self.context) < lengths[:, None]] = [number for row in rows for number in row]
+        return ids
+
+
+class _Words(dict[str, list[int]]):
+    """Ids of the words seen lately. Needs no lock: the worst that a race does is to encode a word twice."""
+
+    MOST, LONGEST = 32_768, 32  # words, characters: some 10 MB when full of English, 50 MB at the very worst
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self._vocabulary = vocabulary
+
+    def __missing__(self, word: str) -> list[int]:
+        ids = self._vocabulary.ids(word)
+        if len(word) <= self.LONGEST:
+            if len(self) >= self.MOST:
+                self.clear()
+            self[word] = ids
+        return ids
+
+
+def _unicode(text: str) -> str:
+    """`text`, with surrogate pairs joined, which UTF-16 systems leave behind. Raises TextError for a lone surrogate."""
+    if not isinstance(text, str):
+        raise TextError(_beginning(text), f"a text must be a str, not {type(text).__name__}")
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise TextError(_beginning(text), "holds half of a surrogate pair, so it is not valid Unicode") from error
+
+
+def _beginning(text: object) -> str:
+    if not isinstance(text, str):
+        return reprlib.repr(text)
+    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
+
+
+def _check(source: str, found: str, stated: str) -> None:
+    if found != stated:
+        raise ContractError(f"{source} has sha256 {found}, the contract states {stated}: it is another vocabulary")

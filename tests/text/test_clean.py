@@ -1,0 +1,55 @@
+import html
+
+import ftfy
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contralto.errors import TextError
+from contralto.text.clean import clean, repair
+
+ASCII = st.text(st.characters(max_codepoint=127))
+
+
+@given(ASCII)
+def test_the_fast_path_equals_the_rule_on_ascii(text: str) -> None:
+    assert clean(text, "clip") == repair(text)
+
+
+@given(st.lists(st.sampled_from([*"\t\n\v\f\r\x1b\x1c\x1f &;#<aZ~\x7f", "&lt", "\x1b[1m", "\r\n", "amp"])).map("".join))
+def test_the_fast_path_equals_the_rule_on_its_edge(text: str) -> None:
+    assert clean(text, "clip") == repair(text)
+
+
+@given(st.text())
+def test_the_rule_is_the_published_sequence(text: str) -> None:
+    expected = html.unescape(html.unescape(ftfy.fix_text(text))).strip()
+    assert clean(text, "clip") == regex.sub(r"\s+", " ", expected).strip().lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  A Photo\tof\r\na  CAT ", "a photo of a cat"),
+        ("&amp;lt;b&amp;gt;", "<b>"),
+        ("it’s ﬁne", "it's fine"),
+        ("schÃ¶n, doesnâ€™t", "schön, doesn't"),
+        ("a\u3000b\u2028c", "a b c"),
+        ("null\x00 bell\x07", "null bell"),
+        ("ΟΔΥΣΣΕΥΣ", "οδυσσευς"),
+        ("", ""),
+    ],
+)
+def test_clip_by_hand(text: str, expected: str) -> None:
+    assert clean(text, "clip") == expected
+
+
+@given(st.text())
+def test_none_changes_nothing(text: str) -> None:
+    assert clean(text, "none") == text
+
+
+def test_a_character_number_without_end_is_an_error_of_ours() -> None:
+    with pytest.raises(TextError, match="more than 4,300 digits"):
+        clean("&#" + "9" * 5000 + ";", "clip")
