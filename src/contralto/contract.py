@@ -11,17 +11,19 @@ import functools
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from contralto.architecture import Bert, CausalText, ImageTower, ResNet, TextTower, ViT
+from contralto.architecture import Bert, CausalText, EfficientNet, ImageTower, ResNet, TextTower, ViT
 from contralto.architecture.codec import from_json, to_json
 from contralto.errors import ContractError
 
 VERSION = 1
 FILE_NAME = "contralto.json"
+LARGEST = 2**20  # of any size in a tower: a stranger's contract must not ask for a billion layers
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ class Contract:
     @functools.cached_property
     def hash(self) -> str:
         """sha256 (hex) of the canonical JSON: the same for the same contract on every machine."""
-        canonical = json.dumps(to_json(self), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        exact = from_json(Contract, to_json(self))  # as a reader of the file sees it: 1 given for 1.0 is 1.0
+        canonical = json.dumps(to_json(exact), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_json(self) -> str:
@@ -123,6 +126,8 @@ class Contract:
         version = value.get("contract") if isinstance(value, dict) else None
         if type(version) is not int:
             raise ContractError(f"{source} is not a Contralto contract: it states no version")
+        if version < 1:
+            raise ContractError(f"{source} is of contract version {version}, which never was")
         if version > VERSION:
             raise ContractError(f"{source} is of contract version {version}, this contralto reads {VERSION}: upgrade")
         return from_json(cls, value, source)
@@ -173,12 +178,20 @@ def _validate(contract: Contract) -> None:
     require(contract.embedding > 0 and text.context > 1, "embedding and context must be positive")
     require(all(side > 0 for side in image.size), "image.size must be positive")
     require(all(value > 0 for value in image.std), "image.std must be positive")
-    require(math.isfinite(contract.score.scale), "score.scale must be finite")
+    require(0 < contract.score.scale < math.inf, "score.scale must be positive and finite")
+    for tower in (image.tower, text.tower):
+        sizes = all(0 < number <= LARGEST for number in _numbers(to_json(tower)))
+        require(sizes, f"the numbers of a {tower.kind} tower must be positive and at most {LARGEST}")
     if isinstance(image.tower, ViT):
         require(all(s % image.tower.patch == 0 for s in image.size), "image.size must be a multiple of the patch")
         require(image.tower.width % image.tower.heads == 0, "image tower's width must be a multiple of its heads")
     if isinstance(image.tower, ResNet):
         require(all(s % 32 == 0 for s in image.size), "image.size must be a multiple of 32 for a ResNet")
+        require(image.tower.width % 2 == 0, "a ResNet's width must be even")
+        require(32 * image.tower.width % image.tower.heads == 0, "32 x a ResNet's width must be a multiple of heads")
+    if isinstance(image.tower, EfficientNet):
+        narrowest = min([image.tower.stem, *(stage.channels for stage in image.tower.stages)])
+        require(0 <= image.tower.squeeze <= narrowest, "squeeze must be at least 0 and leave each block a unit")
     require(text.tower.width % text.tower.heads == 0, "text tower's width must be a multiple of its heads")
     if isinstance(text.tower, Bert):
         require(text.pool in ("mean", "first"), "a bert text tower pools by mean or first")
@@ -187,3 +200,12 @@ def _validate(contract: Contract) -> None:
     for file in (contract.weights.file if contract.weights else None, text.tokenizer.file):
         plain = file is None or (Path(file).name == file and file not in ("", ".", ".."))
         require(plain, f"{file!r} must be a plain file name")
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[float]:
+    """All sizes and epsilons in the JSON of a tower; `squeeze` may be 0 and has its own rule."""
+    if isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _numbers(child, str(key))
+    elif isinstance(value, int | float) and not isinstance(value, bool) and name != "squeeze":
+        yield value

@@ -74,9 +74,13 @@ def _read_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise ContractError(f"{where} must be finite, got {value}")
-        return float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # an integer of more than 308 digits
+            number = math.inf
+        if not math.isfinite(number):
+            raise ContractError(f"{where} must be finite, got {_shown(value)}")
+        return number
     if hint in (int, str, bool) and type(value) is hint:
         return value
     raise ContractError(f"{where} must be of type {hint.__name__}, got {_shown(value)}")

@@ -1,0 +1,156 @@
+"""What several towers share: attention, MLP, the pre-norm Transformer block, norms, heads.
+
+Shapes are in comments: N items, L tokens, W width, H heads, C channels, E embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from contralto import architecture
+from contralto.architecture.towers import Activation
+
+
+class Block(nn.Module):
+    """Pre-norm Transformer block (Radford et al. 2021): x += attention(norm(x)); x += mlp(norm(x))."""
+
+    def __init__(self, width: int, heads: int, mlp: int, activation: Activation, eps: float) -> None:
+        super().__init__()
+        self.norm1 = LayerNorm(width, eps)
+        self.attention = Attention(width, heads)
+        self.norm2 = LayerNorm(width, eps)
+        self.mlp = MLP(width, mlp, activation)
+
+    def forward(self, x: Tensor, causal: bool = False) -> Tensor:
+        """(N, L, W) -> (N, L, W)."""
+        x = x + self.attention(self.norm1(x), causal=causal)
+        x = x + self.mlp(self.norm2(x))
+        return x
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with separate q, k, v: adapters name them, and no fused weight needs splitting."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(width, width)
+        self.k = nn.Linear(width, width)
+        self.v = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+        """(N, L, W) -> (N, L, W). mask: bool, broadcast to (N, H, L, L), true where a key may be seen."""
+        x = attend(self.q(x), self.k(x), self.v(x), self.heads, mask, causal)
+        x = self.out(x)
+        return x
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+    """softmax(q k^T / sqrt(W / H)) v in each head: q (N, Q, W), k and v (N, L, W) -> (N, Q, W)."""
+    q, k, v = (t.reshape(*t.shape[:2], heads, -1).transpose(1, 2) for t in (q, k, v))  # (N, H, Q or L, W / H)
+    x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)  # (N, H, Q, W / H)
+    return x.transpose(1, 2).flatten(2)  # (N, Q, W)
+
+
+class MLP(nn.Module):
+    """down(activation(up(x))), position by position."""
+
+    def __init__(self, width: int, hidden: int, activation: Activation) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, hidden)
+        self.activation = ACTIVATIONS[activation]
+        self.down = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., W) -> (..., W)."""
+        x = self.down(self.activation(self.up(x)))
+        return x
+
+
+def quickgelu(x: Tensor) -> Tensor:
+    """x sigmoid(1.702 x): OpenAI's stand-in for GELU. Its weights lose points, silently, under the exact GELU."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "quickgelu": quickgelu,
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "silu": F.silu,
+}
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation over the last dimension, computed in float32 whatever the working dtype, and cast back."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., W) -> (..., W)."""
+        return F.layer_norm(x.float(), self.weight.shape, self.weight.float(), self.bias.float(), self.eps).to(x.dtype)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation of (N, C, h, w). PyTorch's has a batch counter as well, which is no part of a model."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Running statistics in eval mode; in training mode the batch's own, which then move the running ones."""
+        mean, var = self.running_mean, self.running_var
+        return F.batch_norm(x, mean, var, self.weight, self.bias, training=self.training, eps=self.eps)
+
+
+def head(spec: architecture.Head, width: int, embedding: int) -> LinearHead | ResidualHead:
+    """The head that `spec` describes: pooled features (N, width) -> embeddings (N, embedding)."""
+    if isinstance(spec, architecture.ResidualHead):
+        return ResidualHead(width, embedding, spec.hidden, spec.activation)
+    return LinearHead(width, embedding, spec.bias)
+
+
+class LinearHead(nn.Module):
+    """x W^T (+ b): the projection into the space that pictures and texts share."""
+
+    def __init__(self, width: int, embedding: int, bias: bool) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, embedding, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, W) -> (N, E)."""
+        x = self.linear(x)
+        return x
+
+
+class ResidualHead(nn.Module):
+    """linear(x) + down(activation(up(x))): a small network that corrects the linear map."""
+
+    def __init__(self, width: int, embedding: int, hidden: int, activation: Activation) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, embedding)
+        self.up = nn.Linear(width, hidden)
+        self.activation = ACTIVATIONS[activation]
+        self.down = nn.Linear(hidden, embedding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, W) -> (N, E)."""
+        x = self.linear(x) + self.down(self.activation(self.up(x)))
+        return x

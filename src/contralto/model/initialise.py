@@ -1,0 +1,143 @@
+"""First weights for training from scratch: the paper's code for CLIP's own towers, each other tower's own paper.
+
+What a tower's rule does not name keeps the framework's usual start (`_usual`), drawn from the given generator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from contralto.model.blocks import MLP, Attention, BatchNorm, LayerNorm, LinearHead, ResidualHead
+from contralto.model.efficientnet import EfficientNet
+from contralto.model.resnet import AttentionPool, Bottleneck, ResNet
+from contralto.model.text import Bert, CausalText
+from contralto.model.vit import ViT
+
+if TYPE_CHECKING:
+    from contralto.model.clip import CLIP
+
+M = TypeVar("M", bound=nn.Module)
+
+INITIAL_SCALE = 1 / 0.07  # softmax: Radford et al. 2021, section 2.5
+SIGMOID_SCALE, SIGMOID_BIAS = 10.0, -10.0  # Zhai et al. 2023, section 3.2
+
+
+@torch.no_grad()
+def initialise(clip: CLIP, generator: Generator) -> None:
+    """Sets every parameter and buffer of `clip` in place. All draws come from `generator`, a CPU generator."""
+    for tower in (clip.image, clip.text):
+        for module in tower.modules():
+            _usual(module, generator)
+        _RULES[type(tower)](tower, generator)
+    clip.logit_scale.fill_(math.log(INITIAL_SCALE if clip.logit_bias is None else SIGMOID_SCALE))
+    if clip.logit_bias is not None:
+        clip.logit_bias.fill_(SIGMOID_BIAS)
+
+
+def _usual(module: nn.Module, generator: Generator) -> None:
+    """PyTorch's defaults: uniform within 1 / sqrt(inputs) for maps, ones and zeros for norms."""
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        bound = module.weight[0].numel() ** -0.5
+        module.weight.uniform_(-bound, bound, generator=generator)
+        if module.bias is not None:
+            module.bias.uniform_(-bound, bound, generator=generator)
+    elif isinstance(module, LayerNorm | BatchNorm):
+        module.weight.fill_(1)
+        module.bias.zero_()
+    if isinstance(module, BatchNorm):
+        module.running_mean.zero_()
+        module.running_var.fill_(1)
+
+
+def _vit(tower: ViT, generator: Generator) -> None:
+    """Class token, positions and head scaled by the width; the blocks as PyTorch's fused attention starts them."""
+    width = len(tower.class_token)
+    _normal(tower.class_token, width**-0.5, generator)
+    _normal(tower.positions, width**-0.5, generator)
+    for attention in _of_kind(tower, Attention):
+        bound = (6 / (4 * width)) ** 0.5  # Glorot's bound for the fused (3 W, W) matrix
+        for linear in (attention.q, attention.k, attention.v):
+            linear.weight.uniform_(-bound, bound, generator=generator)
+        _zero_biases(attention)
+    _head(tower.head, width, generator)
+
+
+def _resnet(tower: ResNet, generator: Generator) -> None:
+    """The last gain of each bottleneck is 0, so that it starts as its shortcut; the pool is scaled by its channels."""
+    for block in _of_kind(tower, Bottleneck):
+        block.norm3.weight.zero_()
+    for pool in _of_kind(tower, AttentionPool):
+        std = pool.positions.shape[1] ** -0.5
+        for weight in (pool.positions, pool.q.weight, pool.k.weight, pool.v.weight, pool.out.weight):
+            _normal(weight, std, generator)
+
+
+def _efficientnet(tower: EfficientNet, generator: Generator) -> None:
+    """Convolutions by the number of cells that each input reaches (Tan and Le's code), no bias in the squeeze."""
+    for conv in _of_kind(tower, nn.Conv2d):
+        outputs = conv.out_channels // conv.groups * math.prod(conv.kernel_size)
+        _normal(conv.weight, (2 / outputs) ** 0.5, generator)
+        if conv.bias is not None:
+            conv.bias.zero_()
+    _head(tower.head, tower.head.linear.in_features, generator)
+
+
+def _causal_text(tower: CausalText, generator: Generator) -> None:
+    """Scaled by width, and by depth where a block writes into the residual stream."""
+    width, layers = tower.positions.shape[1], len(tower.blocks)
+    into_stream = width**-0.5 * (2 * layers) ** -0.5
+    _normal(tower.tokens.weight, 0.02, generator)
+    _normal(tower.positions, 0.01, generator)
+    for attention in _of_kind(tower, Attention):
+        for linear in (attention.q, attention.k, attention.v):
+            _normal(linear.weight, width**-0.5, generator)
+        _normal(attention.out.weight, into_stream, generator)
+        _zero_biases(attention)
+    for mlp in _of_kind(tower.blocks, MLP):
+        _normal(mlp.up.weight, (2 * width) ** -0.5, generator)
+        _normal(mlp.down.weight, into_stream, generator)
+    _head(tower.head, width, generator)
+
+
+def _bert(tower: Bert, generator: Generator) -> None:
+    """Every matrix has a deviation of 0.02, every bias is 0 (Devlin et al. 2018, their code)."""
+    _normal(tower.tokens.weight, 0.02, generator)
+    _normal(tower.positions, 0.02, generator)
+    for linear in _of_kind(tower.blocks, nn.Linear):
+        _normal(linear.weight, 0.02, generator)
+    _zero_biases(tower.blocks)
+    _head(tower.head, tower.positions.shape[1], generator)
+
+
+def _head(head: LinearHead | ResidualHead, width: int, generator: Generator) -> None:
+    """The projection scaled by its inputs, without a shift; a residual head's correction starts as usual."""
+    _normal(head.linear.weight, width**-0.5, generator)
+    if head.linear.bias is not None:
+        head.linear.bias.zero_()
+
+
+def _of_kind(module: nn.Module, kind: type[M]) -> Iterator[M]:
+    return (m for m in module.modules() if isinstance(m, kind))
+
+
+def _normal(weight: Tensor, std: float, generator: Generator) -> None:
+    weight.normal_(0, std, generator=generator)
+
+
+def _zero_biases(module: nn.Module) -> None:
+    for linear in _of_kind(module, nn.Linear):
+        linear.bias.zero_()
+
+
+_RULES: dict[type[nn.Module], Callable[[Any, Generator], None]] = {
+    ViT: _vit,
+    ResNet: _resnet,
+    EfficientNet: _efficientnet,
+    CausalText: _causal_text,
+    Bert: _bert,
+}

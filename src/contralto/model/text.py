@@ -1,0 +1,90 @@
+"""The text towers: CLIP's own causal Transformer, and BERT's encoder."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from contralto import architecture
+from contralto.model.blocks import MLP, Attention, Block, LayerNorm, head
+
+
+class CausalText(nn.Module):
+    """CLIP's text tower (Radford et al. 2021): pre-norm blocks, the row at the end-of-text token, head.
+
+    The end-of-text token is the largest id of the vocabulary, so its place is the argmax of the ids (the first one, if
+    a text holds several). Under the causal mask nothing before it can see what follows: padding has no effect, and a
+    batch may be cut to its longest text.
+    """
+
+    def __init__(self, spec: architecture.CausalText, context: int, embedding: int) -> None:
+        super().__init__()
+        self.causal = spec.mask == "causal"
+        self.tokens = nn.Embedding(spec.vocabulary, spec.width)
+        self.positions = nn.Parameter(torch.zeros(context, spec.width))
+        self.blocks = nn.ModuleList(
+            Block(spec.width, spec.heads, spec.mlp, spec.activation, spec.norm_eps) for _ in range(spec.layers)
+        )
+        self.norm_post = LayerNorm(spec.width, spec.norm_eps)
+        self.head = head(spec.head, spec.width, embedding)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (N, L) of integers, L at most the context -> embeddings (N, E)."""
+        x: Tensor = self.head(self.features(ids))
+        return x
+
+    def features(self, ids: Tensor) -> Tensor:
+        """ids (N, L) -> the normalised row at the end-of-text token (N, W)."""
+        x: Tensor = self.tokens(ids) + self.positions[: ids.shape[1]]  # (N, L, W)
+        for block in self.blocks:
+            x = block(x, causal=self.causal)
+        end = ids.argmax(dim=1)  # (N,)
+        x = x[torch.arange(len(ids), device=ids.device), end]  # (N, W)
+        x = self.norm_post(x)  # row by row, so taking the row first is the same
+        return x
+
+
+class Bert(nn.Module):
+    """BERT's encoder (Devlin et al. 2018) for single sentences, pooled over the tokens that are not padding."""
+
+    def __init__(self, spec: architecture.Bert, context: int, pad: int, pool: str, embedding: int) -> None:
+        super().__init__()
+        self.pad, self.pool = pad, pool
+        self.tokens = nn.Embedding(spec.vocabulary, spec.width)
+        self.positions = nn.Parameter(torch.zeros(context, spec.width))  # token type 0 is added in
+        self.norm_embedding = LayerNorm(spec.width, spec.norm_eps)
+        self.blocks = nn.ModuleList(BertBlock(spec) for _ in range(spec.layers))
+        self.head = head(spec.head, spec.width, embedding)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (N, L) of integers, L at most the context, at least one of each row not padding -> embeddings (N, E)."""
+        x: Tensor = self.head(self.features(ids))
+        return x
+
+    def features(self, ids: Tensor) -> Tensor:
+        """ids (N, L) -> the mean of the rows that are not padding, or the first row (N, W)."""
+        real = ids != self.pad  # (N, L)
+        x: Tensor = self.norm_embedding(self.tokens(ids) + self.positions[: ids.shape[1]])  # (N, L, W)
+        for block in self.blocks:
+            x = block(x, mask=real[:, None, None, :])  # every query sees the same keys
+        if self.pool == "first":
+            return x[:, 0]
+        weight = real.to(x.dtype)[:, :, None]  # (N, L, 1)
+        return (x * weight).sum(dim=1) / weight.sum(dim=1)
+
+
+class BertBlock(nn.Module):
+    """Post-norm Transformer block: x = norm(x + attention(x)); x = norm(x + mlp(x))."""
+
+    def __init__(self, spec: architecture.Bert) -> None:
+        super().__init__()
+        self.attention = Attention(spec.width, spec.heads)
+        self.norm1 = LayerNorm(spec.width, spec.norm_eps)
+        self.mlp = MLP(spec.width, spec.mlp, spec.activation)
+        self.norm2 = LayerNorm(spec.width, spec.norm_eps)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(N, L, W) -> (N, L, W). mask: bool (N, 1, 1, L), true where a token is not padding."""
+        x = self.norm1(x + self.attention(x, mask))
+        x = self.norm2(x + self.mlp(x))
+        return x
