@@ -1,2 +1,41 @@
-"""Contralto."""
+"""Contralto: CLIP for Python. Pictures and texts in one space.
+
+    clip = contralto.load()
+    clip.classify("cat.jpg", ["cat", "dog"])
+
+Names are resolved on first use, so that importing contralto costs nothing: no runtime, no Pillow, no PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contralto.contract import Contract
+    from contralto.encoder import Clip, create, load, save
+    from contralto.errors import ContraltoError
+
 __version__ = "0.1.0"
+__all__ = ["Clip", "Contract", "ContraltoError", "__version__", "create", "load", "save"]
+
+_HOMES = {
+    "Clip": "contralto.encoder",
+    "Contract": "contralto.contract",
+    "ContraltoError": "contralto.errors",
+    "create": "contralto.encoder",
+    "load": "contralto.encoder",
+    "save": "contralto.encoder",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'contralto' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # asked for once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,12 @@
+"""Clip: a contract and an engine behind one face; what goes in is named by `items.py`, what comes out by `rows.py`.
+
+Read `clip.py` (the face), then `items.py`, `stream.py` (pictures in threads, in bounded memory), `texts.py`,
+`rows.py` (unit rows and scores), and `source.py` and `native.py` (from a name or folder to a Clip, and back).
+"""
+
+from contralto.encoder.clip import Clip
+from contralto.encoder.items import Failure
+from contralto.encoder.native import create, save
+from contralto.encoder.source import load
+
+__all__ = ["Clip", "Failure", "create", "load", "save"]

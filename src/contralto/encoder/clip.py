@@ -1,0 +1,296 @@
+"""Clip: pictures and texts in, unit rows of one space out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contralto.contract import Contract
+from contralto.encoder import items as kinds
+from contralto.encoder import native, pictures, rows
+from contralto.encoder.items import Failure
+from contralto.encoder.rows import Rows
+from contralto.encoder.runner import IMAGES_AT_ONCE, Runner
+from contralto.encoder.stream import windows
+from contralto.engine.base import Engine
+from contralto.errors import ContraltoError, ImageError, one_line
+from contralto.text.tokenizer import Tokenizer
+from contralto.weights.native import Checkpoint
+
+if TYPE_CHECKING:
+    from contralto.model.clip import CLIP
+    from contralto.zeroshot.classifier import Labels, Prediction, Templates
+
+OnError = Literal["raise", "skip"]
+Progress = Callable[[int, int], object]
+
+
+class Clip:
+    """A model ready for use; `contralto.load` makes one. Safe to share between threads, and it survives a fork.
+
+    Wherever pictures are taken: an item is a path, the bytes of a file, a Pillow image or an array uint8 (H, W, 3).
+    One item gives one row (d,); a list or other iterable, or an array (N, H, W, 3), gives a matrix (N, d), also if N
+    is 0 or 1. An array of floats, (d,) or (N, d), stands for rows that are encoded already. Rows are float32, of unit
+    length. What is given is never changed.
+
+    on_error: "raise" raises an ImageError or TextError that names the first item that fails; "skip" returns
+    (rows that worked, list of Failure) instead. batch_size: how many go through the engine at once. progress is
+    called with (done, total) as the work goes on.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        tokenizer: Tokenizer,
+        engine: Engine,
+        *,
+        decode: Literal["exact", "scaled"] = "exact",
+        reproducible: bool = False,
+        reload: Callable[[], Clip] | None = None,
+    ) -> None:
+        """`load` is the usual way. reload makes this Clip again in another process; without it there is no pickling."""
+        self._checkpoint, self._tokenizer, self._reload = checkpoint, tokenizer, reload
+        self._scaled_to = max(checkpoint.contract.image.size) if decode == "scaled" else None
+        self._runner = Runner(checkpoint.contract, engine, reproducible)
+
+    @property
+    def contract(self) -> Contract:
+        """All that makes these weights a model, frozen."""
+        return self._checkpoint.contract
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine in use: what "auto" chose."""
+        return self._runner.engine.name
+
+    @property
+    def precision(self) -> str:
+        """What the engine computes in: what "auto" chose."""
+        return self._runner.engine.precision
+
+    # Pictures
+
+    @overload
+    def encode_image(
+        self,
+        items: Any,
+        *,
+        on_error: Literal["raise"] = ...,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Rows: ...
+    @overload
+    def encode_image(
+        self, items: Any, *, on_error: Literal["skip"], batch_size: int | None = ..., progress: Progress | None = ...
+    ) -> tuple[Rows, list[Failure]]: ...
+    def encode_image(
+        self,
+        items: Any,
+        *,
+        on_error: OnError = "raise",
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> Rows | tuple[Rows, list[Failure]]:
+        """Pictures -> unit rows: (d,) for one, (N, d) for a list; with on_error="skip" (rows, failures).
+
+        Raises ImageError for a picture that cannot be used, ContraltoError for arguments that cannot.
+        """
+        _check(on_error, batch_size)
+        failures: list[Failure] = []
+        found = rows.given(items, self.contract.embedding)
+        if found is None:
+            single, several = kinds.pictures(items)
+            found = self._image_matrix(several, on_error, batch_size, progress, failures)
+            found = found[0] if single and len(found) else found
+        return (found, failures) if on_error == "skip" else found
+
+    def stream_images(
+        self, items: Iterable[Any], *, batch_size: int | None = None
+    ) -> Generator[tuple[int, Rows | Failure], None, None]:
+        """Any number of pictures in bounded memory: (index, unit row (d,) or Failure) of each, in their order.
+
+        items may be a generator; it is read a few batches ahead. Closing the iterator ends the threads behind it.
+        """
+        _check("skip", batch_size)
+        with closing(self._rows_of(kinds.pictures(items)[1], batch_size)) as stream:
+            for index, item, result in stream:
+                yield index, Failure(index, item, result.reason) if isinstance(result, ImageError) else result
+
+    def preprocess(self, items: Any) -> NDArray[np.float32]:
+        """Pictures -> float32 (N, 3, H, W), exactly what the picture tower sees; N is 1 for one. Raises ImageError."""
+        spec = self.contract.image
+        arrays = [np.empty((0, 3, *spec.size), np.float32)]
+        with closing(pictures.prepared(kinds.pictures(items)[1], spec, self._scaled_to, IMAGES_AT_ONCE)) as stream:
+            for _, _, result in stream:
+                if isinstance(result, ImageError):
+                    raise result
+                arrays.append(result[None])
+        return np.concatenate(arrays)
+
+    def encode_pixels(self, pixels: ArrayLike) -> Rows:
+        """float32 (N, 3, H, W), as `preprocess` makes them -> unit rows (N, d). Else a ContraltoError."""
+        array = np.ascontiguousarray(pixels, dtype=np.float32)
+        shape = (3, *self.contract.image.size)
+        if array.ndim != 4 or array.shape[1:] != shape:
+            raise ContraltoError(f"pixels must have the shape (N, {', '.join(map(str, shape))}), got {array.shape}")
+        return np.concatenate(
+            [self._runner.images([]), *(self._runner.images(some) for some in windows(array, IMAGES_AT_ONCE))]
+        )
+
+    # Texts
+
+    @overload
+    def encode_text(
+        self,
+        texts: Any,
+        *,
+        truncate: bool = ...,
+        on_error: Literal["raise"] = ...,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Rows: ...
+    @overload
+    def encode_text(
+        self,
+        texts: Any,
+        *,
+        truncate: bool = ...,
+        on_error: Literal["skip"],
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> tuple[Rows, list[Failure]]: ...
+    def encode_text(
+        self,
+        texts: Any,
+        *,
+        truncate: bool = False,
+        on_error: OnError = "raise",
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> Rows | tuple[Rows, list[Failure]]:
+        """Texts -> unit rows: (d,) for one str, (N, d) for a list; with on_error="skip" (rows, failures).
+
+        truncate: an over-long text loses its end, and a UserWarning names it; else it is a TextError. Raises that too
+        for a text that is no str, or no valid Unicode.
+        """
+        _check(on_error, batch_size)
+        single, several = kinds.texts(texts)
+        ids, failures = self._ids(several, truncate, on_error)
+        found = self._runner.texts(ids, batch_size, progress)
+        found = found[0] if single and len(found) else found
+        return (found, failures) if on_error == "skip" else found
+
+    def tokenize(self, texts: str | Iterable[str], truncate: bool = False) -> NDArray[np.int64]:
+        """The published ids, int64 (N, context), padded as the contract says; N is 1 for one str. Raises TextError."""
+        return self._ids(kinds.texts(texts)[1], truncate, "raise")[0]
+
+    def encode_labels(self, labels: Labels, templates: Templates = "photo") -> Rows:
+        """Class names -> (L, d): of each the mean of its templates' unit rows, scaled to unit length.
+
+        labels: a list, or a dict label -> name or names whose rows are averaged. templates: the name of a set, a list
+        of strings with `{}`, or None. Raises ContraltoError.
+        """
+        from contralto.zeroshot import classifier  # the layer above, to which this is a door
+
+        return classifier.build(self, labels, templates).rows
+
+    # Pictures against texts
+
+    def similarity(self, images: Any, texts: Any) -> Rows:
+        """Cosines (N, M) of N pictures and M texts. Rows that are encoded already may stand for either."""
+        return rows.cosines(np.atleast_2d(self.encode_image(images)), np.atleast_2d(self._given_or_text(texts)))
+
+    def score(self, images: Any, texts: Any) -> Rows:
+        """(N, M): softmax over the texts (rows sum to 1), or the sigmoid of each pair, as the contract says."""
+        return rows.probabilities(self.similarity(images, texts), self.contract.score)
+
+    def classify(
+        self, items: Any, labels: Labels, *, templates: Templates = "photo", top: int = 5
+    ) -> list[Prediction] | list[list[Prediction]]:
+        """The `top` best labels, as (label, score), best first: a list for one picture, a list of lists for a list.
+
+        Scores follow the contract's rule over all labels. labels and templates as in `encode_labels`.
+        """
+        from contralto.zeroshot import classifier
+
+        classify = classifier.build(self, labels, templates)
+        images = self.encode_image(items)
+        return classify(images, top) if images.ndim == 2 else classify(images[None], top)[0]
+
+    # The model itself
+
+    def save(self, folder: str | os.PathLike[str], layout: str = "native") -> None:
+        """Writes the model to a folder that `contralto.load` reads; the weights are copied as they are stored."""
+        if layout != "native":
+            raise ContraltoError(f"layout {layout!r}: this version writes 'native' only")
+        native.copy(self._checkpoint, Path(folder))
+
+    def torch(self) -> CLIP:
+        """The readable PyTorch model with these weights, in float32 and eval mode: its own copy, free to be trained.
+
+        Raises MissingExtraError without the extra `torch`.
+        """
+        return native.module(self._checkpoint)
+
+    def __repr__(self) -> str:
+        return f"<Clip {self.contract.name}: {self.contract.embedding} numbers a row, {self.engine}, {self.precision}>"
+
+    def __reduce__(self) -> tuple[Callable[[], Clip], tuple[()]]:
+        """Another process opens the same source again; weights do not travel."""
+        if self._reload is None:
+            raise TypeError("this Clip was not made by contralto.load, so it cannot be pickled")
+        return self._reload, ()
+
+    def _rows_of(self, items: Iterable[Any], batch_size: int | None) -> Generator[pictures.Encoded, None, None]:
+        return pictures.encoded(items, self._runner, self._scaled_to, batch_size or IMAGES_AT_ONCE)
+
+    def _image_matrix(
+        self,
+        items: Iterable[Any],
+        on_error: OnError,
+        batch_size: int | None,
+        progress: Progress | None,
+        failures: list[Failure],
+    ) -> Rows:
+        several = items if isinstance(items, list | tuple | np.ndarray) else list(items)
+        found = [self._runner.images([])]
+        with closing(self._rows_of(several, batch_size)) as stream:
+            for index, item, result in stream:
+                if not isinstance(result, ImageError):
+                    found.append(result[None])
+                elif on_error == "raise":
+                    raise result
+                else:
+                    failures.append(Failure(index, item, result.reason))
+                if progress is not None:
+                    progress(index + 1, len(several))
+        return np.concatenate(found)
+
+    def _ids(self, texts: list[Any], truncate: bool, on_error: OnError) -> tuple[NDArray[np.int64], list[Failure]]:
+        """ids (N, context) of the texts that can be used; those that cannot. What is cut is named in a UserWarning."""
+        ids, cut, failed = self._tokenizer.tokenize_each(texts, truncate)
+        if failed and on_error == "raise":
+            raise failed[0].error
+        if cut:
+            named = ", ".join(f"text {place} ({one_line(texts[place], 40)!r})" for place in cut[:5])
+            more = f" and {len(cut) - 5} more" if len(cut) > 5 else ""
+            warnings.warn(f"cut to {self.contract.text.context} tokens: {named}{more}", UserWarning, stacklevel=3)
+        return ids, [Failure(failure.index, texts[failure.index], failure.error.reason) for failure in failed]
+
+    def _given_or_text(self, texts: Any) -> Rows:
+        found = rows.given(texts, self.contract.embedding)
+        return self.encode_text(texts) if found is None else found
+
+
+def _check(on_error: str, batch_size: int | None) -> None:
+    if on_error not in ("raise", "skip"):
+        raise ContraltoError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+    if batch_size is not None and batch_size < 1:
+        raise ContraltoError(f"batch_size must be at least 1, got {batch_size}")

@@ -1,0 +1,118 @@
+"""Between PyTorch, the native layout and a Clip: models made, written to a folder, and read back as modules."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contralto.contract import FILE_NAME, Contract, Score
+from contralto.engine.graph.files import write_graphs
+from contralto.errors import MissingExtraError, WeightsError
+from contralto.files import written_whole
+from contralto.weights.native import Checkpoint, Dtype, write
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from contralto.model.clip import CLIP
+
+NANO = Path(__file__).parent.parent / "nano"
+
+
+def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
+    """A PyTorch model with random weights, in eval mode, and its contract. The same seed gives the same weights.
+
+    preset: a name ("ViT-B-32", "nano", "tiny"; `contralto.contract.presets()` lists them), or a contract. Raises
+    ContractError for an unknown name, MissingExtraError without the extra `torch`.
+    """
+    _require_torch("contralto.create")
+    from contralto.model import clip
+
+    return clip.create(preset, seed=seed)
+
+
+def save(folder: str | os.PathLike[str], model: nn.Module, contract: Contract, *, dtype: Dtype = "float32") -> Contract:
+    """Writes a model in the native layout, graphs included; `contralto.load(folder)` reads it.
+
+    Returns the contract as written: `weights` filled in, and `score` as the model has learned it. dtype: how matrices
+    are stored. A tokenizer file that the contract names must lie in the folder already, unless it is nano's. Raises
+    WeightsError if the model does not fit the contract, or the folder cannot be written.
+    """
+    target = Path(folder)
+    arrays = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
+    _place_vocabulary(contract, target)
+    learned = _learned(contract.score, float(arrays["logit_scale"])) if "logit_scale" in arrays else contract.score
+    if "logit_bias" in arrays:
+        learned = dataclasses.replace(learned, bias=float(arrays["logit_bias"]))
+    written = write(target, contract.replace(score=learned), arrays, dtype)
+    write_graphs(target)
+    return written
+
+
+def copy(checkpoint: Checkpoint, folder: Path) -> None:
+    """Writes a checkpoint to another folder, or its contract to its own: the weights bit for bit as they are stored.
+
+    Each file is written whole or not at all, the contract last. Raises WeightsError.
+    """
+    names = [checkpoint.file.path.name, checkpoint.contract.text.tokenizer.file]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _copy_files((checkpoint.folder / name for name in names if name), folder)
+        with written_whole(folder / FILE_NAME) as file:
+            file.write(checkpoint.contract.to_json().encode())
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
+    write_graphs(folder)
+
+
+def module(checkpoint: Checkpoint) -> CLIP:
+    """The PyTorch model with the checkpoint's weights in float32, in eval mode. Raises MissingExtraError."""
+    _require_torch("Clip.torch")
+    import torch
+
+    from contralto.model.clip import CLIP
+
+    with torch.device("meta"):
+        clip = CLIP(checkpoint.contract)
+    state = {name: torch.tensor(array) for name, array in checkpoint.items()}
+    clip.load_state_dict(state, strict=True, assign=True)
+    return clip.eval()
+
+
+def _require_torch(what: str) -> None:
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(what, "torch") from error
+
+
+def _learned(score: Score, logit_scale: float) -> Score:
+    """The score with the scale of the weights; a scale that differs by rounding alone is kept as it is stated."""
+    scale = math.exp(logit_scale)
+    return score if math.isclose(scale, score.scale, rel_tol=1e-5) else dataclasses.replace(score, scale=scale)
+
+
+def _place_vocabulary(contract: Contract, folder: Path) -> None:
+    """Sees to it that the tokenizer's file lies in the folder. Raises WeightsError if it is nowhere."""
+    stated = contract.text.tokenizer
+    if stated.file is None or (folder / stated.file).is_file():
+        return
+    ours = NANO / stated.file
+    if not ours.is_file() or hashlib.sha256(ours.read_bytes()).hexdigest() != stated.sha256:
+        raise WeightsError(f"{folder / stated.file} is missing: copy the tokenizer's file there before saving")
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy_files([ours], folder)
+
+
+def _copy_files(files: Iterable[Path], folder: Path) -> None:
+    for path in files:
+        target = folder / path.name
+        if not (target.exists() and target.samefile(path)):
+            with open(path, "rb") as source, written_whole(target) as file:
+                shutil.copyfileobj(source, file)

@@ -1,0 +1,58 @@
+"""Pictures of any kind -> pixels -> rows: prepared in threads while the engine works, each failing alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from contralto import contract
+from contralto.encoder.items import picture_name
+from contralto.encoder.rows import Rows
+from contralto.encoder.runner import Runner
+from contralto.encoder.stream import ahead, windows
+from contralto.errors import ImageError
+from contralto.image.decode import decode
+from contralto.image.transform import pixels
+
+Prepared = tuple[int, Any, NDArray[np.float32] | ImageError]
+
+
+Encoded = tuple[int, Any, Rows | ImageError]
+
+
+def encoded(items: Iterable[Any], runner: Runner, scaled_to: int | None, size: int) -> Generator[Encoded, None, None]:
+    """(index, item, its unit row or why there is none) in order; two batches of `size` are prepared ahead."""
+    with closing(prepared(items, runner.contract.image, scaled_to, 2 * size)) as stream:
+        for window in windows(stream, size):
+            found = iter(runner.images([result for _, _, result in window if not isinstance(result, ImageError)]))
+            for index, item, result in window:
+                yield index, item, result if isinstance(result, ImageError) else next(found)
+
+
+def prepared(
+    items: Iterable[Any], spec: contract.Image, scaled_to: int | None, most: int
+) -> Generator[Prepared, None, None]:
+    """(index, item, its pixels (3, H, W) or why there are none) in order, at most `most` ahead of the caller."""
+    in_turn = threading.Lock()  # Pillow loads a file image on first use: one that is listed twice must not race
+
+    def prepare(numbered: tuple[int, Any]) -> Prepared:
+        index, item = numbered
+        name = picture_name(index, item)
+        try:
+            if isinstance(item, Image.Image):
+                with in_turn:
+                    image = decode(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+            else:
+                image = decode(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+            return index, item, pixels(image, spec)
+        except ImageError as error:
+            return index, item, error if error.item == name else ImageError(name, error.reason)
+
+    with closing(ahead(prepare, enumerate(items), most)) as stream:
+        yield from stream

@@ -1,0 +1,58 @@
+"""Rows of an embedding space: unit length, cosines, and the scores that a contract makes of them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto.contract import Score
+from contralto.errors import ContraltoError
+
+Rows: TypeAlias = NDArray[np.float32]
+
+
+def unit(rows: NDArray[Any]) -> Rows:
+    """Rows (..., d) scaled to unit length, as float32. A zero row stays zero. Worked out in float64."""
+    wide = rows.astype(np.float64)
+    largest = np.abs(wide).max(axis=-1, keepdims=True, initial=0)
+    wide /= np.where(largest > 0, largest, 1)  # so that squares neither overflow nor vanish
+    length = np.linalg.norm(wide, axis=-1, keepdims=True)
+    found: Rows = (wide / np.where(length > 0, length, 1)).astype(np.float32)
+    return found
+
+
+def cosines(images: Rows, texts: Rows) -> Rows:
+    """Unit rows (N, d) and (M, d) -> their cosines (N, M), within [-1, 1]."""
+    found: Rows = np.clip(images @ texts.T, -1, 1)
+    return found
+
+
+def probabilities(cosine: Rows, rule: Score) -> Rows:
+    """Cosines (N, M) -> scores (N, M): softmax over each row, or the sigmoid of each, as the contract says."""
+    logits = rule.scale * cosine.astype(np.float64) + (rule.bias or 0.0)
+    if rule.rule == "sigmoid":
+        powers = np.exp(-np.abs(logits))  # never overflows
+        found: Rows = (np.where(logits >= 0, 1, powers) / (1 + powers)).astype(np.float32)
+    else:
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+        found = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return found
+
+
+def given(items: object, width: int) -> Rows | None:
+    """Rows that are encoded already, (d,) or (N, d) of floats, as unit float32; None if `items` is something else.
+
+    Raises ContraltoError if they are not of width d, or not finite.
+    """
+    if not hasattr(items, "__array__") or hasattr(items, "getbands"):  # anything array-like, but no Pillow image
+        return None
+    array = np.asarray(items)
+    if array.dtype.kind != "f" or array.ndim not in (1, 2):
+        return None
+    if array.shape[-1] != width:
+        raise ContraltoError(f"an array {array.shape} of floats is not rows of this model: they have {width} numbers")
+    if not np.isfinite(array).all():
+        raise ContraltoError("the rows given hold numbers that are not finite")
+    return unit(array)

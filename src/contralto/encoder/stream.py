@@ -1,0 +1,47 @@
+"""Work done ahead in threads and handed over in order, in bounded memory. (Pillow decodes without Python's lock.)"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from contralto.engine.cpus import available_cpus
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST_THREADS = 8
+
+
+def ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[R, None, None]:
+    """work(item) for each item, in order; while the caller is busy with one, up to `most` more are being prepared.
+
+    `items` is read as needed and from the caller's thread. When the iterator ends, is closed, or an exception
+    (Ctrl-C too) passes through it, what has not begun is dropped, and the threads have ended before it returns.
+    """
+    source = iter(items)
+    first = list(itertools.islice(source, 2))
+    if len(first) < 2:  # a thread costs more than it saves
+        yield from map(work, first)
+        return
+    pool = ThreadPoolExecutor(min(available_cpus(), MOST_THREADS), thread_name_prefix="contralto-pictures")
+    try:
+        waiting: deque[Future[R]] = deque()
+        for item in itertools.chain(first, source):
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` neighbours; the last may be shorter."""
+    source = iter(items)
+    while window := list(itertools.islice(source, size)):
+        yield window

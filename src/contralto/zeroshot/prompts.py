@@ -1,0 +1,78 @@
+"""Prompt templates: texts in which `{}` stands for a class name, in named sets or of the user's own."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+
+from contralto.errors import ContraltoError, DataError, one_line
+
+PLACE = "{}"
+PLAIN = (PLACE,)
+
+
+def templates(chosen: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The templates of a set by its name (see `names`), a list of one's own, or None: the bare class name.
+
+    Each template must hold `{}` at least once. Articles are as the template has them: none is ever chosen for a label.
+    Raises ContraltoError for an unknown name and for a template without `{}`.
+    """
+    if chosen is None:
+        return PLAIN
+    if not isinstance(chosen, str):
+        return _checked(chosen, "templates")
+    if PLACE in chosen:
+        raise ContraltoError(f"templates: {one_line(chosen, 80)!r} is one template: give a list, [{chosen!r}]")
+    if chosen not in names():
+        close = difflib.get_close_matches(chosen, names(), n=3) or names()
+        raise ContraltoError(f"no set of templates is called {one_line(chosen, 80)!r} (there are: {', '.join(close)})")
+    file = resources.files("contralto.zeroshot") / "templates" / f"{chosen}.json"
+    return tuple(json.loads(file.read_text(encoding="utf-8"))["templates"])
+
+
+def names() -> list[str]:
+    """Names of the sets that Contralto carries, sorted: `imagenet`, `imagenet-7`, `photo`, `satellite`, `art`, `text`,
+    and those that the paper used for its other data sets, under the data set's name (`food101`, `eurosat`, ...)."""
+    folder = resources.files("contralto.zeroshot") / "templates"
+    return sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The templates in a UTF-8 file: a JSON list of strings, or one a line (empty lines are passed over).
+
+    Raises DataError if the file cannot be read, ContraltoError if a line has no `{}`.
+    """
+    where = one_line(os.fspath(path), 200)
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"templates file {where}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"templates file {where} is not UTF-8 text") from error
+    if not text.lstrip().startswith("["):
+        return _checked((line.strip() for line in text.splitlines() if line.strip()), f"templates file {where}")
+    try:
+        return _checked(json.loads(text), f"templates file {where}")
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"templates file {where} is not a JSON list: {error}") from error
+
+
+def fill(templates: Iterable[str], name: str) -> list[str]:
+    """Each template with the class name in place of `{}`; braces within the name stay as they are."""
+    return [template.replace(PLACE, name) for template in templates]
+
+
+def _checked(given: Iterable[str], where: str) -> tuple[str, ...]:
+    checked = tuple(given)
+    if not checked:
+        raise ContraltoError(f"{where}: there is no template")
+    for template in checked:
+        if not isinstance(template, str):
+            raise ContraltoError(f"{where}: a template is a string, got {type(template).__name__}")
+        if PLACE not in template:
+            raise ContraltoError(f"{where}: {one_line(template, 80)!r} has no {{}} for the class name")
+    return checked
