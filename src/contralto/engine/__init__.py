@@ -1,0 +1,10 @@
+"""What computes embeddings: one protocol, several runtimes behind it, and the choice among them.
+
+Read `base.py` (the protocol), `choose.py` (`start`), `eager.py` (PyTorch, the reference), `openvino.py` (the default,
+no torch), then `onnx.py` and `graph/`, which write the graphs that the latter runs.
+"""
+
+from contralto.engine.base import Engine
+from contralto.engine.choose import start
+
+__all__ = ["Engine", "start"]

@@ -1,0 +1,66 @@
+"""The reference: the PyTorch model of contralto.model, run as it stands, in float32 on the CPU."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto.engine.base import Float, checked_ids, checked_pixels
+from contralto.errors import MissingExtraError
+from contralto.weights.native import Checkpoint
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Eager:
+    """Runs the towers of a checkpoint in PyTorch. Raises MissingExtraError if it is not installed."""
+
+    name = "eager"
+    precision = "fp32"
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("engine 'eager'", "torch") from error
+        self._checkpoint = checkpoint
+        self._towers: dict[str, nn.Module] = {}
+        self._lock = threading.Lock()
+
+    def image(self, pixels: NDArray[Any]) -> Float:
+        """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
+        return self._run("image", checked_pixels(self._checkpoint.contract, pixels))
+
+    def text(self, ids: NDArray[Any]) -> Float:
+        """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
+        return self._run("text", checked_ids(self._checkpoint.contract, ids))
+
+    def _run(self, side: Literal["image", "text"], batch: NDArray[Any]) -> Float:
+        import torch
+
+        if len(batch) == 0:
+            return np.zeros((0, self._checkpoint.contract.embedding), np.float32)
+        with self._lock:
+            if side not in self._towers:
+                self._towers[side] = self._load(side)
+        with torch.inference_mode():
+            rows: Float = self._towers[side](torch.tensor(batch)).numpy()
+        return rows
+
+    def _load(self, side: Literal["image", "text"]) -> nn.Module:
+        """One tower with its weights; the other is left without memory."""
+        import torch
+
+        from contralto.model.clip import CLIP
+
+        with torch.device("meta"):
+            tower: nn.Module = getattr(CLIP(self._checkpoint.contract), side)
+        prefix = f"{side}."
+        names = [name for name in self._checkpoint if name.startswith(prefix)]
+        state = {name.removeprefix(prefix): torch.tensor(self._checkpoint[name]) for name in names}
+        tower.load_state_dict(state, strict=True, assign=True)
+        return tower.eval()

@@ -1,0 +1,122 @@
+"""Layers as ONNX nodes, by the names of their tensors in the weight file.
+
+Shapes are in comments: N items, L tokens, W width, H heads, D = W / H, C channels, E embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from contralto.architecture import Head, LinearHead
+from contralto.architecture.towers import Activation, HeadActivation
+from contralto.engine.onnx import BFLOAT16, FLOAT, FLOAT16, INT8, Graph
+from contralto.weights.native import SCALE
+from contralto.weights.tensorfile import Tensor
+
+DTYPES = {"F32": FLOAT, "F16": FLOAT16, "BF16": BFLOAT16, "I8": INT8}
+
+
+# Name of a tensor -> where its bytes lie: location (a file's name, as a rule), begin, end.
+Locate = Callable[[str], tuple[str, int, int]]
+
+
+class Layers(Graph):
+    """A graph that knows the tensors of one weight file."""
+
+    def __init__(self, name: str, tensors: Mapping[str, Tensor], locate: Locate) -> None:
+        super().__init__(name)
+        self._tensors, self._locate = tensors, locate
+
+    def stored(self, name: str) -> str:
+        """A tensor as it is in the file."""
+        tensor = self._tensors[name]
+        return self.external(name, DTYPES[tensor.dtype], tensor.shape, *self._locate(name))
+
+    def weight(self, name: str) -> str:
+        """A tensor's values in float32."""
+        kind, value = self._tensors[name].dtype, self.stored(name)
+        if kind == "I8":
+            return self.node("DequantizeLinear", value, self.stored(name + SCALE), axis=0)
+        return value if kind == "F32" else self.node("Cast", value, to=FLOAT)
+
+    def embedding(self, name: str, ids: str) -> str:
+        """Rows of a table (V, W) by ids (N, L) -> (N, L, W): only the rows asked for are expanded to float32."""
+        rows = self.node("Gather", self.stored(name), ids)
+        if self._tensors[name].dtype == "F32":
+            return rows
+        rows = self.node("Cast", rows, to=FLOAT)
+        if self._tensors[name].dtype != "I8":
+            return rows
+        scale = self.node("Gather", self.stored(name + SCALE), ids)  # (N, L)
+        return self.node("Mul", rows, self.node("Unsqueeze", scale, self.constant([-1])))
+
+    def linear(self, name: str, x: str) -> str:
+        """(..., W) -> (..., outputs): x W^T, plus the bias if there is one."""
+        x = self.node("MatMul", x, self.node("Transpose", self.weight(f"{name}.weight"), perm=[1, 0]))
+        return self.node("Add", x, self.weight(f"{name}.bias")) if f"{name}.bias" in self._tensors else x
+
+    def layer_norm(self, name: str, x: str, eps: float) -> str:
+        """Over the last dimension."""
+        gain, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        return self.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=eps)
+
+    def batch_norm(self, name: str, x: str, eps: float) -> str:
+        """Of (N, C, h, w), with the running statistics."""
+        fields = ("weight", "bias", "running_mean", "running_var")
+        return self.node("BatchNormalization", x, *(self.weight(f"{name}.{f}") for f in fields), epsilon=eps)
+
+    def convolution(
+        self, name: str, x: str, stride: int = 1, group: int = 1, pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    ) -> str:
+        """(N, C, h, w) -> (N, outputs, h', w'); pads: top, left, bottom, right."""
+        weight, bias = f"{name}.weight", f"{name}.bias"
+        inputs = [x, self.weight(weight)] + ([self.weight(bias)] if bias in self._tensors else [])
+        kernel = self._tensors[weight].shape[2:]
+        return self.node("Conv", *inputs, kernel_shape=kernel, strides=[stride, stride], pads=pads, group=group)
+
+    def activation(self, kind: HeadActivation, x: str) -> str:
+        """Element by element; softmax over the last dimension."""
+        if kind == "softmax":
+            return self.node("Softmax", x, axis=-1)
+        if kind == "relu6":
+            return self.node("Clip", x, self.constant(0.0), self.constant(6.0))
+        if kind in ("silu", "quickgelu"):
+            inner = x if kind == "silu" else self.node("Mul", x, self.constant(1.702))
+            return self.node("Mul", x, self.node("Sigmoid", inner))
+        return self.node("Relu" if kind == "relu" else "Gelu", x)
+
+    def attention(self, name: str, x: str, width: int, heads: int, mask: str | None = None) -> str:
+        """Self-attention (N, L, W) -> (N, L, W). mask: added to the scores, broadcast to (N, H, L, L)."""
+        q, k, v = (self.linear(f"{name}.{part}", x) for part in ("q", "k", "v"))
+        return self.linear(f"{name}.out", self.attend(q, k, v, width, heads, mask))
+
+    def attend(self, q: str, k: str, v: str, width: int, heads: int, mask: str | None = None) -> str:
+        """softmax(q k^T / sqrt(D) + mask) v in each head: q (N, Q, W), k and v (N, L, W) -> (N, Q, W)."""
+        split = self.constant([0, 0, heads, width // heads])
+        q, k, v = (self.node("Reshape", value, split) for value in (q, k, v))  # (N, L, H, D)
+        q, v = (self.node("Transpose", value, perm=[0, 2, 1, 3]) for value in (q, v))  # (N, H, L, D)
+        k = self.node("Transpose", k, perm=[0, 2, 3, 1])  # (N, H, D, L)
+        scores = self.node("Mul", self.node("MatMul", q, k), self.constant((width // heads) ** -0.5))
+        if mask is not None:
+            scores = self.node("Add", scores, mask)
+        x = self.node("MatMul", self.node("Softmax", scores, axis=-1), v)  # (N, H, Q, D)
+        return self.node("Reshape", self.node("Transpose", x, perm=[0, 2, 1, 3]), self.constant([0, 0, width]))
+
+    def mlp(self, name: str, x: str, activation: HeadActivation) -> str:
+        """down(activation(up(x)))."""
+        return self.linear(f"{name}.down", self.activation(activation, self.linear(f"{name}.up", x)))
+
+    def block(
+        self, name: str, x: str, width: int, heads: int, activation: Activation, eps: float, mask: str | None = None
+    ) -> str:
+        """Pre-norm Transformer block (N, L, W) -> (N, L, W)."""
+        attended = self.attention(f"{name}.attention", self.layer_norm(f"{name}.norm1", x, eps), width, heads, mask)
+        x = self.node("Add", x, attended)
+        return self.node("Add", x, self.mlp(f"{name}.mlp", self.layer_norm(f"{name}.norm2", x, eps), activation))
+
+    def head(self, name: str, spec: Head, x: str) -> str:
+        """Pooled features (N, W) -> embeddings (N, E)."""
+        linear = self.linear(f"{name}.linear", x)
+        if isinstance(spec, LinearHead):
+            return linear
+        return self.node("Add", linear, self.mlp(name, x, spec.activation))

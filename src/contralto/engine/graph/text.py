@@ -1,0 +1,61 @@
+"""The text towers as graphs; mirrors contralto.model.text."""
+
+from __future__ import annotations
+
+from contralto.architecture import Bert, CausalText
+from contralto.engine.graph.layers import Layers
+from contralto.engine.onnx import FLOAT
+
+# Added to the scores of keys that may not be seen: exp of it is exactly zero in float32, and no row becomes NaN.
+HIDDEN = -1e30
+
+
+def causal(layers: Layers, tower: CausalText, ids: str) -> str:
+    """ids (N, L) -> embeddings (N, E), from the row at the first largest id of each text."""
+    x = _embed(layers, ids)
+    mask = _causal_mask(layers, ids) if tower.mask == "causal" else None
+    for n in range(tower.layers):
+        x = layers.block(f"text.blocks.{n}", x, tower.width, tower.heads, tower.activation, tower.norm_eps, mask)
+    end = layers.node("ArgMax", ids, axis=1, keepdims=1)  # (N, 1)
+    x = layers.node("GatherND", x, end, batch_dims=1)  # (N, W)
+    return layers.head("text.head", tower.head, layers.layer_norm("text.norm_post", x, tower.norm_eps))
+
+
+def bert(layers: Layers, tower: Bert, ids: str, pad: int, pool: str) -> str:
+    """ids (N, L) -> embeddings (N, E), from the mean of the rows that are not padding, or the first row."""
+    real = layers.node("Cast", layers.node("Not", layers.node("Equal", ids, layers.constant(pad))), to=FLOAT)  # (N, L)
+    mask = layers.node("Mul", layers.node("Sub", layers.constant(1.0), real), layers.constant(HIDDEN))
+    mask = layers.node("Unsqueeze", mask, layers.constant([1, 2]))  # (N, 1, 1, L)
+    x = layers.layer_norm("text.norm_embedding", _embed(layers, ids), tower.norm_eps)
+    for n in range(tower.layers):
+        name = f"text.blocks.{n}"
+        attended = layers.attention(f"{name}.attention", x, tower.width, tower.heads, mask)
+        x = layers.layer_norm(f"{name}.norm1", layers.node("Add", x, attended), tower.norm_eps)
+        mapped = layers.mlp(f"{name}.mlp", x, tower.activation)
+        x = layers.layer_norm(f"{name}.norm2", layers.node("Add", x, mapped), tower.norm_eps)
+    return layers.head("text.head", tower.head, _pool(layers, x, real, pool))
+
+
+def _embed(layers: Layers, ids: str) -> str:
+    """Rows of the tokens plus the first L positions (N, L, W)."""
+    length = layers.node("Shape", ids, start=1, end=2)
+    positions = layers.node("Slice", layers.weight("text.positions"), layers.constant([0]), length)
+    return layers.node("Add", layers.embedding("text.tokens.weight", ids), positions)
+
+
+def _causal_mask(layers: Layers, ids: str) -> str:
+    """(L, L): zero where the key does not come after the query, HIDDEN where it does."""
+    length = layers.node("Squeeze", layers.node("Shape", ids, start=1, end=2))
+    keys = layers.node("Range", layers.constant(0), length, layers.constant(1))
+    queries = layers.node("Unsqueeze", keys, layers.constant([1]))
+    later = layers.node("Greater", keys, queries)
+    return layers.node("Where", later, layers.constant(HIDDEN), layers.constant(0.0))
+
+
+def _pool(layers: Layers, x: str, real: str, pool: str) -> str:
+    if pool == "first":
+        return layers.node("Gather", x, layers.constant(0), axis=1)
+    weight = layers.node("Unsqueeze", real, layers.constant([2]))  # (N, L, 1)
+    axis = layers.constant([1])
+    total = layers.node("ReduceSum", layers.node("Mul", x, weight), axis, keepdims=0)
+    return layers.node("Div", total, layers.node("ReduceSum", weight, axis, keepdims=0))

@@ -1,0 +1,129 @@
+"""ONNX models written by hand: a graph of nodes, and the protocol-buffer bytes of it.
+
+Tensors of a weight file enter as external data, that is, as a file name, an offset and a length; a whole tower is
+then some tens of kilobytes. Only what the towers need is here.
+Format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# The first operator set with Gelu, and the oldest file format version that may carry it.
+OPSET, IR_VERSION = 20, 9
+
+# TensorProto.DataType
+FLOAT, INT8, INT64, FLOAT16, BFLOAT16 = 1, 3, 7, 10, 16
+
+Attribute = int | float | Sequence[int]
+
+
+class Graph:
+    """A graph under construction. Values are known by name; every method that makes one returns its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._nodes: list[bytes] = []
+        self._initialisers: dict[str, bytes] = {}
+        self._inputs: list[bytes] = []
+        self._outputs: list[bytes] = []
+
+    def input(self, name: str, dtype: int, shape: Sequence[int | str]) -> str:
+        """An input of the graph; a string in the shape is a dimension that may vary."""
+        self._inputs.append(_value_info(name, dtype, shape))
+        return name
+
+    def output(self, value: str, name: str, dtype: int, shape: Sequence[int | str]) -> None:
+        """Gives `value` out under `name`."""
+        self._nodes.append(_node("Identity", [value], name, {}))
+        self._outputs.append(_value_info(name, dtype, shape))
+
+    def node(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
+        """Applies an ONNX operator to values; returns the name of its one result."""
+        name = f"{operator.lower()}_{len(self._nodes)}"
+        self._nodes.append(_node(operator, inputs, name, attributes))
+        return name
+
+    def constant(self, value: ArrayLike) -> str:
+        """A small constant inside the model: whole numbers as int64, others as float32."""
+        array = np.asarray(value)
+        dtype, array = (INT64, array.astype("<i8")) if array.dtype.kind == "i" else (FLOAT, array.astype("<f4"))
+        content = _dims(array.shape) + _varint_field(2, dtype) + _bytes_field(9, array.tobytes())
+        name = f"constant_{dtype}_{'x'.join(map(str, array.shape))}_{array.tobytes().hex()}"
+        self._initialisers[name] = content + _text_field(8, name)
+        return name
+
+    def external(self, name: str, dtype: int, shape: Sequence[int], file: str, begin: int, end: int) -> str:
+        """A tensor whose bytes are [begin, end) of a file beside the model's."""
+        content = _dims(shape) + _varint_field(2, dtype) + _text_field(8, name)
+        for key, value in (("location", file), ("offset", str(begin)), ("length", str(end - begin))):
+            content += _bytes_field(13, _text_field(1, key) + _text_field(2, value))
+        self._initialisers[name] = content + _varint_field(14, 1)
+        return name
+
+    def model(self) -> bytes:
+        """The bytes of the finished model: the same for the same graph."""
+        graph = [_bytes_field(1, node) for node in self._nodes] + [_text_field(2, self.name)]
+        graph += [_bytes_field(5, tensor) for tensor in self._initialisers.values()]
+        graph += [_bytes_field(11, value) for value in self._inputs]
+        graph += [_bytes_field(12, value) for value in self._outputs]
+        header = _varint_field(1, IR_VERSION) + _text_field(2, "contralto")
+        return header + _bytes_field(7, b"".join(graph)) + _bytes_field(8, _varint_field(2, OPSET))
+
+
+def _node(operator: str, inputs: Sequence[str], output: str, attributes: dict[str, Attribute]) -> bytes:
+    content = b"".join(_text_field(1, name) for name in inputs) + _text_field(2, output)
+    content += _text_field(3, output) + _text_field(4, operator)
+    return content + b"".join(_bytes_field(5, _attribute(name, value)) for name, value in attributes.items())
+
+
+def _attribute(name: str, value: Attribute) -> bytes:
+    """AttributeProto; field 20 says which kind it is."""
+    content = _text_field(1, name)
+    if isinstance(value, int):
+        return content + _varint_field(3, value) + _varint_field(20, 2)
+    if isinstance(value, float):
+        return content + _key(2, 5) + struct.pack("<f", value) + _varint_field(20, 1)
+    return content + b"".join(_varint_field(8, v) for v in value) + _varint_field(20, 7)
+
+
+def _value_info(name: str, dtype: int, shape: Sequence[int | str]) -> bytes:
+    dims = [_text_field(2, d) if isinstance(d, str) else _varint_field(1, d) for d in shape]
+    dimensions = b"".join(_bytes_field(1, d) for d in dims)
+    tensor = _varint_field(1, dtype) + _bytes_field(2, dimensions)
+    return _text_field(1, name) + _bytes_field(2, _bytes_field(1, tensor))
+
+
+def _dims(shape: Sequence[int]) -> bytes:
+    return b"".join(_varint_field(1, d) for d in shape)
+
+
+def _text_field(field: int, text: str) -> bytes:
+    return _bytes_field(field, text.encode())
+
+
+def _bytes_field(field: int, content: bytes) -> bytes:
+    return _key(field, 2) + _varint(len(content)) + content
+
+
+def _varint_field(field: int, value: int) -> bytes:
+    return _key(field, 0) + _varint(value)
+
+
+def _key(field: int, wire: int) -> bytes:
+    return _varint(field << 3 | wire)
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, lowest first; negative numbers as 64-bit two's complement."""
+    value &= (1 << 64) - 1
+    content = bytearray()
+    while value > 127:
+        content.append(value & 127 | 128)
+        value >>= 7
+    content.append(value)
+    return bytes(content)

@@ -1,0 +1,123 @@
+"""The default engine: OpenVINO on the CPU, from graphs that point into the memory-mapped weight file. No torch."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import weakref
+from collections import deque
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto.engine.base import Float, checked_ids, checked_pixels
+from contralto.engine.cpus import available_cpus
+from contralto.engine.graph.files import Side, runnable_graph
+from contralto.errors import ContraltoError, one_line
+from contralto.weights.native import Checkpoint
+
+
+class OpenVINO:
+    """Runs the towers of a checkpoint in OpenVINO. A tower is compiled on first use, once in a process."""
+
+    name = "openvino"
+
+    def __init__(self, checkpoint: Checkpoint, precision: Literal["fp32", "bf16"] = "fp32") -> None:
+        self.precision: str = precision
+        self._checkpoint = checkpoint
+        self._towers: dict[Side, _Tower] = {}
+        self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            engine = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: _forget_parent(engine()))
+
+    def image(self, pixels: NDArray[Any]) -> Float:
+        """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
+        return self._run("image", checked_pixels(self._checkpoint.contract, pixels))
+
+    def text(self, ids: NDArray[Any]) -> Float:
+        """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
+        return self._run("text", checked_ids(self._checkpoint.contract, ids))
+
+    def _run(self, side: Side, batch: NDArray[Any]) -> Float:
+        if len(batch) == 0:
+            return np.zeros((0, self._checkpoint.contract.embedding), np.float32)
+        with self._lock:
+            if side not in self._towers:
+                self._towers[side] = _Tower(self._checkpoint, side, self.precision)
+        return self._towers[side].run(batch)
+
+    def forget(self) -> None:
+        """In a forked child: the parent's runtime is gone with its threads, so the towers are compiled anew.
+
+        Its objects must not be freed either, as they would wait for those threads, at the latest when the child
+        ends; so they are given a reference that is never taken back.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._towers))
+        self._towers, self._lock = {}, threading.Lock()
+
+
+class _Tower:
+    """A compiled tower and its idle requests; as many requests come into being as threads run at one time."""
+
+    def __init__(self, checkpoint: Checkpoint, side: Side, precision: str) -> None:
+        self._checkpoint = checkpoint  # the runtime reads from its memory map
+        try:
+            self._core = _import_openvino().Core()
+            model = self._core.read_model(runnable_graph(checkpoint, side))
+            self._compiled = self._core.compile_model(model, "CPU", _configuration(precision))
+        except RuntimeError as error:
+            reason = one_line(str(error))
+            raise ContraltoError(f"openvino cannot load the {side} tower of {checkpoint.folder}: {reason}") from error
+        self._idle: deque[Any] = deque()
+
+    def run(self, batch: NDArray[Any]) -> Float:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        rows: Float = request.infer([batch], share_inputs=True)[0].copy()
+        self._idle.append(request)
+        return rows
+
+
+def computes_bf16() -> bool:
+    """Whether the processor has bf16 instructions of its own."""
+    return "BF16" in _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _configuration(precision: str) -> dict[str, Any]:
+    """Over int8 weights OpenVINO quantises activations too, silently, unless the group size is 0."""
+    configuration = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+        "PERFORMANCE_HINT": "LATENCY",  # all processors on one batch, the shortest way to its answer
+    }
+    if available_cpus() < (os.cpu_count() or 1):
+        configuration["INFERENCE_NUM_THREADS"] = available_cpus()
+    return configuration
+
+
+def _import_openvino() -> Any:
+    """The openvino package, imported such that it does not report the import to its makers over the network.
+
+    Its __init__ imports a conversion tool that sends an event through openvino_telemetry if it can import that. None
+    in sys.modules makes it believe it cannot, and it takes the stand-in that it has for this case.
+    """
+    loaded = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        sys.modules.pop("openvino_telemetry", None)
+        if loaded is not None:
+            sys.modules["openvino_telemetry"] = loaded
+    return openvino
+
+
+def _forget_parent(engine: OpenVINO | None) -> None:
+    if engine is not None:
+        engine.forget()

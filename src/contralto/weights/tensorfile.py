@@ -1,0 +1,159 @@
+"""The safetensors container: named arrays in one file, read as views of a memory map.
+
+Layout: 8 bytes little-endian length of the header; a JSON object, name -> dtype, shape and [begin, end) in the rest
+of the file; then the bytes. Whatever a file claims is checked before it is believed: the header's length, its JSON,
+every dtype, and that the tensors fill the rest of the file exactly, without gap or overlap.
+Format: https://huggingface.co/docs/safetensors
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto.errors import WeightsError, one_line
+
+Array = NDArray[Any]
+
+# Most bytes that a header may have: the format's own limit. A ViT-L/14 needs 70 thousand.
+MAX_HEADER = 100_000_000
+
+# dtype in the file -> dtype of the view. NumPy has no bfloat16: those views are their bits.
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"),
+    "I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "I16": np.dtype("<i2"), "I8": np.dtype("i1"),
+    "U64": np.dtype("<u8"), "U32": np.dtype("<u4"), "U16": np.dtype("<u2"), "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Where a tensor lies: dtype as the format calls it, shape, and [begin, end) in bytes from the file's start."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+Tensors = dict[str, Tensor]
+
+
+class TensorFile:
+    """An open safetensors file. `tensors`: name -> Tensor; `metadata`: the header's free strings."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Reads the header and maps the rest. Raises WeightsError, which says what is wrong with the file."""
+        self.path = Path(path)
+        try:
+            with open(self.path, "rb") as file:
+                self._opened = os.fstat(file.fileno())
+                size = self._opened.st_size
+                header, start = _read_header(file, size, str(path))
+                self.tensors, self.metadata = _check_header(header, start, size, str(path))
+                self._bytes = np.memmap(file, dtype=np.uint8, mode="r")
+        except OSError as error:
+            raise WeightsError(f"{path}: {error.strerror or error}") from error
+
+    def raw(self, name: str) -> Array:
+        """The tensor as stored, a read-only view; bfloat16 as uint16 bits. Raises KeyError."""
+        tensor = self.tensors[name]
+        return np.ndarray(tensor.shape, DTYPES[tensor.dtype], buffer=self._bytes, offset=tensor.begin)
+
+    def in_place(self) -> bool:
+        """Whether the file that was opened still stands at `path`: one saved over it since is another."""
+        try:
+            return os.path.samestat(self._opened, os.stat(self.path))
+        except OSError:
+            return False
+
+    def float32(self, name: str) -> NDArray[np.float32]:
+        """The tensor's values as float32 (a view if stored so); integers are cast, not scaled. Raises KeyError."""
+        raw = self.raw(name)
+        if self.tensors[name].dtype == "BF16":
+            return (raw.astype(np.uint32) << 16).view(np.float32)
+        return raw.astype(np.float32, copy=False)
+
+
+def write_tensors(file: BinaryIO, tensors: Mapping[str, tuple[str, Array]], metadata: Mapping[str, str]) -> None:
+    """Writes name -> (dtype in the file, array) as safetensors; wider dtypes first, so that every tensor is aligned."""
+    order = sorted(tensors, key=lambda name: (-DTYPES[tensors[name][0]].itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    offset = 0
+    for name in order:
+        dtype, array = tensors[name]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % 64)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in order:
+        file.write(np.ascontiguousarray(tensors[name][1]).reshape(-1).view(np.uint8).data)
+
+
+def _read_header(file: BinaryIO, size: int, where: str) -> tuple[dict[str, Any], int]:
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > size - 8:
+        raise WeightsError(f"{where} is damaged or no safetensors file: its header does not fit in its {size} bytes")
+    if length > MAX_HEADER:
+        raise WeightsError(f"{where}: a header of {length} bytes is refused (limit {MAX_HEADER})")
+    try:
+        header = json.loads(file.read(length), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{where} is damaged: its header is not JSON ({one_line(str(error), 100)})") from error
+    if not isinstance(header, dict):
+        raise WeightsError(f"{where} is damaged: its header is not a JSON object")
+    return header, 8 + length
+
+
+def _check_header(header: dict[str, Any], start: int, size: int, where: str) -> tuple[Tensors, dict[str, str]]:
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise WeightsError(f"{where} is damaged: its metadata are not strings")
+    tensors = {name: _tensor(entry, start, f"{where}: tensor {one_line(name, 99)!r}") for name, entry in header.items()}
+    end = start
+    for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if tensor.begin != end:
+            fault = "overlaps another" if tensor.begin < end else "follows a gap"
+            raise WeightsError(f"{where}: tensor {one_line(name, 100)!r} {fault}")
+        end = tensor.end
+    if end != size:
+        fault = "is cut off" if end > size else "has bytes that belong to no tensor"
+        raise WeightsError(f"{where} {fault}: the header describes {end} bytes, the file has {size}")
+    return tensors, metadata
+
+
+def _tensor(entry: Any, start: int, where: str) -> Tensor:
+    """One entry of the header, its numbers checked against each other."""
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise WeightsError(f"{where} needs exactly dtype, shape and data_offsets")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise WeightsError(f"{where} has the unknown dtype {one_line(repr(dtype), 40)}")
+    if not (_counts(shape) and _counts(offsets) and len(offsets) == 2 and len(shape) <= 32):
+        raise WeightsError(f"{where} has a malformed shape or offsets")
+    if offsets[1] - offsets[0] != math.prod(shape) * DTYPES[dtype].itemsize:
+        raise WeightsError(f"{where}: {offsets[1] - offsets[0]} bytes do not hold shape {shape} of {dtype}")
+    return Tensor(dtype, tuple(shape), start + offsets[0], start + offsets[1])
+
+
+def _counts(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        if key in value:
+            raise ValueError("a key occurs twice in one object")
+        value[key] = item
+    return value

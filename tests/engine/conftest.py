@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from small_models import CONTRACTS, random_arrays
+
+from contralto.engine.graph.files import write_graphs
+from contralto.weights.native import Checkpoint, read, write
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """PyTorch beside another runtime: its threads wait by spinning, and these models are too small for two."""
+    try:
+        import torch
+    except ImportError:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkpoint]:
+    """checkpoint(name, dtype, graphs=True): one of CONTRACTS with random weights in a folder, made once."""
+    made: dict[object, Path] = {}
+
+    def make(name: str = "vit + causal", dtype: str = "float32", graphs: bool = True) -> Checkpoint:
+        key = (name, dtype, graphs)
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp("model")
+            write(made[key], CONTRACTS[name], random_arrays(CONTRACTS[name]), dtype)  # type: ignore[arg-type]
+            if graphs:
+                write_graphs(made[key])
+        return read(made[key])
+
+    return make

@@ -1,0 +1,85 @@
+"""Graph files: written whole, run only if they are what this version writes, and small."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_models import CONTRACTS, pixels, random_arrays
+
+from contralto.engine import start
+from contralto.engine.graph.files import graph, runnable_graph, write_graphs
+from contralto.engine.onnx import FLOAT, Graph
+from contralto.errors import ContraltoError, WeightsError
+from contralto.weights.native import Checkpoint, read, write
+
+CONTRACT = CONTRACTS["vit + causal"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path, CONTRACT, random_arrays(CONTRACT), "int8")
+    write_graphs(tmp_path)
+    return tmp_path
+
+
+def test_they_lie_beside_the_weights_and_hold_none(folder: Path) -> None:
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["contralto.json", "image.onnx", "model.safetensors", "text.onnx"]
+    checkpoint = read(folder)
+    assert runnable_graph(checkpoint, "image") == folder / "image.onnx"
+    assert (folder / "image.onnx").read_bytes() == graph(checkpoint, "image")
+    assert len(graph(checkpoint, "image")) < 30_000
+    assert checkpoint.raw("image.patch.weight").tobytes() not in graph(checkpoint, "image")
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a graph"])
+def test_a_changed_file_is_not_run(folder: Path, damage: bytes) -> None:
+    want = start(read(folder)).image(pixels(CONTRACT))
+    (folder / "image.onnx").write_bytes(damage)
+    assert isinstance(runnable_graph(read(folder), "image"), bytes)
+    assert (start(read(folder)).image(pixels(CONTRACT)) == want).all()
+
+
+def test_weights_saved_over_an_open_checkpoint_do_not_mix(folder: Path) -> None:
+    """The graph files fit both, as the layout is the same; the open checkpoint keeps to the weights it opened."""
+    opened = read(folder)
+    want = start(opened).image(pixels(CONTRACT))
+    write(folder, CONTRACT, random_arrays(CONTRACT, seed=1), "int8")
+    assert (start(opened).image(pixels(CONTRACT)) == want).all()
+    assert (start(read(folder)).image(pixels(CONTRACT)) != want).any()
+
+
+def test_a_folder_that_cannot_be_written_is_one_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(WeightsError, match=r"image\.onnx cannot be written: Permission denied"):
+        write_graphs(folder)
+    assert not list(folder.glob(".*"))
+
+
+def test_a_graph_that_the_runtime_refuses_is_one_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nonsense(*_: object) -> bytes:
+        broken = Graph("broken")
+        x = broken.input("pixels", FLOAT, ["N", 3, 8, 8])
+        broken.output(broken.node("NoSuchOperator", x), "features", FLOAT, ["N", 24])
+        return broken.model()
+
+    monkeypatch.setattr("contralto.engine.openvino.runnable_graph", nonsense)
+    checkpoint: Checkpoint = read(folder)
+    with pytest.raises(ContraltoError, match="openvino cannot load the image tower") as caught:
+        start(checkpoint).image(pixels(CONTRACT))
+    assert "\n" not in str(caught.value)
+
+
+def test_integers_are_written_as_protocol_buffers_are(folder: Path) -> None:
+    """300 is AC 02, -1 is ten bytes: the examples of the format's own documentation."""
+    from contralto.engine.onnx import _varint
+
+    assert _varint(300) == b"\xac\x02"
+    assert _varint(-1) == b"\xff" * 9 + b"\x01"
+    assert np.array([_varint(n)[0] for n in range(128)]).tolist() == list(range(128))

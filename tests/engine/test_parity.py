@@ -1,0 +1,92 @@
+"""The fast engine against the reference. Bound: 1e-4 on unit rows in float32, where only the order of sums differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_models import CONTRACTS, ids, pixels, random_arrays
+
+from contralto.contract import Contract, preset
+from contralto.engine import Engine, start
+from contralto.engine.graph.files import runnable_graph, write_graphs
+from contralto.engine.openvino import computes_bf16
+from contralto.weights.native import Checkpoint, read, write
+
+pytest.importorskip("torch")
+Make = Callable[..., Checkpoint]
+BOUND = 1e-4
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    assert rows.dtype == np.float32
+    assert np.isfinite(rows).all()
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def distance(one: Engine, other: Engine, contract: Contract, length: int = 7) -> float:
+    """The largest difference of a number of a unit row, over both towers."""
+    images, texts = pixels(contract), ids(contract, length=length)
+    return float(
+        max(
+            np.abs(unit(one.image(images)) - unit(other.image(images))).max(),
+            np.abs(unit(one.text(texts)) - unit(other.text(texts))).max(),
+        )
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_openvino_gives_the_reference_rows(checkpoint: Make, name: str, dtype: str) -> None:
+    model = checkpoint(name, dtype)
+    assert isinstance(runnable_graph(model, "image"), Path)
+    assert distance(start(model), start(model, engine="eager"), model.contract) < BOUND
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_a_folder_without_graphs_gives_the_same(checkpoint: Make, dtype: str) -> None:
+    model = checkpoint("efficientnet + bert, mean", dtype, graphs=False)
+    assert isinstance(runnable_graph(model, "image"), bytes)
+    assert distance(start(model), start(model, engine="eager"), model.contract) < BOUND
+
+
+def test_rows_differ_between_items_and_weights(tmp_path: Path, checkpoint: Make) -> None:
+    """So that equality above means something."""
+    model = checkpoint()
+    rows = unit(start(model).image(pixels(model.contract)))
+    assert np.abs(rows[0] - rows[1]).max() > 0.01
+    write(tmp_path, model.contract, random_arrays(model.contract, seed=1))
+    assert distance(start(model), start(read(tmp_path)), model.contract) > 0.01
+
+
+@pytest.mark.parametrize("name", ["vit + causal", "efficientnet + bert, mean"])
+def test_padding_and_company_change_nothing(checkpoint: Make, name: str) -> None:
+    model = checkpoint(name)
+    engine, texts = start(model), ids(model.contract)
+    padded = np.pad(texts, ((0, 0), (0, 5)), constant_values=model.contract.text.pad)
+    alone = np.concatenate([engine.text(row[None]) for row in texts])
+    for rows in (engine.text(padded), alone):
+        np.testing.assert_allclose(unit(rows), unit(engine.text(texts)), atol=1e-5)
+
+
+def test_a_whole_vit_b_32(tmp_path: Path) -> None:
+    contract = preset("ViT-B-32")
+    write(tmp_path, contract, random_arrays(contract), "float16")
+    write_graphs(tmp_path)
+    model = read(tmp_path)
+    texts = np.random.default_rng(0).integers(1, 49_000, (2, 9))
+    texts[:, -1] = 49_407
+    one, other, images = start(model), start(model, engine="eager"), pixels(contract, 1)
+    assert np.abs(unit(one.image(images)) - unit(other.image(images))).max() < BOUND
+    assert np.abs(unit(one.text(texts)) - unit(other.text(texts))).max() < BOUND
+
+
+def test_bf16_is_near_where_the_processor_has_it(checkpoint: Make) -> None:
+    if not computes_bf16():
+        pytest.skip("this processor has no bf16 instructions")
+    model = checkpoint()
+    engine = start(model, precision="bf16")
+    assert engine.precision == "bf16"
+    assert distance(engine, start(model), model.contract) < 0.03  # 8 bits of mantissa through two blocks

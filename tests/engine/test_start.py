@@ -1,0 +1,97 @@
+"""Which engine is chosen, what is refused, and what goes in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from small_models import ids, pixels
+
+from contralto.engine import Engine, start
+from contralto.errors import ContraltoError, MissingExtraError
+from contralto.weights.native import Checkpoint
+
+Make = Callable[..., Checkpoint]
+
+
+def test_auto_is_openvino_in_fp32(checkpoint: Make) -> None:
+    engine = start(checkpoint())
+    assert (engine.name, engine.precision) == ("openvino", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"engine": "tensorrt"}, "engine must be one of"),
+        ({"precision": "fp8"}, "precision must be one of"),
+        ({"engine": "compiled"}, "not available yet"),
+        ({"device": "cuda"}, "not available yet"),
+        ({"precision": "int8"}, "does not compute in int8 yet"),
+        ({"precision": "fp16"}, "does not compute in fp16 yet"),
+        ({"engine": "eager", "precision": "bf16"}, "does not compute in bf16 yet"),
+    ],
+)
+def test_what_there_is_not_is_refused(checkpoint: Make, options: dict[str, str], reason: str) -> None:
+    with pytest.raises(ContraltoError, match=reason):
+        start(checkpoint(), **options)
+
+
+def test_bf16_is_refused_where_it_would_be_emulated(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contralto.engine.openvino.computes_bf16", lambda: False)
+    with pytest.raises(ContraltoError, match="no bf16 instructions"):
+        start(checkpoint(), precision="bf16")
+
+
+def test_eager_without_torch_names_the_extra(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'contralto\[torch\]'"):
+        start(checkpoint(), engine="eager")
+
+
+@pytest.fixture(params=["openvino", "eager"])
+def engine(request: pytest.FixtureRequest, checkpoint: Make) -> Engine:
+    if request.param == "eager":
+        pytest.importorskip("torch")
+    return start(checkpoint(), engine=request.param)
+
+
+def test_an_empty_batch_has_no_rows(engine: Engine, checkpoint: Make) -> None:
+    contract = checkpoint().contract
+    for rows in (engine.image(pixels(contract, 0)), engine.text(ids(contract, 0))):
+        assert rows.shape == (0, 24)
+        assert rows.dtype == np.float32
+
+
+def test_results_are_the_callers_own(engine: Engine, checkpoint: Make) -> None:
+    batch = pixels(checkpoint().contract)
+    given = batch.copy()
+    first = engine.image(batch)
+    kept = first.copy()
+    engine.image(batch + 1)
+    assert (first == kept).all()
+    first[:] = 0
+    assert (engine.image(batch) == kept).all()
+    assert (batch == given).all()
+
+
+def test_other_dtypes_and_strides_are_taken(engine: Engine, checkpoint: Make) -> None:
+    contract = checkpoint().contract
+    batch, texts = pixels(contract), ids(contract)
+    strided = np.ascontiguousarray(batch.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert (engine.image(strided) == engine.image(batch)).all()
+    assert (engine.image(batch.astype(np.float64)) == engine.image(batch)).all()
+    assert (engine.text(texts.astype(np.int32)) == engine.text(texts)).all()
+
+
+def test_batches_that_do_not_fit_are_refused(engine: Engine, checkpoint: Make) -> None:
+    for batch in (np.zeros((3, 32, 16)), np.zeros((1, 3, 16, 32)), np.zeros((1, 4, 32, 16))):
+        with pytest.raises(ContraltoError, match="pixels must have shape"):
+            engine.image(batch)
+    for batch in (np.zeros((1, 13), int), np.zeros((1, 0), int), np.zeros(3, int), np.zeros((1, 3))):
+        with pytest.raises(ContraltoError, match="ids must be integers"):
+            engine.text(batch)
+    for value in (-1, 50, 1 << 40):
+        with pytest.raises(ContraltoError, match="ids must be from 0 to 49"):
+            engine.text(np.array([[3, value]]))

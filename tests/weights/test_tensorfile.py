@@ -1,0 +1,146 @@
+"""The container, against the safetensors library, and against files that lie."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contralto.errors import WeightsError
+from contralto.weights.tensorfile import TensorFile, write_tensors
+
+ARRAYS = {
+    "matrix": np.arange(12, dtype=np.float32).reshape(3, 4) / 7,
+    "half": np.arange(5, dtype=np.float16),
+    "scalar": np.array(3.5, np.float32),
+    "none": np.zeros((0, 4), np.float32),
+    "bytes": np.arange(-3, 4, dtype=np.int8),
+}
+KINDS = {"float32": "F32", "float16": "F16", "int8": "I8"}
+
+
+def container(header: object, body: bytes = b"", length: int | None = None) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + body
+
+
+def entry(begin: int, end: int, shape: object = None, dtype: object = "I8") -> dict[str, object]:
+    return {"dtype": dtype, "shape": [end - begin] if shape is None else shape, "data_offsets": [begin, end]}
+
+
+def test_reads_what_the_library_writes(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    safetensors.numpy.save_file(ARRAYS, path, metadata={"format": "pt"})
+    file = TensorFile(path)
+    assert file.metadata == {"format": "pt"}
+    assert set(file.tensors) == set(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert file.raw(name).dtype == array.dtype
+        assert file.raw(name).shape == array.shape
+        assert file.raw(name).tobytes() == array.tobytes()
+        assert not file.raw(name).flags.writeable
+
+
+def test_the_library_reads_what_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with open(path, "wb") as file:
+        write_tensors(file, {name: (KINDS[array.dtype.name], array) for name, array in ARRAYS.items()}, {})
+    back = safetensors.numpy.load_file(path)
+    assert {name: array.tobytes() for name, array in back.items()} == {n: a.tobytes() for n, a in ARRAYS.items()}
+    ours = TensorFile(path)
+    assert all(t.begin % np.dtype(ARRAYS[name].dtype).itemsize == 0 for name, t in ours.tensors.items())
+
+
+def test_bfloat16_is_the_upper_half_of_a_float32(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    bits = np.array([0x3F80, 0xC000, 0x7F80, 0x0001], "<u2")
+    path.write_bytes(container({"x": entry(0, 8, [4], "BF16")}, bits.tobytes()))
+    values = TensorFile(path).float32("x")
+    assert values[:3].tolist() == [1.0, -2.0, np.inf]
+    assert values[3] == 2.0**-133
+
+
+LIES = {
+    "empty file": (b"", "does not fit"),
+    "shorter than its length": (b"\x01\x00", "does not fit"),
+    "header longer than the file": (container({}, length=1 << 60), "does not fit"),
+    "not JSON": (container(b"{'a': 1}"), "not JSON"),
+    "not UTF-8": (container(b'{"\xff": 1}'), "not JSON"),
+    "deep JSON": (container(b"[" * 100_000), "not JSON"),
+    "not an object": (container([1]), "not a JSON object"),
+    "a key twice": (container(b'{"a": 1, "a": 1}'), "twice"),
+    "metadata of another kind": (container({"__metadata__": {"a": 1}}), "metadata"),
+    "no object": (container({"a": 3}), "needs exactly"),
+    "a field too much": (container({"a": entry(0, 1) | {"more": 1}}, b"1"), "needs exactly"),
+    "unknown dtype": (container({"a": entry(0, 1, dtype="F4")}, b"1"), "unknown dtype 'F4'"),
+    "dtype of another type": (container({"a": entry(0, 1, dtype=["F32"])}, b"1"), "unknown dtype"),
+    "negative side": (container({"a": entry(0, 1, [-1])}, b"1"), "malformed"),
+    "a fraction": (container({"a": entry(0, 1, [1.0])}, b"1"), "malformed"),
+    "a truth value": (container({"a": entry(0, 1, [True])}, b"1"), "malformed"),
+    "three offsets": (container({"a": entry(0, 1) | {"data_offsets": [0, 1, 1]}}, b"1"), "malformed"),
+    "shape too large": (container({"a": entry(0, 4, [1 << 40, 1 << 40])}, b"1234"), "do not hold"),
+    "backwards": (container({"a": entry(2, 0, [0])}, b"12"), "do not hold"),
+    "overlap": (container({"a": entry(0, 3), "b": entry(2, 5)}, b"12345"), "overlaps"),
+    "gap": (container({"a": entry(0, 2), "b": entry(3, 5)}, b"12345"), "gap"),
+    "cut off": (container({"a": entry(0, 8)}, b"1234"), "cut off"),
+    "bytes left over": (container({"a": entry(0, 4)}, b"12345"), "belong to no tensor"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lying_file_is_refused_in_one_line(tmp_path: Path, lie: str) -> None:
+    content, reason = LIES[lie]
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=reason) as caught:
+        TensorFile(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_huge_header_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with open(path, "wb") as file:
+        file.write((200_000_000).to_bytes(8, "little"))
+        file.truncate(300_000_000)  # sparse: takes no room
+    with pytest.raises(WeightsError, match="refused"):
+        TensorFile(path)
+
+
+def test_an_absent_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent", tmp_path):
+        with pytest.raises(WeightsError, match=str(path)):
+            TensorFile(path)
+
+
+def test_a_file_saved_over_is_noticed(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.safetensors", tmp_path / "b"
+    path.write_bytes(container({"a": entry(0, 1)}, b"1"))
+    other.write_bytes(container({"a": entry(0, 1)}, b"2"))
+    file = TensorFile(path)
+    assert file.in_place()
+    other.rename(path)
+    assert not file.in_place()
+    assert file.raw("a").tobytes() == b"1"
+    path.unlink()
+    assert not file.in_place()
+
+
+@given(content=st.binary(max_size=200), cut=st.integers(0, 200), flip=st.integers(0, 200), value=st.integers(0, 255))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damage_gives_tensors_or_an_error(tmp_path: Path, content: bytes, cut: int, flip: int, value: int) -> None:
+    whole = bytearray(container({"a": entry(0, 4, [2, 2]), "b": entry(4, 8, [2], "F16")}, b"12345678"))
+    whole[flip % len(whole)] = value
+    path = tmp_path / "a.safetensors"
+    for damaged in (content, bytes(whole), bytes(whole[:cut])):
+        path.write_bytes(damaged)
+        try:
+            file = TensorFile(path)
+        except WeightsError:
+            continue
+        assert all(file.raw(name).nbytes == t.end - t.begin for name, t in file.tensors.items())
