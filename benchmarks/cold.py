@@ -41,7 +41,7 @@ def main() -> None:
         Image.radial_gradient("L").resize((640, 480)).convert("RGB").save(picture)
         make_peer(folder)
         commands = {
-            "contralto classify (nano)": [sys.executable, "-m", "contralto.cli.main", "classify", str(picture), "--json"]
+            "contralto classify (nano)": [sys.executable, "-m", "contralto", "classify", str(picture), "--json"]
             + ["--labels", *LABELS],
             "transformers (ViT-B/32, random weights)": [sys.executable, "-c", PEER, str(folder), str(picture), *LABELS],
         }

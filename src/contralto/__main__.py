@@ -1,0 +1,7 @@
+"""`python -m contralto` is the command `contralto`."""
+
+import sys
+
+from contralto.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,116 @@
+"""What a command says: results on stdout, as text or as JSON lines; everything else on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+from contralto.errors import one_line
+
+PATH_LIMIT = 8192
+
+
+class Console:
+    """The streams of one command. `kept` is said when the command is interrupted: what of its work stays."""
+
+    def __init__(self) -> None:
+        self.json = self.quiet = self.debug = False
+        self.kept = "nothing was written"
+        for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks is no reason to fail
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+
+    def line(self, text: str = "") -> None:
+        """A line of the result. Raises OSError, a full disk or a reader that left."""
+        if sys.stdout is None:
+            raise OSError("is closed")
+        sys.stdout.write(text + "\n")
+
+    def record(self, value: dict[str, Any]) -> None:
+        """A result as one line of JSON, in ASCII: a name that is not UTF-8 travels as surrogate escapes."""
+        self.line(json.dumps(value, allow_nan=False))
+
+    def failed(self, path: str, reason: str) -> None:
+        """An input that could not be used. Told even when quiet: it is why the exit code is not 0."""
+        self.error(json.dumps({"path": path, "error": reason}) if self.json else f"{shown(path)}: {reason}")
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is no failure."""
+        if not self.quiet:
+            self.error(f"note: {one_line(text, 1000)}")
+
+    def error(self, text: str) -> None:
+        """A line on stderr; there is nobody to tell where that fails."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def stopped(self) -> None:
+        """After Ctrl-C or TERM."""
+        with contextlib.suppress(OSError):
+            self.flush()
+        self.error(f"stopped: {self.kept}")
+
+    def flush(self) -> None:
+        """Raises OSError if the result cannot be written."""
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+    def abandon(self) -> None:
+        """Nothing more can be written: what is left in the buffer goes nowhere, silently."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+
+    def bold(self, text: str) -> str:
+        """Bold on a terminal, unless NO_COLOR is set."""
+        return f"\033[1m{text}\033[0m" if _coloured(sys.stdout) else text
+
+    def dim(self, text: str) -> str:
+        """Faint on a terminal, unless NO_COLOR is set."""
+        return f"\033[2m{text}\033[0m" if _coloured(sys.stdout) else text
+
+    @contextlib.contextmanager
+    def progress(self, what: str, total: int, *, streams: bool = False) -> Iterator[Callable[[], None]]:
+        """Gives a function to be called after each of `total` things: a bar with rate and time left on a terminal.
+
+        streams: results are printed meanwhile; then there is no bar where both would share the terminal.
+        """
+        if self.quiet or total == 0 or not _terminal(sys.stderr) or (streams and _terminal(sys.stdout)):
+            yield lambda: None
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        rest = (TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True), TextColumn("left"))
+        terminal = Terminal(stderr=True)
+        with Progress(*columns, *rest, console=terminal, transient=True, redirect_stdout=False) as bar:
+            task, began, done = bar.add_task(what, total=total, rate=""), time.monotonic(), 0
+
+            def advance() -> None:
+                nonlocal done
+                done += 1
+                rate = done / max(time.monotonic() - began, 1e-6)
+                bar.update(task, completed=done, rate=f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+
+            yield advance
+
+
+def shown(path: str) -> str:
+    """A name for people: control characters and bytes that are not UTF-8 are escaped, nothing is cut."""
+    return one_line(path, PATH_LIMIT)
+
+
+def _terminal(stream: IO[str] | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _coloured(stream: IO[str] | None) -> bool:
+    return _terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,56 @@
+"""A model's contract: towers, pixel and text preparation, score rule, weights, licence; and the engine that runs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from contralto.cli import options as shared
+from contralto.cli.console import Console, shown
+from contralto.cli.models import parameters
+from contralto.cli.outcome import OK
+from contralto.contract import Contract
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What `contralto info` takes."""
+    parser.add_argument("name", nargs="?", metavar="MODEL", help="instead of --model")
+    shared.model(parser)
+    shared.common(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Prints the facts, or the contract with `engine` added as one object."""
+    args.model = args.name or args.model
+    clip = shared.load(args)
+    given = args.engine, args.precision
+    why = "the default" if given == ("auto", "auto") else "as asked for"
+    engine = {"engine": clip.engine, "precision": clip.precision, "why": why, "measured": []}
+    if console.json:
+        console.record(json.loads(clip.contract.to_json()) | {"engine": engine})
+        return OK
+    facts = _facts(clip.contract) | {"engine": f"{clip.engine}, {clip.precision} ({why})"}
+    for name, value in facts.items():
+        console.line(f"{console.dim(f'{name:<12}')}  {shown(value)}")
+    return OK
+
+
+def _facts(contract: Contract) -> dict[str, str]:
+    image, text, score, weights = contract.image, contract.text, contract.score, contract.weights
+    bias = "" if score.bias is None else f", bias {score.bias:g}"
+    facts: dict[str, Any] = {
+        "name": contract.name,
+        "parameters": f"{parameters(contract):,}",
+        "pictures": f"{image.tower.kind}, {image.size[1]} x {image.size[0]}, {image.resize} {image.interpolation}",
+        "texts": f"{text.tower.kind}, {text.tokenizer.kind}, at most {text.context} tokens, pooled by {text.pool}",
+        "embedding": f"{contract.embedding} numbers",
+        "score": f"{score.rule}, scale {score.scale:g}{bias}",
+        "weights": f"{weights.file}, {weights.dtype}" if weights else None,
+        "source": contract.provenance.source,
+        "trained on": contract.provenance.trained_on,
+        "from": contract.provenance.converted_from,
+        "licence": contract.licence or "not stated",
+        "hash": contract.hash,
+    }
+    return {name: value for name, value in facts.items() if value is not None}

@@ -1,0 +1,158 @@
+"""`contralto COMMAND ...`: finds the command, runs it, and turns whatever ends it into one line and an exit code.
+
+Exit codes: 0 all well; 1 failed, or no input was usable; 2 wrong usage; 3 finished, but some inputs could not be used;
+130 on Ctrl-C; 143 on TERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import NoReturn
+
+from contralto.cli.console import Console
+from contralto.cli.outcome import FAILED, INTERRUPTED, OK, TERMINATED, USAGE, Usage
+from contralto.errors import ContraltoError, one_line
+
+COMMANDS = {
+    "demo": "see CLIP work on photographs, in a page for the browser",
+    "classify": "the labels that fit pictures best",
+    "similarity": "the cosine of each picture with each text",
+    "embed": "pictures and texts as unit rows",
+    "search": "find the pictures of a folder by words, by a picture, or both",
+    "models": "the models that can be loaded",
+    "info": "a model's contract: what it is made of and how it is to be used",
+    "train": "train a model by a recipe",
+}
+
+
+class Terminated(BaseException):
+    """TERM was received."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports wrong usage as an exception instead of several lines."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Usage(self.prog, message)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code. Nothing is raised but what Python itself is ended by."""
+    console = Console()
+    with _term_raises(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # a damaged EXIF block of a picture that is fine otherwise
+        code = _guarded(sys.argv[1:] if argv is None else list(argv), console)
+    if argv is None and code in (INTERRUPTED, TERMINATED):
+        os._exit(code)  # threads that still decode a large picture are not waited for
+    return code
+
+
+def _guarded(arguments: list[str], console: Console) -> int:
+    try:
+        code = _command(arguments, console)
+        console.flush()
+    except Usage as error:
+        console.error(f"{error.command}: {one_line(str(error))}\nsee {error.command} --help")
+        code = USAGE
+    except SystemExit as stop:  # argparse, after --help
+        code = OK if stop.code is None else int(stop.code)
+    except BrokenPipeError:  # the reader has seen enough
+        console.abandon()
+        code = OK
+    except KeyboardInterrupt:
+        console.stopped()
+        code = INTERRUPTED
+    except Terminated:
+        console.stopped()
+        code = TERMINATED
+    except Exception as error:
+        code = _failed(error, console)
+    return code
+
+
+def _command(arguments: list[str], console: Console) -> int:
+    """Finds the command, reads its options and runs it."""
+    name = arguments[0] if arguments else ""
+    if name in ("-h", "--help"):
+        console.line(_help())
+        return OK
+    if name == "--version":
+        from contralto import __version__
+
+        console.line(f"contralto {__version__}")
+        return OK
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else f": choose from {', '.join(COMMANDS)}"
+        raise Usage("contralto", f"no command is called {name!r}{hint}" if name else f"name a command{hint}")
+    module = importlib.import_module(f"contralto.cli.{name}")
+    parser = Parser(f"contralto {name}", description=module.__doc__, allow_abbrev=False, add_help=True)
+    module.options(parser)
+    args = parser.parse_intermixed_args(arguments[1:])
+    console.json, console.quiet, console.debug = args.json, args.quiet, args.debug
+    return int(module.run(args, console))
+
+
+def _failed(error: Exception, console: Console) -> int:
+    if console.debug:
+        console.error("".join(traceback.format_exception(error)).rstrip())
+    elif isinstance(error, ContraltoError):
+        console.error(f"contralto: {_flat(error)}")
+    elif isinstance(error, OSError):  # a full disk, a closed output
+        where = "standard output" if error.filename is None else one_line(os.fsdecode(error.filename))
+        console.error(f"contralto: {where}: {(error.strerror or str(error)).lower()}")
+    else:
+        console.error(f"contralto: internal error, --debug shows where: {type(error).__name__}: {_flat(error)}")
+    try:
+        console.flush()
+    except OSError:
+        console.abandon()
+    return FAILED
+
+
+def _flat(error: Exception) -> str:
+    return one_line(str(error), 1000)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
+    return (
+        "CLIP: pictures and texts in one space.\n\n"
+        f"usage: contralto COMMAND ...\n\n{commands}\n\n"
+        "contralto COMMAND --help tells a command's options; contralto --version the version.\n\n"
+        '  contralto classify cat.jpg --labels cat dog "red car"\n'
+        '  contralto search ~/Pictures "a dog on the beach"'
+    )
+
+
+@contextlib.contextmanager
+def _term_raises() -> Iterator[None]:
+    """TERM ends the command as Ctrl-C does, so that what was done is kept."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

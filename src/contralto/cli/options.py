@@ -1,0 +1,88 @@
+"""What commands share: their common options, the values that options take, and the model that they name."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from contralto.errors import ContraltoError
+
+if TYPE_CHECKING:
+    from contralto.encoder import Clip
+
+ENGINES = ("auto", "eager", "openvino", "compiled")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    """--json, --quiet, --debug."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print one JSON object a line")
+    group.add_argument("--quiet", action="store_true", help="no progress and no notes")
+    group.add_argument("--debug", action="store_true", help="print the traceback of an error")
+
+
+def model(parser: argparse.ArgumentParser, *, decode: str | None = None) -> None:
+    """The options that choose a model and how it is run; --decode, with this default, if one is given."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="M", default="nano", help="a name (see contralto models), a folder or a file")
+    group.add_argument("--engine", metavar="E", choices=ENGINES, default="auto", help=", ".join(ENGINES))
+    group.add_argument("--precision", metavar="P", choices=PRECISIONS, default="auto", help=", ".join(PRECISIONS))
+    group.add_argument("--device", metavar="D", default="auto", help="where it is computed, auto or cpu")
+    group.add_argument("--architecture", metavar="A", help="of a file that does not state its own, such as ViT-B-32")
+    group.add_argument("--activation", metavar="X", help="of a file that does not state its own: gelu or quickgelu")
+    if decode is not None:
+        help = "exact: every pixel, as in the reference; scaled: large JPEGs are decoded smaller, faster"
+        group.add_argument("--decode", choices=("exact", "scaled"), default=decode, help=f"{help} (default: {decode})")
+
+
+def load(args: argparse.Namespace) -> Clip:
+    """The model that the options name. Raises ContraltoError."""
+    import contralto
+
+    given: dict[str, Any] = {name: getattr(args, name) for name in ("engine", "precision", "device")}
+    optional = {name: getattr(args, name, None) for name in ("architecture", "activation", "decode")}
+    return contralto.load(args.model, **given, **{name: value for name, value in optional.items() if value is not None})
+
+
+def positive(text: str) -> int:
+    """An argument that is a whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return value
+
+
+def lines(values: list[str]) -> list[str]:
+    """Each value, or for @FILE the lines of a UTF-8 file that are not empty. Raises ContraltoError."""
+    found: list[str] = []
+    for value in values:
+        found += _lines_of(value[1:]) if value.startswith("@") and len(value) > 1 else [value]
+    return found
+
+
+def templates(value: str) -> str | tuple[str, ...] | None:
+    """The name of a set, the templates in @FILE, or None for `none`. Raises ContraltoError."""
+    if value == "none":
+        return None
+    if not value.startswith("@"):
+        return value
+    from contralto.zeroshot import prompts
+
+    return prompts.read(value[1:])
+
+
+def _lines_of(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            found = [line.strip() for line in file if line.strip()]
+    except OSError as error:
+        raise ContraltoError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ContraltoError(f"{path} is not UTF-8 text") from error
+    if not found:
+        raise ContraltoError(f"{path} holds no lines")
+    return found

@@ -1,0 +1,50 @@
+"""A row for every file: from the index where the file is unchanged, else from the encoder and then into the index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from contralto.search.files import File
+from contralto.search.index import Index, Row
+
+
+class Failure(Protocol):
+    """What the encoder says of a picture that it could not use."""
+
+    @property
+    def reason(self) -> str: ...
+
+
+class Encoder(Protocol):
+    """The one thing that embedding needs of `contralto.encoder.Clip`."""
+
+    def stream_images(self, items: Sequence[str]) -> Iterator[tuple[int, Row | Failure]]: ...
+
+
+def embed(
+    encoder: Encoder, files: Sequence[File], index: Index, known: dict[int, Row | str]
+) -> Iterator[tuple[File, Row | str]]:
+    """Yields every file in order with its unit row (d,), or with the reason why it has none.
+
+    `known` is what `index.get(files)` returned. A failure is remembered until the file changes, unless the file could
+    not even be read: that may be mended without changing it. Whatever ends the iteration, finished rows are kept.
+    """
+    fresh = encoder.stream_images([file.path for i, file in enumerate(files) if i not in known])
+    try:
+        for i, file in enumerate(files):
+            if i in known:
+                yield file, known[i]
+                continue
+            _, result = next(fresh)
+            outcome = result if isinstance(result, np.ndarray) else result.reason
+            if not isinstance(outcome, str) or os.access(file.path, os.R_OK):
+                index.put(file, outcome)
+            yield file, outcome
+    finally:
+        index.flush()
+        if (close := getattr(fresh, "close", None)) is not None:
+            close()

@@ -1,0 +1,128 @@
+"""models, info and train; and every command once with a real, small, random model."""
+
+import json
+import textwrap
+
+import numpy as np
+import pytest
+from fake import paint
+
+import contralto
+from contralto.cli import models
+from contralto.contract import Contract, preset
+from contralto.encoder import source
+
+RECIPE = """
+    import torch
+    import contralto
+    from contralto.train.recipe import Phase, Recipe, Task
+
+    def recipe():
+        task = Task("none", 1.0, lambda step: step, lambda model, batch: model.logit_scale * 0.0)
+        return {returned}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    contralto.save(folder, *contralto.create("tiny", seed=0))
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONTRALTO_CACHE", str(tmp_path / "cache"))
+
+
+def test_models_states_what_is_known_without_reading_weights(cli, folder, monkeypatch):
+    monkeypatch.setattr(source, "NAMES", {"tiny": folder, "absent": folder / "absent"})
+    result = cli("models", "--json")
+    assert result.objects == [
+        {
+            "name": "tiny",
+            "parameters": sum(p.numel() for p in contralto.create("tiny")[0].parameters()),
+            "image_size": list(preset("tiny").image.size),
+            "imagenet_top1": None,
+            "bytes": (folder / "model.safetensors").stat().st_size,
+            "licence": preset("tiny").licence,
+            "hub_id": None,
+        }
+    ]
+    assert [line.split()[0] for line in cli("models").out.splitlines()] == ["name", "tiny"]
+
+
+@pytest.mark.parametrize("name", ["RN50", "nano", "ViT-B-32"])
+def test_parameters_are_those_of_the_torch_module(name):
+    pytest.importorskip("torch")
+    if name == "nano":
+        expected = sum(p.numel() for p in contralto.create(name)[0].parameters())
+    else:
+        expected = {"RN50": 102_007_137, "ViT-B-32": 151_277_313}[name]  # as OpenAI's modules count
+    assert models.parameters(preset(name)) == expected
+
+
+def test_info_is_the_contract_with_the_engine(cli, folder, cache):
+    for arguments in ((folder,), ("--model", folder)):
+        (found,) = cli("info", *arguments, "--json").objects
+        assert found.pop("engine") == {"engine": "openvino", "precision": "fp32", "why": "the default", "measured": []}
+        assert Contract.from_json(json.dumps(found)) == Contract.read(folder)
+    assert "licence" in cli("info", folder).out
+
+
+def test_rows_and_ranks_are_those_of_the_python_face(cli, folder, cache, tmp_path):
+    names = ["red", "green", "blue"]
+    paths = [str(paint(tmp_path / "p" / f"{name}.png", name)) for name in names]
+    clip = contralto.load(folder)
+    images, texts = clip.encode_image(paths), clip.encode_text(names)
+    found = cli("embed", *paths, "--text", *names, "--model", folder, "--json").objects
+    np.testing.assert_allclose([one["embedding"] for one in found], np.concatenate([images, texts]), atol=1e-5)
+    cosines = cli("similarity", *paths, "--text", *names, "--model", folder, "--json").objects
+    np.testing.assert_allclose([one["cosine"] for one in cosines], (images @ texts.T).ravel(), atol=1e-5)
+    hits = cli("search", tmp_path / "p", "red", "--model", folder, "--json").objects
+    expected = sorted(zip(paths, images @ texts[0], strict=True), key=lambda pair: -pair[1])
+    assert [one["path"] for one in hits] == [path for path, _ in expected]
+    best = cli("classify", *paths, "--labels", *names, "--model", folder, "--json").objects
+    for one, predictions in zip(best, clip.classify(paths, names), strict=True):
+        assert [p["label"] for p in one["predictions"]] == [p.label for p in predictions]
+        np.testing.assert_allclose([p["score"] for p in one["predictions"]], [p.score for p in predictions], atol=1e-4)
+
+
+def test_a_cut_text_is_named(cli, folder, cache):
+    long = "word " * 200
+    result = cli("embed", "--text", long, "--truncate", "--model", folder, "--json")
+    assert result.code == 0
+    assert result.err.startswith("note: ")
+    assert "word word" in result.err
+    refused = cli("embed", "--text", long, "--model", folder, "--json")
+    assert (refused.code, refused.out) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no such recipe file"),
+        ("x = 1", "has no function recipe()"),
+        ("def recipe(:", "line 1"),
+        (RECIPE.format(returned="3"), "recipe() returned a int, not a Recipe"),
+    ],
+)
+def test_a_recipe_that_is_none_is_one_line(cli, tmp_path, content, said):
+    pytest.importorskip("torch")
+    path = tmp_path / "mine.py"
+    if content is not None:
+        path.write_text(textwrap.dedent(content))
+    result = cli("train", path, "--out", tmp_path / "run")
+    assert (result.code, len(result.err.splitlines())) == (1, 1)
+    assert said in result.err
+
+
+def test_train_writes_a_model_that_loads(cli, tmp_path, cache):
+    pytest.importorskip("torch")
+    path = tmp_path / "mine.py"
+    returned = 'Recipe("mine", lambda: contralto.create("tiny"), (Phase("only", (task,), 2, lr=1e-3),))'
+    path.write_text(textwrap.dedent(RECIPE.format(returned=returned)))
+    result = cli("train", path, "--out", tmp_path / "run", "--json", "--quiet")
+    assert (result.code, result.objects) == (0, [{"out": str(tmp_path / "run")}])
+    assert Contract.read(tmp_path / "run").weights is not None
