@@ -74,6 +74,23 @@ assert (engine.text(texts) == before).all()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+def test_eager_says_so_instead_of_hanging_in_a_forked_child(checkpoint: Make) -> None:
+    program = """
+from contralto.errors import ContraltoError
+engine = start(model, engine="eager")
+engine.text(texts)
+if os.fork() == 0:
+    try:
+        engine.text(texts)
+    except ContraltoError as error:
+        os._exit(7 if "before a fork" in str(error) else 1)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    assert run(program, checkpoint().folder).strip() == "7"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
 def test_a_forked_child_that_computes_nothing_ends(checkpoint: Make) -> None:
     program = """
 engine.text(texts)

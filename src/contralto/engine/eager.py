@@ -1,7 +1,11 @@
-"""The reference: the PyTorch model of contralto.model, run as it stands, in float32 on the CPU."""
+"""The reference: the PyTorch model of contralto.model, run as it stands, in float32 on the CPU.
+
+PyTorch's thread pool does not outlive a fork: a child that used it would wait for ever, so it gets an error instead.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.engine.base import Float, checked_ids, checked_pixels
-from contralto.errors import MissingExtraError
+from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.native import Checkpoint
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ class Eager:
         self._checkpoint = checkpoint
         self._towers: dict[str, nn.Module] = {}
         self._lock = threading.Lock()
+        self._process: int | None = None  # the process that has computed with it
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
@@ -44,6 +49,9 @@ class Eager:
 
         if len(batch) == 0:
             return np.zeros((0, self._checkpoint.contract.embedding), np.float32)
+        if self._process not in (None, os.getpid()):
+            raise ContraltoError("engine 'eager' was used before a fork: load the model anew here, or use 'openvino'")
+        self._process = os.getpid()
         with self._lock:
             if side not in self._towers:
                 self._towers[side] = self._load(side)
