@@ -19,6 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 LABELS = ["cat", "dog", "red car"]
+OURS = [sys.executable, "-m", "contralto", "classify"]
 
 PEER = """
 import sys
@@ -41,8 +42,7 @@ def main() -> None:
         Image.radial_gradient("L").resize((640, 480)).convert("RGB").save(picture)
         make_peer(folder)
         commands = {
-            "contralto classify (nano)": [sys.executable, "-m", "contralto", "classify", str(picture), "--json"]
-            + ["--labels", *LABELS],
+            "contralto classify (nano)": [*OURS, str(picture), "--labels", *LABELS],
             "transformers (ViT-B/32, random weights)": [sys.executable, "-c", PEER, str(folder), str(picture), *LABELS],
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
@@ -54,7 +54,8 @@ def main() -> None:
                     seconds[name].append(time.perf_counter() - start)
     ours, peer = (statistics.median(values) for values in seconds.values())
     for name, values in seconds.items():
-        print(f"{name:42} median {statistics.median(values):6.2f} s   ({min(values):.2f} to {max(values):.2f}, {runs} runs)")
+        spread = f"{min(values):.2f} to {max(values):.2f}, {runs} runs"
+        print(f"{name:42} median {statistics.median(values):6.2f} s   ({spread})")
     print(f"ratio {peer / ours:.1f}x")
 
 

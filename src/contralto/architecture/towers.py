@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Activation = Literal["gelu", "quickgelu", "relu", "relu6", "silu"]
+HeadActivation = Literal["gelu", "quickgelu", "relu", "relu6", "silu", "softmax"]
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,14 @@ class LinearHead:
 
 @dataclass(frozen=True)
 class ResidualHead:
-    """Pooled features -> a linear map plus a two-layer network of `hidden` units; all with biases."""
+    """Pooled features -> a linear map plus a two-layer network of `hidden` units; all with biases.
+
+    With softmax (over the hidden units) the network is a classifier and one embedding a class: what the tower's first
+    training knew of classes stays usable (Norouzi et al. 2014, "convex combination of semantic embeddings").
+    """
 
     hidden: int
-    activation: Activation = "gelu"
+    activation: HeadActivation = "gelu"
     kind: Literal["residual"] = "residual"
 
 

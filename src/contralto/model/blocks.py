@@ -6,13 +6,14 @@ Shapes are in comments: N items, L tokens, W width, H heads, C channels, E embed
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from contralto import architecture
-from contralto.architecture.towers import Activation
+from contralto.architecture.towers import Activation, HeadActivation
 
 
 class Block(nn.Module):
@@ -77,12 +78,13 @@ def quickgelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(1.702 * x)
 
 
-ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+ACTIVATIONS: dict[HeadActivation, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "quickgelu": quickgelu,
     "relu": F.relu,
     "relu6": F.relu6,
     "silu": F.silu,
+    "softmax": partial(torch.softmax, dim=-1),
 }
 
 
@@ -143,7 +145,7 @@ class LinearHead(nn.Module):
 class ResidualHead(nn.Module):
     """linear(x) + down(activation(up(x))): a small network that corrects the linear map."""
 
-    def __init__(self, width: int, embedding: int, hidden: int, activation: Activation) -> None:
+    def __init__(self, width: int, embedding: int, hidden: int, activation: HeadActivation) -> None:
         super().__init__()
         self.linear = nn.Linear(width, embedding)
         self.up = nn.Linear(width, hidden)

@@ -1,0 +1,4 @@
+"""Training. Read `recipe.py` (what a run is, as data), `loop.py` (the run), then what the loop calls:
+`optimiser.py`, `precision.py`, `checkpoint.py`, `log.py`, `progress.py`. `contrastive.py` makes the task that is plain
+CLIP, `validation.py` measures while it runs, `towers.py` starts a tower from given weights (LiT). Needs torch.
+"""

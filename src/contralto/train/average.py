@@ -1,0 +1,37 @@
+"""A moving average of the weights, which is often a better model than the weights themselves."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+Average = dict[str, Tensor]
+
+
+def start(model: nn.Module) -> Average:
+    """A copy of the model's parameters and buffers as they are."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+@torch.no_grad()
+def update(average: Average, model: nn.Module, decay: float) -> None:
+    """average = decay * average + (1 - decay) * weights, in place."""
+    for name, tensor in model.state_dict().items():
+        average[name].lerp_(tensor, 1 - decay)
+
+
+@contextlib.contextmanager
+def in_place(average: Average | None, model: nn.Module) -> Iterator[None]:
+    """The averaged weights stand in the model while the block runs; None changes nothing."""
+    if average is None:
+        yield
+        return
+    weights = start(model)
+    model.load_state_dict(average)
+    try:
+        yield
+    finally:
+        model.load_state_dict(weights)

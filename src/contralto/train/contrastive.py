@@ -1,0 +1,52 @@
+"""The task that is CLIP: pictures against their captions within a batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from contralto.contract import Contract
+from contralto.data.augment import Augment
+from contralto.data.loader import Batch, Loader
+from contralto.data.mixture import Mixture
+from contralto.loss.infonce import infonce, same
+from contralto.text.tokenizer import Tokenizer
+from contralto.train.recipe import Task
+
+if TYPE_CHECKING:
+    from contralto.model.clip import CLIP
+
+
+def contrastive(
+    mixture: Mixture,
+    contract: Contract,
+    tokenizer: Tokenizer,
+    *,
+    name: str = "contrastive",
+    weight: float = 1.0,
+    augment: Augment | None = Augment(),  # noqa: B008 (frozen)
+    workers: int = 2,
+) -> Task:
+    """Symmetric InfoNCE over the mixture's batches; pairs that share a picture or a caption are no negatives.
+
+    augment, workers: see `contralto.data.loader.Loader`.
+    """
+    loader = Loader(mixture, contract, tokenizer, augment, workers)
+
+    def loss(model: CLIP, batch: Batch) -> Tensor:
+        pictures, texts = torch.from_numpy(batch.pictures), torch.from_numpy(batch.texts)
+        images = model.encode_image(torch.from_numpy(batch.pixels))
+        captions = model.encode_text(torch.from_numpy(shorten(batch.ids, contract.text.pad)))
+        return infonce(images, captions, model.logit_scale, same(pictures, texts))
+
+    return Task(name, weight, loader, loss, lambda: loader.skipped)
+
+
+def shorten(ids: NDArray[np.int64], pad: int) -> NDArray[np.int64]:
+    """ids (N, L) without the last columns where every row is padding, which no tower looks at."""
+    used = np.flatnonzero((ids != pad).any(axis=0))
+    return ids[:, : used[-1] + 1]

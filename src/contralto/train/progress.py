@@ -1,0 +1,62 @@
+"""What a person sees on stderr: a bar on a terminal, a plain line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+PLAIN_SECONDS = 10.0
+
+
+class Progress:
+    """Rate (steps a second over the last ones), loss and time left. `shown=False` shows only notes."""
+
+    def __init__(self, name: str, step: int, steps: int, shown: bool) -> None:
+        self._name, self._steps, self._shown = name, steps, shown
+        self._seconds, self._before, self._printed = 0.0, time.monotonic(), time.monotonic()
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Bar | None = None
+        if shown and sys.stderr.isatty():
+            name_column, text_column = TextColumn("{task.description}"), TextColumn("{task.fields[text]}")
+            self._bar = Bar(name_column, BarColumn(), MofNCompleteColumn(), text_column, console=self._console)
+            self._row = self._bar.add_task(name, total=steps, completed=step, text="")
+
+    def step(self, done: int, loss: float) -> None:
+        """Tells that `done` steps are done, the last one with this loss."""
+        now = time.monotonic()
+        seconds = max(now - self._before, 1e-9)
+        self._seconds = 0.95 * self._seconds + 0.05 * seconds if self._seconds else seconds  # of a step, smoothed
+        self._before = now
+        text = f"loss {loss:.4f}  {1 / self._seconds:.2f} steps/s  {_clock((self._steps - done) * self._seconds)} left"
+        if self._bar is not None:
+            self._bar.update(self._row, completed=done, text=text)
+        elif self._shown and (now - self._printed >= PLAIN_SECONDS or done == self._steps):
+            self._printed = now
+            print(f"{self._name}: step {done}/{self._steps}  {text}", file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        """One line that stays, above the bar. What passes until the next step does not count into its rate."""
+        self._console.print(f"{self._name}: {text}", markup=False)
+
+    def pause(self) -> None:
+        """Leaves the time since the last step (validation, a checkpoint) out of the rate."""
+        self._before = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

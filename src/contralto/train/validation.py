@@ -1,0 +1,106 @@
+"""Measuring while a run goes on: retrieval and zero-shot accuracy, made into a recipe's `validate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from contralto.contract import Contract
+from contralto.data.loader import plain
+from contralto.data.source import Source
+from contralto.errors import DataError
+from contralto.text.tokenizer import Tokenizer
+from contralto.train.contrastive import shorten
+
+if TYPE_CHECKING:
+    from contralto.model.clip import CLIP
+
+Rows = NDArray[np.float32]
+Validation = Callable[["CLIP", Contract], dict[str, float]]
+
+
+def retrieval(source: Source, tokenizer: Tokenizer) -> Validation:
+    """R@1, R@5 and R@10 in both directions over all pictures of the source and all their captions."""
+
+    def validate(model: CLIP, contract: Contract) -> dict[str, float]:
+        captions = [source[i].captions for i in range(len(source))]
+        owners = np.repeat(np.arange(len(source)), [len(texts) for texts in captions])
+        texts = text_rows(model, contract, tokenizer, [text for texts in captions for text in texts])
+        return recalls(image_rows(model, contract, source), texts, owners)
+
+    return validate
+
+
+def zero_shot(source: Source, prompts: Sequence[str | Sequence[str]], tokenizer: Tokenizer, name: str) -> Validation:
+    """Top-1 accuracy, called `name`, of the source's labels; prompts: for each class its text, or several whose unit
+    rows are averaged."""
+
+    def validate(model: CLIP, contract: Contract) -> dict[str, float]:
+        labels = [source[i].label for i in range(len(source))]
+        if any(label is None for label in labels):
+            raise DataError(f"{source.name} has samples without a label: zero-shot accuracy needs one for each")
+        groups = [[texts] if isinstance(texts, str) else list(texts) for texts in prompts]
+        rows = text_rows(model, contract, tokenizer, [text for texts in groups for text in texts])
+        ends = np.cumsum([len(texts) for texts in groups])[:-1]
+        classes = unit(np.stack([part.mean(axis=0) for part in np.split(rows, ends)]))
+        return {name: top1(image_rows(model, contract, source), classes, np.array(labels))}
+
+    return validate
+
+
+def together(*validations: Validation) -> Validation:
+    """All their figures in one dict."""
+    return lambda model, contract: {k: v for each in validations for k, v in each(model, contract).items()}
+
+
+def recalls(images: Rows, texts: Rows, owners: NDArray[np.int64], block: int = 1024) -> dict[str, float]:
+    """`r{1,5,10}_image_to_text` and `r{1,5,10}_text_to_image`, in 0..1. owners[j]: the picture of text j.
+
+    images (N, E) and texts (M, E) are compared as they are, `block` rows at a time. A picture is found with k if one
+    of its captions is among the k best; a wrong item with the same score goes before a right one.
+    """
+    to_text = np.empty(len(images), np.int64)
+    for start in range(0, len(images), block):
+        scores = images[start : start + block] @ texts.T  # (b, M)
+        own = owners[None, :] == np.arange(start, start + len(scores))[:, None]
+        best = np.where(own, scores, -np.inf).max(axis=1, keepdims=True)
+        to_text[start : start + block] = ((scores >= best) & ~own).sum(axis=1)
+    to_image = np.empty(len(texts), np.int64)
+    for start in range(0, len(texts), block):
+        scores = texts[start : start + block] @ images.T  # (b, N)
+        right = np.take_along_axis(scores, owners[start : start + block, None], axis=1)
+        to_image[start : start + block] = (scores >= right).sum(axis=1) - 1
+    wrong_before = {"image_to_text": to_text, "text_to_image": to_image}
+    return {f"r{k}_{way}": float((n < k).mean()) for way, n in wrong_before.items() for k in (1, 5, 10)}
+
+
+def top1(images: Rows, classes: Rows, labels: NDArray[np.int64]) -> float:
+    """Share of pictures whose own class scores above every other; a tie counts against."""
+    scores = images @ classes.T  # (N, C)
+    own = np.take_along_axis(scores, labels[:, None], axis=1)
+    return float(((scores >= own).sum(axis=1) == 1).mean())
+
+
+def image_rows(model: CLIP, contract: Contract, source: Source) -> Rows:
+    """Unit rows (N, E) of the source's pictures, prepared as the contract says. Raises the error of one that fails."""
+    with torch.no_grad():
+        rows = [model.encode_image(torch.from_numpy(pixels)).numpy() for pixels in plain(source, contract.image)]
+    return unit(np.concatenate(rows))
+
+
+def text_rows(model: CLIP, contract: Contract, tokenizer: Tokenizer, texts: list[str], batch_size: int = 256) -> Rows:
+    """Unit rows (N, E) of the texts, cut to the context."""
+    ids = tokenizer.tokenize(texts, truncate=True)
+    blocks = [shorten(ids[start : start + batch_size], contract.text.pad) for start in range(0, len(ids), batch_size)]
+    with torch.no_grad():
+        return unit(np.concatenate([model.encode_text(torch.from_numpy(block)).numpy() for block in blocks]))
+
+
+def unit(rows: Rows) -> Rows:
+    """Each row divided by its length."""
+    lengths: Rows = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / lengths

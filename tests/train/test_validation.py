@@ -1,0 +1,119 @@
+"""Recall and accuracy against sorted scores and by hand; the validations on a model that knows every answer."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from contralto.contract import preset
+from contralto.data.scenes import Scenes, prompts
+from contralto.errors import DataError
+from contralto.model.clip import create
+from contralto.text.tokenizer import load
+from contralto.train.contrastive import shorten
+from contralto.train.validation import recalls, retrieval, together, top1, unit, zero_shot
+
+CONTRACT = preset("tiny")
+TOKENIZER = load(CONTRACT.text)
+
+
+def plain_recall(images, texts, owners, k, way):
+    """Sorts each row, a wrong item first among equals."""
+    found, scores = [], images @ texts.T
+    asked = range(len(images)) if way == "image_to_text" else range(len(texts))
+    for a in asked:
+        row = scores[a] if way == "image_to_text" else scores[:, a]
+        right = [owners[j] == a if way == "image_to_text" else j == owners[a] for j in range(len(row))]
+        order = sorted(range(len(row)), key=lambda j: (-row[j], right[j]))
+        found.append(any(right[j] for j in order[:k]))
+    return np.mean(found)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 13), st.integers(1, 4))
+def test_recall_is_that_of_sorting(seed, pictures, captions):
+    random = np.random.default_rng(seed)
+    owners = random.permutation(np.repeat(np.arange(pictures), captions))
+    images = random.integers(-2, 3, (pictures, 2)).astype(np.float32)  # whole numbers: many exact ties
+    texts = random.integers(-2, 3, (len(owners), 2)).astype(np.float32)
+    for block in (3, 1024):
+        for name, value in recalls(images, texts, owners, block).items():
+            k, way = name[1:].split("_", 1)
+            assert value == pytest.approx(plain_recall(images, texts, owners, int(k), way)), name
+
+
+def test_recall_by_hand():
+    images = np.array([[1, 0], [0, 1]], np.float32)
+    texts = np.array([[1, 0], [0.9, 0.5], [0.8, 0.6], [0, 1]], np.float32)  # the third is of picture 1, but nearer to 0
+    figures = recalls(images, texts, np.array([0, 0, 1, 1]))
+    assert figures["r1_image_to_text"] == 1.0
+    assert figures["r1_text_to_image"] == 0.75
+    assert figures["r5_text_to_image"] == 1.0
+
+
+def test_a_constant_model_finds_nothing():
+    same = np.ones((20, 4), np.float32)
+    assert set(recalls(same, same, np.arange(20)).values()) == {0.0}
+    assert top1(same, same[:3], np.zeros(20, np.int64)) == 0.0
+
+
+def test_top1_by_hand():
+    images = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
+    assert top1(images, np.eye(2, dtype=np.float32), np.array([0, 0, 1])) == pytest.approx(1 / 3)  # hit, miss, tie
+
+
+class Oracle(nn.Module):
+    """Sees the label of a scene by looking it up: picture bytes and prompts both become a one-hot row."""
+
+    def __init__(self, source, texts):
+        super().__init__()
+        from contralto.data.loader import plain
+
+        rows = np.concatenate(list(plain(source, CONTRACT.image)))
+        self.pictures = {row.tobytes(): source[i].label for i, row in enumerate(rows)}
+        self.texts = {tuple(ids[ids != 0]): n for n, ids in enumerate(TOKENIZER.tokenize(texts))}
+
+    def encode_image(self, pixels):
+        labels = [self.pictures[row.tobytes()] for row in pixels.numpy()]
+        return torch.eye(len(self.texts))[labels] * 7
+
+    def encode_text(self, ids):
+        return torch.eye(len(self.texts))[[self.texts[tuple(row[row != 0])] for row in ids.numpy()]] * 3
+
+
+def test_zero_shot_of_a_model_that_knows_and_of_one_that_does_not():
+    source, texts = Scenes(60, 1, ["counted"]), prompts("counted")
+    oracle = Oracle(source, texts)
+    assert zero_shot(source, texts, TOKENIZER, "count")(oracle, CONTRACT) == {"count": 1.0}
+    shifted = [*texts[1:], texts[0]]
+    assert zero_shot(source, shifted, TOKENIZER, "count")(oracle, CONTRACT) == {"count": 0.0}
+
+
+def test_several_prompts_a_class_are_averaged_as_unit_rows():
+    """Class 0 has the right prompt and two that mean others: the average still lies nearest to the right one."""
+    source, texts = Scenes(40, 1, ["placed"]), prompts("placed")
+    groups = [[text, texts[(i + 1) % 40], text] for i, text in enumerate(texts)]
+    assert zero_shot(source, groups, TOKENIZER, "place")(Oracle(source, texts), CONTRACT) == {"place": 1.0}
+
+
+def test_zero_shot_needs_labels():
+    with pytest.raises(DataError, match="without a label"):
+        zero_shot(Scenes(5, 1, ["pair"]), ["x"], TOKENIZER, "x")(create(CONTRACT)[0], CONTRACT)
+
+
+def test_retrieval_of_a_random_model_is_near_chance_and_complete():
+    figures = together(retrieval(Scenes(60, 1), TOKENIZER), lambda m, c: {"more": 1.0})(create(CONTRACT)[0], CONTRACT)
+    assert set(figures) == {f"r{k}_{w}" for k in (1, 5, 10) for w in ("image_to_text", "text_to_image")} | {"more"}
+    assert figures["r1_image_to_text"] < 0.3
+
+
+def test_shortened_ids_give_the_same_embeddings():
+    model, _ = create(CONTRACT)
+    ids = TOKENIZER.tokenize(["a red circle", "two blue squares above a star!!"])
+    short = shorten(ids, CONTRACT.text.pad)
+    assert short.shape[1] < ids.shape[1]
+    assert np.array_equal(ids[:, short.shape[1] :], np.zeros_like(ids[:, short.shape[1] :]))
+    with torch.no_grad():
+        rows = [unit(model.encode_text(torch.from_numpy(i)).numpy()) for i in (ids, short)]
+    np.testing.assert_allclose(*rows, atol=1e-6)
