@@ -1,0 +1,168 @@
+"""What the locked picture tower makes of every training picture in several views, computed once and kept."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Generator, Tensor, nn
+
+from contralto import contract
+from contralto.data.classes import ClassFolders
+from contralto.data.source import Source
+from contralto.data.tar import members
+from contralto.data.webdataset import WebDataset
+from contralto.files import written_whole
+from contralto.image.decode import decode
+from contralto.image.transform import resized
+from nano_parts import views
+
+BATCH = 32
+PHOTOGRAPH = (
+    views.whole,
+    views.mirrored,
+    views.crop,
+    views.crop,
+    views.crop,
+    views.recoloured,
+    views.small,
+    views.drawn,
+)
+PLAIN_VIEWS = 6  # the views before this one look like photographs
+SETS = ("clothing10", "fashion-products", "grocery81", "scenes15", "textures10", "trash6")
+EMOJI_PLACED = 3  # random places among an emoji's views
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Features float16 (N, views, 1280), the first view being the picture itself, and what is known of each picture."""
+
+    features: Tensor
+    about: list[dict]
+
+    def __len__(self) -> int:
+        return len(self.about)
+
+
+def captioned(tower: Runner, data: Path, cache: Path, spec: contract.Image) -> Pictures:
+    """Flickr8k's train split and coco-mini. about: captions."""
+    tars = [*sorted((data / "flickr8k").glob("flickr8k-train-*.tar")), data / "coco-mini/coco-mini-train.tar"]
+    source = WebDataset(tars)
+    about = [{"captions": list(source[i].captions)} for i in range(len(source))]
+    return _photographs("captioned", source, about, tower, cache, spec)
+
+
+def labelled(tower: Runner, data: Path, cache: Path, spec: contract.Image) -> list[Pictures]:
+    """The train splits of the labelled sets. about: class (the name), and title where a product has one."""
+    found = []
+    for name in SETS:
+        source = ClassFolders(data / f"sets/{name}.tar", "train")
+        stated = json.loads((data / f"sets/{name}.json").read_bytes())
+        titles = {item["file"]: item["title"] for item in stated.get("items", [])}
+        samples = [source[i] for i in range(len(source))]
+        about = [{"class": source.names[s.label], "title": titles.get(s.key)} for s in samples if s.label is not None]
+        found.append(_photographs(name, source, about, tower, cache, spec))
+    return found
+
+
+def emoji(tower: Runner, data: Path, cache: Path) -> Pictures:
+    """Both drawing styles, on white and at random places on colours. about: id, style, name, keywords."""
+    known = {one["id"]: one for one in json.loads((data / "emoji/emoji.json").read_bytes())}
+    files = [member for member in members(data / "emoji/emoji.tar") if member.name.endswith(".png")]
+    about = []
+    for file in files:
+        style, name = file.name.removesuffix(".png").split("/")
+        about.append({"style": style} | {key: known[name][key] for key in ("id", "name", "keywords")})
+
+    def make(indices: range, random: Generator) -> list[Tensor]:
+        rgba = [Image.open(io.BytesIO(files[i].read())).convert("RGBA").resize((64, 64)) for i in indices]
+        x = torch.from_numpy(np.stack([np.array(one) for one in rgba])).permute(0, 3, 1, 2).float()
+        plain = views.emoji(x, None)
+        placed = [views.emoji(x, random) for _ in range(EMOJI_PLACED)]
+        return [plain, *placed, views.small(plain, random), views.grey(plain, random)]
+
+    return Pictures(_cached(cache / "emoji.npy", len(files), make, tower), about)
+
+
+def _photographs(
+    name: str, source: Source, about: list[dict], tower: Runner, cache: Path, spec: contract.Image
+) -> Pictures:
+    def make(indices: range, random: Generator) -> list[Tensor]:
+        x = pixels(source, indices, spec)
+        return [view(x, random) for view in PHOTOGRAPH]
+
+    return Pictures(_cached(cache / f"{name}.npy", len(source), make, tower), about)
+
+
+def pixels(source: Source, indices: range, spec: contract.Image) -> Tensor:
+    """float (N, 3, 224, 224) in 0..255: the pictures as the contract prepares them, before the normalisation."""
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.map(lambda i: resized(decode(source[i].picture), spec), indices)
+        return torch.from_numpy(np.stack(list(made))).permute(0, 3, 1, 2).float()
+
+
+def normalised(x: Tensor, spec: contract.Image) -> Tensor:
+    """0..255 -> what the tower takes."""
+    mean, std = (torch.tensor(value)[:, None, None] for value in (spec.mean, spec.std))
+    return (x / 255 - mean) / std
+
+
+class Runner:
+    """The tower's features by OpenVINO, in bf16 where the processor has it: three times as fast as eager PyTorch."""
+
+    def __init__(self, tower: nn.Module, spec: contract.Image) -> None:
+        class Features(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.tower = tower
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.tower.features(x)
+
+        graph = openvino.convert_model(Features().eval(), example_input=torch.zeros(1, 3, *spec.size))
+        graph.reshape([-1, 3, *spec.size])
+        self._run = openvino.Core().compile_model(graph, "CPU")
+        self.spec = spec
+
+    def __call__(self, x: Tensor) -> NDArray[np.float16]:
+        """Pixels in 0..255 (N, 3, 224, 224) -> float16 (N, 1280)."""
+        return self._run(normalised(x, self.spec).contiguous().numpy())[0].astype(np.float16)
+
+
+def _cached(path: Path, count: int, make: Callable[[range, Generator], list[Tensor]], run: Runner) -> Tensor:
+    """Features (count, views, 1280) of the views that `make` gives, batch by batch."""
+
+    def compute() -> NDArray[np.float16]:
+        random, rows = Generator().manual_seed(0), []
+        for start in range(0, count, BATCH):
+            made = make(range(start, min(start + BATCH, count)), random)
+            rows.append(np.stack([run(x) for x in made], axis=1))
+        return np.concatenate(rows)
+
+    return cached(path, compute)
+
+
+def cached(path: Path, compute: Callable[[], NDArray[Any]]) -> Tensor:
+    """The array in the file, which is computed and written if it is not there."""
+    if not path.exists():
+        with torch.no_grad():
+            array = compute()
+        with written_whole(path) as file:
+            np.save(file, array)
+    return torch.from_numpy(np.load(path))
+
+
+def whole_features(name: str, source: Source, tower: Runner, cache: Path, spec: contract.Image) -> Tensor:
+    """Features float16 (N, 1280) of the pictures as they are."""
+    made = _cached(cache / f"{name}.npy", len(source), lambda indices, random: [pixels(source, indices, spec)], tower)
+    return made[:, 0]

@@ -1,0 +1,97 @@
+"""What the tasks draw from: picture features and texts by number, and features made up for classes without pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from contralto.model.clip import CLIP
+from contralto.text.tokenizer import Tokenizer
+from contralto.train.contrastive import shorten
+from nano_parts.features import PLAIN_VIEWS, Pictures
+from nano_parts.words import Classes
+
+
+class Texts:
+    """Distinct texts by number. `features` (N, 384) are those of the text tower before it learned anything."""
+
+    def __init__(self, tokenizer: Tokenizer, texts: Iterable[str]) -> None:
+        self.all = sorted(set(texts), key=lambda text: (len(text), text))
+        self._number = {text: number for number, text in enumerate(self.all)}
+        self.ids = torch.from_numpy(tokenizer.tokenize(self.all, truncate=True))
+        self.features = torch.zeros(0)
+
+    def numbers(self, texts: Iterable[str]) -> Tensor:
+        """int64: the places of these texts."""
+        return torch.tensor([self._number[text] for text in texts])
+
+    def embed(self, model: CLIP, numbers: Tensor) -> Tensor:
+        """Embeddings (N, 512) of texts, with dropout while training; the tower runs only if it is learning."""
+        learning = model.text.tokens.weight.requires_grad
+        features = run(model, self.ids[numbers]) if learning else self.features[numbers]
+        with torch.autocast("cpu", enabled=False):
+            rows: Tensor = model.text.head(F.dropout(features.float(), 0.1, model.training))
+        return rows
+
+
+def run(model: CLIP, ids: Tensor) -> Tensor:
+    """The text tower's features (N, 384) of ids (N, 64), in two batches by length, to pad less."""
+    lengths = (ids != 0).sum(dim=1)
+    order = lengths.argsort()
+    parts = [model.text.features(torch.from_numpy(shorten(ids[part].numpy(), 0))) for part in order.chunk(2)]
+    return torch.cat(parts).float()[order.argsort()]
+
+
+class Material:
+    """Pictures, classes and texts. classifier: ImageNet's weight (1000, 1280) and bias (1000,)."""
+
+    def __init__(
+        self,
+        captioned: Pictures,
+        labelled: list[Pictures],
+        emoji: Pictures,
+        classes: Classes,
+        texts: Texts,
+        classifier: tuple[Tensor, Tensor],
+    ) -> None:
+        self.captioned, self.labelled, self.emoji = captioned, labelled, emoji
+        self.classes, self.texts, self.classifier = classes, texts, classifier
+        whole, weight = captioned.features[:, 0].float(), classifier[0]
+        self.mean = whole.mean(dim=0)
+        centred = whole - self.mean
+        self.length = centred.norm(dim=1).mean()
+        self.directions = F.normalize((weight - weight.mean(dim=0)) @ (centred.T @ centred / len(whole)), dim=1)
+        self.class_texts = torch.stack([texts.numbers(wordings) for wordings in classes.texts])  # (1000, 24)
+
+    def photographs(self, count: int, drawn: float, random: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (count, 1280) in random views, those of the same pictures as they are, and their numbers.
+
+        drawn: share of views that are small, grey, sketched or cartoons.
+        """
+        chosen = torch.randint(len(self.captioned), (count,), generator=random)
+        plain = torch.randint(PLAIN_VIEWS, (count,), generator=random)
+        other = torch.randint(PLAIN_VIEWS, self.captioned.features.shape[1], (count,), generator=random)
+        view = torch.where(torch.rand(count, generator=random) < drawn, other, plain)
+        features = self.captioned.features
+        return features[chosen, view].float(), features[chosen, 0].float(), chosen
+
+    def imagined(self, classes: Tensor, random: Generator) -> Tensor:
+        """Features (N, 1280) as pictures of these ImageNet classes might have them: a photograph's features, weakened,
+        moved towards what the classifier looks for, along what varies between photographs."""
+        features, _, _ = self.photographs(len(classes), 0.4, random)
+        keep = 0.3 + 0.6 * torch.rand(len(classes), 1, generator=random)
+        move = 0.4 + 0.8 * torch.rand(len(classes), 1, generator=random)
+        made = self.mean + keep * (features - self.mean) + move * self.length * self.directions[classes]
+        return made.clamp(0, 6)  # the range of ReLU6
+
+    def embed(self, model: CLIP, features: Tensor) -> Tensor:
+        """Embeddings (N, 512) of picture features. While training the linear map sees some features as their mean;
+        the classifier sees them all, or its classes would mean nothing."""
+        head = model.image.head
+        with torch.autocast("cpu", enabled=False):
+            seen = self.mean + F.dropout(features - self.mean, 0.2, model.training)
+            rows: Tensor = head.linear(seen) + head.down(head.activation(head.up(features)))
+        return rows

@@ -1,0 +1,56 @@
+"""The figures that the run is watched and judged by: Flickr8k's dev split and the labelled sets' val splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contralto.contract import Contract
+from contralto.data.classes import ClassFolders
+from contralto.data.source import Source
+from contralto.data.webdataset import WebDataset
+from contralto.model.clip import CLIP
+from contralto.text.tokenizer import Tokenizer
+from contralto.train.validation import Validation, recalls, text_rows, together, top1, unit
+from nano_parts.features import SETS, Runner, whole_features
+
+
+def validation(data: Path, tower: Runner, cache: Path, tokenizer: Tokenizer) -> Validation:
+    """All figures; the picture tower must still be the locked one that gave the cached features."""
+    dev = WebDataset(data / "flickr8k/flickr8k-dev.tar")
+    spec = tower.spec
+    found = [_retrieval(dev, whole_features("dev", dev, tower, cache, spec), tokenizer)]
+    for name in SETS:
+        source = ClassFolders(data / f"sets/{name}.tar", "val")
+        found.append(_accuracy(source, whole_features(f"{name}-val", source, tower, cache, spec), tokenizer))
+    return together(*found)
+
+
+def _retrieval(source: Source, features: Tensor, tokenizer: Tokenizer) -> Validation:
+    captions = [source[i].captions for i in range(len(source))]
+    owners = np.repeat(np.arange(len(captions)), [len(texts) for texts in captions])
+    every = [text for texts in captions for text in texts]
+
+    def validate(model: CLIP, contract: Contract) -> dict[str, float]:
+        return recalls(_embedded(model, features), text_rows(model, contract, tokenizer, every), owners)
+
+    return validate
+
+
+def _accuracy(source: ClassFolders, features: Tensor, tokenizer: Tokenizer) -> Validation:
+    labels = np.array([source[i].label for i in range(len(source))])
+    prompts = [f"a photo of a {name}." for name in source.names]
+
+    def validate(model: CLIP, contract: Contract) -> dict[str, float]:
+        classes = text_rows(model, contract, tokenizer, prompts)
+        return {source.name: top1(_embedded(model, features), classes, labels)}
+
+    return validate
+
+
+def _embedded(model: CLIP, features: Tensor) -> np.ndarray:
+    with torch.no_grad():
+        return unit(model.image.head(features.float()).numpy())

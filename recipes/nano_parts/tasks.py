@@ -1,0 +1,190 @@
+"""What nano learns: captions, ImageNet's classes, WordNet's kinds, emoji, labelled pictures, and MiniLM's likenesses.
+
+All use cached features of the locked picture tower, and the model's one scale. A batch is a function of the step alone.
+"""
+
+from __future__ import annotations
+
+import random as python_random
+import zlib
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from contralto.loss.infonce import infonce, same
+from contralto.model.clip import CLIP
+from contralto.train.recipe import Task
+from nano_parts.material import Material
+from nano_parts.words import emoji_texts
+
+Batch = dict[str, Tensor]
+LABEL_TEXTS = ("{}", "a photo of a {}.", "a photo of {}.")
+TEACHER_TEMPERATURE = 0.07
+
+
+def captions(material: Material, size: int) -> Task:
+    """Photographs against their captions."""
+    numbers = torch.stack([material.texts.numbers(one["captions"]) for one in material.captioned.about])  # (N, 5)
+
+    def batch(random: Generator) -> Batch:
+        features, _, chosen = material.photographs(size, 0.25, random)
+        features = features * (1 + 0.2 * torch.randn(features.shape, generator=random))
+        caption = numbers[chosen, torch.randint(numbers.shape[1], (size,), generator=random)]
+        return {"features": features, "texts": caption, "also_true": same(chosen, caption)}
+
+    return _contrastive("captions", 1.0, material, batch)
+
+
+def classes(material: Material, size: int, most: int = 1000) -> Task:
+    """The original classifier's answer, softly, with class names in its place; for pictures of all kinds in any view
+    (the answer is that for the plain view) and for imagined ones. `most`: classes compared in a step."""
+    pools = [material.emoji.features, torch.cat([one.features for one in material.labelled])]
+    weight, bias = material.classifier
+
+    def batch(random: Generator) -> Batch:
+        seen, plain, _ = material.photographs(size // 4, 0.5, random)
+        parts, clean = [seen], [plain]
+        for pool in pools:
+            chosen = torch.randint(len(pool), (size // 8,), generator=random)
+            view = torch.randint(pool.shape[1], (size // 8,), generator=random)
+            parts.append(pool[chosen, view].float())
+            clean.append(pool[chosen, 0].float())
+        made = material.imagined(torch.randint(len(weight), (size // 2,), generator=random), random)
+        noise = 1 + 0.1 * torch.randn(made.shape, generator=random)
+        answers = (torch.cat([*clean, made]) @ weight.T + bias).softmax(dim=1)  # (size, 1000)
+        compared = torch.arange(len(weight))
+        if most < len(weight):
+            likely = answers.argmax(dim=1)[torch.randperm(size, generator=random)[: most // 2]]
+            others = torch.randperm(len(weight), generator=random)[: most - len(likely)]
+            compared = torch.cat([likely, others]).unique()
+        answers = F.normalize(answers[:, compared], p=1, dim=1)
+        wording = torch.randint(material.class_texts.shape[1], (len(compared),), generator=random)
+        texts = material.class_texts[compared, wording]
+        return {"features": torch.cat([*parts, made * noise]), "texts": texts, "answers": answers}
+
+    def loss(model: CLIP, batch: Batch) -> Tensor:
+        images, texts = material.embed(model, batch["features"]), material.texts.embed(model, batch["texts"])
+        return _divergence(batch["answers"], _logits(model, images, texts))
+
+    return Task("classes", 3.0, _batches("classes", batch), loss)
+
+
+def kinds(material: Material, size: int) -> Task:
+    """Imagined pictures of classes against a name, a definition, or the name of a kind that the class belongs to."""
+    nodes = [material.texts.numbers(wordings).tolist() for wordings in material.classes.nodes]
+    glosses = [material.texts.numbers(wordings).tolist() for wordings in material.classes.glosses]
+    names, above = material.class_texts.tolist(), material.classes.above
+    nodes_above = [row.nonzero()[:, 0].tolist() for row in above]
+
+    def batch(random: Generator) -> Batch:
+        chosen = torch.randint(len(names), (size,), generator=random)
+        draw = python_random.Random(int(torch.randint(2**31, (), generator=random)))
+        texts, node = [], []
+        for one in chosen.tolist():
+            kind = draw.random() if nodes_above[one] else 0.0
+            node.append(draw.choice(nodes_above[one]) if kind >= 0.5 else -1)
+            texts.append(draw.choice(names[one] if kind < 0.35 else glosses[one] if kind < 0.5 else nodes[node[-1]]))
+        found = torch.tensor(node)
+        of_class = chosen[:, None] == chosen[None, :]
+        true = torch.where(found >= 0, above[chosen][:, found.clamp(min=0)], of_class)
+        return {"features": material.imagined(chosen, random), "texts": torch.tensor(texts), "also_true": true}
+
+    return _contrastive("kinds", 1.0, material, batch)
+
+
+def emoji(material: Material, size: int) -> Task:
+    """Emoji against their names and keywords."""
+    pool, about = material.emoji.features, material.emoji.about
+    numbers = [material.texts.numbers(emoji_texts(one["name"], one["keywords"])).tolist() for one in about]
+    places = {name: place for place, name in enumerate(sorted({one["id"] for one in about}))}
+    owner = torch.tensor([places[one["id"]] for one in about])  # both styles of an emoji are one
+
+    def batch(random: Generator) -> Batch:
+        chosen = torch.randint(len(pool), (size,), generator=random)
+        features = pool[chosen, torch.randint(pool.shape[1], (size,), generator=random)].float()
+        features = features * (1 + 0.1 * torch.randn(features.shape, generator=random))
+        draw = python_random.Random(int(torch.randint(2**31, (), generator=random)))
+        texts = torch.tensor([draw.choice(numbers[one]) for one in chosen.tolist()])
+        return {"features": features, "texts": texts, "also_true": same(owner[chosen], texts)}
+
+    return _contrastive("emoji", 1.0, material, batch)
+
+
+def labels(material: Material, size: int) -> Task:
+    """Pictures of the labelled sets against the class names of their own set."""
+    names = [sorted({one["class"] for one in pictures.about}) for pictures in material.labelled]
+    texts = torch.stack([material.texts.numbers(t.format(n) for t in LABEL_TEXTS) for part in names for n in part])
+    home = torch.tensor([place for place, part in enumerate(names) for _ in part])  # the set of each class
+    starts = [sum(map(len, names[:place])) for place in range(len(names))]
+    label = torch.tensor(
+        [
+            start + part.index(one["class"])
+            for start, part, pictures in zip(starts, names, material.labelled, strict=True)
+            for one in pictures.about
+        ]
+    )
+    pool = torch.cat([pictures.features for pictures in material.labelled])
+
+    def batch(random: Generator) -> Batch:
+        chosen = torch.randint(len(pool), (size,), generator=random)
+        features = pool[chosen, torch.randint(pool.shape[1], (size,), generator=random)].float()
+        wording = torch.randint(len(LABEL_TEXTS), (len(texts),), generator=random)
+        target = label[chosen]
+        elsewhere = home[None, :] != home[target][:, None]
+        numbers = texts[torch.arange(len(texts)), wording]
+        return {"features": features, "texts": numbers, "target": target, "elsewhere": elsewhere}
+
+    def loss(model: CLIP, batch: Batch) -> Tensor:
+        images, names = material.embed(model, batch["features"]), material.texts.embed(model, batch["texts"])
+        logits = _logits(model, images, names).masked_fill(batch["elsewhere"], -torch.inf)
+        return F.cross_entropy(logits, batch["target"])
+
+    return Task("labels", 0.3, _batches("labels", batch), loss)
+
+
+def likenesses(material: Material, nouns: Sequence[str], size: int, most: int = 1000) -> Task:
+    """Nouns and captions keep the likeness to class names that MiniLM gave them: what no picture taught stays right."""
+    pool = material.texts.numbers(nouns)
+    spoken = material.texts.numbers(text for one in material.captioned.about for text in one["captions"])
+    original = F.normalize(material.texts.features, dim=1)
+
+    def batch(random: Generator) -> Batch:
+        half = size // 2
+        chosen = pool[torch.randint(len(pool), (size - half,), generator=random)]
+        texts = torch.cat([chosen, spoken[torch.randint(len(spoken), (half,), generator=random)]])
+        names = material.class_texts[torch.randperm(len(material.class_texts), generator=random)[:most], 0]
+        answers = (original[texts] @ original[names].T / TEACHER_TEMPERATURE).softmax(dim=1)
+        return {"texts": texts, "names": names, "answers": answers}
+
+    def loss(model: CLIP, batch: Batch) -> Tensor:
+        texts, names = (material.texts.embed(model, batch[key]) for key in ("texts", "names"))
+        return _divergence(batch["answers"], _logits(model, texts, names))
+
+    return Task("likenesses", 0.5, _batches("likenesses", batch), loss)
+
+
+def _contrastive(name: str, weight: float, material: Material, batch: Callable[[Generator], Batch]) -> Task:
+    def loss(model: CLIP, batch: Batch) -> Tensor:
+        images, texts = material.embed(model, batch["features"]), material.texts.embed(model, batch["texts"])
+        return infonce(images, texts, model.logit_scale, batch["also_true"])
+
+    return Task(name, weight, _batches(name, batch), loss)
+
+
+def _batches(name: str, batch: Callable[[Generator], Batch]) -> Callable[[int], Batch]:
+    """step -> batch, drawn from a generator of its own."""
+    seed = zlib.crc32(name.encode())
+    return lambda step: batch(Generator().manual_seed(seed * 1_000_003 + step))
+
+
+def _logits(model: CLIP, left: Tensor, right: Tensor) -> Tensor:
+    """Scaled cosines, in float32."""
+    with torch.autocast("cpu", enabled=False):
+        return model.logit_scale.exp() * F.normalize(left, dim=1) @ F.normalize(right, dim=1).T
+
+
+def _divergence(answers: Tensor, logits: Tensor) -> Tensor:
+    """KL of softmax(logits) from the answers, the mean over the rows."""
+    return F.kl_div(logits.log_softmax(dim=1), answers, reduction="batchmean")
