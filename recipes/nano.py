@@ -2,7 +2,7 @@
 
 Two openly licensed towers, EfficientNet-Lite0 and MiniLM, are brought into one space with 6,000 captioned photographs
 and much that needs none: the picture tower's own classifier, WordNet, emoji. The picture tower stays locked (LiT: Zhai
-et al. 2022), so its features are computed once; first the heads learn, then the text tower with them.
+et al. 2022) and so does the text tower: features are computed once, and only the heads learn.
 docs/nano.md says what came out and why each part is there. Read `recipe`, then nano_parts in the order it states.
 """
 
@@ -15,22 +15,19 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from contralto.contract import Contract, Provenance, preset
 from contralto.engine.graph.files import write_graphs
 from contralto.model.clip import CLIP, create
 from contralto.text.tokenizer import Tokenizer, load
-from contralto.train.precision import autocast
 from contralto.train.recipe import Phase, Recipe
 from contralto.weights import native
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that nano_parts is found wherever this file is run from
 
 from nano_parts import features, start, tasks, words
-from nano_parts.material import Material, Texts, run
+from nano_parts.material import Material, Texts
 from nano_parts.measure import validation
 
 ROOT = Path(__file__).parent.parent
@@ -39,8 +36,8 @@ CACHE = ROOT / "runs/nano-cache"
 VOCABULARY = "vocab.txt"
 
 
-def recipe(heads: int = 1500, texts: int = 350) -> Recipe:
-    """heads, texts: steps of the two phases. What is downloaded and computed once lies in runs/nano-cache."""
+def recipe(steps: int = 1300) -> Recipe:
+    """steps: of the one phase. What is downloaded and computed once lies in runs/nano-cache."""
     CACHE.mkdir(parents=True, exist_ok=True)
     model, contract = towers()
     tokenizer = load(contract.text, CACHE)
@@ -49,7 +46,7 @@ def recipe(heads: int = 1500, texts: int = 350) -> Recipe:
     material = gather(model, tokenizer, tower, contract, nouns)
     align(model, material)
     locked = {"image": 0.0, "image.head": 2.0, "image.head.up": 0.05}
-    first = Phase(
+    heads = Phase(
         "heads",
         (
             tasks.captions(material, 384),
@@ -59,37 +56,21 @@ def recipe(heads: int = 1500, texts: int = 350) -> Recipe:
             tasks.labels(material, 192),
             tasks.likenesses(material, nouns, 384),
         ),
-        heads,
+        steps,
         lr=1e-3,
         warmup=50,
-        weight_decay=0.1,
+        weight_decay=0.2,
         clip_norm=5.0,
         precision="fp32",
         rates=locked | {"text": 0.0, "text.head": 3.0},
-    )
-    second = Phase(
-        "texts",
-        (
-            tasks.captions(material, 256),
-            tasks.classes(material, 256, most=300),
-            tasks.kinds(material, 128),
-            tasks.emoji(material, 128),
-            tasks.labels(material, 192),
-            tasks.likenesses(material, nouns, 128, most=128),
-        ),
-        texts,
-        lr=3e-4,
-        warmup=20,
-        weight_decay=0.1,
-        clip_norm=5.0,
-        rates=locked | {"text": 0.17, "text.head": 3.0},
+        ema=0.997,
     )
     return Recipe(
         "nano",
         build=lambda: (model, contract),
-        phases=(first, second),
+        phases=(heads,),
         validate=validation(DATA, tower, CACHE, tokenizer),
-        validate_every=250,
+        validate_every=325,
         checkpoint_every=50,
         files=(CACHE / VOCABULARY,),
         finish=finish,
@@ -145,14 +126,8 @@ def gather(model: CLIP, tokenizer: Tokenizer, tower: features.Runner, contract: 
     said += [text for one in emoji.about for text in words.emoji_texts(one["name"], one["keywords"])]
     said += [form.format(one["class"]) for set_ in labelled for one in set_.about for form in tasks.LABEL_TEXTS]
     texts = Texts(tokenizer, said)
-    texts.features = features.cached(CACHE / "texts.npy", lambda: described(model, texts))
+    texts.features = features.cached(CACHE / "texts.npy", lambda: texts.describe(model).numpy())
     return Material(captioned, labelled, emoji, classes, texts, (torch.from_numpy(weight), torch.from_numpy(bias)))
-
-
-def described(model: CLIP, texts: Texts) -> NDArray[np.float32]:
-    """The text tower's features of all texts."""
-    with autocast("auto"):
-        return torch.cat([run(model, ids) for ids in texts.ids.split(512)]).numpy()
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
 from contralto.train.contrastive import shorten
+from contralto.train.precision import autocast
 from nano_parts.features import PLAIN_VIEWS, Pictures
 from nano_parts.words import Classes
 
@@ -28,21 +29,17 @@ class Texts:
         """int64: the places of these texts."""
         return torch.tensor([self._number[text] for text in texts])
 
+    def describe(self, model: CLIP) -> Tensor:
+        """The locked text tower's features (N, 384) of all of them."""
+        blocks = [shorten(block.numpy(), 0) for block in self.ids.split(512)]  # by length, so there is little padding
+        with autocast("auto"), torch.no_grad():
+            return torch.cat([model.text.features(torch.from_numpy(block)) for block in blocks]).float()
+
     def embed(self, model: CLIP, numbers: Tensor) -> Tensor:
-        """Embeddings (N, 512) of texts, with dropout while training; the tower runs only if it is learning."""
-        learning = model.text.tokens.weight.requires_grad
-        features = run(model, self.ids[numbers]) if learning else self.features[numbers]
-        with torch.autocast("cpu", enabled=False):
-            rows: Tensor = model.text.head(F.dropout(features.float(), 0.1, model.training))
+        """Embeddings (N, 512) of texts, with dropout while training."""
+        features = F.dropout(self.features[numbers], 0.2, model.training)
+        rows: Tensor = model.text.head(features)
         return rows
-
-
-def run(model: CLIP, ids: Tensor) -> Tensor:
-    """The text tower's features (N, 384) of ids (N, 64), in two batches by length, to pad less."""
-    lengths = (ids != 0).sum(dim=1)
-    order = lengths.argsort()
-    parts = [model.text.features(torch.from_numpy(shorten(ids[part].numpy(), 0))) for part in order.chunk(2)]
-    return torch.cat(parts).float()[order.argsort()]
 
 
 class Material:
@@ -91,7 +88,6 @@ class Material:
         """Embeddings (N, 512) of picture features. While training the linear map sees some features as their mean;
         the classifier sees them all, or its classes would mean nothing."""
         head = model.image.head
-        with torch.autocast("cpu", enabled=False):
-            seen = self.mean + F.dropout(features - self.mean, 0.2, model.training)
-            rows: Tensor = head.linear(seen) + head.down(head.activation(head.up(features)))
+        seen = self.mean + F.dropout(features - self.mean, 0.3, model.training)
+        rows: Tensor = head.linear(seen) + head.down(head.activation(head.up(features)))
         return rows

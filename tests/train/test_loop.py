@@ -280,3 +280,9 @@ def test_a_bar_on_a_terminal(tmp_path, monkeypatch):
     shown = sys.stderr.getvalue()
     assert "12/12" in shown
     assert "step 6: accuracy 0.5" in shown
+
+
+def test_files_of_the_recipe_lie_in_the_run_s_folder(tmp_path):
+    (tmp_path / "vocab.txt").write_text("a\nb\n")
+    out = run(recipe(phase(steps=1), files=(tmp_path / "vocab.txt",)), tmp_path / "run", progress=False)
+    assert (out / "vocab.txt").read_text() == "a\nb\n"
