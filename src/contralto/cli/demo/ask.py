@@ -36,11 +36,11 @@ class Question:
 
 
 QUESTIONS = (
-    Question("an animal"),
+    Question("a cat looking at you"),
     Question("something hot to drink"),
     Question("outer space"),
     Question("a vehicle", away="a rocket"),
-    Question("winter"),
+    Question("a boat on the sea"),
 )
 
 
