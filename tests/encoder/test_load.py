@@ -26,7 +26,9 @@ TEXTS = ["a dog", "two cars beside a house", "x", "a very long description of no
 @functools.cache
 def loaded(folder: Path, engine: str = "openvino", reproducible: bool = False) -> contralto.Clip:
     if engine == "eager":
-        pytest.importorskip("torch").set_num_threads(1)
+        import torch
+
+        torch.set_num_threads(1)
     return contralto.load(folder, engine=engine, reproducible=reproducible)
 
 
@@ -140,7 +142,7 @@ def test_save_copies_the_weights_bit_for_bit(tmp_path):
 
 
 def test_create_save_load_and_torch_are_one_model(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
     torch.set_num_threads(1)
     model, stated = contralto.create("tiny", seed=3)
     written = contralto.save(tmp_path, model, stated)
@@ -163,7 +165,7 @@ def test_create_save_load_and_torch_are_one_model(tmp_path):
 
 
 def test_save_of_a_model_that_does_not_fit_is_an_error(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
     with pytest.raises(contralto.ContraltoError, match="missing"):
         contralto.save(tmp_path, torch.nn.Linear(2, 2), contract.preset("tiny"))
     model, stated = contralto.create("nano")
@@ -206,7 +208,6 @@ def test_options_that_mean_nothing_here_are_errors(folder, option):
         contralto.load(folder, **option)
 
 
-@pytest.mark.skipif(not (Path(contralto.__file__).parent / "nano" / "contralto.json").is_file(), reason="no nano yet")
 def test_nano_is_inside():
     clip = contralto.load()
     row = clip.encode_text("a dog")

@@ -14,9 +14,9 @@ from contralto.contract import Contract, preset
 from contralto.engine import Engine, start
 from contralto.engine.graph.files import runnable_graph, write_graphs
 from contralto.engine.openvino import computes_bf16
+from contralto.errors import ContraltoError
 from contralto.weights.native import Checkpoint, read, write
 
-pytest.importorskip("torch")
 Make = Callable[..., Checkpoint]
 BOUND = 1e-4
 
@@ -88,10 +88,12 @@ def test_vit_b_32_in_its_real_widths(tmp_path: Path) -> None:
     assert np.abs(unit(one.text(texts)) - unit(other.text(texts))).max() < BOUND
 
 
-def test_bf16_is_near_where_the_processor_has_it(checkpoint: Make) -> None:
-    if not computes_bf16():
-        pytest.skip("this processor has no bf16 instructions")
+def test_bf16_is_near_where_the_processor_has_it_and_refused_elsewhere(checkpoint: Make) -> None:
     model = checkpoint()
+    if not computes_bf16():
+        with pytest.raises(ContraltoError, match="bf16"):
+            start(model, precision="bf16")
+        return
     engine = start(model, precision="bf16")
     assert engine.precision == "bf16"
     assert distance(engine, start(model), model.contract) < 0.03  # 8 bits of mantissa through two blocks

@@ -52,8 +52,6 @@ def test_eager_without_torch_names_the_extra(checkpoint: Make, monkeypatch: pyte
 
 @pytest.fixture(params=["openvino", "eager"])
 def engine(request: pytest.FixtureRequest, checkpoint: Make) -> Engine:
-    if request.param == "eager":
-        pytest.importorskip("torch")
     return start(checkpoint(), engine=request.param)
 
 

@@ -30,7 +30,7 @@ def test_activations_at_two_points(name, at_minus_one, at_seven):
 
 
 def test_every_activation_of_the_contract_is_there():
-    assert set(ACTIVATIONS) == set(architecture.towers.Activation.__args__)
+    assert set(ACTIVATIONS) == set(architecture.towers.HeadActivation.__args__)
 
 
 def test_attention_head_by_head():

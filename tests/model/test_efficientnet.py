@@ -100,7 +100,7 @@ def test_block_adds_its_input_only_where_the_shape_stays():
 
 def test_squeeze_equals_transformers():
     """EfficientNet-B0 with random weights. At even sides transformers' fixed padding is TensorFlow's."""
-    transformers = pytest.importorskip("transformers")
+    import transformers
     config = transformers.EfficientNetConfig(width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280)
     theirs = transformers.EfficientNetModel(config).eval()
     lite = preset("nano").image.tower.stages
