@@ -128,3 +128,24 @@ engine.text(texts)
 assert list(engine._towers) == ["text"]
 """
     run(program, checkpoint().folder)
+
+
+def test_ctrl_c_after_engines_were_freed_is_an_exception_not_a_crash(checkpoint: Make) -> None:
+    """OpenVINO's plugin replaces the signal stack of the thread that loads it."""
+    program = """
+import gc, signal
+other = start(model)
+other.image(pixels), engine.text(texts), engine.image(pixels)
+del engine
+gc.collect()
+del other
+gc.collect()
+heap = [bytearray(11_000) for _ in range(1000)]
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    assert run(program, checkpoint().folder).strip() == "interrupted"

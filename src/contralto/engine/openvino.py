@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 import threading
@@ -66,9 +67,9 @@ class _Tower:
     def __init__(self, checkpoint: Checkpoint, side: Side, precision: str) -> None:
         self._checkpoint = checkpoint  # the runtime reads from its memory map
         try:
-            self._core = _import_openvino().Core()
-            model = self._core.read_model(runnable_graph(checkpoint, side))
-            self._compiled = self._core.compile_model(model, "CPU", _configuration(precision))
+            core = _core(os.getpid())
+            model = core.read_model(runnable_graph(checkpoint, side))
+            self._compiled = core.compile_model(model, "CPU", _configuration(precision))
         except RuntimeError as error:
             reason = one_line(str(error))
             raise ContraltoError(f"openvino cannot load the {side} tower of {checkpoint.folder}: {reason}") from error
@@ -86,7 +87,19 @@ class _Tower:
 
 def computes_bf16() -> bool:
     """Whether the processor has bf16 instructions of its own."""
-    return "BF16" in _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core(os.getpid()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@functools.cache
+def _core(process: int) -> Any:
+    """The runtime of this process: one for all towers, never freed.
+
+    Its CPU plugin gives the thread that loads it a stack for signals and takes that away when it is freed; with
+    several, freed in any order, the next Ctrl-C would be handled on a stack that is gone, and end in a crash.
+    """
+    core = _import_openvino().Core()
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))
+    return core
 
 
 def _configuration(precision: str) -> dict[str, Any]:
