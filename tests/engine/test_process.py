@@ -18,7 +18,7 @@ from contralto.weights.native import Checkpoint
 Make = Callable[..., Checkpoint]
 
 PREPARE = """
-import os, sys
+import os, sys, time
 import numpy as np
 from contralto.engine import start
 from contralto.weights.native import read
@@ -62,6 +62,7 @@ def test_a_forked_child_computes_and_ends(checkpoint: Make) -> None:
     """The child uses one tower that the parent had compiled, one that it had not, and leaves by the usual way."""
     program = """
 before = engine.text(texts)
+time.sleep(0.5)  # a fork while the runtime's own threads still hold a lock would copy the lock
 child = os.fork()
 if child == 0:
     assert (engine.text(texts) == before).all()
@@ -94,6 +95,7 @@ print(os.waitstatus_to_exitcode(os.wait()[1]))
 def test_a_forked_child_that_computes_nothing_ends(checkpoint: Make) -> None:
     program = """
 engine.text(texts)
+time.sleep(0.5)  # a fork while the runtime's own threads still hold a lock would copy the lock
 child = os.fork()
 if child == 0:
     sys.exit(7)
