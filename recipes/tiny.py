@@ -1,4 +1,4 @@
-"""The plain proof that the trainer trains a CLIP: `contralto train recipes/tiny.py`, about three minutes on two cores.
+"""The plain proof that the trainer trains a CLIP: `contralto train recipes/tiny.py`.
 
 A small ViT and a causal byte-pair text tower, both from random weights, learn from scenes that the code draws. An
 eighth of all colour x shape combinations, a quarter of count x shape and a fifth of place x shape never occur in
