@@ -1,4 +1,4 @@
-"""The model inside Contralto: `contralto train recipes/nano.py`. The steps take five minutes on two cores, the features longer.
+"""The model inside Contralto: `contralto train recipes/nano.py`, five minutes of steps on two cores, features apart.
 
 Two openly licensed towers, EfficientNet-Lite0 and MiniLM, are brought into one space with 6,000 captioned photographs
 and much that needs none: the picture tower's own classifier, WordNet, emoji. The picture tower stays locked (LiT: Zhai
