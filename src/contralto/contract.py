@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from contralto.architecture import Bert, CausalText, EfficientNet, ImageTower, ResNet, TextTower, ViT
+from contralto.architecture import Bert, CausalText, EfficientNet, ImageTower, NoHead, ResNet, TextTower, ViT
 from contralto.architecture.codec import from_json, to_json
 from contralto.errors import ContractError
 
@@ -28,7 +28,10 @@ LARGEST = 2**20  # of any size in a tower: a stranger's contract must not ask fo
 
 @dataclass(frozen=True)
 class Image:
-    """From a decoded picture to embeddings. `size` is (height, width) in pixels; mean and std are of [0, 1] values."""
+    """From a decoded picture to embeddings. `size` is (height, width) in pixels; mean and std are of [0, 1] values.
+
+    resized: the (height, width) that `resize` aims at, if it is more than `size`, which is then its centre (ALIGN).
+    """
 
     tower: ImageTower
     size: tuple[int, int]
@@ -37,28 +40,38 @@ class Image:
     resize: Literal["shortest", "squash"] = "shortest"
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     crop: Literal["center"] = "center"
+    resized: tuple[int, int] | None = None
     alpha: Literal["white", "drop"] = "white"
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """kind of tokenizer; sha256 of its vocabulary; file beside the weights, or null if Contralto ships it."""
+    """kind of tokenizer; sha256 of its vocabulary; file beside the weights, or null if Contralto ships it.
 
-    kind: Literal["clip-bpe", "wordpiece"]
+    sentencepiece: a SentencePiece model (.model); tokenizers: a tokenizer.json of the package tokenizers.
+    """
+
+    kind: Literal["clip-bpe", "wordpiece", "sentencepiece", "tokenizers"]
     sha256: str
     file: str | None = None
 
 
 @dataclass(frozen=True)
 class Text:
-    """From a string to embeddings. `context`: most tokens, both ends included; `pad`: id that fills the rest."""
+    """From a string to embeddings. `context`: most tokens, both ends included; `pad`: id that fills the rest.
+
+    clean: see contralto.text.clean. frame: which of the tokenizer's start and end tokens stand around a text.
+    pool: "eot" the row at the end token, "last" the last row of the context, "first" the first row, "mean" of the rows
+        that are not padding.
+    """
 
     tower: TextTower
     tokenizer: Tokenizer
     context: int
     pad: int = 0
-    clean: Literal["clip", "none"] = "clip"
-    pool: Literal["eot", "mean", "first"] = "eot"
+    clean: Literal["clip", "whitespace", "canonicalize", "lower", "none"] = "clip"
+    frame: Literal["both", "start", "end"] = "both"
+    pool: Literal["eot", "mean", "first", "last"] = "eot"
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight file beside the contract. dtype is how matrices are stored; computing is in float32."""
+    """The weight file beside the contract; of weights in several files, the index that names them.
+
+    sha256: of the file; of several, see contralto.weights.checkpoint. dtype: how most of the numbers are stored.
+    """
 
     file: str
     sha256: str
@@ -107,9 +123,12 @@ class Contract:
 
     @functools.cached_property
     def hash(self) -> str:
-        """sha256 (hex) of the canonical JSON: the same for the same contract on every machine."""
+        """sha256 (hex) of the canonical JSON: the same for the same contract on every machine.
+
+        Fields at their default are left out, so that a field that a later version adds changes no hash.
+        """
         exact = from_json(Contract, to_json(self))  # as a reader of the file sees it: 1 given for 1.0 is 1.0
-        canonical = json.dumps(to_json(exact), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        canonical = json.dumps(to_json(exact, defaults=False), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_json(self) -> str:
@@ -182,7 +201,11 @@ def _validate(contract: Contract) -> None:
     for tower in (image.tower, text.tower):
         sizes = all(0 < number <= LARGEST for number in _numbers(to_json(tower)))
         require(sizes, f"the numbers of a {tower.kind} tower must be positive and at most {LARGEST}")
+    if image.resized is not None:
+        covers = all(r >= s for r, s in zip(image.resized, image.size, strict=True))
+        require(covers, "image.resized must cover image.size")
     if isinstance(image.tower, ViT):
+        require(image.tower.class_token or image.tower.pool != "class", "a vit without class token cannot pool by it")
         require(all(s % image.tower.patch == 0 for s in image.size), "image.size must be a multiple of the patch")
         require(image.tower.width % image.tower.heads == 0, "image tower's width must be a multiple of its heads")
     if isinstance(image.tower, ResNet):
@@ -196,16 +219,25 @@ def _validate(contract: Contract) -> None:
     if isinstance(text.tower, Bert):
         require(text.pool in ("mean", "first"), "a bert text tower pools by mean or first")
     if isinstance(text.tower, CausalText):
-        require(text.pool == "eot", "a causal text tower pools at eot")
+        require(text.pool in ("eot", "last"), "a causal text tower pools at eot or last")
+        trimmed = text.pool == "eot" or text.tower.mask == "none"  # batches behind a causal mask are cut to their texts
+        require(trimmed, "a text tower that pools at last must have no mask")
+    if text.pool == "eot":
+        require(text.frame in ("both", "end"), "a text tower that pools at eot needs an end token")
+    for side in (image, text):
+        head = getattr(side.tower, "head", None)
+        if isinstance(head, NoHead):
+            width = getattr(side.tower, "top", None) or getattr(side.tower, "width", None)
+            require(width == contract.embedding, "a tower without head must be as wide as the embedding")
     for file in (contract.weights.file if contract.weights else None, text.tokenizer.file):
         plain = file is None or (Path(file).name == file and file not in ("", ".", ".."))
         require(plain, f"{file!r} must be a plain file name")
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[float]:
-    """All sizes and epsilons in the JSON of a tower; `squeeze` may be 0 and has its own rule."""
+    """All sizes and epsilons in the JSON of a tower; `squeeze` and `types` may be 0."""
     if isinstance(value, dict | list):
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _numbers(child, str(key))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and name != "squeeze":
+    elif isinstance(value, int | float) and not isinstance(value, bool) and (value or name not in ("squeeze", "types")):
         yield value

@@ -48,6 +48,13 @@ def test_towers_survive_json(tower):
     assert from_json(type(tower), json.loads(json.dumps(to_json(tower)))) == tower
 
 
+@given(TOWERS)
+def test_what_is_at_its_default_may_be_left_out(tower):
+    short = to_json(tower, defaults=False)
+    assert short["kind"] == tower.kind
+    assert from_json(type(tower), json.loads(json.dumps(short))) == tower
+
+
 @dataclasses.dataclass(frozen=True)
 class Pair:
     tower: ViT | ResNet | None

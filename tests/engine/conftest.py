@@ -7,7 +7,8 @@ import pytest
 from small_models import CONTRACTS, random_arrays
 
 from contralto.engine.graph.files import write_graphs
-from contralto.weights.native import Checkpoint, read, write
+from contralto.weights.checkpoint import Checkpoint
+from contralto.weights.native import read, write
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -17,7 +17,7 @@ from contralto.architecture import (
     ViT,
 )
 from contralto.contract import Contract, Image, Score, Text, Tokenizer
-from contralto.weights.native import expected
+from contralto.weights.names import expected
 
 
 def contract(image: ImageTower, size: tuple[int, int], text: TextTower, pool: str = "eot", pad: int = 0) -> Contract:

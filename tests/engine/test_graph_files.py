@@ -13,7 +13,8 @@ from contralto.engine import start
 from contralto.engine.graph.files import graph, runnable_graph, write_graphs
 from contralto.engine.onnx import FLOAT, Graph
 from contralto.errors import ContraltoError, WeightsError
-from contralto.weights.native import Checkpoint, read, write
+from contralto.weights.checkpoint import Checkpoint
+from contralto.weights.native import read, write
 
 CONTRACT = CONTRACTS["vit + causal"]
 

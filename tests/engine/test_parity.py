@@ -15,7 +15,8 @@ from contralto.engine import Engine, start
 from contralto.engine.graph.files import runnable_graph, write_graphs
 from contralto.engine.openvino import computes_bf16
 from contralto.errors import ContraltoError
-from contralto.weights.native import Checkpoint, read, write
+from contralto.weights.checkpoint import Checkpoint
+from contralto.weights.native import read, write
 
 Make = Callable[..., Checkpoint]
 BOUND = 1e-4

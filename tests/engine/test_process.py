@@ -13,7 +13,7 @@ import pytest
 from small_models import ids, pixels
 
 from contralto.engine import start
-from contralto.weights.native import Checkpoint
+from contralto.weights.checkpoint import Checkpoint
 
 Make = Callable[..., Checkpoint]
 

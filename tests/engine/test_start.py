@@ -11,7 +11,7 @@ from small_models import ids, pixels
 
 from contralto.engine import Engine, start
 from contralto.errors import ContraltoError, MissingExtraError
-from contralto.weights.native import Checkpoint
+from contralto.weights.checkpoint import Checkpoint
 
 Make = Callable[..., Checkpoint]
 

@@ -15,7 +15,8 @@ import safetensors.numpy
 from contralto.architecture import Bert, CausalText, EfficientNet, ResidualHead, ResNet, Stage, ViT
 from contralto.contract import FILE_NAME, Contract, Image, Score, Text, Tokenizer, Weights, preset
 from contralto.errors import ContractError, WeightsError
-from contralto.weights.native import WEIGHTS_NAME, expected, read, write
+from contralto.weights.names import expected
+from contralto.weights.native import WEIGHTS_NAME, read, write
 
 CONTRACT = Contract(
     "small",
@@ -196,7 +197,7 @@ def test_a_failure_midway_leaves_the_model_as_it_was(
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("contralto.weights.native._sha256", full)
+    monkeypatch.setattr("contralto.weights.native.digest", full)
     with pytest.raises(WeightsError, match="No space left"):
         write(tmp_path, CONTRACT, {name: array + 1 for name, array in arrays.items()})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

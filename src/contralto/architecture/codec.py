@@ -15,11 +15,16 @@ from contralto.errors import ContractError
 T = TypeVar("T")
 
 
-def to_json(value: Any) -> Any:
-    """A dataclass tree as dicts, lists and scalars."""
+def to_json(value: Any, *, defaults: bool = True) -> Any:
+    """A dataclass tree as dicts, lists and scalars; with defaults=False without the fields that are at their default.
+
+    A field `kind` is never left out: it tells the members of a union apart.
+    """
     if dataclasses.is_dataclass(value):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return [to_json(v) for v in value] if isinstance(value, tuple) else value
+        fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
+        shown = [(f.name, v) for f, v in fields if defaults or f.name == "kind" or v != f.default]
+        return {name: to_json(v, defaults=defaults) for name, v in shown}
+    return [to_json(v, defaults=defaults) for v in value] if isinstance(value, tuple) else value
 
 
 def from_json(cls: type[T], value: Any, where: str = "contract") -> T:

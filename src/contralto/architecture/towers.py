@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Activation = Literal["gelu", "quickgelu", "relu", "relu6", "silu"]
-HeadActivation = Literal["gelu", "quickgelu", "relu", "relu6", "silu", "softmax"]
+Activation = Literal["gelu", "gelu_tanh", "quickgelu", "relu", "relu6", "silu"]
+HeadActivation = Literal["gelu", "gelu_tanh", "quickgelu", "relu", "relu6", "silu", "softmax"]
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,25 @@ class ResidualHead:
     kind: Literal["residual"] = "residual"
 
 
-Head = LinearHead | ResidualHead
+@dataclass(frozen=True)
+class NoHead:
+    """Pooled features are the embeddings: the tower's width is the embedding's (SigLIP's and ALIGN's pictures)."""
+
+    kind: Literal["none"] = "none"
+
+
+Head = LinearHead | ResidualHead | NoHead
 
 
 @dataclass(frozen=True)
 class ViT:
-    """Vision Transformer, pre-norm; class token, learned positions, a LayerNorm before the blocks and one after them.
+    """Vision Transformer, pre-norm: patches, learned positions, blocks, a last LayerNorm.
 
-    pool: "class" takes the class token's row (CLIP).
+    pool: "class": the class token's row, then the last LayerNorm (CLIP); "mean": the mean of the patches' rows, then
+        the last LayerNorm (CLIPA); "attention": the last LayerNorm, then one learned query attends to all rows, plus
+        an MLP of its own (SigLIP's "MAP head").
+    class_token: whether there is one; patch_bias: whether the patches' convolution has a bias; norm_pre: whether a
+        LayerNorm stands before the blocks.
     """
 
     width: int
@@ -50,7 +61,10 @@ class ViT:
     patch: int
     mlp: int
     activation: Activation
-    pool: Literal["class"] = "class"
+    pool: Literal["class", "mean", "attention"] = "class"
+    class_token: bool = True
+    patch_bias: bool = False
+    norm_pre: bool = True
     norm_eps: float = 1e-5
     head: Head = LinearHead()
     kind: Literal["vit"] = "vit"
@@ -117,7 +131,10 @@ class CausalText:
 
 @dataclass(frozen=True)
 class Bert:
-    """BERT encoder: post-norm, learned positions, embedding LayerNorm; padding is masked. Token types are folded in."""
+    """BERT encoder: post-norm, learned positions, embedding LayerNorm; padding is masked.
+
+    types: rows of the table of token types, of which row 0 is added to every token; 0: folded into the positions.
+    """
 
     vocabulary: int
     width: int
@@ -125,6 +142,7 @@ class Bert:
     heads: int
     mlp: int
     activation: Activation = "gelu"
+    types: int = 0
     norm_eps: float = 1e-12
     head: Head = LinearHead()
     kind: Literal["bert"] = "bert"

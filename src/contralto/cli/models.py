@@ -49,7 +49,7 @@ def summary(name: str, folder: Path) -> dict[str, Any]:
 
 def parameters(contract: Contract) -> int:
     """How many numbers are trained: all tensors but the running figures of batch norm."""
-    from contralto.weights.native import expected
+    from contralto.weights.names import expected
 
     shapes = expected(contract)
     return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(("running_mean", "running_var")))

@@ -22,7 +22,7 @@ from contralto.encoder.stream import windows
 from contralto.engine.base import Engine
 from contralto.errors import ContraltoError, ImageError, one_line
 from contralto.text.tokenizer import Tokenizer
-from contralto.weights.native import Checkpoint
+from contralto.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from contralto.model.clip import CLIP

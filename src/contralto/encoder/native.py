@@ -15,7 +15,8 @@ from contralto.contract import FILE_NAME, Contract, Score
 from contralto.engine.graph.files import write_graphs
 from contralto.errors import MissingExtraError, WeightsError
 from contralto.files import written_whole
-from contralto.weights.native import Checkpoint, Dtype, write
+from contralto.weights.checkpoint import Checkpoint
+from contralto.weights.native import Dtype, write
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +61,7 @@ def copy(checkpoint: Checkpoint, folder: Path) -> None:
 
     Each file is written whole or not at all, the contract last. Raises WeightsError.
     """
-    names = [checkpoint.file.path.name, checkpoint.contract.text.tokenizer.file]
+    names = [*(path.name for path in checkpoint.files), checkpoint.contract.text.tokenizer.file]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _copy_files((checkpoint.folder / name for name in names if name), folder)

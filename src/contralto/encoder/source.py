@@ -16,7 +16,8 @@ from contralto.encoder.clip import Clip
 from contralto.encoder.native import NANO
 from contralto.errors import ContraltoError, one_line
 from contralto.text import tokenizer
-from contralto.weights.native import Checkpoint, read
+from contralto.weights.checkpoint import Checkpoint
+from contralto.weights.native import read
 
 NAMES = {"nano": NANO}
 
@@ -109,4 +110,4 @@ def _with_alpha(checkpoint: Checkpoint, alpha: Literal["white", "drop"]) -> Chec
     if stated.image.alpha == alpha:
         return checkpoint
     image = dataclasses.replace(stated.image, alpha=alpha)
-    return Checkpoint(checkpoint.folder, stated.replace(image=image), checkpoint.file)
+    return checkpoint.replace(stated.replace(image=image))

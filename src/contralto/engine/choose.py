@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contralto.engine.base import Engine
 from contralto.errors import ContraltoError
-from contralto.weights.native import Checkpoint
+from contralto.weights.checkpoint import Checkpoint
 
 ENGINES = ("auto", "eager", "openvino", "compiled")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contralto.engine.base import Float, checked_ids, checked_pixels
 from contralto.errors import ContraltoError, MissingExtraError
-from contralto.weights.native import Checkpoint
+from contralto.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from torch import nn

@@ -18,7 +18,7 @@ from contralto.engine.base import Float, checked_ids, checked_pixels
 from contralto.engine.cpus import available_cpus
 from contralto.engine.graph.files import Side, runnable_graph
 from contralto.errors import ContraltoError, one_line
-from contralto.weights.native import Checkpoint
+from contralto.weights.checkpoint import Checkpoint
 
 
 class OpenVINO:

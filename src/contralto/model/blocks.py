@@ -80,6 +80,7 @@ def quickgelu(x: Tensor) -> Tensor:
 
 ACTIVATIONS: dict[HeadActivation, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "quickgelu": quickgelu,
     "relu": F.relu,
     "relu6": F.relu6,
@@ -122,11 +123,15 @@ class BatchNorm(nn.Module):
         return F.batch_norm(x, mean, var, self.weight, self.bias, training=self.training, eps=self.eps)
 
 
-def head(spec: architecture.Head, width: int, embedding: int) -> LinearHead | ResidualHead:
+def head(spec: architecture.Head, width: int, embedding: int) -> nn.Module:
     """The head that `spec` describes: pooled features (N, width) -> embeddings (N, embedding)."""
-    if isinstance(spec, architecture.ResidualHead):
-        return ResidualHead(width, embedding, spec.hidden, spec.activation)
-    return LinearHead(width, embedding, spec.bias)
+    match spec:
+        case architecture.LinearHead():
+            return LinearHead(width, embedding, spec.bias)
+        case architecture.ResidualHead():
+            return ResidualHead(width, embedding, spec.hidden, spec.activation)
+        case architecture.NoHead():
+            return nn.Identity()
 
 
 class LinearHead(nn.Module):

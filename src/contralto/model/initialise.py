@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Generator, Tensor, nn
 
-from contralto.model.blocks import MLP, Attention, BatchNorm, LayerNorm, LinearHead, ResidualHead
+from contralto.model.blocks import MLP, Attention, BatchNorm, LayerNorm
 from contralto.model.efficientnet import EfficientNet
 from contralto.model.resnet import AttentionPool, Bottleneck, ResNet
 from contralto.model.text import Bert, CausalText
@@ -64,7 +64,7 @@ def _vit(tower: ViT, generator: Generator) -> None:
         for linear in (attention.q, attention.k, attention.v):
             linear.weight.uniform_(-bound, bound, generator=generator)
         _zero_biases(attention)
-    _head(tower.head, width, generator)
+    _head(tower.head, generator)
 
 
 def _resnet(tower: ResNet, generator: Generator) -> None:
@@ -84,7 +84,7 @@ def _efficientnet(tower: EfficientNet, generator: Generator) -> None:
         _normal(conv.weight, (2 / outputs) ** 0.5, generator)
         if conv.bias is not None:
             conv.bias.zero_()
-    _head(tower.head, tower.head.linear.in_features, generator)
+    _head(tower.head, generator)
 
 
 def _causal_text(tower: CausalText, generator: Generator) -> None:
@@ -101,7 +101,7 @@ def _causal_text(tower: CausalText, generator: Generator) -> None:
     for mlp in _of_kind(tower.blocks, MLP):
         _normal(mlp.up.weight, (2 * width) ** -0.5, generator)
         _normal(mlp.down.weight, into_stream, generator)
-    _head(tower.head, width, generator)
+    _head(tower.head, generator)
 
 
 def _bert(tower: Bert, generator: Generator) -> None:
@@ -111,14 +111,16 @@ def _bert(tower: Bert, generator: Generator) -> None:
     for linear in _of_kind(tower.blocks, nn.Linear):
         _normal(linear.weight, 0.02, generator)
     _zero_biases(tower.blocks)
-    _head(tower.head, tower.positions.shape[1], generator)
+    _head(tower.head, generator)
 
 
-def _head(head: LinearHead | ResidualHead, width: int, generator: Generator) -> None:
-    """The projection scaled by its inputs, without a shift; a residual head's correction starts as usual."""
-    _normal(head.linear.weight, width**-0.5, generator)
-    if head.linear.bias is not None:
-        head.linear.bias.zero_()
+def _head(head: nn.Module, generator: Generator) -> None:
+    """The projection, if there is one, scaled by its inputs and without a shift; the rest of a head as usual."""
+    linear = getattr(head, "linear", None)
+    if isinstance(linear, nn.Linear):
+        _normal(linear.weight, linear.in_features**-0.5, generator)
+        if linear.bias is not None:
+            linear.bias.zero_()
 
 
 def _of_kind(module: nn.Module, kind: type[M]) -> Iterator[M]:

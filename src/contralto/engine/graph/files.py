@@ -14,7 +14,8 @@ from contralto.engine.graph.vit import vit
 from contralto.engine.onnx import FLOAT, INT64
 from contralto.errors import WeightsError
 from contralto.files import written_whole
-from contralto.weights.native import Checkpoint, read
+from contralto.weights.checkpoint import Checkpoint
+from contralto.weights.native import read
 
 # The location by which OpenVINO and ONNX Runtime know that an offset is an address in this process.
 IN_MEMORY = "*/_ORT_MEM_ADDR_/*"
@@ -38,12 +39,12 @@ def write_graphs(folder: str | Path) -> None:
 def runnable_graph(checkpoint: Checkpoint, side: Side) -> Path | bytes:
     """The tower's graph for a runtime in this process; `checkpoint` must outlive whatever is made of it.
 
-    The file beside the weights if it is, byte for byte, what this version writes: one that is stale, or that somebody
-    changed, is never run. Else a model in memory whose tensors are the addresses of the mapped weight file; so a
-    folder without graph files, or one that cannot be written, needs no second copy of anything.
+    The file beside native weights if it is, byte for byte, what this version writes: one that is stale, or that
+    somebody changed, is never run. Else a model in memory whose tensors are the addresses of the mapped weight file; so
+    a folder without graph files, or one that cannot be written, needs no second copy of anything.
     """
     beside = checkpoint.folder / f"{side}.onnx"
-    if checkpoint.file.in_place() and _holds(beside, graph(checkpoint, side)):
+    if checkpoint.native is not None and checkpoint.native.in_place() and _holds(beside, graph(checkpoint, side)):
         return beside
 
     def locate(name: str) -> tuple[str, int, int]:
@@ -56,14 +57,15 @@ def runnable_graph(checkpoint: Checkpoint, side: Side) -> Path | bytes:
 def graph(checkpoint: Checkpoint, side: Side, locate: Locate | None = None) -> bytes:
     """The ONNX model of one tower. image: pixels float32 (N, 3, h, w); text: ids int64 (N, L); features (N, E).
 
-    Its tensors lie where `locate` says, by default in the weight file, beside which the model is then to stand.
+    Its tensors lie where `locate` says, by default in the native weight file, beside which the model is then to stand.
     """
-    contract, file = checkpoint.contract, checkpoint.file
+    contract, file = checkpoint.contract, checkpoint.native
 
     def in_file(name: str) -> tuple[str, int, int]:
+        assert file is not None, "only native weights have graph files"
         return file.path.name, file.tensors[name].begin, file.tensors[name].end
 
-    layers = Layers(f"contralto {side} tower", file.tensors, locate or in_file)
+    layers = Layers(f"contralto {side} tower", checkpoint.tensors, locate or in_file)
     features = _image(layers, checkpoint) if side == "image" else _text(layers, checkpoint)
     layers.output(features, "features", FLOAT, ["N", contract.embedding])
     return layers.model()

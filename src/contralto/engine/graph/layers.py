@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from contralto.architecture import Head, LinearHead
+from contralto.architecture import Head, LinearHead, NoHead
 from contralto.architecture.towers import Activation, HeadActivation
 from contralto.engine.onnx import BFLOAT16, FLOAT, FLOAT16, INT8, Graph
-from contralto.weights.native import SCALE
-from contralto.weights.tensorfile import Tensor
+from contralto.weights.checkpoint import SCALE, Stored
 
 DTYPES = {"F32": FLOAT, "F16": FLOAT16, "BF16": BFLOAT16, "I8": INT8}
 
@@ -23,7 +22,7 @@ Locate = Callable[[str], tuple[str, int, int]]
 class Layers(Graph):
     """A graph that knows the tensors of one weight file."""
 
-    def __init__(self, name: str, tensors: Mapping[str, Tensor], locate: Locate) -> None:
+    def __init__(self, name: str, tensors: Mapping[str, Stored], locate: Locate) -> None:
         super().__init__(name)
         self._tensors, self._locate = tensors, locate
 
@@ -116,6 +115,8 @@ class Layers(Graph):
 
     def head(self, name: str, spec: Head, x: str) -> str:
         """Pooled features (N, W) -> embeddings (N, E)."""
+        if isinstance(spec, NoHead):
+            return x
         linear = self.linear(f"{name}.linear", x)
         if isinstance(spec, LinearHead):
             return linear

@@ -1,0 +1,120 @@
+"""A model's weights under their native names, whatever file and layout they come from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto.contract import Contract
+from contralto.errors import WeightsError
+from contralto.weights.names import Shape, expected
+from contralto.weights.tensorfile import Array, TensorFile
+
+SCALE = ".scale"
+
+
+class Stored(NamedTuple):
+    """A tensor as a file holds it: dtype as safetensors calls it, and its elements (bfloat16 as uint16 bits)."""
+
+    dtype: str
+    array: Array
+
+    @property
+    def shape(self) -> Shape:
+        return self.array.shape
+
+
+class Checkpoint(Mapping[str, NDArray[np.float32]]):
+    """A contract and its weights: a mapping name -> float32 array of exactly the names in `expected`.
+
+    Nothing is read from the disk before a tensor is asked for. Safe to share between threads.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        tensors: Mapping[str, Stored],
+        files: Sequence[Path],
+        *,
+        native: TensorFile | None = None,
+    ) -> None:
+        """tensors: exactly the names and shapes of `expected(contract)`, and for each tensor in int8 its scale.
+        files: those that hold the weights; the tokenizer's lies beside the first. native: the file, if it holds the
+        tensors under the names and at the places that a graph file beside it can point to."""
+        self.contract, self.tensors, self.files, self.native = contract, dict(tensors), tuple(files), native
+        self._names = tuple(expected(contract))
+
+    @property
+    def folder(self) -> Path:
+        """Where the weights lie, and what else belongs to them."""
+        return self.files[0].parent
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        return self.array(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def array(self, name: str) -> NDArray[np.float32]:
+        """The tensor's values: a view of the file if it is stored in float32, else a new array. Raises KeyError."""
+        stored = self.tensors[name]
+        if stored.dtype == "BF16":
+            return (stored.array.astype(np.uint32) << 16).view(np.float32)
+        values = stored.array.astype(np.float32, copy=False)
+        if stored.dtype != "I8":
+            return values
+        scale = self.tensors[name + SCALE].array
+        return values * scale.reshape(-1, *[1] * (values.ndim - 1))
+
+    def raw(self, name: str) -> Array:
+        """The tensor as stored, read-only (bfloat16 as uint16 bits, int8 without its scale). Raises KeyError."""
+        return self.tensors[name].array
+
+    def stored(self, name: str) -> Stored:
+        """How the tensor is stored. Raises KeyError."""
+        return self.tensors[name]
+
+    def replace(self, contract: Contract) -> Checkpoint:
+        """The same weights under another contract of the same towers."""
+        return Checkpoint(contract, self.tensors, self.files, native=self.native)
+
+    def verify(self) -> None:
+        """Reads everything: the sha256 of the files against the contract, and that every number is finite.
+
+        Loading leaves this out, as it costs a pass over the files. Raises WeightsError.
+        """
+        found, weights = digest(self.files), self.contract.weights
+        if weights is None or found != weights.sha256:
+            raise WeightsError(f"{self.files[0]} is not the file that the contract names: its sha256 is {found}")
+        for name in self:
+            if not np.isfinite(self.array(name)).all():
+                raise WeightsError(f"{self.files[0]}: tensor {name!r} holds numbers that are not finite")
+
+
+def digest(files: Sequence[Path]) -> str:
+    """sha256 (hex) of the file; of several files that of their digests, a line each, in order. Raises OSError."""
+    found = []
+    for path in files:
+        with open(path, "rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(f"{one}\n" for one in found).encode()).hexdigest()
+
+
+def account(given: Mapping[str, Shape], wanted: Mapping[str, Shape], where: str) -> None:
+    """All that is missing, too much or of another shape, as one WeightsError of one line."""
+    faults = [f"missing {name}" for name in wanted if name not in given]
+    faults += [f"unknown {name}" for name in given if name not in wanted]
+    for name, shape in wanted.items():
+        if name in given and given[name] != shape:
+            faults.append(f"{name} has shape {given[name]}, not {shape}")
+    if faults:
+        more = f" and {len(faults) - 8} more" if len(faults) > 8 else ""
+        raise WeightsError(f"{where} do not fit the contract: {'; '.join(faults[:8])}{more}")

@@ -1,0 +1,78 @@
+"""Names and shapes of the picture towers' tensors."""
+
+from __future__ import annotations
+
+from contralto.architecture import EfficientNet, ResNet, ViT
+from contralto.weights.names.parts import Shapes, blocks, conv_norm, head, linear, norm, under
+
+
+def vit(tower: ViT, size: tuple[int, int], embedding: int) -> Shapes:
+    """Below `image`."""
+    width = tower.width
+    shapes: Shapes = {"patch.weight": (width, 3, tower.patch, tower.patch)}
+    if tower.patch_bias:
+        shapes["patch.bias"] = (width,)
+    if tower.class_token:
+        shapes["class_token"] = (width,)
+    shapes["positions"] = (tower.class_token + (size[0] // tower.patch) * (size[1] // tower.patch), width)
+    if tower.norm_pre:
+        shapes |= under("norm_pre", norm(width))
+    shapes |= blocks(width, tower.mlp, tower.layers)
+    shapes |= under("norm_post", norm(width))
+    if tower.pool == "attention":
+        shapes |= under("pool", _attention_pool(tower))
+    return shapes | under("head", head(tower.head, width, embedding))
+
+
+def resnet(tower: ResNet, size: tuple[int, int], embedding: int) -> Shapes:
+    """Below `image`."""
+    half = tower.width // 2
+    shapes: Shapes = {}
+    for index, (inputs, outputs) in enumerate([(3, half), (half, half), (half, tower.width)], start=1):
+        shapes |= under("stem", conv_norm(inputs, outputs, 3, str(index)))
+    channels = tower.width
+    for stage, layers in enumerate(tower.layers):
+        middle = tower.width * 2**stage
+        for layer in range(layers):
+            block = conv_norm(channels, middle, 1, "1") | conv_norm(middle, middle, 3, "2")
+            block |= conv_norm(middle, 4 * middle, 1, "3")
+            if layer == 0:
+                block |= under("shortcut", conv_norm(channels, 4 * middle, 1))
+            shapes |= under(f"stages.{stage}.{layer}", block)
+            channels = 4 * middle
+    pool: Shapes = {"positions": (1 + (size[0] // 32) * (size[1] // 32), channels)}
+    for name in ("q", "k", "v"):
+        pool |= under(name, linear(channels, channels))
+    pool |= under("out", linear(channels, embedding))
+    return shapes | under("pool", pool)
+
+
+def efficientnet(tower: EfficientNet, embedding: int) -> Shapes:
+    """Below `image`."""
+    shapes = under("stem", conv_norm(3, tower.stem, 3))
+    channels, index = tower.stem, 0
+    for stage in tower.stages:
+        for _ in range(stage.repeats):
+            hidden = channels * stage.expand
+            block: Shapes = {}
+            if stage.expand != 1:
+                block |= under("expand", conv_norm(channels, hidden, 1))
+            block |= under("depthwise", conv_norm(1, hidden, stage.kernel))
+            if tower.squeeze:
+                units = channels // tower.squeeze
+                block |= under("squeeze.down", {"weight": (units, hidden, 1, 1), "bias": (units,)})
+                block |= under("squeeze.up", {"weight": (hidden, units, 1, 1), "bias": (hidden,)})
+            block |= under("project", conv_norm(hidden, stage.channels, 1))
+            shapes |= under(f"blocks.{index}", block)
+            channels, index = stage.channels, index + 1
+    shapes |= under("top", conv_norm(channels, tower.top, 1))
+    return shapes | under("head", head(tower.head, tower.top, embedding))
+
+
+def _attention_pool(tower: ViT) -> Shapes:
+    """One learned query over all rows, then an MLP of its own around which the result is carried."""
+    shapes: Shapes = {"query": (tower.width,)}
+    for name in ("q", "k", "v", "out"):
+        shapes |= under(name, linear(tower.width, tower.width))
+    shapes |= under("norm", norm(tower.width)) | under("mlp.up", linear(tower.width, tower.mlp))
+    return shapes | under("mlp.down", linear(tower.mlp, tower.width))

@@ -1,0 +1,46 @@
+"""What several towers are made of: the names and shapes of linear maps, norms, blocks and heads."""
+
+from __future__ import annotations
+
+from contralto.architecture import Head, LinearHead, NoHead
+
+Shape = tuple[int, ...]
+Shapes = dict[str, Shape]
+
+
+def head(spec: Head, width: int, embedding: int) -> Shapes:
+    """Pooled features of `width` -> embeddings."""
+    if isinstance(spec, NoHead):
+        return {}
+    if isinstance(spec, LinearHead):
+        return under("linear", linear(width, embedding, spec.bias))
+    shapes = under("linear", linear(width, embedding)) | under("up", linear(width, spec.hidden))
+    return shapes | under("down", linear(spec.hidden, embedding))
+
+
+def blocks(width: int, mlp: int, layers: int) -> Shapes:
+    block = under("norm1", norm(width))
+    for name in ("q", "k", "v", "out"):
+        block |= under(f"attention.{name}", linear(width, width))
+    block |= under("norm2", norm(width))
+    block |= under("mlp.up", linear(width, mlp)) | under("mlp.down", linear(mlp, width))
+    return {f"blocks.{n}.{name}": shape for n in range(layers) for name, shape in block.items()}
+
+
+def linear(inputs: int, outputs: int, bias: bool = True) -> Shapes:
+    return {"weight": (outputs, inputs)} | ({"bias": (outputs,)} if bias else {})
+
+
+def norm(width: int) -> Shapes:
+    return {"weight": (width,), "bias": (width,)}
+
+
+def conv_norm(inputs: int, outputs: int, kernel: int, index: str = "") -> Shapes:
+    """A convolution without bias and its batch normalisation; `inputs` is per group."""
+    names = ("weight", "bias", "running_mean", "running_var")
+    shapes: Shapes = {f"conv{index}.weight": (outputs, inputs, kernel, kernel)}
+    return shapes | {f"norm{index}.{name}": (outputs,) for name in names}
+
+
+def under(prefix: str, shapes: Shapes) -> Shapes:
+    return {f"{prefix}.{name}": shape for name, shape in shapes.items()}
