@@ -27,16 +27,15 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkpoint]:
-    """checkpoint(name, dtype, graphs=True): one of CONTRACTS with random weights in a folder, made once."""
+    """checkpoint(name, dtype): one of CONTRACTS with random weights in a folder, made once."""
     made: dict[object, Path] = {}
 
-    def make(name: str = "vit + causal", dtype: str = "float32", graphs: bool = True) -> Checkpoint:
-        key = (name, dtype, graphs)
+    def make(name: str = "vit + causal", dtype: str = "float32") -> Checkpoint:
+        key = (name, dtype)
         if key not in made:
             made[key] = tmp_path_factory.mktemp("model")
             write(made[key], CONTRACTS[name], random_arrays(CONTRACTS[name]), dtype)  # type: ignore[arg-type]
-            if graphs:
-                write_graphs(made[key])
+            write_graphs(made[key])
         return read(made[key])
 
     return make

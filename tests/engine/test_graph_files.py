@@ -1,4 +1,4 @@
-"""Graph files: written whole, run only if they are what this version writes, and small."""
+"""Graph files: written whole, small, never run by us."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from small_models import CONTRACTS, pixels, random_arrays
 
 from contralto.engine import start
-from contralto.engine.graph.files import graph, runnable_graph, write_graphs
+from contralto.engine.graph.files import graph, write_graphs
 from contralto.engine.onnx import FLOAT, Graph
+from contralto.engine.openvino import _core, _model
 from contralto.errors import ContraltoError, WeightsError
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
@@ -30,7 +31,6 @@ def test_they_lie_beside_the_weights_and_hold_none(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["contralto.json", "image.onnx", "model.safetensors", "text.onnx"]
     checkpoint = read(folder)
-    assert runnable_graph(checkpoint, "image") == folder / "image.onnx"
     assert (folder / "image.onnx").read_bytes() == graph(checkpoint, "image")
     assert len(graph(checkpoint, "image")) < 30_000
     assert checkpoint.raw("image.patch.weight").tobytes() not in graph(checkpoint, "image")
@@ -40,17 +40,31 @@ def test_they_lie_beside_the_weights_and_hold_none(folder: Path) -> None:
 def test_a_changed_file_is_not_run(folder: Path, damage: bytes) -> None:
     want = start(read(folder)).image(pixels(CONTRACT))
     (folder / "image.onnx").write_bytes(damage)
-    assert isinstance(runnable_graph(read(folder), "image"), bytes)
     assert (start(read(folder)).image(pixels(CONTRACT)) == want).all()
 
 
 def test_weights_saved_over_an_open_checkpoint_do_not_mix(folder: Path) -> None:
-    """The graph files fit both, as the layout is the same; the open checkpoint keeps to the weights it opened."""
+    """The open checkpoint keeps to the weights it opened."""
     opened = read(folder)
     want = start(opened).image(pixels(CONTRACT))
     write(folder, CONTRACT, random_arrays(CONTRACT, seed=1), "int8")
     assert (start(opened).image(pixels(CONTRACT)) == want).all()
     assert (start(read(folder)).image(pixels(CONTRACT)) != want).any()
+
+
+def test_the_runtime_computes_on_the_mapped_file_itself(folder: Path) -> None:
+    """No tensor is in the graph, and none is copied on the way to the runtime."""
+    checkpoint = read(folder)
+    content = graph(checkpoint, "image", weights="inputs")
+    assert len(content) < 30_000
+    assert checkpoint.raw("image.patch.weight").tobytes() not in content
+    constants = {
+        int(node.data.ctypes.data): node for node in _model(_core(os.getpid()), checkpoint, "image").get_ops()
+        if node.get_type_name() == "Constant"
+    }  # fmt: skip
+    names = [name for name in checkpoint.tensors if name.startswith("image.")]
+    assert len(names) > 40
+    assert all(checkpoint.raw(name).ctypes.data in constants for name in names)
 
 
 def test_a_folder_that_cannot_be_written_is_one_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,13 +78,13 @@ def test_a_folder_that_cannot_be_written_is_one_error(folder: Path, monkeypatch:
 
 
 def test_a_graph_that_the_runtime_refuses_is_one_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nonsense(*_: object) -> bytes:
+    def nonsense(*_: object, **__: object) -> bytes:
         broken = Graph("broken")
         x = broken.input("pixels", FLOAT, ["N", 3, 8, 8])
         broken.output(broken.node("NoSuchOperator", x), "features", FLOAT, ["N", 24])
         return broken.model()
 
-    monkeypatch.setattr("contralto.engine.openvino.runnable_graph", nonsense)
+    monkeypatch.setattr("contralto.engine.openvino.graph", nonsense)
     checkpoint: Checkpoint = read(folder)
     with pytest.raises(ContraltoError, match="openvino cannot load the image tower") as caught:
         start(checkpoint).image(pixels(CONTRACT))

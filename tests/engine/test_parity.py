@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from small_models import CONTRACTS, ids, pixels, random_arrays
 
 from contralto.contract import Contract, preset
 from contralto.engine import Engine, start
-from contralto.engine.graph.files import runnable_graph, write_graphs
-from contralto.engine.openvino import computes_bf16
+from contralto.engine.graph.files import write_graphs
+from contralto.engine.openvino import _configuration, _core, computes_bf16
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
@@ -43,15 +44,16 @@ def distance(one: Engine, other: Engine, contract: Contract, length: int = 7) ->
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_openvino_gives_the_reference_rows(checkpoint: Make, name: str, dtype: str) -> None:
     model = checkpoint(name, dtype)
-    assert isinstance(runnable_graph(model, "image"), Path)
     assert distance(start(model), start(model, engine="eager"), model.contract) < BOUND
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
-def test_a_folder_without_graphs_gives_the_same(checkpoint: Make, dtype: str) -> None:
-    model = checkpoint("efficientnet + bert, mean", dtype, graphs=False)
-    assert isinstance(runnable_graph(model, "image"), bytes)
-    assert distance(start(model), start(model, engine="eager"), model.contract) < BOUND
+def test_the_graph_files_give_the_same_to_a_runtime_that_knows_nothing_of_us(checkpoint: Make, dtype: str) -> None:
+    model = checkpoint("efficientnet + bert, mean", dtype)
+    for side, batch in (("image", pixels(model.contract)), ("text", ids(model.contract))):
+        compiled = _core(os.getpid()).compile_model(model.folder / f"{side}.onnx", "CPU", _configuration("fp32"))
+        wanted = getattr(start(model), side)(batch)
+        assert np.abs(unit(compiled([batch])[0]) - unit(wanted)).max() < BOUND
 
 
 def test_rows_differ_between_items_and_weights(tmp_path: Path, checkpoint: Make) -> None:

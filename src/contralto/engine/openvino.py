@@ -1,4 +1,4 @@
-"""The default engine: OpenVINO on the CPU, from graphs that point into the memory-mapped weight file. No torch."""
+"""The default engine: OpenVINO on the CPU, over graphs whose weights are the memory-mapped file itself. No torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from contralto.engine.base import Float, checked_ids, checked_pixels
 from contralto.engine.cpus import available_cpus
-from contralto.engine.graph.files import Side, runnable_graph
+from contralto.engine.graph.files import Side, graph
 from contralto.errors import ContraltoError, one_line
 from contralto.weights.checkpoint import Checkpoint
 
@@ -65,11 +65,10 @@ class _Tower:
     """A compiled tower and its idle requests; as many requests come into being as threads run at one time."""
 
     def __init__(self, checkpoint: Checkpoint, side: Side, precision: str) -> None:
-        self._checkpoint = checkpoint  # the runtime reads from its memory map
+        self._checkpoint = checkpoint  # the runtime reads from its arrays
         try:
             core = _core(os.getpid())
-            model = core.read_model(runnable_graph(checkpoint, side))
-            self._compiled = core.compile_model(model, "CPU", _configuration(precision))
+            self._compiled = core.compile_model(_model(core, checkpoint, side), "CPU", _configuration(precision))
         except RuntimeError as error:
             reason = one_line(str(error))
             raise ContraltoError(f"openvino cannot load the {side} tower of {checkpoint.folder}: {reason}") from error
@@ -83,6 +82,27 @@ class _Tower:
         rows: Float = request.infer([batch], share_inputs=True)[0].copy()
         self._idle.append(request)
         return rows
+
+
+def _model(core: Any, checkpoint: Checkpoint, side: Side) -> Any:
+    """A tower for the runtime, its weights the arrays of the checkpoint, which are not copied.
+
+    A graph file beside the weights is not read: whoever changed it would change what is computed. And external data
+    are copied by the runtime unless they lie in the folder of the graph.
+    """
+    openvino = _import_openvino()
+    model = core.read_model(graph(checkpoint, side, weights="inputs"))
+    for parameter in model.get_parameters():
+        name = parameter.get_friendly_name()
+        if name not in checkpoint.tensors:
+            continue  # the pixels or ids
+        array = checkpoint.raw(name)
+        tensor = openvino.Tensor(array, openvino.Shape(array.shape), parameter.get_element_type())
+        constant = openvino.op.Constant(tensor, shared_memory=True).output(0)
+        for consumer in parameter.output(0).get_target_inputs():
+            consumer.replace_source_output(constant)
+        model.remove_parameter(parameter)
+    return model
 
 
 def computes_bf16() -> bool:

@@ -46,7 +46,8 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
         """tensors: exactly the names and shapes of `expected(contract)`, and for each tensor in int8 its scale.
         files: those that hold the weights; the tokenizer's lies beside the first. native: the file, if it holds the
         tensors under the names and at the places that a graph file beside it can point to."""
-        self.contract, self.tensors, self.files, self.native = contract, dict(tensors), tuple(files), native
+        self.contract, self.files, self.native = contract, tuple(files), native
+        self.tensors = {name: _contiguous(stored) for name, stored in tensors.items()}  # as runtimes need them
         self._names = tuple(expected(contract))
 
     @property
@@ -97,6 +98,10 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
         for name in self:
             if not np.isfinite(self.array(name)).all():
                 raise WeightsError(f"{self.files[0]}: tensor {name!r} holds numbers that are not finite")
+
+
+def _contiguous(stored: Stored) -> Stored:
+    return stored if stored.array.flags.c_contiguous else Stored(stored.dtype, stored.array.copy())
 
 
 def digest(files: Sequence[Path]) -> str:

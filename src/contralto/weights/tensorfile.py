@@ -56,8 +56,7 @@ class TensorFile:
         self.path = Path(path)
         try:
             with open(self.path, "rb") as file:
-                self._opened = os.fstat(file.fileno())
-                size = self._opened.st_size
+                size = os.fstat(file.fileno()).st_size
                 header, start = _read_header(file, size, str(path))
                 self.tensors, self.metadata = _check_header(header, start, size, str(path))
                 self._bytes = np.memmap(file, dtype=np.uint8, mode="r")
@@ -68,13 +67,6 @@ class TensorFile:
         """The tensor as stored, a read-only view; bfloat16 as uint16 bits. Raises KeyError."""
         tensor = self.tensors[name]
         return np.ndarray(tensor.shape, DTYPES[tensor.dtype], buffer=self._bytes, offset=tensor.begin)
-
-    def in_place(self) -> bool:
-        """Whether the file that was opened still stands at `path`: one saved over it since is another."""
-        try:
-            return os.path.samestat(self._opened, os.stat(self.path))
-        except OSError:
-            return False
 
     def float32(self, name: str) -> NDArray[np.float32]:
         """The tensor's values as float32 (a view if stored so); integers are cast, not scaled. Raises KeyError."""

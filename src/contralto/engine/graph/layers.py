@@ -20,16 +20,22 @@ Locate = Callable[[str], tuple[str, int, int]]
 
 
 class Layers(Graph):
-    """A graph that knows the tensors of one weight file."""
+    """A graph that knows a model's tensors. Without `locate` they become inputs of the graph."""
 
-    def __init__(self, name: str, tensors: Mapping[str, Stored], locate: Locate) -> None:
+    def __init__(self, name: str, tensors: Mapping[str, Stored], locate: Locate | None) -> None:
         super().__init__(name)
         self._tensors, self._locate = tensors, locate
+        self._given: set[str] = set()
 
     def stored(self, name: str) -> str:
-        """A tensor as it is in the file."""
+        """A tensor as it is stored."""
         tensor = self._tensors[name]
-        return self.external(name, DTYPES[tensor.dtype], tensor.shape, *self._locate(name))
+        if self._locate is not None:
+            return self.external(name, DTYPES[tensor.dtype], tensor.shape, *self._locate(name))
+        if name not in self._given:
+            self._given.add(name)
+            self.input(name, DTYPES[tensor.dtype], tensor.shape)
+        return name
 
     def weight(self, name: str) -> str:
         """A tensor's values in float32."""
