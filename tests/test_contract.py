@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contralto.architecture import EfficientNet, Stage, ViT
+from contralto.architecture import EfficientNet, FastStage, FastViT, Stage, ViT
 from contralto.contract import FILE_NAME, Contract, Image, Provenance, Score, Text, Tokenizer, Weights, preset, presets
 from contralto.errors import ContractError
 from contralto.text import bpe
@@ -175,7 +175,7 @@ def changed(path: str, value: object, delete: bool = False) -> dict:
         ([], "given.json is not a Contralto contract"),
         (changed("embedding", 0), "embedding and context must be positive"),
         (changed("image.std", [0, 1, 1]), "image.std must be positive"),
-        (changed("image.size", [224, 230]), "image.size must be a multiple of the patch"),
+        (changed("image.size", [224, 30]), "image.size must hold at least one patch"),
         (changed("image.tower.heads", 7), "width must be a multiple of its heads"),
         (changed("image.tower.heads", 0), "must be positive"),
         (changed("image.tower.patch", 0), "must be positive"),
@@ -217,11 +217,22 @@ def test_rules_hold_for_contracts_made_in_python():
     vit = ViT(width=64, layers=1, heads=4, patch=8, mlp=64, activation="gelu")
     contract = preset("tiny")
     contract.replace(image=Image(vit, (32, 32), (0.0,) * 3, (1.0,) * 3))
-    with pytest.raises(ContractError, match="multiple of the patch"):
-        contract.replace(image=Image(vit, (32, 36), (0.0,) * 3, (1.0,) * 3))
+    with pytest.raises(ContractError, match="at least one patch"):
+        contract.replace(image=Image(vit, (32, 7), (0.0,) * 3, (1.0,) * 3))
     narrow = EfficientNet(8, (Stage(1, 3, 1, 8, 1),), 16, "silu", squeeze=9)
     with pytest.raises(ContractError, match="squeeze"):
         contract.replace(image=Image(narrow, (32, 32), (0.0,) * 3, (1.0,) * 3))
+    for stages, rule in (
+        ((), "needs a stage"),
+        ((FastStage(4, 1),), "8 channels"),
+        ((FastStage(16, 1), FastStage(24, 1)), "multiple of the one before"),
+        ((FastStage(16, 1), FastStage(48, 1, "attention")), "head_width"),
+    ):
+        with pytest.raises(ContractError, match=rule):
+            contract.replace(image=Image(FastViT(stages, 3), (32, 32), (0.0,) * 3, (1.0,) * 3))
+    parted = dataclasses.replace(vit, stem="convolutions", patch=6)
+    with pytest.raises(ContractError, match="multiples of 4"):
+        contract.replace(image=Image(parted, (36, 36), (0.0,) * 3, (1.0,) * 3))
     with pytest.raises(ContractError, match="plain file name"):
         contract.replace(text=Text(contract.text.tower, Tokenizer("wordpiece", "0" * 64, "a/b"), 16))
 

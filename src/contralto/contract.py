@@ -11,19 +11,21 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from contralto.architecture import Bert, CausalText, EfficientNet, ImageTower, NoHead, ResNet, TextTower, ViT
+from contralto.architecture import Bert, CausalText, EfficientNet, FastViT, ImageTower, NoHead, ResNet, TextTower, ViT
 from contralto.architecture.codec import from_json, to_json
 from contralto.errors import ContractError
 
 VERSION = 1
 FILE_NAME = "contralto.json"
 LARGEST = 2**20  # of any size in a tower: a stranger's contract must not ask for a billion layers
+MAY_BE_0 = ("positions", "squeeze", "top", "types")  # sizes of parts that a tower may do without
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,18 @@ class Text:
     tokenizer: Tokenizer
     context: int
     pad: int = 0
-    clean: Literal["clip", "whitespace", "canonicalize", "lower", "none"] = "clip"
+    clean: Literal["clip", "whitespace", "canonicalize", "siglip", "lower", "none"] = "clip"
     frame: Literal["both", "start", "end"] = "both"
     pool: Literal["eot", "mean", "first", "last"] = "eot"
+
+    @property
+    def trims(self) -> bool:
+        """Whether columns that are padding in every row may be cut off without a change of any embedding.
+
+        So it is where nothing that counts can see them: behind a causal mask, and in BERT, which masks padding. In a
+        Transformer without a mask every position sees all others, so ids must come in their full context.
+        """
+        return isinstance(self.tower, Bert) or self.tower.mask == "causal"
 
 
 @dataclass(frozen=True)
@@ -201,23 +212,11 @@ def _validate(contract: Contract) -> None:
     for tower in (image.tower, text.tower):
         sizes = all(0 < number <= LARGEST for number in _numbers(to_json(tower)))
         require(sizes, f"the numbers of a {tower.kind} tower must be positive and at most {LARGEST}")
-    if image.resized is not None:
-        covers = all(r >= s for r, s in zip(image.resized, image.size, strict=True))
-        require(covers, "image.resized must cover image.size")
-    if isinstance(image.tower, ViT):
-        require(image.tower.class_token or image.tower.pool != "class", "a vit without class token cannot pool by it")
-        require(all(s % image.tower.patch == 0 for s in image.size), "image.size must be a multiple of the patch")
-        require(image.tower.width % image.tower.heads == 0, "image tower's width must be a multiple of its heads")
-    if isinstance(image.tower, ResNet):
-        require(all(s % 32 == 0 for s in image.size), "image.size must be a multiple of 32 for a ResNet")
-        require(image.tower.width % 2 == 0, "a ResNet's width must be even")
-        require(32 * image.tower.width % image.tower.heads == 0, "32 x a ResNet's width must be a multiple of heads")
-    if isinstance(image.tower, EfficientNet):
-        narrowest = min([image.tower.stem, *(stage.channels for stage in image.tower.stages)])
-        require(0 <= image.tower.squeeze <= narrowest, "squeeze must be at least 0 and leave each block a unit")
+    _validate_pictures(image, require)
     require(text.tower.width % text.tower.heads == 0, "text tower's width must be a multiple of its heads")
     if isinstance(text.tower, Bert):
         require(text.pool in ("mean", "first"), "a bert text tower pools by mean or first")
+        require(text.tower.positions in (0, max(text.tower.positions, text.context)), "positions must cover context")
     if isinstance(text.tower, CausalText):
         require(text.pool in ("eot", "last"), "a causal text tower pools at eot or last")
         trimmed = text.pool == "eot" or text.tower.mask == "none"  # batches behind a causal mask are cut to their texts
@@ -227,17 +226,44 @@ def _validate(contract: Contract) -> None:
     for side in (image, text):
         head = getattr(side.tower, "head", None)
         if isinstance(head, NoHead):
-            width = getattr(side.tower, "top", None) or getattr(side.tower, "width", None)
+            width = getattr(side.tower, "features", None) or getattr(side.tower, "width", None)
             require(width == contract.embedding, "a tower without head must be as wide as the embedding")
     for file in (contract.weights.file if contract.weights else None, text.tokenizer.file):
         plain = file is None or (Path(file).name == file and file not in ("", ".", ".."))
         require(plain, f"{file!r} must be a plain file name")
 
 
+def _validate_pictures(image: Image, require: Callable[[bool, str], None]) -> None:
+    tower = image.tower
+    if image.resized is not None:
+        covers = all(r >= s for r, s in zip(image.resized, image.size, strict=True))
+        require(covers, "image.resized must cover image.size")
+    if isinstance(tower, ViT):
+        require(tower.class_token or tower.pool != "class", "a vit without class token cannot pool by it")
+        require(all(s >= tower.patch for s in image.size), "image.size must hold at least one patch")
+        require(tower.width % tower.heads == 0, "image tower's width must be a multiple of its heads")
+        parted = tower.stem == "patch" or (tower.patch % 4 == 0 and tower.width % 4 == 0)
+        require(parted, "a vit's patch and width must be multiples of 4 for a stem of convolutions")
+    if isinstance(tower, ResNet):
+        require(all(s % 32 == 0 for s in image.size), "image.size must be a multiple of 32 for a ResNet")
+        require(tower.width % 2 == 0, "a ResNet's width must be even")
+        require(32 * tower.width % tower.heads == 0, "32 x a ResNet's width must be a multiple of heads")
+    if isinstance(tower, EfficientNet):
+        narrowest = min([tower.stem, *(stage.channels for stage in tower.stages)])
+        require(0 <= tower.squeeze <= narrowest, "squeeze must be at least 0 and leave each block a unit")
+    if isinstance(tower, FastViT):
+        require(len(tower.stages) > 0, "a fastvit needs a stage")
+        require(all(stage.width >= 8 for stage in tower.stages), "a fastvit's stages must have 8 channels or more")
+        attending = [stage.width for stage in tower.stages if stage.mixer == "attention"]
+        require(all(w % tower.head_width == 0 for w in attending), "widths must be multiples of head_width")
+        steps = all(after.width % before.width == 0 for before, after in pairwise(tower.stages))
+        require(steps, "the width of a fastvit's stage must be a multiple of the one before")
+
+
 def _numbers(value: Any, name: str = "") -> Iterator[float]:
-    """All sizes and epsilons in the JSON of a tower; `squeeze` and `types` may be 0."""
+    """All sizes and epsilons in the JSON of a tower; those in MAY_BE_0 only if they are not 0."""
     if isinstance(value, dict | list):
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _numbers(child, str(key))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and (value or name not in ("squeeze", "types")):
+    elif isinstance(value, int | float) and not isinstance(value, bool) and (value or name not in MAY_BE_0):
         yield value

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 def one_line(text: str, limit: int = 300) -> str:
     """`text` with control characters escaped and its length bounded, fit for one line of a terminal."""
+    text = text[: limit + 1]  # one more than is shown, of what may be megabytes
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,3 +28,15 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+
+
+def copy_files(files: Iterable[Path], folder: Path) -> None:
+    """Copies each file into the folder under its own name, whole or not at all; one that lies there already stays.
+
+    Raises OSError as the file system does.
+    """
+    for path in files:
+        target = folder / path.name
+        if not (target.exists() and target.samefile(path)):
+            with open(path, "rb") as source, written_whole(target) as file:
+                shutil.copyfileobj(source, file)

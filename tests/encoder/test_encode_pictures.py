@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import threading
@@ -9,13 +10,16 @@ import time
 
 import numpy as np
 import pytest
-from fake_engine import picture
+from fake_engine import FakeEngine, picture
 from PIL import Image
 
 import contralto
+from contralto.encoder import Clip
 from contralto.errors import ImageError
 from contralto.image.decode import decode
 from contralto.image.transform import pixels
+from contralto.text import tokenizer
+from contralto.weights import native
 
 
 def one_by_one(clip, arrays) -> np.ndarray:
@@ -221,3 +225,22 @@ def test_scaled_decoding_is_close_and_not_the_same(make_clip, tmp_path):
     Image.fromarray(smooth.astype(np.uint8)).save(path, quality=95)
     exact, scaled = (make_clip(decode=how).preprocess(path) for how in ("exact", "scaled"))
     assert 0 < np.abs(exact - scaled).max() < 0.1
+
+
+def test_scaled_decoding_heeds_the_size_before_the_crop(folder, tmp_path):
+    """Twelve times the tower's size may be decoded at a quarter; but not if four times is cut to it."""
+    checkpoint = native.read(folder)
+    side = checkpoint.contract.image.size[0]
+    path = tmp_path / "large.jpg"
+    random = np.random.default_rng(0).integers(0, 256, (12 * side, 12 * side, 3), np.uint8)
+    Image.fromarray(random).save(path)
+    image = dataclasses.replace(checkpoint.contract.image, resize="squash", resized=(4 * side, 4 * side))
+    same = []
+    for contract in (checkpoint.contract, checkpoint.contract.replace(image=image)):
+        engine, words = FakeEngine(contract), tokenizer.load(contract.text)
+        exact, scaled = (
+            Clip(checkpoint.replace(contract), words, engine, decode=how).preprocess(path)
+            for how in ("exact", "scaled")
+        )
+        same.append(np.array_equal(exact, scaled))
+    assert same == [False, True]

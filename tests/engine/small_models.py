@@ -8,8 +8,11 @@ from contralto.architecture import (
     Bert,
     CausalText,
     EfficientNet,
+    FastStage,
+    FastViT,
     ImageTower,
     LinearHead,
+    NoHead,
     ResidualHead,
     ResNet,
     Stage,
@@ -47,9 +50,61 @@ CONTRACTS = {
         Bert(50, 16, 1, 2, 32, "silu", head=ResidualHead(20, "relu")),
         pool="first",
     ),
+    "align": contract(
+        EfficientNet(
+            stem=8,
+            stages=(Stage(1, 3, 1, 16, 2), Stage(6, 3, 2, 20, 2), Stage(6, 5, 2, 24, 1)),
+            top=0,
+            activation="silu",
+            squeeze=4,
+            padding="even",
+            head=NoHead(),
+        ),
+        (37, 45),
+        Bert(50, 16, 2, 2, 32, types=2, positions=20, head=LinearHead(bias=True)),
+        pool="first",
+    ),
+    "fastvit + unmasked": contract(
+        FastViT(
+            (FastStage(8, 1), FastStage(16, 1, squeeze=True), FastStage(32, 1, "attention", positions=True)),
+            mlp=2,
+            head_width=16,
+        ),
+        (64, 45),
+        CausalText(50, 16, 1, 2, 32, "gelu", mask="none"),
+    ),
+    "fastvit, layer norm": contract(
+        FastViT((FastStage(8, 1), FastStage(16, 1, "attention")), 2, "layer", stem_points=False, head_width=8),
+        (33, 32),
+        CausalText(50, 16, 1, 2, 32, "gelu"),
+    ),
+    "vit, stem of convolutions": contract(
+        ViT(16, 1, 2, 8, 32, "gelu", class_position=False, stem="convolutions", norm_pre=False),
+        (16, 24),
+        CausalText(50, 16, 1, 2, 32, "gelu"),
+    ),
     "vit, residual, sigmoid": contract(
         ViT(16, 1, 4, 4, 32, "gelu", head=ResidualHead(8)), (8, 8), CausalText(50, 16, 1, 2, 32, "gelu")
     ).replace(score=Score("sigmoid", 10.0, -10.0)),
+    "siglip": contract(
+        ViT(24, 2, 3, 8, 40, "gelu_tanh", "attention", False, True, False, 1e-6, NoHead()),
+        (33, 20),  # 4 x 2 patches, and pixels that are left over
+        CausalText(50, 16, 2, 2, 32, "gelu_tanh", "none", 1e-6, LinearHead(bias=True)),
+        pool="last",
+        pad=1,
+    ).replace(score=Score("sigmoid", 10.0, -10.0)),
+    "clipa": contract(
+        ViT(16, 2, 2, 8, 32, "gelu", "mean", norm_pre=False),
+        (32, 16),
+        CausalText(50, 16, 2, 2, 32, "gelu", "none"),
+        pool="last",
+    ),
+    "mean of all rows + bert, types": contract(
+        ViT(16, 1, 2, 8, 32, "silu", "mean", False, True), (16, 16), Bert(50, 16, 1, 2, 32, types=2), pool="first"
+    ),
+    "class token before attention pool": contract(
+        ViT(16, 1, 2, 8, 32, "relu", "attention"), (16, 16), CausalText(50, 16, 1, 2, 32, "relu")
+    ),
 }
 
 
@@ -73,9 +128,12 @@ def pixels(contract: Contract, count: int = 3) -> np.ndarray:
     return np.random.default_rng(1).standard_normal((count, 3, *contract.image.size), np.float32)
 
 
-def ids(contract: Contract, count: int = 3, length: int = 7) -> np.ndarray:
-    """Texts of all lengths up to `length`, the largest id at the end of each (and once more in the first), padded."""
-    random = np.random.default_rng(2)
+def ids(contract: Contract, count: int = 3) -> np.ndarray:
+    """Texts of all lengths up to 7, the largest id at the end of each (and once more in the first), padded.
+
+    Of 7 columns, or of all of the context where the tower sees what is cut off.
+    """
+    random, length = np.random.default_rng(2), 7 if contract.text.trims else contract.text.context
     rows = np.full((count, length), contract.text.pad, np.int64)
     for row, text in enumerate(rows):
         used = length - row % (length - 2)

@@ -14,7 +14,7 @@ from small_models import CONTRACTS, ids, pixels, random_arrays
 from contralto.contract import Contract, preset
 from contralto.engine import Engine, start
 from contralto.engine.graph.files import write_graphs
-from contralto.engine.openvino import _configuration, _core, computes_bf16
+from contralto.engine.openvino import _configuration, _core, computes
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
@@ -29,15 +29,19 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def distance(one: Engine, other: Engine, contract: Contract, length: int = 7) -> float:
+def rows(engine: Engine, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
+    """Unit rows of both towers."""
+    return unit(engine.image(pixels(contract))), unit(engine.text(ids(contract)))
+
+
+def distance(one: Engine, other: Engine, contract: Contract) -> float:
     """The largest difference of a number of a unit row, over both towers."""
-    images, texts = pixels(contract), ids(contract, length=length)
-    return float(
-        max(
-            np.abs(unit(one.image(images)) - unit(other.image(images))).max(),
-            np.abs(unit(one.text(texts)) - unit(other.text(texts))).max(),
-        )
-    )
+    return max(float(np.abs(a - b).max()) for a, b in zip(rows(one, contract), rows(other, contract), strict=True))
+
+
+def cosine(one: Engine, other: Engine, contract: Contract) -> float:
+    """The lowest cosine of rows of the same item, over both towers."""
+    return min(float((a * b).sum(axis=1).min()) for a, b in zip(rows(one, contract), rows(other, contract), strict=True))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
@@ -59,8 +63,8 @@ def test_the_graph_files_give_the_same_to_a_runtime_that_knows_nothing_of_us(che
 def test_rows_differ_between_items_and_weights(tmp_path: Path, checkpoint: Make) -> None:
     """So that equality above means something."""
     model = checkpoint()
-    rows = unit(start(model).image(pixels(model.contract)))
-    assert np.abs(rows[0] - rows[1]).max() > 0.01
+    images, _ = rows(start(model), model.contract)
+    assert np.abs(images[0] - images[1]).max() > 0.01
     write(tmp_path, model.contract, random_arrays(model.contract, seed=1))
     assert distance(start(model), start(read(tmp_path)), model.contract) > 0.01
 
@@ -71,8 +75,8 @@ def test_padding_and_company_change_nothing(checkpoint: Make, name: str) -> None
     engine, texts = start(model), ids(model.contract)
     padded = np.pad(texts, ((0, 0), (0, 5)), constant_values=model.contract.text.pad)
     alone = np.concatenate([engine.text(row[None]) for row in texts])
-    for rows in (engine.text(padded), alone):
-        np.testing.assert_allclose(unit(rows), unit(engine.text(texts)), atol=1e-5)
+    for found in (engine.text(padded), alone):
+        np.testing.assert_allclose(unit(found), unit(engine.text(texts)), atol=1e-5)
 
 
 def test_vit_b_32_in_its_real_widths(tmp_path: Path) -> None:
@@ -91,12 +95,27 @@ def test_vit_b_32_in_its_real_widths(tmp_path: Path) -> None:
     assert np.abs(unit(one.text(texts)) - unit(other.text(texts))).max() < BOUND
 
 
-def test_bf16_is_near_where_the_processor_has_it_and_refused_elsewhere(checkpoint: Make) -> None:
-    model = checkpoint()
-    if not computes_bf16():
-        with pytest.raises(ContraltoError, match="bf16"):
-            start(model, precision="bf16")
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_16_bits_are_near_in_eager(checkpoint: Make, name: str, precision: str) -> None:
+    model = checkpoint(name)
+    engine, exact = start(model, engine="eager", precision=precision), start(model, engine="eager")
+    assert engine.precision == precision
+    assert cosine(engine, exact, model.contract) > 0.999
+    assert distance(engine, exact, model.contract) > BOUND  # another precision indeed
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_16_bits_are_near_where_the_processor_has_them_and_refused_elsewhere(
+    checkpoint: Make, name: str, precision: str
+) -> None:
+    model = checkpoint(name)
+    if not computes(precision):
+        with pytest.raises(ContraltoError, match=f"no {precision} instructions"):
+            start(model, precision=precision)
         return
-    engine = start(model, precision="bf16")
-    assert engine.precision == "bf16"
-    assert distance(engine, start(model), model.contract) < 0.03  # 8 bits of mantissa through two blocks
+    engine = start(model, precision=precision)
+    assert engine.precision == precision
+    assert cosine(engine, start(model), model.contract) > 0.999
+    assert distance(engine, start(model), model.contract) > BOUND

@@ -10,6 +10,7 @@ import pytest
 from small_models import ids, pixels
 
 from contralto.engine import Engine, start
+from contralto.engine.openvino import computes
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import Checkpoint
 
@@ -29,8 +30,7 @@ def test_auto_is_openvino_in_fp32(checkpoint: Make) -> None:
         ({"engine": "compiled"}, "not available yet"),
         ({"device": "cuda"}, "not available yet"),
         ({"precision": "int8"}, "does not compute in int8 yet"),
-        ({"precision": "fp16"}, "does not compute in fp16 yet"),
-        ({"engine": "eager", "precision": "bf16"}, "does not compute in bf16 yet"),
+        ({"engine": "eager", "precision": "int8"}, "'eager' does not compute in int8 yet"),
     ],
 )
 def test_what_there_is_not_is_refused(checkpoint: Make, options: dict[str, str], reason: str) -> None:
@@ -38,10 +38,29 @@ def test_what_there_is_not_is_refused(checkpoint: Make, options: dict[str, str],
         start(checkpoint(), **options)
 
 
-def test_bf16_is_refused_where_it_would_be_emulated(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("contralto.engine.openvino.computes_bf16", lambda: False)
-    with pytest.raises(ContraltoError, match="no bf16 instructions"):
-        start(checkpoint(), precision="bf16")
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_16_bits_are_refused_where_they_would_be_emulated(
+    checkpoint: Make, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setattr("contralto.engine.openvino.computes", lambda _: False)
+    with pytest.raises(ContraltoError, match=f"no {precision} instructions"):
+        start(checkpoint(), precision=precision)
+    assert start(checkpoint()).precision == "fp32"
+    assert start(checkpoint(), engine="eager", precision=precision).precision == precision
+
+
+@pytest.mark.parametrize(("capabilities", "found"), [(["FP32", "BF16"], "bf16"), (["FP32", "FP16"], "fp16")])
+def test_what_the_processor_has_is_what_the_runtime_says(
+    checkpoint: Make, monkeypatch: pytest.MonkeyPatch, capabilities: list[str], found: str
+) -> None:
+    class Core:
+        def get_property(self, device: str, name: str) -> list[str]:
+            assert (device, name) == ("CPU", "OPTIMIZATION_CAPABILITIES")
+            return capabilities
+
+    monkeypatch.setattr("contralto.engine.openvino._core", lambda _: Core())
+    assert [precision for precision in ("bf16", "fp16") if computes(precision)] == [found]
+    assert start(checkpoint(), precision=found).precision == found
 
 
 def test_eager_without_torch_names_the_extra(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +109,10 @@ def test_batches_that_do_not_fit_are_refused(engine: Engine, checkpoint: Make) -
     for batch in (np.zeros((1, 13), int), np.zeros((1, 0), int), np.zeros(3, int), np.zeros((1, 3))):
         with pytest.raises(ContraltoError, match="ids must be integers"):
             engine.text(batch)
+    unmasked = start(checkpoint("clipa"), engine=engine.name)
+    for columns in (1, 11, 13):
+        with pytest.raises(ContraltoError, match="12, as this tower sees the padding"):
+            unmasked.text(np.zeros((1, columns), int))
     for value in (-1, 50, 1 << 40):
         with pytest.raises(ContraltoError, match="ids must be from 0 to 49"):
             engine.text(np.array([[3, value]]))

@@ -18,3 +18,11 @@ def normalised(image):
     value = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     return value.sub_(mean).div_(std).numpy()
+
+
+def plain_resized(image, full, size, resample=Image.Resampling.BILINEAR):
+    """Squashed to `full` (height, width), of which the middle of `size` is kept, as transformers prepares for ALIGN."""
+    (height, width), (rows, columns) = full, size
+    image = image.resize((width, height), resample)
+    left, top = int(round((width - columns) / 2.0)), int(round((height - rows) / 2.0))  # noqa: RUF046
+    return image.crop((left, top, left + columns, top + rows)).convert("RGB")

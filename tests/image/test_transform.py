@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from noise_pictures import MODES, noise, spec_of
 from PIL import Image
-from plain_pipeline import normalised, plain_resize
+from plain_pipeline import normalised, plain_resize, plain_resized
 
+from contralto.contract import preset
 from contralto.image import transform
 from contralto.image.decode import decode
 
@@ -98,6 +99,49 @@ def test_squash_ignores_the_shape():
     image = noise("RGB", (123, 45))
     ours = transform.resized(image, spec_of(32, 48, resize="squash", interpolation="bilinear"))
     assert np.array_equal(ours, np.asarray(image.resize((48, 32), Image.Resampling.BILINEAR)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("resample", ["bicubic", "bilinear"])
+def test_squashed_and_cropped(mode, shape, resample):
+    image = noise(mode, SHAPES[shape])
+    spec = spec_of(97, 60, resize="squash", interpolation=resample, resized=(120, 75))
+    ours = transform.pixels(decode(image, alpha="drop"), spec)
+    plain = plain_resized(image, (120, 75), (97, 60), transform.FILTERS[resample])
+    assert_same_bits(ours, normalised(plain))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("resample", ["bicubic", "bilinear"])
+def test_covered_and_cropped(shape, resample):
+    """The shorter side to 120, of which 97 are kept; the margins are halved once, so no two roundings add up."""
+    image = noise("RGB", SHAPES[shape])
+    ours = transform.resized(image, spec_of(97, interpolation=resample, resized=(120, 120)))
+    short, long = sorted(image.size)
+    other = int(120 * long / short)
+    full = (other, 120) if image.width <= image.height else (120, other)
+    assert np.array_equal(ours, np.asarray(plain_resized(image, full, (97, 97), transform.FILTERS[resample])))
+
+
+def test_align_equals_transformers():
+    """Its processor that works with Pillow, as the published conversion to ALIGN sets it up. RGB, which it expects."""
+    from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
+
+    bilinear, half = Image.Resampling.BILINEAR, 1 / 127.5
+    theirs = EfficientNetImageProcessorPil(
+        do_center_crop=True,
+        rescale_factor=half,
+        rescale_offset=True,
+        do_normalize=False,
+        include_top=False,
+        resample=bilinear,
+    )
+    spec = preset("align-base").image
+    for shape in ((640, 480), (333, 500), (90, 100), (20, 900), (346, 346)):
+        image = noise("RGB", shape)
+        expected = theirs(images=image, return_tensors="np")["pixel_values"][0]
+        assert_same_bits(transform.pixels(image, spec), expected)
 
 
 @given(width=st.integers(1, 300), height=st.integers(1, 300), to=st.tuples(st.integers(1, 64), st.integers(1, 64)))

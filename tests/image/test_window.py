@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from noise_pictures import MODES, noise, spec_of
 from PIL import Image
-from plain_pipeline import plain_resize
+from plain_pipeline import plain_resize, plain_resized
 
 from contralto.errors import ImageError
 from contralto.image import transform, window
@@ -65,11 +65,37 @@ def test_20000_pixels_long(mode):
     assert np.array_equal(transform.resized(tall, spec_of(224)), expected.transpose(1, 0, 2))
 
 
+@given(
+    size=st.tuples(st.integers(1, 40), st.integers(2, 500)),
+    wider=st.integers(0, 40),
+    lower=st.integers(1, 499),
+    mode=st.sampled_from(MODES),
+    resample=st.sampled_from(RESAMPLE),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=200, deadline=None)
+def test_flattened_as_pillow_does(size, wider, lower, mode, resample, seed):
+    to = (size[0] + wider, max(1, size[1] - lower))
+    image = noise(mode, size, seed)
+    assert window.flatten(image, to, resample).tobytes() == image.resize(to, resample).tobytes()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tall_ones_are_squashed_through_the_pipeline(mode):
+    image = noise(mode, (2, 60_000))
+    assert 346 * image.height > transform.PLAIN_PIXELS
+    spec = spec_of(289, resize="squash", interpolation="bilinear", resized=(346, 346))
+    expected = np.asarray(plain_resized(image, (346, 346), (289, 289)))
+    assert np.array_equal(transform.resized(image, spec), expected)
+
+
 def test_memory_is_bounded():
     script = """
 from PIL import Image
-from contralto.image import window
-from noise_pictures import peak_mebibytes
+from contralto.image import transform, window
+from noise_pictures import peak_mebibytes, spec_of
+for size in [(1, 2_000_000), (2_000_000, 1)]:
+    transform.resized(Image.new("RGB", size, "red"), spec_of(289, resize="squash", resized=(346, 346)))
 for size, full in [((1, 20_000), (224, 4_480_000)), ((2_000_000, 2), (224_000_000, 224))]:
     middle = (full[0] // 2 - 112, full[1] // 2 - 112, full[0] // 2 + 112, full[1] // 2 + 112)
     window.enlarge(Image.new("RGB", size, "red"), full, Image.Resampling.BICUBIC, middle)

@@ -63,6 +63,26 @@ def linear(x: Array, weights: State, name: str) -> Array:
     return x @ weights[f"{name}.weight"].T + weights.get(f"{name}.bias", 0)
 
 
+def layer_norm(x: Array, weights: State, name: str, eps: float) -> Array:
+    centred = x - x.mean(axis=-1, keepdims=True)
+    deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
+    return centred / deviation * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+
+def attention(asks: Array, answers: Array, weights: State, name: str, heads: int, causal: bool = False) -> Array:
+    """asks (Q, W), answers (L, W) -> (Q, W): head by head, row by row."""
+    q = linear(asks, weights, f"{name}.q")
+    k, v = (linear(answers, weights, f"{name}.{part}") for part in "kv")
+    share = q.shape[1] // heads
+    mixed = np.empty_like(q)
+    for head in range(heads):
+        part = slice(head * share, (head + 1) * share)
+        for row in range(len(q)):
+            seen = row + 1 if causal else len(k)
+            mixed[row, part] = softmax(k[:seen, part] @ q[row, part] / share**0.5) @ v[:seen, part]
+    return linear(mixed, weights, f"{name}.out")
+
+
 def softmax(x: Array) -> Array:
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import plain
+import pytest
 import torch
 
 from contralto import architecture
 from contralto.model.text import Bert
 
 SPEC = architecture.Bert(vocabulary=80, width=48, layers=3, heads=4, mlp=96)
+TYPED = dataclasses.replace(SPEC, types=2)
 CONTEXT, PAD, EMBEDDING = 20, 0, 7
 
 
-def test_equals_transformers():
-    mean, first = (plain.scramble(Bert(SPEC, CONTEXT, PAD, pool, EMBEDDING)) for pool in ("mean", "first"))
+@pytest.mark.parametrize("spec", [SPEC, TYPED], ids=["types folded in", "types"])
+def test_equals_transformers(spec):
+    mean, first = (plain.scramble(Bert(spec, CONTEXT, PAD, pool, EMBEDDING)) for pool in ("mean", "first"))
     theirs = _transformers_bert(mean)
     lengths = torch.tensor([3, 11, CONTEXT])
     ids = torch.randint(1, SPEC.vocabulary, (3, CONTEXT), generator=torch.Generator().manual_seed(1))
@@ -38,10 +43,11 @@ def _transformers_bert(ours: Bert) -> torch.nn.Module:
         max_position_embeddings=CONTEXT,
     )
     theirs = transformers.BertModel(config, add_pooling_layer=False).eval()
-    token_type = theirs.state_dict()["embeddings.token_type_embeddings.weight"]
     state = {_their_name(n): v for n, v in ours.state_dict().items() if not n.startswith("head.")}
-    positions = "embeddings.position_embeddings.weight"
-    state |= {"embeddings.token_type_embeddings.weight": token_type, positions: state[positions] - token_type[0]}
+    types, positions = "embeddings.token_type_embeddings.weight", "embeddings.position_embeddings.weight"
+    if types not in state:  # ours has them in the positions
+        state[types] = theirs.state_dict()[types]
+        state[positions] = state[positions] - state[types][0]
     theirs.load_state_dict(state)
     return theirs
 
@@ -50,6 +56,7 @@ def _their_name(name: str) -> str:
     for ours, theirs in (
         ("tokens", "embeddings.word_embeddings"),
         ("positions", "embeddings.position_embeddings.weight"),
+        ("types", "embeddings.token_type_embeddings.weight"),
         ("norm_embedding", "embeddings.LayerNorm"),
         ("attention.out", "attention.output.dense"),
         ("attention.q", "attention.self.query"),

@@ -11,16 +11,17 @@ from torch import nn
 from contralto import architecture
 from contralto.architecture import Stage
 from contralto.contract import preset
-from contralto.model.efficientnet import EfficientNet, same_padding
+from contralto.model.efficientnet import EfficientNet, even_padding, same_padding
 
 STAGES = (Stage(1, 3, 1, 8, 1), Stage(3, 5, 2, 12, 2), Stage(2, 3, 2, 12, 1), Stage(2, 5, 1, 12, 1))
 LITE = architecture.EfficientNet(stem=8, stages=STAGES, top=20, activation="relu6")
 FULL = architecture.EfficientNet(stem=8, stages=STAGES, top=20, activation="silu", squeeze=4, norm_eps=1e-2)
+EVEN = architecture.EfficientNet(stem=8, stages=STAGES, top=0, activation="silu", squeeze=2, padding="even")
 ACTIVATIONS = {"relu6": lambda x: np.clip(x, 0, 6), "silu": lambda x: x * plain.sigmoid(x)}
 
 
-@pytest.mark.parametrize("spec", [LITE, FULL], ids=["lite", "squeeze"])
-@pytest.mark.parametrize("size", [(32, 32), (33, 46)], ids=["even", "odd"])
+@pytest.mark.parametrize("spec", [LITE, FULL, EVEN], ids=["lite", "squeeze", "even padding, no top"])
+@pytest.mark.parametrize("size", [(32, 32), (33, 46), (39, 35)], ids=["even", "odd", "odd twice"])
 def test_equals_numpy(spec, size):
     tower = plain.scramble(EfficientNet(spec, embedding=6)).double()
     pixels = np.random.default_rng(2).normal(size=(2, 3, *size))
@@ -33,12 +34,13 @@ def test_equals_numpy(spec, size):
 
 
 def efficientnet(x, spec, weights):
-    """pixels (3, h, w) -> features (top,)."""
+    """pixels (3, h, w) -> features."""
     act = ACTIVATIONS[spec.activation]
 
     def conv_norm(x, name, stride=1, groups=1):
         kernel = weights[f"{name}.conv.weight"]
-        x = same_by_hand(x, kernel.shape[-1], stride)
+        pad = same_by_hand if spec.padding == "same" else even_by_hand
+        x = pad(x, kernel.shape[-1], stride)
         return plain.batch_norm(
             plain.convolve(x, kernel, stride, (0, 0), groups), weights, f"{name}.norm", spec.norm_eps
         )
@@ -60,7 +62,7 @@ def efficientnet(x, spec, weights):
             if x.shape == shortcut.shape:
                 x = x + shortcut
             index += 1
-    return act(conv_norm(x, "top")).mean(axis=(1, 2))
+    return (act(conv_norm(x, "top")) if spec.top else x).mean(axis=(1, 2))
 
 
 def same_by_hand(x, kernel, stride):
@@ -77,6 +79,13 @@ def same_by_hand(x, kernel, stride):
     return x
 
 
+def even_by_hand(x, kernel, stride):
+    """transformers' rule: half a kernel around, and at a stride of 2 one less before, whatever the side."""
+    after = kernel // 2
+    before = after - 1 if stride == 2 else after
+    return np.pad(x, ((0, 0), (before, after), (before, after)))
+
+
 @pytest.mark.parametrize(
     ("side", "kernel", "stride", "before", "after"),
     [(224, 3, 2, 0, 1), (112, 5, 2, 1, 2), (7, 3, 2, 1, 1), (14, 3, 1, 1, 1), (7, 5, 1, 2, 2), (8, 1, 1, 0, 0)],
@@ -86,6 +95,16 @@ def test_same_padding(side, kernel, stride, before, after):
     padded = same_padding(torch.ones(1, 1, side, side), kernel, stride)
     assert padded.shape[-1] == before + side + after
     assert padded[0, 0].nonzero().min() == before
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride", "result"),
+    [(289, 3, 2, 144), (144, 3, 2, 72), (9, 5, 2, 4), (8, 5, 2, 4), (9, 5, 1, 9), (8, 3, 1, 8), (7, 1, 1, 7)],
+)
+def test_even_padding(side, kernel, stride, result):
+    padded = even_padding(torch.ones(1, 1, side, side), kernel, stride)
+    assert (padded.shape[-1] - kernel) // stride + 1 == result
+    assert padded[0, 0].nonzero().min() == max(kernel - stride, 0) // 2
 
 
 def test_block_adds_its_input_only_where_the_shape_stays():
@@ -101,6 +120,7 @@ def test_block_adds_its_input_only_where_the_shape_stays():
 def test_squeeze_equals_transformers():
     """EfficientNet-B0 with random weights. At even sides transformers' fixed padding is TensorFlow's."""
     import transformers
+
     config = transformers.EfficientNetConfig(width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280)
     theirs = transformers.EfficientNetModel(config).eval()
     lite = preset("nano").image.tower.stages

@@ -14,18 +14,29 @@ from contralto.model.clip import CLIP, create
 BOUND = 1e-5  # float32; both sum in other orders
 
 
-def small(activation: str) -> Contract:
+def small(activation: str = "gelu", size: int = 32, eps: float = 1e-5, pad: int = 0) -> Contract:
+    text = CausalText(100, 48, 2, 3, 64, activation, norm_eps=eps)
     return Contract(
         name="small",
-        image=Image(ViT(64, 3, 4, 8, 96, activation), (32, 32), (0.5,) * 3, (0.5,) * 3),
-        text=Text(CausalText(100, 48, 2, 3, 64, activation), Tokenizer("clip-bpe", "0" * 64), context=16),
+        image=Image(ViT(64, 3, 4, 8, 96, activation, norm_eps=eps), (size, size), (0.5,) * 3, (0.5,) * 3),
+        text=Text(text, Tokenizer("clip-bpe", "0" * 64), context=16, pad=pad),
         embedding=24,
     )
 
 
-@pytest.mark.parametrize("activation", ["quickgelu", "gelu"])
-def test_small_equals_transformers(activation):
-    contract = small(activation)
+@pytest.mark.parametrize(
+    "contract",
+    [
+        small("quickgelu"),
+        small("gelu"),
+        small("gelu_tanh"),
+        small(size=37),  # 5 rows and columns of pixels make no patch
+        small(eps=1e-2),
+        small(pad=99),  # filled up with the end token, as OpenAI's tokenizer in transformers does
+    ],
+    ids=["quickgelu", "gelu", "gelu_tanh", "odd size", "eps", "pad"],
+)
+def test_small_equals_transformers(contract):
     _compare(plain.scramble(CLIP(contract)), contract, torch.Generator().manual_seed(5))
 
 
@@ -64,7 +75,7 @@ def _compare(ours: CLIP, contract: Contract, generator: torch.Generator) -> None
 def _transformers_clip(contract: Contract) -> torch.nn.Module:
     import transformers
     image, text = contract.image.tower, contract.text.tower
-    act = {"quickgelu": "quick_gelu", "gelu": "gelu"}[image.activation]
+    act = {"quickgelu": "quick_gelu", "gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}[image.activation]
     vision_config = {
         "hidden_size": image.width,
         "intermediate_size": image.mlp,
@@ -73,6 +84,7 @@ def _transformers_clip(contract: Contract) -> torch.nn.Module:
         "patch_size": image.patch,
         "image_size": contract.image.size[0],
         "hidden_act": act,
+        "layer_norm_eps": image.norm_eps,
     }
     text_config = {
         "vocab_size": text.vocabulary,
@@ -82,6 +94,7 @@ def _transformers_clip(contract: Contract) -> torch.nn.Module:
         "num_attention_heads": text.heads,
         "max_position_embeddings": contract.text.context,
         "hidden_act": act,
+        "layer_norm_eps": text.norm_eps,
         "bos_token_id": text.vocabulary - 2,
         "eos_token_id": text.vocabulary - 1,
         "pad_token_id": contract.text.pad,

@@ -1,4 +1,6 @@
 import html
+import re
+import string
 
 import ftfy
 import pytest
@@ -7,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contralto.errors import TextError
-from contralto.text.clean import clean, repair
+from contralto.text.clean import Rule, clean, repair
 
 ASCII = st.text(st.characters(max_codepoint=127))
 
 
 @given(ASCII)
 def test_the_fast_path_equals_the_rule_on_ascii(text: str) -> None:
-    assert clean(text, "clip") == repair(text)
+    assert clean(text, "clip") == repair(text).lower()
 
 
 @given(st.lists(st.sampled_from([*"\t\n\v\f\r\x1b\x1c\x1f &;#<aZ~\x7f", "&lt", "\x1b[1m", "\r\n", "amp"])).map("".join))
 def test_the_fast_path_equals_the_rule_on_its_edge(text: str) -> None:
-    assert clean(text, "clip") == repair(text)
+    assert clean(text, "clip") == repair(text).lower()
 
 
 @given(st.text())
@@ -53,3 +55,29 @@ def test_none_changes_nothing(text: str) -> None:
 def test_a_character_number_without_end_is_an_error_of_ours() -> None:
     with pytest.raises(TextError, match="more than 4,300 digits"):
         clean("&#" + "9" * 5000 + ";", "clip")
+
+
+@given(st.text() | ASCII)
+def test_the_other_rules_by_plain_readings(text: str) -> None:
+    """whitespace and canonicalize as open_clip states them, siglip and lower as transformers does."""
+    repaired = " ".join(regex.sub(r"\s+", " ", html.unescape(html.unescape(ftfy.fix_text(text)))).split(" ")).strip()
+    assert clean(text, "whitespace") == repaired
+    kept = "".join(" " if c == "_" else c for c in repaired if c == "_" or c not in string.punctuation)
+    assert clean(text, "canonicalize") == " ".join(kept.lower().split())
+    bare = "".join(c for c in text.lower() if c not in string.punctuation)
+    assert clean(text, "siglip") == re.sub(r"\s+", " ", bare).strip()
+    assert clean(text, "lower") == text.lower()
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("whitespace", "A_Photo, of <a> CAT!"),
+        ("canonicalize", "a photo of a cat"),
+        ("siglip", "aphoto of lta gt cat"),
+        ("lower", "  a_photo, of &lt;a &gt;\tcat!"),
+    ],
+)
+def test_each_rule_by_hand(rule: Rule, expected: str) -> None:
+    text = "  A_Photo, of &lt;a &gt;\tCAT!" if rule in ("siglip", "lower") else "  A_Photo, of &lt;a&gt;\tCAT!"
+    assert clean(text, rule) == expected

@@ -111,7 +111,7 @@ def test_retrieval_of_a_random_model_is_near_chance_and_complete():
 def test_shortened_ids_give_the_same_embeddings():
     model, _ = create(CONTRACT)
     ids = TOKENIZER.tokenize(["a red circle", "two blue squares above a star!!"])
-    short = shorten(ids, CONTRACT.text.pad)
+    short = shorten(ids, CONTRACT.text)
     assert short.shape[1] < ids.shape[1]
     assert np.array_equal(ids[:, short.shape[1] :], np.zeros_like(ids[:, short.shape[1] :]))
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_bfloat16_is_the_upper_half_of_a_float32(tmp_path: Path) -> None:
 
 
 LIES = {
-    "empty file": (b"", "does not fit"),
+    "empty file": (b"", "is empty"),
     "shorter than its length": (b"\x01\x00", "does not fit"),
     "header longer than the file": (container({}, length=1 << 60), "does not fit"),
     "not JSON": (container(b"{'a': 1}"), "not JSON"),
@@ -83,7 +84,21 @@ LIES = {
     "a fraction": (container({"a": entry(0, 1, [1.0])}, b"1"), "malformed"),
     "a truth value": (container({"a": entry(0, 1, [True])}, b"1"), "malformed"),
     "three offsets": (container({"a": entry(0, 1) | {"data_offsets": [0, 1, 1]}}, b"1"), "malformed"),
-    "shape too large": (container({"a": entry(0, 4, [1 << 40, 1 << 40])}, b"1234"), "do not hold"),
+    "negative offset": (container({"a": entry(-1, 0)}, b"1"), "malformed"),
+    "a number of a thousand digits": (container({"a": entry(0, 1, [10**1000])}, b"1"), "malformed"),
+    "a number of ten thousand digits": (container(b'{"a": ' + b"9" * 10_000 + b"}"), "not JSON"),
+    "too many sides": (container({"a": entry(0, 1, [1] * 33)}, b"1"), "malformed"),
+    "shape too large": (container({"a": entry(0, 4, [1 << 40, 1 << 40])}, b"1234"), "larger than"),
+    "no numbers, but a large shape": (container({"a": entry(0, 0, [0, 1 << 40, 1 << 40])}), "larger than"),
+    "shape too large for its bytes": (container({"a": entry(0, 4, [1 << 40])}, b"1234"), "do not hold"),
+    "8-bit floats": (container({"a": entry(0, 1, dtype="F8_E4M3")}, b"1"), "below 16 bits"),
+    "byte order mark": (container(b"\xef\xbb\xbf{}"), "not JSON"),
+    "UTF-16": (container("{}".encode("utf-16")), "not JSON"),
+    "a key twice in an entry": (container(b'{"a": {"dtype": "I8", "dtype": "U8"}}'), "twice"),
+    "metadata twice": (container(b'{"__metadata__": {}, "__metadata__": {}}'), "twice"),
+    "a side that is none": (container(b'{"a": {"dtype": "I8", "shape": [NaN], "data_offsets": [0, 0]}}'), "malformed"),
+    "an endless side": (container(b'{"a": {"dtype": "I8", "shape": [Infinity], "data_offsets": [0, 0]}}'), "malformed"),
+    "the same place twice": (container({"a": entry(0, 2), "b": entry(0, 2)}, b"12"), "overlaps"),
     "backwards": (container({"a": entry(2, 0, [0])}, b"12"), "do not hold"),
     "overlap": (container({"a": entry(0, 3), "b": entry(2, 5)}, b"12345"), "overlaps"),
     "gap": (container({"a": entry(0, 2), "b": entry(3, 5)}, b"12345"), "gap"),
@@ -112,10 +127,36 @@ def test_a_huge_header_is_refused_before_it_is_read(tmp_path: Path) -> None:
         TensorFile(path)
 
 
-def test_an_absent_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent", tmp_path):
-        with pytest.raises(WeightsError, match=str(path)):
-            TensorFile(path)
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("absent", "No such file"), ("folder", "is a folder"), ("circle", "symbolic links"), ("pipe", "no regular file"),
+     ("a\nb", "No such file"), ("a\0b", "null byte")],
+)  # fmt: skip
+def test_what_is_no_file_is_refused(tmp_path: Path, kind: str, reason: str) -> None:
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "circle":
+        path.symlink_to(tmp_path / "back")
+        (tmp_path / "back").symlink_to(path)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(WeightsError, match=reason) as caught:
+        TensorFile(path)
+    assert str(tmp_path) in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_tensors_need_not_be_aligned_or_hold_anything(tmp_path: Path) -> None:
+    values = np.arange(3, dtype=np.float64)
+    header = {"a": entry(0, 1), "b": entry(1, 25, [3], "F64"), "c": entry(25, 25), "d": entry(25, 25, [7, 0])}
+    (tmp_path / "x").write_bytes(container(header, b"!" + values.tobytes()))
+    file = TensorFile(tmp_path / "x")
+    assert not file.raw("b").flags.aligned
+    assert (file.raw("b") * 2).tolist() == [0, 2, 4]
+    assert file.raw("c").shape == (0,)
+    assert file.raw("d").shape == (7, 0)
+    assert file.float32("d").shape == (7, 0)
 
 
 def test_a_file_saved_over_is_still_the_one_that_was_opened(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""The parts of a CLIP: five towers and two heads. A field here is a fact of the architecture, never of its use.
+"""The parts of a CLIP: towers and heads. A field here is a fact of the architecture, never of its use.
 
 Sources: Radford et al. 2021 (ViT, ResNet, CausalText), Tan and Le 2019 and the EfficientNet-Lite release
-(EfficientNet), Devlin et al. 2018 (Bert).
+(EfficientNet), Vasu et al. 2023 and 2024 (FastViT), Devlin et al. 2018 (Bert).
 """
 
 from __future__ import annotations
@@ -51,8 +51,10 @@ class ViT:
     pool: "class": the class token's row, then the last LayerNorm (CLIP); "mean": the mean of the patches' rows, then
         the last LayerNorm (CLIPA); "attention": the last LayerNorm, then one learned query attends to all rows, plus
         an MLP of its own (SigLIP's "MAP head").
-    class_token: whether there is one; patch_bias: whether the patches' convolution has a bias; norm_pre: whether a
-        LayerNorm stands before the blocks.
+    class_token: whether there is one; class_position: whether it has a row in the positions; patch_bias: whether the
+        patches' convolution has a bias; norm_pre: whether a LayerNorm stands before the blocks.
+    stem: "patch": one convolution makes the patches' rows; "convolutions": three, of patch / 4, 2 and 2 pixels
+        without overlap and width / 4, width / 4 and width channels, with batch norm and GELU between (MobileCLIP-B).
     """
 
     width: int
@@ -67,6 +69,8 @@ class ViT:
     norm_pre: bool = True
     norm_eps: float = 1e-5
     head: Head = LinearHead()
+    class_position: bool = True
+    stem: Literal["patch", "convolutions"] = "patch"
     kind: Literal["vit"] = "vit"
 
 
@@ -97,10 +101,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class EfficientNet:
-    """EfficientNet; with squeeze = 0 and relu6 the Lite variants. TensorFlow's SAME padding, mean pooling.
+    """EfficientNet; with squeeze = 0 and relu6 the Lite variants. Mean pooling.
 
     squeeze: squeeze-and-excite layers have (channels into their block) // squeeze units (4 in B0 to B7); 0: none.
-    top: channels of the last 1x1 convolution, which are the pooled features.
+    top: channels of the last 1x1 convolution, which are pooled; 0: there is none, the last stage is (ALIGN).
+    padding: "same": TensorFlow's SAME; "even": at a stride, an odd side gets the zeros of an even one, and so becomes
+        floor(side / 2) (transformers, hence ALIGN).
     """
 
     stem: int
@@ -108,9 +114,55 @@ class EfficientNet:
     top: int
     activation: Activation
     squeeze: int = 0
+    padding: Literal["same", "even"] = "same"
     norm_eps: float = 1e-3
     head: Head = LinearHead(bias=True)
     kind: Literal["efficientnet"] = "efficientnet"
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features."""
+        return self.top or [self.stem, *(stage.channels for stage in self.stages)][-1]
+
+
+@dataclass(frozen=True)
+class FastStage:
+    """`layers` blocks of `width` channels; every stage but the first begins by halving the sides.
+
+    mixer: what exchanges between the cells, "convolution" (3 x 3, each channel alone) or "attention". squeeze: whether
+    squeeze-and-excite follows the halving; positions: whether a 7 x 7 convolution is then added, which tells places.
+    """
+
+    width: int
+    layers: int
+    mixer: Literal["convolution", "attention"] = "convolution"
+    squeeze: bool = False
+    positions: bool = False
+
+
+@dataclass(frozen=True)
+class FastViT:
+    """FastViT as MobileCLIP has it, with the parallel branches of its training, which the published files hold.
+
+    mlp: hidden units for each channel of a block; head_width: channels of an attention head; norm: before attention,
+    over the batch or over the channels; stem_points: whether the stem's 3 x 3 convolutions have 1 x 1 ones beside them.
+    The pooled features are twice as wide as the last stage.
+    """
+
+    stages: tuple[FastStage, ...]
+    mlp: int
+    norm: Literal["batch", "layer"] = "batch"
+    stem_points: bool = True
+    head_width: int = 32
+    activation: Activation = "gelu"
+    norm_eps: float = 1e-5
+    head: Head = LinearHead(bias=True)
+    kind: Literal["fastvit"] = "fastvit"
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features."""
+        return 2 * self.stages[-1].width
 
 
 @dataclass(frozen=True)
@@ -134,6 +186,7 @@ class Bert:
     """BERT encoder: post-norm, learned positions, embedding LayerNorm; padding is masked.
 
     types: rows of the table of token types, of which row 0 is added to every token; 0: folded into the positions.
+    positions: rows of the table of positions, if more than the context (ALIGN has 512 for texts of 64); else 0.
     """
 
     vocabulary: int
@@ -143,10 +196,11 @@ class Bert:
     mlp: int
     activation: Activation = "gelu"
     types: int = 0
+    positions: int = 0
     norm_eps: float = 1e-12
     head: Head = LinearHead()
     kind: Literal["bert"] = "bert"
 
 
-ImageTower = ViT | ResNet | EfficientNet
+ImageTower = ViT | ResNet | EfficientNet | FastViT
 TextTower = CausalText | Bert

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     files, unusable = pictures.named(args.pictures)
     for one in unusable:
         console.failed(one.path, one.reason)
-    clip = shared.load(args)
+    clip = shared.load(args, console)
     classify = classifier.build(clip, labels, templates)
     failed = len(unusable)
     for file, row in pictures.streamed(clip, files, console):

@@ -102,6 +102,32 @@ class Console:
 
             yield advance
 
+    @contextlib.contextmanager
+    def download(self) -> Iterator[Callable[[int, int], None]]:
+        """Gives a function for (bytes done, bytes in all): a bar from its first call on, if there is a terminal."""
+        if self.quiet or not _terminal(sys.stderr):
+            yield lambda done, total: None
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+        columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        terminal = Terminal(stderr=True)
+        bar = Progress(
+            *Progress.get_default_columns()[:2], *columns, console=terminal, transient=True, redirect_stdout=False
+        )
+
+        def tell(done: int, total: int) -> None:
+            if not bar.tasks:
+                bar.start()
+                bar.add_task("downloading", total=total)
+            bar.update(bar.tasks[0].id, completed=done, total=total)
+
+        try:
+            yield tell
+        finally:
+            bar.stop()
+
 
 def shown(path: str) -> str:
     """A name for people: control characters and bytes that are not UTF-8 are escaped, nothing is cut."""

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     files, failures = pictures.named(args.pictures)
     for one in failures:
         console.failed(one.path, one.reason)
-    clip = shared.load(args)
+    clip = shared.load(args, console)
     paths: list[str] = []
     rows: list[Row] = []
     folders = [path for path in args.pictures if os.path.isdir(path)]

@@ -8,9 +8,9 @@ from typing import Any
 
 from contralto.cli import options as shared
 from contralto.cli.console import Console, shown
-from contralto.cli.models import parameters
 from contralto.cli.outcome import OK
 from contralto.contract import Contract
+from contralto.weights.registry import parameters
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -23,23 +23,24 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prints the facts, or the contract with `engine` added as one object."""
     args.model = args.name or args.model
-    clip = shared.load(args)
+    clip = shared.load(args, console)
     given = args.engine, args.precision
     why = "the default" if given == ("auto", "auto") else "as asked for"
     engine = {"engine": clip.engine, "precision": clip.precision, "why": why, "measured": []}
     if console.json:
         console.record(json.loads(clip.contract.to_json()) | {"engine": engine})
         return OK
-    facts = _facts(clip.contract) | {"engine": f"{clip.engine}, {clip.precision} ({why})"}
-    for name, value in facts.items():
+    told = facts(clip.contract) | {"engine": f"{clip.engine}, {clip.precision} ({why})"}
+    for name, value in told.items():
         console.line(f"{console.dim(f'{name:<12}')}  {shown(value)}")
     return OK
 
 
-def _facts(contract: Contract) -> dict[str, str]:
+def facts(contract: Contract) -> dict[str, str]:
+    """What people ask of a contract, in words."""
     image, text, score, weights = contract.image, contract.text, contract.score, contract.weights
     bias = "" if score.bias is None else f", bias {score.bias:g}"
-    facts: dict[str, Any] = {
+    found: dict[str, Any] = {
         "name": contract.name,
         "parameters": f"{parameters(contract):,}",
         "pictures": f"{image.tower.kind}, {image.size[1]} x {image.size[0]}, {image.resize} {image.interpolation}",
@@ -53,4 +54,4 @@ def _facts(contract: Contract) -> dict[str, str]:
         "licence": contract.licence or "not stated",
         "hash": contract.hash,
     }
-    return {name: value for name, value in facts.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}

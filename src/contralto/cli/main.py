@@ -32,6 +32,8 @@ COMMANDS = {
     "search": "find the pictures of a folder by words, by a picture, or both",
     "models": "the models that can be loaded",
     "info": "a model's contract: what it is made of and how it is to be used",
+    "doctor": "prove that a model is whole and gives what it should",
+    "convert": "write a model in another layout: native, open_clip or transformers",
     "train": "train a model by a recipe",
 }
 

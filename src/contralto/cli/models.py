@@ -1,63 +1,104 @@
-"""The models that can be loaded by name, with their sizes and licences."""
+"""The models that can be loaded by name: size, published accuracy, licence, and which are on this machine.
+
+Accuracy is zero-shot top-1 on ImageNet as published. Sizes of weights that are not here are computed for float32.
+"""
 
 from __future__ import annotations
 
 import argparse
-import math
-from pathlib import Path
+import re
 from typing import Any
 
 from contralto.cli import options as shared
 from contralto.cli.console import Console
-from contralto.cli.outcome import OK
+from contralto.cli.outcome import FAILED, OK
 from contralto.contract import FILE_NAME, Contract
+
+UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What `contralto models` takes."""
+    parser.add_argument("part", nargs="?", default="", metavar="NAME", help="only names that hold this")
+    parser.add_argument("--min-accuracy", metavar="PERCENT", type=float, help="at least so much of ImageNet, say 70")
+    parser.add_argument("--max-size", metavar="SIZE", type=size, help="weights of at most this, say 400MB")
+    parser.add_argument("--licence", metavar="L", help="whose licence is called so, say mit")
     shared.common(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Prints a table or an object for each model."""
-    from contralto.encoder.source import NAMES
-
-    found = [summary(name, folder) for name, folder in sorted(NAMES.items()) if (folder / FILE_NAME).is_file()]
+    """Prints a table or an object for each model. 1 if none passes."""
+    found = [one for one in summaries() if _passes(one, args)]
     if not found:
-        console.note("no model is inside this installation")
-    if not console.json and found:
-        console.line(console.dim(f"{'name':<24} {'parameters':>10} {'pixels':>9} {'ImageNet':>8} {'size':>8}  licence"))
+        console.error("contralto: no model passes: contralto models lists them all")
+        return FAILED
+    if not console.json:
+        width = max(len(one["name"]) for one in found)
+        head = f"{'name':<{width}} {'parameters':>10} {'pixels':>7} {'ImageNet':>8} {'size':>8}  licence"
+        console.line(console.dim(head))
     for one in found:
-        console.record(one) if console.json else console.line(_row(one))
+        here = one.pop("here")
+        console.record(one) if console.json else console.line(_row(one, width, here))
     return OK
 
 
-def summary(name: str, folder: Path) -> dict[str, Any]:
-    """What is known of the native model in `folder`, without reading its weights. Raises ContractError."""
-    contract = Contract.read(folder)
-    weights = folder / contract.weights.file if contract.weights else None
+def summaries() -> list[dict[str, Any]]:
+    """What is known of each model, nano first, without reading or fetching weights."""
+    from contralto.encoder.native import NANO
+    from contralto.weights import hub, registry
+
+    found = []
+    if (NANO / FILE_NAME).is_file():
+        contract = Contract.read(NANO)
+        size_here = (NANO / contract.weights.file).stat().st_size if contract.weights else None
+        found.append(_summary("nano", contract, None, size_here, None) | {"here": True})
+    for name, entry in registry.entries().items():
+        one = _summary(name, entry.contract(), entry.imagenet_top1, entry.bytes(), entry.hub_id)
+        found.append(one | {"here": hub.is_here(entry.hub_id)})
+    return found
+
+
+def size(text: str) -> int:
+    """Bytes of "400MB", "1.5 GB" or a plain number."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?B?)", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must be a size such as 400MB, got {text!r}")
+    return int(float(match[1]) * UNITS[match[2].upper()[:1]])
+
+
+def _summary(
+    name: str, contract: Contract, top1: float | None, bytes: int | None, hub_id: str | None
+) -> dict[str, Any]:
+    from contralto.weights.registry import parameters
+
     return {
         "name": name,
         "parameters": parameters(contract),
         "image_size": list(contract.image.size),
-        "imagenet_top1": None,  # stated once it has been measured
-        "bytes": weights.stat().st_size if weights and weights.is_file() else None,
+        "imagenet_top1": top1,
+        "bytes": bytes,
         "licence": contract.licence,
-        "hub_id": None,
+        "hub_id": hub_id,
     }
 
 
-def parameters(contract: Contract) -> int:
-    """How many numbers are trained: all tensors but the running figures of batch norm."""
-    from contralto.weights.names import expected
+def _passes(one: dict[str, Any], args: argparse.Namespace) -> bool:
+    """A filter that asks for what is not known of a model does not pass it."""
+    if args.part.lower() not in one["name"].lower():
+        return False
+    if args.min_accuracy is not None and (one["imagenet_top1"] or 0) * 100 < args.min_accuracy:
+        return False
+    if args.max_size is not None and (one["bytes"] is None or one["bytes"] > args.max_size):
+        return False
+    return args.licence is None or (one["licence"] or "").lower() == args.licence.lower()
 
-    shapes = expected(contract)
-    return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(("running_mean", "running_var")))
 
-
-def _row(one: dict[str, Any]) -> str:
-    size = f"{one['bytes'] / 1e6:.1f} MB" if one["bytes"] else "-"
+def _row(one: dict[str, Any], width: int, here: bool) -> str:
+    count = one["bytes"] or 0
+    size_shown = f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
     top1 = f"{one['imagenet_top1']:.1%}" if one["imagenet_top1"] else "-"
     pixels = "x".join(map(str, one["image_size"]))
     millions = f"{one['parameters'] / 1e6:.1f} M"
-    return f"{one['name']:<24} {millions:>10} {pixels:>9} {top1:>8} {size:>8}  {one['licence'] or 'not stated'}"
+    terms = one["licence"] or "not stated"
+    mark = "  (here)" if here else ""
+    return f"{one['name']:<{width}} {millions:>10} {pixels:>7} {top1:>8} {size_shown:>8}  {terms}{mark}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from contralto.errors import ContraltoError
 
 if TYPE_CHECKING:
+    from contralto.cli.console import Console
     from contralto.encoder import Clip
 
 ENGINES = ("auto", "eager", "openvino", "compiled")
@@ -29,20 +30,30 @@ def model(parser: argparse.ArgumentParser, *, decode: str | None = None) -> None
     group.add_argument("--engine", metavar="E", choices=ENGINES, default="auto", help=", ".join(ENGINES))
     group.add_argument("--precision", metavar="P", choices=PRECISIONS, default="auto", help=", ".join(PRECISIONS))
     group.add_argument("--device", metavar="D", default="auto", help="where it is computed, auto or cpu")
-    group.add_argument("--architecture", metavar="A", help="of a file that does not state its own, such as ViT-B-32")
-    group.add_argument("--activation", metavar="X", help="of a file that does not state its own: gelu or quickgelu")
+    foreign(group)
     if decode is not None:
         help = "exact: every pixel, as in the reference; scaled: large JPEGs are decoded smaller, faster"
         group.add_argument("--decode", choices=("exact", "scaled"), default=decode, help=f"{help} (default: {decode})")
 
 
-def load(args: argparse.Namespace) -> Clip:
-    """The model that the options name. Raises ContraltoError."""
+def foreign(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The options for what a foreign file leaves open."""
+    group.add_argument("--architecture", metavar="A", help="of a file that does not state its own, such as ViT-B-32")
+    group.add_argument("--activation", metavar="X", help="of a file that does not state its own: gelu or quickgelu")
+    group.add_argument("--image-size", metavar="N", type=positive, help="resize the grid of positions to N x N pixels")
+    group.add_argument("--revision", metavar="R", help="of a model on the hub: a branch, tag or commit")
+
+
+def load(args: argparse.Namespace, console: Console) -> Clip:
+    """The model that the options name; a download shows its progress. Raises ContraltoError."""
     import contralto
 
-    given: dict[str, Any] = {name: getattr(args, name) for name in ("engine", "precision", "device")}
-    optional = {name: getattr(args, name, None) for name in ("architecture", "activation", "decode")}
-    return contralto.load(args.model, **given, **{name: value for name, value in optional.items() if value is not None})
+    names = ("engine", "precision", "device", "decode", "architecture", "activation", "image_size", "revision")
+    given: dict[str, Any] = {name: getattr(args, name, None) for name in names}
+    with console.download() as progress:
+        return contralto.load(
+            args.model, progress=progress, **{name: value for name, value in given.items() if value is not None}
+        )
 
 
 def positive(text: str) -> int:

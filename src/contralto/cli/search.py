@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     files, unusable = walk(args.folder)
     if not files and not unusable:
         raise ContraltoError(f"{shown(args.folder)}: there are no pictures in it")
-    clip = shared.load(args)
+    clip = shared.load(args, console)
     wanted = query(clip, args.query, args.image, args.away)
     paths: list[str] = []
     rows = np.empty((len(files), clip.contract.embedding), np.float32)

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     files, unusable = pictures.named(args.pictures)
     for one in unusable:
         console.failed(one.path, one.reason)
-    clip = shared.load(args)
+    clip = shared.load(args, console)
     columns = clip.encode_text(texts)
     failed = len(unusable)
     for file, row in pictures.streamed(clip, files, console):

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from contralto.contract import Contract
 from contralto.encoder import items as kinds
-from contralto.encoder import native, pictures, rows
+from contralto.encoder import layouts, native, pictures, rows
 from contralto.encoder.items import Failure
 from contralto.encoder.rows import Rows
 from contralto.encoder.runner import IMAGES_AT_ONCE, Runner
@@ -57,13 +57,19 @@ class Clip:
     ) -> None:
         """`load` is the usual way. reload makes this Clip again in another process; without it there is no pickling."""
         self._checkpoint, self._tokenizer, self._reload = checkpoint, tokenizer, reload
-        self._scaled_to = max(checkpoint.contract.image.size) if decode == "scaled" else None
+        image = checkpoint.contract.image
+        self._scaled_to = max(image.resized or image.size) if decode == "scaled" else None
         self._runner = Runner(checkpoint.contract, engine, reproducible)
 
     @property
     def contract(self) -> Contract:
         """All that makes these weights a model, frozen."""
         return self._checkpoint.contract
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The weights by name: a mapping to float32 arrays; `.raw(name)` gives a tensor as it is stored."""
+        return self._checkpoint
 
     @property
     def engine(self) -> str:
@@ -227,10 +233,12 @@ class Clip:
     # The model itself
 
     def save(self, folder: str | os.PathLike[str], layout: str = "native") -> None:
-        """Writes the model to a folder that `contralto.load` reads; the weights are copied as they are stored."""
-        if layout != "native":
-            raise ContraltoError(f"layout {layout!r}: this version writes 'native' only")
-        native.copy(self._checkpoint, Path(folder))
+        """Writes the model to a folder that `contralto.load` reads; the weights are copied bit for bit as stored.
+
+        layout: native, open_clip or transformers, which load the last two. Raises WeightsError if the folder cannot be
+        written, or the layout has no place for this architecture.
+        """
+        layouts.save(self._checkpoint, Path(folder), layout)
 
     def torch(self) -> CLIP:
         """The readable PyTorch model with these weights, in float32 and eval mode: its own copy, free to be trained.

@@ -6,15 +6,13 @@ import dataclasses
 import hashlib
 import math
 import os
-import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contralto.contract import FILE_NAME, Contract, Score
+from contralto.contract import Contract, Score
 from contralto.engine.graph.files import write_graphs
 from contralto.errors import MissingExtraError, WeightsError
-from contralto.files import written_whole
+from contralto.files import copy_files
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import Dtype, write
 
@@ -56,22 +54,6 @@ def save(folder: str | os.PathLike[str], model: nn.Module, contract: Contract, *
     return written
 
 
-def copy(checkpoint: Checkpoint, folder: Path) -> None:
-    """Writes a checkpoint to another folder, or its contract to its own: the weights bit for bit as they are stored.
-
-    Each file is written whole or not at all, the contract last. Raises WeightsError.
-    """
-    names = [*(path.name for path in checkpoint.files), checkpoint.contract.text.tokenizer.file]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _copy_files((checkpoint.folder / name for name in names if name), folder)
-        with written_whole(folder / FILE_NAME) as file:
-            file.write(checkpoint.contract.to_json().encode())
-    except OSError as error:
-        raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
-    write_graphs(folder)
-
-
 def module(checkpoint: Checkpoint) -> CLIP:
     """The PyTorch model with the checkpoint's weights in float32, in eval mode. Raises MissingExtraError."""
     _require_torch("Clip.torch")
@@ -108,12 +90,4 @@ def _place_vocabulary(contract: Contract, folder: Path) -> None:
     if not ours.is_file() or hashlib.sha256(ours.read_bytes()).hexdigest() != stated.sha256:
         raise WeightsError(f"{folder / stated.file} is missing: copy the tokenizer's file there before saving")
     folder.mkdir(parents=True, exist_ok=True)
-    _copy_files([ours], folder)
-
-
-def _copy_files(files: Iterable[Path], folder: Path) -> None:
-    for path in files:
-        target = folder / path.name
-        if not (target.exists() and target.samefile(path)):
-            with open(path, "rb") as source, written_whole(target) as file:
-                shutil.copyfileobj(source, file)
+    copy_files([ours], folder)

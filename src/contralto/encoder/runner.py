@@ -54,15 +54,16 @@ class Runner:
 def lengths(ids: Ids, spec: Text) -> Ids:
     """(N,): how many columns of ids (N, context) the tower must see for each row's embedding to be exact.
 
-    Behind a causal mask what follows the end-of-text token, the largest id, has no effect; BERT masks padding. In a
-    Transformer without a mask every position sees the padding, so all of the context counts.
+    All of them, unless the contract's text trims: then what follows the end-of-text token, the largest id, or for BERT
+    the last that is no padding, has no effect.
     """
     whole = np.full(len(ids), ids.shape[1], np.int64)
+    if not spec.trims:
+        return whole
     if isinstance(spec.tower, CausalText):
         end: Ids = ids.argmax(axis=1)
-        return whole if spec.tower.mask == "none" else end + 1
-    whole -= (ids != spec.pad)[:, ::-1].argmax(axis=1)
-    return whole
+        return end + 1
+    return whole - (ids != spec.pad)[:, ::-1].argmax(axis=1)
 
 
 def _alike(needed: Ids, size: int) -> Iterator[Ids]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from contralto import contract
 from contralto import engine as engines
 from contralto.contract import FILE_NAME
 from contralto.encoder.clip import Clip
 from contralto.encoder.native import NANO
 from contralto.errors import ContraltoError, one_line
 from contralto.text import tokenizer
+from contralto.weights import source as files
 from contralto.weights.checkpoint import Checkpoint
-from contralto.weights.native import read
-
-NAMES = {"nano": NANO}
+from contralto.weights.choices import Choices
 
 
 def load(
@@ -35,46 +33,49 @@ def load(
     activation: str | None = None,
     image_size: int | None = None,
     revision: str | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Clip:
     """A model, ready for use. Its towers are read when they are first needed.
 
-    source: "nano", the model inside the package, or the path of a folder in the native layout (a folder that is
-        called nano: "./nano").
-    engine: auto, eager (PyTorch), openvino. precision: auto, fp32, bf16. device: auto, cpu. `clip.engine` and
+    source: "nano", the model inside the package; a name that `contralto models` lists ("ViT-B-32/openai"), downloaded
+        once and from then on found without a connection; "hf:OWNER/NAME", a repository of the hub; or the path of a
+        folder or file: native, OpenAI's archive, open_clip's, transformers'. (A folder called nano: "./nano".)
+    engine: auto, eager (PyTorch), openvino. precision: auto, fp32, bf16, fp16. device: auto, cpu. `clip.engine` and
         `clip.precision` tell what auto chose.
     reproducible: the same bits for an item whatever stands beside it, on one machine with one number of threads.
         Items go through the engine one by one: about 0.7 of the speed for pictures, 0.25 for short texts.
     decode: "exact" gives the reference's pixels; "scaled" lets JPEGs be decoded smaller, for speed.
     alpha: what becomes of transparency, "white" or "drop"; it goes into `clip.contract`.
-    architecture, activation, image_size, revision: what foreign files leave open. A native folder states it all, so
-        here they are errors.
+    architecture, activation: what a foreign file leaves open, such as "ViT-B-32" and "quickgelu". Loading stops and
+        names the choices where they are needed, and where they contradict what the file states.
+    image_size: pixels to whose grid the learned positions are resized (bicubic); never done unless asked for.
+    revision: branch, tag or commit of a model on the hub.
+    progress: called with (bytes done, bytes in all) while files are downloaded.
 
     Raises ContraltoError.
     """
-    open_points = {
-        "architecture": architecture, "activation": activation, "image_size": image_size, "revision": revision
-    }  # fmt: skip
-    for name, value in open_points.items():
-        if value is not None:
-            raise ContraltoError(f"{name}={value!r} cannot be set: {source} is native, its {FILE_NAME} states it all")
     for name, value, known in (("decode", decode, ("exact", "scaled")), ("alpha", alpha, ("white", "drop"))):
         if value not in known:
             raise ContraltoError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-    folder = _folder(source)
-    checkpoint = _with_alpha(read(folder), alpha)
+    choices = Choices(architecture, activation, image_size)
+    checkpoint = _with_alpha(_checkpoint(source, choices, revision, progress), alpha)
     again = functools.partial(
         load,
-        folder.absolute(),
+        _lasting(source),
         engine=engine,
         precision=precision,
         device=device,
         reproducible=reproducible,
         decode=decode,
         alpha=alpha,
+        architecture=architecture,
+        activation=activation,
+        image_size=image_size,
+        revision=revision,
     )
     return Clip(
         checkpoint,
-        tokenizer.load(checkpoint.contract.text, folder),
+        tokenizer.load(checkpoint.contract.text, checkpoint.folder),
         engines.start(checkpoint, engine=engine, precision=precision, device=device),
         decode=decode,
         reproducible=reproducible,
@@ -82,32 +83,38 @@ def load(
     )
 
 
-def _folder(source: str | os.PathLike[str]) -> Path:
-    """The native folder that is meant, or an error that says what was found instead, and what there is."""
+def _checkpoint(
+    source: str | os.PathLike[str],
+    choices: Choices,
+    revision: str | None,
+    progress: Callable[[int, int], object] | None,
+) -> Checkpoint:
+    """A path wins over the name of a published model; "nano" is always the one inside the package."""
     name = os.fsdecode(source)
-    named = isinstance(source, str) and name in NAMES
-    path, shown = NAMES[name] if named else Path(name), one_line(name, 200)
-    if (path / FILE_NAME).is_file():
-        return path
-    if named:
-        raise ContraltoError(f"the model '{shown}' is missing from this installation ({path}): install contralto again")
-    if path.is_dir():
-        raise ContraltoError(f"{shown} has no {FILE_NAME}: this version reads only folders in the native layout")
-    if path.exists():
-        raise ContraltoError(f"{shown} is a file: this version reads only folders in the native layout")
-    if not isinstance(source, str):
-        raise ContraltoError(f"there is no folder {shown}")
-    architecture = name.partition("/")[0]
-    if architecture in contract.presets():
-        hint = f"this version reads native folders only; contralto.create('{architecture}') makes random ones"
-        raise ContraltoError(f"no weights of '{shown}' are within reach: {hint}")
-    close = difflib.get_close_matches(name, NAMES, n=3, cutoff=0.3) or NAMES
-    raise ContraltoError(f"no model or folder is called '{shown}': there is {', '.join(close)}")
+    named = isinstance(source, str)
+    local = NANO if named and name == "nano" else Path(name)
+    if named and not local.exists():
+        from contralto.weights import published
+
+        return published.read(name, choices, revision=revision, progress=progress)
+    if revision is not None:
+        raise ContraltoError(
+            f"revision={revision!r} cannot be set: {one_line(name, 200)} is on this machine, not the hub"
+        )
+    if local is NANO and not (NANO / FILE_NAME).is_file():
+        raise ContraltoError(f"the model 'nano' is missing from this installation ({NANO}): install contralto again")
+    return files.read(local, choices)
+
+
+def _lasting(source: str | os.PathLike[str]) -> str | Path:
+    """The same source for a process that may run in another folder."""
+    name = os.fsdecode(source)
+    is_name = isinstance(source, str) and (name == "nano" or not Path(name).exists())
+    return name if is_name else Path(name).absolute()
 
 
 def _with_alpha(checkpoint: Checkpoint, alpha: Literal["white", "drop"]) -> Checkpoint:
     stated = checkpoint.contract
     if stated.image.alpha == alpha:
         return checkpoint
-    image = dataclasses.replace(stated.image, alpha=alpha)
-    return checkpoint.replace(stated.replace(image=image))
+    return checkpoint.replace(stated.replace(image=dataclasses.replace(stated.image, alpha=alpha)))

@@ -29,7 +29,10 @@ class Engine(Protocol):
         """pixels float32 (N, 3, h, w), as the contract prepares them -> embeddings float32 (N, E), not normalised."""
 
     def text(self, ids: NDArray[Any]) -> Float:
-        """ids int64 (N, L), padded, L at most the context -> embeddings float32 (N, E), not normalised."""
+        """ids int64 (N, L), padded -> embeddings float32 (N, E), not normalised.
+
+        L: at most the context; exactly that where the contract's text does not trim.
+        """
 
 
 def checked_pixels(contract: Contract, pixels: NDArray[Any]) -> Float:
@@ -43,8 +46,10 @@ def checked_pixels(contract: Contract, pixels: NDArray[Any]) -> Float:
 def checked_ids(contract: Contract, ids: NDArray[Any]) -> Ids:
     """`ids` as a contiguous int64 array. Raises ContraltoError for a wrong shape, or ids outside the vocabulary."""
     context, vocabulary = contract.text.context, contract.text.tower.vocabulary
-    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not 1 <= ids.shape[1] <= context:
-        raise ContraltoError(f"ids must be integers (N, 1 to {context}), got {ids.dtype} {ids.shape}")
+    fewest = 1 if contract.text.trims else context  # cut short, a text would silently get another embedding
+    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not fewest <= ids.shape[1] <= context:
+        columns = f"1 to {context}" if contract.text.trims else f"{context}, as this tower sees the padding"
+        raise ContraltoError(f"ids must be integers (N, {columns}), got {ids.dtype} {ids.shape}")
     if ids.size and not (ids.min() >= 0 and ids.max() < vocabulary):
         raise ContraltoError(f"ids must be from 0 to {vocabulary - 1}, got {ids.min()} to {ids.max()}")
     return np.ascontiguousarray(ids, dtype=np.int64)

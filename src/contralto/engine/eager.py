@@ -1,4 +1,4 @@
-"""The reference: the PyTorch model of contralto.model, run as it stands, in float32 on the CPU.
+"""The reference: the PyTorch model of contralto.model, run as it stands on the CPU, in float32 or in 16 bits.
 
 PyTorch's thread pool does not outlive a fork: a child that used it would wait for ever, so it gets an error instead.
 """
@@ -19,18 +19,24 @@ from contralto.weights.checkpoint import Checkpoint
 if TYPE_CHECKING:
     from torch import nn
 
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
 
 class Eager:
-    """Runs the towers of a checkpoint in PyTorch. Raises MissingExtraError if it is not installed."""
+    """Runs the towers of a checkpoint in PyTorch. Raises MissingExtraError if it is not installed.
+
+    precision: fp32, bf16 or fp16, in which weights are held and layers computed; norms are computed in float32 always.
+    """
 
     name = "eager"
-    precision = "fp32"
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, precision: str = "fp32") -> None:
         try:
-            import torch  # noqa: F401
+            import torch
         except ImportError as error:
             raise MissingExtraError("engine 'eager'", "torch") from error
+        self.precision = precision
+        self._dtype: torch.dtype = getattr(torch, DTYPES[precision])
         self._checkpoint = checkpoint
         self._towers: dict[str, nn.Module] = {}
         self._lock = threading.Lock()
@@ -55,8 +61,11 @@ class Eager:
         with self._lock:
             if side not in self._towers:
                 self._towers[side] = self._load(side)
+        given = torch.tensor(batch)
+        if side == "image":
+            given = given.to(self._dtype)
         with torch.inference_mode():
-            rows: Float = self._towers[side](torch.tensor(batch)).numpy()
+            rows: Float = self._towers[side](given).float().numpy()
         return rows
 
     def _load(self, side: Literal["image", "text"]) -> nn.Module:
@@ -69,6 +78,6 @@ class Eager:
             tower: nn.Module = getattr(CLIP(self._checkpoint.contract), side)
         prefix = f"{side}."
         names = [name for name in self._checkpoint if name.startswith(prefix)]
-        state = {name.removeprefix(prefix): torch.tensor(self._checkpoint[name]) for name in names}
+        state = {name.removeprefix(prefix): torch.tensor(self._checkpoint[name]).to(self._dtype) for name in names}
         tower.load_state_dict(state, strict=True, assign=True)
         return tower.eval()

@@ -19,7 +19,7 @@ OPSET, IR_VERSION = 20, 9
 # TensorProto.DataType
 FLOAT, INT8, INT64, FLOAT16, BFLOAT16 = 1, 3, 7, 10, 16
 
-Attribute = int | float | Sequence[int]
+Attribute = int | float | str | Sequence[int]
 
 
 class Graph:
@@ -88,6 +88,8 @@ def _attribute(name: str, value: Attribute) -> bytes:
         return content + _varint_field(3, value) + _varint_field(20, 2)
     if isinstance(value, float):
         return content + _key(2, 5) + struct.pack("<f", value) + _varint_field(20, 1)
+    if isinstance(value, str):
+        return content + _text_field(4, value) + _varint_field(20, 3)
     return content + b"".join(_varint_field(8, v) for v in value) + _varint_field(20, 7)
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,19 @@ from contralto.errors import ContraltoError, one_line
 from contralto.weights.checkpoint import Checkpoint
 
 
+HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # precision -> what the runtime calls it
+
+
 class OpenVINO:
-    """Runs the towers of a checkpoint in OpenVINO. A tower is compiled on first use, once in a process."""
+    """Runs the towers of a checkpoint in OpenVINO. A tower is compiled on first use, once in a process.
+
+    precision: fp32; or bf16, fp16 where `computes` says so. Weights and norms may stay in float32 then.
+    """
 
     name = "openvino"
 
-    def __init__(self, checkpoint: Checkpoint, precision: Literal["fp32", "bf16"] = "fp32") -> None:
-        self.precision: str = precision
+    def __init__(self, checkpoint: Checkpoint, precision: str = "fp32") -> None:
+        self.precision = precision
         self._checkpoint = checkpoint
         self._towers: dict[Side, _Tower] = {}
         self._lock = threading.Lock()
@@ -105,9 +111,9 @@ def _model(core: Any, checkpoint: Checkpoint, side: Side) -> Any:
     return model
 
 
-def computes_bf16() -> bool:
-    """Whether the processor has bf16 instructions of its own."""
-    return "BF16" in _core(os.getpid()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+def computes(precision: str) -> bool:
+    """Whether the processor has instructions of its own for this precision, as the runtime sees it."""
+    return precision.upper() in _core(os.getpid()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @functools.cache
@@ -125,7 +131,7 @@ def _core(process: int) -> Any:
 def _configuration(precision: str) -> dict[str, Any]:
     """Over int8 weights OpenVINO quantises activations too, silently, unless the group size is 0."""
     configuration = {
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         "PERFORMANCE_HINT": "LATENCY",  # all processors on one batch, the shortest way to its answer
     }

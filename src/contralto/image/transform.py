@@ -20,7 +20,8 @@ from contralto.image import window
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
-# A resized picture up to this size (64 MiB), or to its source's, is made whole; a larger one only where the crop is.
+# A resized picture up to this size (64 MiB), or to its source's, is made whole, and so is what lies between the two
+# passes of resizing; a larger one only where the crop is.
 PLAIN_PIXELS = 2**24
 
 
@@ -49,19 +50,24 @@ def batch(images: Sequence[Image.Image], spec: contract.Image) -> NDArray[np.flo
 
 def resized(image: Image.Image, spec: contract.Image) -> NDArray[np.uint8]:
     """uint8 (H, W, 3): the picture at the tower's size. May be read-only."""
+    full, resample = _full_size(image.size, spec), FILTERS[spec.interpolation]
     height, width = spec.size
-    resample = FILTERS[spec.interpolation]
-    if spec.resize == "squash":
-        small = image.resize((width, height), resample)
+    left, top = _centred(full[0], width), _centred(full[1], height)
+    box = (left, top, left + width, top + height)
+    most = max(PLAIN_PIXELS, image.width * image.height)
+    if spec.resize == "shortest" and full[0] * full[1] > most:
+        small = window.enlarge(image, full, resample, box)
+    elif image.height > full[1] and full[0] * image.height > most:
+        small = window.flatten(image, full, resample).crop(box)
     else:
-        full = _covering(image.size, (width, height))
-        left, top = _centred(full[0], width), _centred(full[1], height)
-        box = (left, top, left + width, top + height)
-        if full[0] * full[1] <= max(PLAIN_PIXELS, image.width * image.height):
-            small = image.resize(full, resample).crop(box)
-        else:
-            small = window.enlarge(image, full, resample, box)
+        small = image.resize(full, resample).crop(box)
     return np.asarray(_rgb(small))
+
+
+def _full_size(size: tuple[int, int], spec: contract.Image) -> tuple[int, int]:
+    """The (width, height) to which a picture of that size is resized before the crop."""
+    height, width = spec.resized or spec.size
+    return _covering(size, (width, height)) if spec.resize == "shortest" else (width, height)
 
 
 def _covering(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from contralto import architecture
 from contralto.contract import Contract, Image, Text
 from contralto.contract import preset as read_preset
 from contralto.model.efficientnet import EfficientNet
+from contralto.model.fastvit import FastViT
 from contralto.model.initialise import initialise
 from contralto.model.resnet import ResNet
 from contralto.model.text import Bert, CausalText
@@ -36,7 +37,7 @@ class CLIP(nn.Module):
         return x
 
     def encode_text(self, ids: Tensor) -> Tensor:
-        """ids (N, L) of integers, L at most the contract's context -> embeddings (N, E), not of unit length."""
+        """ids (N, L) of integers, L as `Text.trims` allows -> embeddings (N, E), not of unit length."""
         x: Tensor = self.text(ids)
         return x
 
@@ -63,7 +64,7 @@ def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
     return clip.eval(), contract
 
 
-def _image_tower(image: Image, embedding: int) -> ViT | ResNet | EfficientNet:
+def _image_tower(image: Image, embedding: int) -> ViT | ResNet | EfficientNet | FastViT:
     match image.tower:
         case architecture.ViT():
             return ViT(image.tower, image.size, embedding)
@@ -71,11 +72,13 @@ def _image_tower(image: Image, embedding: int) -> ViT | ResNet | EfficientNet:
             return ResNet(image.tower, image.size, embedding)
         case architecture.EfficientNet():
             return EfficientNet(image.tower, embedding)
+        case architecture.FastViT():
+            return FastViT(image.tower, embedding)
 
 
 def _text_tower(text: Text, embedding: int) -> CausalText | Bert:
     match text.tower:
         case architecture.CausalText():
-            return CausalText(text.tower, text.context, embedding)
+            return CausalText(text.tower, text.context, text.pool, embedding)
         case architecture.Bert():
             return Bert(text.tower, text.context, text.pad, text.pool, embedding)

@@ -11,20 +11,20 @@ from contralto.model.blocks import ACTIVATIONS, BatchNorm, head
 
 
 class EfficientNet(nn.Module):
-    """Stem, inverted bottlenecks, a last 1x1 convolution, the mean over the cells, head."""
+    """Stem, inverted bottlenecks, a last 1x1 convolution (if any), the mean over the cells, head."""
 
     def __init__(self, spec: architecture.EfficientNet, embedding: int) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[spec.activation]
-        self.stem = Convolution(3, spec.stem, kernel=3, stride=2, eps=spec.norm_eps)
+        self.stem = Convolution(spec, 3, spec.stem, kernel=3, stride=2)
         self.blocks = nn.ModuleList()
         channels = spec.stem
         for stage in spec.stages:
             for repeat in range(stage.repeats):
                 self.blocks.append(InvertedBottleneck(spec, stage, channels, stage.stride if repeat == 0 else 1))
                 channels = stage.channels
-        self.top = Convolution(channels, spec.top, kernel=1, eps=spec.norm_eps)
-        self.head = head(spec.head, spec.top, embedding)
+        self.top = Convolution(spec, channels, spec.top, kernel=1) if spec.top else None
+        self.head = head(spec.head, spec.features, embedding)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised -> embeddings (N, E)."""
@@ -32,11 +32,12 @@ class EfficientNet(nn.Module):
         return x
 
     def features(self, pixels: Tensor) -> Tensor:
-        """pixels (N, 3, h, w) -> the mean over the cells of the last feature map (N, top)."""
+        """pixels (N, 3, h, w) -> the mean over the cells of the last feature map (N, features)."""
         x = self.activation(self.stem(pixels))  # (N, stem, h / 2, w / 2)
         for block in self.blocks:
-            x = block(x)
-        x = self.activation(self.top(x))  # (N, top, h / 32, w / 32) with the published strides
+            x = block(x)  # in the end (N, channels, h / 32, w / 32) with the published strides
+        if self.top is not None:
+            x = self.activation(self.top(x))  # (N, top, h / 32, w / 32)
         return x.mean(dim=(2, 3))
 
 
@@ -47,12 +48,12 @@ class InvertedBottleneck(nn.Module):
         super().__init__()
         self.activation = ACTIVATIONS[spec.activation]
         self.adds_input = stride == 1 and channels == stage.channels
-        wide, eps = channels * stage.expand, spec.norm_eps
-        self.expand = Convolution(channels, wide, kernel=1, eps=eps) if stage.expand > 1 else None
-        self.depthwise = Convolution(wide, wide, stage.kernel, stride, groups=wide, eps=eps)
+        wide = channels * stage.expand
+        self.expand = Convolution(spec, channels, wide, kernel=1) if stage.expand > 1 else None
+        self.depthwise = Convolution(spec, wide, wide, stage.kernel, stride, groups=wide)
         # The squeeze is a share of the block's input, not of the widened channels that it weighs.
         self.squeeze = SqueezeExcite(wide, channels // spec.squeeze, spec.activation) if spec.squeeze else None
-        self.project = Convolution(wide, stage.channels, kernel=1, eps=eps)
+        self.project = Convolution(spec, wide, stage.channels, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, stage.channels, h / stride, w / stride)."""
@@ -83,31 +84,43 @@ class SqueezeExcite(nn.Module):
 
 
 class Convolution(nn.Module):
-    """A convolution without bias under TensorFlow's SAME padding, then batch normalisation."""
+    """A convolution without bias under the tower's padding, then batch normalisation."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, *, eps: float) -> None:
+    def __init__(
+        self, spec: architecture.EfficientNet, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
         super().__init__()
+        self.padding = PADDINGS[spec.padding]
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
-        self.norm = BatchNorm(outputs, eps)
+        self.norm = BatchNorm(outputs, spec.norm_eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, h, w) -> (N, outputs, ceil(h / stride), ceil(w / stride))."""
-        x = same_padding(x, self.conv.kernel_size[0], self.conv.stride[0])
+        """(N, inputs, h, w) -> (N, outputs, h / stride, w / stride), rounded up ("same") or down ("even")."""
+        x = self.padding(x, self.conv.kernel_size[0], self.conv.stride[0])
         x = self.norm(self.conv(x))
         return x
 
 
 def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Zeros around (N, C, h, w) so that ceil(h / stride) windows fit: an odd one goes below and to the right.
+    """TensorFlow's SAME: zeros around (N, C, h, w) so that ceil(h / stride) windows fit, an odd one below and right.
 
     A stride of 2 over an even side therefore pads unequally, unlike PyTorch's symmetric padding, which would shift
     every feature by a pixel and cost published weights most of their accuracy.
     """
-    (top, bottom), (left, right) = (_around(side, kernel, stride) for side in x.shape[2:])
-    return F.pad(x, (left, right, top, bottom)) if kernel > 1 else x
+    windows = [-(-side // stride) for side in x.shape[2:]]
+    totals = [max((w - 1) * stride + kernel - side, 0) for w, side in zip(windows, x.shape[2:], strict=True)]
+    return _around(x, *totals)
 
 
-def _around(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    windows = -(-side // stride)
-    total = max((windows - 1) * stride + kernel - side, 0)
-    return total // 2, total - total // 2
+def even_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """The zeros that SAME puts around sides that the stride divides, around any: floor(h / stride) windows fit."""
+    total = max(kernel - stride, 0)
+    return _around(x, total, total)
+
+
+PADDINGS = {"same": same_padding, "even": even_padding}
+
+
+def _around(x: Tensor, rows: int, columns: int) -> Tensor:
+    """So many zeros in all, half of them before; an odd one goes below or to the right."""
+    return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)) if rows or columns else x

@@ -14,9 +14,10 @@ from torch import Generator, Tensor, nn
 
 from contralto.model.blocks import MLP, Attention, BatchNorm, LayerNorm
 from contralto.model.efficientnet import EfficientNet
+from contralto.model.fastvit import Block, ConvolutionMLP, FastViT
 from contralto.model.resnet import AttentionPool, Bottleneck, ResNet
 from contralto.model.text import Bert, CausalText
-from contralto.model.vit import ViT
+from contralto.model.vit import QueryPool, ViT
 
 if TYPE_CHECKING:
     from contralto.model.clip import CLIP
@@ -55,16 +56,32 @@ def _usual(module: nn.Module, generator: Generator) -> None:
 
 
 def _vit(tower: ViT, generator: Generator) -> None:
-    """Class token, positions and head scaled by the width; the blocks as PyTorch's fused attention starts them."""
-    width = len(tower.class_token)
-    _normal(tower.class_token, width**-0.5, generator)
+    """Class token, positions and head scaled by the width; the blocks as PyTorch's fused attention starts them.
+
+    A tower with an attention pool is SigLIP's: its matrices start by Glorot's rule, as in that paper's code.
+    """
+    width = tower.positions.shape[1]
+    if tower.class_token is not None:
+        _normal(tower.class_token, width**-0.5, generator)
     _normal(tower.positions, width**-0.5, generator)
     for attention in _of_kind(tower, Attention):
-        bound = (6 / (4 * width)) ** 0.5  # Glorot's bound for the fused (3 W, W) matrix
         for linear in (attention.q, attention.k, attention.v):
-            linear.weight.uniform_(-bound, bound, generator=generator)
+            _glorot(linear.weight, width, 3 * width, generator)  # one fused (3 W, W) matrix
         _zero_biases(attention)
+    if tower.pool is not None:
+        _siglip(tower, tower.pool, generator)
     _head(tower.head, generator)
+
+
+def _siglip(tower: ViT, pool: QueryPool, generator: Generator) -> None:
+    """Every matrix and the query by Glorot and Bengio 2010, every bias 0 (Zhai et al. 2023, their code)."""
+    for module in (tower.blocks, pool):
+        for linear in _of_kind(module, nn.Linear):
+            _glorot(linear.weight, linear.in_features, linear.out_features, generator)
+        _zero_biases(module)
+    if isinstance(tower.patch, nn.Conv2d) and tower.patch.bias is not None:
+        tower.patch.bias.zero_()
+    _glorot(pool.query, 1, len(pool.query), generator)
 
 
 def _resnet(tower: ResNet, generator: Generator) -> None:
@@ -84,6 +101,22 @@ def _efficientnet(tower: EfficientNet, generator: Generator) -> None:
         _normal(conv.weight, (2 / outputs) ** 0.5, generator)
         if conv.bias is not None:
             conv.bias.zero_()
+    _head(tower.head, generator)
+
+
+def _fastvit(tower: FastViT, generator: Generator) -> None:
+    """Every block starts as its shortcut, nearly; the maps in it have a deviation of 0.02 (Vasu et al.'s code)."""
+    for block in _of_kind(tower, Block):
+        block.scale1.fill_(1e-5)
+        block.scale2.fill_(1e-5)
+        for linear in _of_kind(block, nn.Linear):
+            _normal(linear.weight, 0.02, generator)
+        _zero_biases(block)
+    for mlp in _of_kind(tower, ConvolutionMLP):
+        for conv in _of_kind(mlp, nn.Conv2d):
+            _normal(conv.weight, 0.02, generator)
+            if conv.bias is not None:
+                conv.bias.zero_()
     _head(tower.head, generator)
 
 
@@ -108,6 +141,8 @@ def _bert(tower: Bert, generator: Generator) -> None:
     """Every matrix has a deviation of 0.02, every bias is 0 (Devlin et al. 2018, their code)."""
     _normal(tower.tokens.weight, 0.02, generator)
     _normal(tower.positions, 0.02, generator)
+    if tower.types is not None:
+        _normal(tower.types, 0.02, generator)
     for linear in _of_kind(tower.blocks, nn.Linear):
         _normal(linear.weight, 0.02, generator)
     _zero_biases(tower.blocks)
@@ -131,15 +166,22 @@ def _normal(weight: Tensor, std: float, generator: Generator) -> None:
     weight.normal_(0, std, generator=generator)
 
 
+def _glorot(weight: Tensor, inputs: int, outputs: int, generator: Generator) -> None:
+    bound = (6 / (inputs + outputs)) ** 0.5
+    weight.uniform_(-bound, bound, generator=generator)
+
+
 def _zero_biases(module: nn.Module) -> None:
     for linear in _of_kind(module, nn.Linear):
-        linear.bias.zero_()
+        if linear.bias is not None:
+            linear.bias.zero_()
 
 
 _RULES: dict[type[nn.Module], Callable[[Any, Generator], None]] = {
     ViT: _vit,
     ResNet: _resnet,
     EfficientNet: _efficientnet,
+    FastViT: _fastvit,
     CausalText: _causal_text,
     Bert: _bert,
 }

@@ -1,4 +1,4 @@
-"""The text towers: CLIP's own causal Transformer, and BERT's encoder."""
+"""The text towers: CLIP's own Transformer, causal or not, and BERT's encoder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ class CausalText(nn.Module):
 
     The end-of-text token is the largest id of the vocabulary, so its place is the argmax of the ids (the first one, if
     a text holds several). Under the causal mask nothing before it can see what follows: padding has no effect, and a
-    batch may be cut to its longest text.
+    batch may be cut to its longest text. Without the mask (CLIPA, SigLIP, which take the last row of the context)
+    padding is text like any other: what is cut short gives another embedding.
     """
 
-    def __init__(self, spec: architecture.CausalText, context: int, embedding: int) -> None:
+    def __init__(self, spec: architecture.CausalText, context: int, pool: str, embedding: int) -> None:
         super().__init__()
         self.causal = spec.mask == "causal"
+        self.pools_last = pool == "last"
         self.tokens = nn.Embedding(spec.vocabulary, spec.width)
         self.positions = nn.Parameter(torch.zeros(context, spec.width))
         self.blocks = nn.ModuleList(
@@ -29,17 +31,20 @@ class CausalText(nn.Module):
         self.head = head(spec.head, spec.width, embedding)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids (N, L) of integers, L at most the context -> embeddings (N, E)."""
+        """ids (N, L) of integers -> embeddings (N, E). L: at most the context; without a mask, exactly that."""
         x: Tensor = self.head(self.features(ids))
         return x
 
     def features(self, ids: Tensor) -> Tensor:
-        """ids (N, L) -> the normalised row at the end-of-text token (N, W)."""
+        """ids (N, L) -> the normalised row at the end-of-text token, or the last one (N, W)."""
         x: Tensor = self.tokens(ids) + self.positions[: ids.shape[1]]  # (N, L, W)
         for block in self.blocks:
             x = block(x, causal=self.causal)
-        end = ids.argmax(dim=1)  # (N,)
-        x = x[torch.arange(len(ids), device=ids.device), end]  # (N, W)
+        if self.pools_last:
+            x = x[:, -1]  # (N, W)
+        else:
+            end = ids.argmax(dim=1)  # (N,)
+            x = x[torch.arange(len(ids), device=ids.device), end]  # (N, W)
         x = self.norm_post(x)  # row by row, so taking the row first is the same
         return x
 
@@ -51,7 +56,8 @@ class Bert(nn.Module):
         super().__init__()
         self.pad, self.pool = pad, pool
         self.tokens = nn.Embedding(spec.vocabulary, spec.width)
-        self.positions = nn.Parameter(torch.zeros(context, spec.width))  # token type 0 is added in
+        self.positions = nn.Parameter(torch.zeros(spec.positions or context, spec.width))
+        self.types = nn.Parameter(torch.zeros(spec.types, spec.width)) if spec.types else None
         self.norm_embedding = LayerNorm(spec.width, spec.norm_eps)
         self.blocks = nn.ModuleList(BertBlock(spec) for _ in range(spec.layers))
         self.head = head(spec.head, spec.width, embedding)
@@ -64,7 +70,10 @@ class Bert(nn.Module):
     def features(self, ids: Tensor) -> Tensor:
         """ids (N, L) -> the mean of the rows that are not padding, or the first row (N, W)."""
         real = ids != self.pad  # (N, L)
-        x: Tensor = self.norm_embedding(self.tokens(ids) + self.positions[: ids.shape[1]])  # (N, L, W)
+        x: Tensor = self.tokens(ids)  # (N, L, W)
+        if self.types is not None:
+            x = x + self.types[0]  # a text alone is all of the first type
+        x = self.norm_embedding(x + self.positions[: ids.shape[1]])
         for block in self.blocks:
             x = block(x, mask=real[:, None, None, :])  # every query sees the same keys
         if self.pool == "first":

@@ -53,6 +53,7 @@ class BytePairs:
     """A byte-pair vocabulary made from its merges, uint16 (M, 2): ids of the two halves. Never changes once made."""
 
     start, end = START, END
+    by_word = True
 
     def __init__(self, merges: NDArray[np.uint16]) -> None:
         self._halves = merges

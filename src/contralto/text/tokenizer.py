@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from contralto import contract
 from contralto.errors import ContractError, TextError
-from contralto.text import bpe
+from contralto.text import bpe, foreign
 from contralto.text.clean import clean
 from contralto.text.wordpiece import WordPiece
 
@@ -38,14 +38,18 @@ def load(spec: contract.Text, folder: str | Path | None = None) -> Tokenizer:
         _check("contralto/text/clip-bpe.bin", bpe.SHA256, stated.sha256)
         return Tokenizer(spec, bpe.shipped())
     if stated.file is None or folder is None:
-        raise ContractError("a wordpiece tokenizer needs its vocabulary: tokenizer.file beside the weights")
+        raise ContractError(f"a {stated.kind} tokenizer needs its vocabulary: tokenizer.file beside the weights")
     path = Path(folder) / stated.file
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ContractError(f"{path}: {error.strerror or error}: the tokenizer's vocabulary is needed") from error
     _check(str(path), hashlib.sha256(data).hexdigest(), stated.sha256)
-    return Tokenizer(spec, WordPiece(data, str(path)))
+    vocabulary = _READERS[stated.kind](data, str(path))
+    if len(vocabulary) > spec.tower.vocabulary:
+        fault = f"has {len(vocabulary)} tokens, the text tower {spec.tower.vocabulary}: it is another model's"
+        raise ContractError(f"{path} {fault}")
+    return Tokenizer(spec, vocabulary)
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,13 @@ class Tokenized(NamedTuple):
 
 
 class Vocabulary(Protocol):
-    """What bpe.BytePairs and wordpiece.WordPiece have in common."""
+    """What bpe.BytePairs, wordpiece.WordPiece and foreign.Foreign have in common.
 
+    by_word: the ids of a text are those of its parts between spaces, so that words may be looked up one by one.
+    """
+
+    @property
+    def by_word(self) -> bool: ...
     @property
     def start(self) -> int: ...
     @property
@@ -83,13 +92,15 @@ class Tokenizer:
         self.context, self.pad = spec.context, spec.pad
         self._clean = spec.clean
         self._vocabulary = vocabulary
-        self._words = _Words(vocabulary)
+        self._words = _Words(vocabulary) if vocabulary.by_word else None
+        self._before = [vocabulary.start] if spec.frame != "end" else []
+        self._after = [vocabulary.end] if spec.frame != "start" else []
 
     def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int64]:
-        """int64 (N, context): start, the text's tokens, end, then the contract's pad. One str is a list of one.
+        """int64 (N, context): the text's tokens in the contract's frame, then its pad. One str is a list of one.
 
         Raises TextError, naming index and beginning, for the first text that is over-long (unless `truncate`, which
-        keeps the first context - 1 ids and the end token), not a str, or not valid Unicode.
+        keeps the first ids, and the end token if the frame has one), not a str, or not valid Unicode.
         """
         result = self.tokenize_each(texts, truncate)
         if result.failures:
@@ -108,7 +119,7 @@ class Tokenizer:
                     if not truncate:
                         limit = f"the limit is {self.context}: shorten it or ask for truncation"
                         raise TextError(text, f"{len(row)} tokens, {limit}")
-                    row[self.context - 1 :] = [self._vocabulary.end]
+                    row[self.context - len(self._after) :] = self._after
                     cut.append(index)
             except TextError as error:
                 failures.append(Failure(index, TextError(f"text {index} {_beginning(text)}", error.reason)))
@@ -117,13 +128,14 @@ class Tokenizer:
         return Tokenized(self._padded(rows), cut, failures)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of one text, start and end included, of any length. Raises TextError if it is not valid Unicode."""
-        found = [self._vocabulary.start]
-        # No token holds a space, so the parts between spaces can be looked up one by one.
-        for word in clean(_unicode(text), self._clean).split(" "):
+        """Ids of one text in its frame, of any length. Raises TextError if it is not valid Unicode."""
+        cleaned = clean(_unicode(text), self._clean)
+        if self._words is None:
+            return self._before + self._vocabulary.ids(cleaned) + self._after
+        found = self._before.copy()
+        for word in cleaned.split(" "):
             found += self._words[word]
-        found.append(self._vocabulary.end)
-        return found
+        return found + self._after
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of one row, as the vocabulary spells it: up to the first end token, without a leading start token.
@@ -133,9 +145,9 @@ class Tokenizer:
         row = [int(number) for number in ids]
         if wrong := [number for number in row if not 0 <= number < len(self._vocabulary)]:
             raise TextError(str(wrong[0]), f"not an id of a vocabulary of {len(self._vocabulary)}")
-        if self._vocabulary.end in row:
-            row = row[: row.index(self._vocabulary.end)]
-        return self._vocabulary.text(row[1:] if row[:1] == [self._vocabulary.start] else row)
+        for end in self._after or [self.pad]:
+            row = row[: row.index(end)] if end in row else row
+        return self._vocabulary.text(row[1:] if row[:1] == self._before else row)
 
     def _padded(self, rows: list[list[int]]) -> NDArray[np.int64]:
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
@@ -178,6 +190,13 @@ def _beginning(text: object) -> str:
     if not isinstance(text, str):
         return reprlib.repr(text)
     return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
+
+
+_READERS: dict[str, Callable[[bytes, str], Vocabulary]] = {
+    "wordpiece": WordPiece,
+    "tokenizers": foreign.from_json,
+    "sentencepiece": foreign.from_sentencepiece,
+}
 
 
 def _check(source: str, found: str, stated: str) -> None:

@@ -20,6 +20,8 @@ LONGEST_WORD = 100  # characters; a longer one is [UNK], as in BERT
 class WordPiece:
     """A WordPiece vocabulary. Never changes once made."""
 
+    by_word = True
+
     def __init__(self, vocabulary: bytes, source: str) -> None:
         """Reads the bytes of a vocab.txt; `source` names it in errors. Raises ContractError."""
         try:

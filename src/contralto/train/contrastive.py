@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contralto.contract import Contract
+from contralto.contract import Contract, Text
 from contralto.data.augment import Augment
 from contralto.data.loader import Batch, Loader
 from contralto.data.mixture import Mixture
@@ -40,13 +40,15 @@ def contrastive(
     def loss(model: CLIP, batch: Batch) -> Tensor:
         pictures, texts = torch.from_numpy(batch.pictures), torch.from_numpy(batch.texts)
         images = model.encode_image(torch.from_numpy(batch.pixels))
-        captions = model.encode_text(torch.from_numpy(shorten(batch.ids, contract.text.pad)))
+        captions = model.encode_text(torch.from_numpy(shorten(batch.ids, contract.text)))
         return infonce(images, captions, model.logit_scale, same(pictures, texts))
 
     return Task(name, weight, loader, loss, lambda: loader.skipped)
 
 
-def shorten(ids: NDArray[np.int64], pad: int) -> NDArray[np.int64]:
-    """ids (N, L) without the last columns where every row is padding, which no tower looks at."""
-    used = np.flatnonzero((ids != pad).any(axis=0))
+def shorten(ids: NDArray[np.int64], spec: Text) -> NDArray[np.int64]:
+    """ids (N, L) without the last columns where every row is padding, if the tower does not look at them."""
+    if not spec.trims:
+        return ids
+    used = np.flatnonzero((ids != spec.pad).any(axis=0))
     return ids[:, : used[-1] + 1]

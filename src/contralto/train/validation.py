@@ -95,7 +95,7 @@ def image_rows(model: CLIP, contract: Contract, source: Source) -> Rows:
 def text_rows(model: CLIP, contract: Contract, tokenizer: Tokenizer, texts: list[str], batch_size: int = 256) -> Rows:
     """Unit rows (N, E) of the texts, cut to the context."""
     ids = tokenizer.tokenize(texts, truncate=True)
-    blocks = [shorten(ids[start : start + batch_size], contract.text.pad) for start in range(0, len(ids), batch_size)]
+    blocks = [shorten(ids[start : start + batch_size], contract.text) for start in range(0, len(ids), batch_size)]
     with torch.no_grad():
         return unit(np.concatenate([model.encode_text(torch.from_numpy(block)).numpy() for block in blocks]))
 

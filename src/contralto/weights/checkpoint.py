@@ -110,7 +110,14 @@ def digest(files: Sequence[Path]) -> str:
     for path in files:
         with open(path, "rb") as file:
             found.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return found[0] if len(found) == 1 else hashlib.sha256("".join(f"{one}\n" for one in found).encode()).hexdigest()
+    return combined(found)
+
+
+def combined(digests: Sequence[str]) -> str:
+    """One sha256 for files whose own are `digests`, in order: that of the only one, or of all of them, a line each."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
 
 
 def account(given: Mapping[str, Shape], wanted: Mapping[str, Shape], where: str) -> None:

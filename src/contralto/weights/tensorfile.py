@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,13 @@ from numpy.typing import NDArray
 from contralto.errors import WeightsError, one_line
 
 Array = NDArray[Any]
+Bytes = NDArray[np.uint8]
 
-# Most bytes that a header may have: the format's own limit. A ViT-L/14 needs 70 thousand.
-MAX_HEADER = 100_000_000
+# Most bytes that a header may have. A ViT-L/14 needs 70 thousand; the format's own limit is 100 million, of which a
+# parser makes gigabytes.
+MAX_HEADER = 2**24
+MAX_SIZE = 2**62  # of a number in a header, and of a tensor in bytes: what NumPy can count
+MAX_DIMENSIONS = 32
 
 # dtype in the file -> dtype of the view. NumPy has no bfloat16: those views are their bits.
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -52,16 +57,12 @@ class TensorFile:
     """An open safetensors file. `tensors`: name -> Tensor; `metadata`: the header's free strings."""
 
     def __init__(self, path: str | Path) -> None:
-        """Reads the header and maps the rest. Raises WeightsError, which says what is wrong with the file."""
+        """Maps the file and reads its header. Raises WeightsError, which says what is wrong with the file."""
         self.path = Path(path)
-        try:
-            with open(self.path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                header, start = _read_header(file, size, str(path))
-                self.tensors, self.metadata = _check_header(header, start, size, str(path))
-                self._bytes = np.memmap(file, dtype=np.uint8, mode="r")
-        except OSError as error:
-            raise WeightsError(f"{path}: {error.strerror or error}") from error
+        self._bytes = mapped(self.path)
+        where = one_line(str(path))
+        header, start = _read_header(self._bytes, where)
+        self.tensors, self.metadata = _check_header(header, start, len(self._bytes), where)
 
     def raw(self, name: str) -> Array:
         """The tensor as stored, a read-only view; bfloat16 as uint16 bits. Raises KeyError."""
@@ -92,19 +93,40 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, tuple[str, Array]], meta
         file.write(np.ascontiguousarray(tensors[name][1]).reshape(-1).view(np.uint8).data)
 
 
-def _read_header(file: BinaryIO, size: int, where: str) -> tuple[dict[str, Any], int]:
-    length = int.from_bytes(file.read(8), "little")
+def mapped(path: Path) -> Bytes:
+    """The bytes of a file, a read-only memory map. Raises WeightsError if it is absent, empty or no regular file."""
+    where = one_line(str(path))
+    try:
+        kind = os.stat(path)  # before it is opened: that of a pipe would wait for someone to write
+        if stat.S_ISDIR(kind.st_mode):
+            raise WeightsError(f"{where} is a folder: name the weight file in it")
+        if not stat.S_ISREG(kind.st_mode):
+            raise WeightsError(f"{where} is no regular file, but a device or a pipe")
+        if not kind.st_size:
+            raise WeightsError(f"{where} is empty: download or copy it again")
+        return np.memmap(path, np.uint8, "r").view(np.ndarray)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise WeightsError(f"{where}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def parsed(text: bytes, what: str) -> dict[str, Any]:
+    """A JSON object in UTF-8 in which no key occurs twice. Raises WeightsError: `what` is not JSON, because ..."""
+    try:
+        value = json.loads(text.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{what} is not JSON ({one_line(str(error), 100)})") from error
+    if not isinstance(value, dict):
+        raise WeightsError(f"{what} is not a JSON object")
+    return value
+
+
+def _read_header(data: Bytes, where: str) -> tuple[dict[str, Any], int]:
+    length, size = int.from_bytes(data[:8].tobytes(), "little"), len(data)
     if size < 8 or length > size - 8:
         raise WeightsError(f"{where} is damaged or no safetensors file: its header does not fit in its {size} bytes")
     if length > MAX_HEADER:
         raise WeightsError(f"{where}: a header of {length} bytes is refused (limit {MAX_HEADER})")
-    try:
-        header = json.loads(file.read(length), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{where} is damaged: its header is not JSON ({one_line(str(error), 100)})") from error
-    if not isinstance(header, dict):
-        raise WeightsError(f"{where} is damaged: its header is not a JSON object")
-    return header, 8 + length
+    return parsed(data[8 : 8 + length].tobytes(), f"{where} is damaged: its header"), 8 + length
 
 
 def _check_header(header: dict[str, Any], start: int, size: int, where: str) -> tuple[Tensors, dict[str, str]]:
@@ -129,17 +151,26 @@ def _tensor(entry: Any, start: int, where: str) -> Tensor:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise WeightsError(f"{where} needs exactly dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if isinstance(dtype, str) and dtype.startswith(("F8_", "F6_")):
+        raise WeightsError(f"{where} is stored as {one_line(dtype, 40)}: floats below 16 bits are not read")
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise WeightsError(f"{where} has the unknown dtype {one_line(repr(dtype), 40)}")
-    if not (_counts(shape) and _counts(offsets) and len(offsets) == 2 and len(shape) <= 32):
+    if not (_counts(shape) and _counts(offsets) and len(offsets) == 2 and len(shape) <= MAX_DIMENSIONS):
         raise WeightsError(f"{where} has a malformed shape or offsets")
+    if not addressable(shape):
+        raise WeightsError(f"{where} has a shape larger than can be addressed")
     if offsets[1] - offsets[0] != math.prod(shape) * DTYPES[dtype].itemsize:
         raise WeightsError(f"{where}: {offsets[1] - offsets[0]} bytes do not hold shape {shape} of {dtype}")
     return Tensor(dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
+def addressable(shape: Iterable[int]) -> bool:
+    """Whether NumPy can make an array of that shape and any dtype; it counts sides of 0 as if they were 1."""
+    return math.prod(max(side, 1) for side in shape) * 8 <= MAX_SIZE
+
+
 def _counts(values: Any) -> bool:
-    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+    return isinstance(values, list) and all(type(value) is int and 0 <= value <= MAX_SIZE for value in values)
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     out = Path(args.out)
     pictures, unusable = _pictures(args, console)
     out.mkdir(parents=True, exist_ok=True)
-    clip = shared.load(args)
+    clip = shared.load(args, console)
     with console.progress("pictures", len(pictures)) as advance:
         answers = ask(clip, pictures, advance)
     page = out / "index.html"

@@ -23,30 +23,28 @@ def efficientnet(layers: Layers, tower: EfficientNet, pixels: str, size: Size) -
             x, size = _convolution(layers, tower, f"{name}.depthwise", x, size, stage.kernel, stride, group=wide)
             x = layers.activation(tower.activation, x)
             if tower.squeeze:
-                x = _squeeze_excite(layers, tower, f"{name}.squeeze", x)
+                x = layers.squeeze_excite(f"{name}.squeeze", x, tower.activation)
             x, size = _convolution(layers, tower, f"{name}.project", x, size)
             if stride == 1 and channels == stage.channels:
                 x = layers.node("Add", x, shortcut)
             channels, index = stage.channels, index + 1
-    x, size = _convolution(layers, tower, "image.top", x, size)
-    x = layers.activation(tower.activation, x)
-    x = layers.node("ReduceMean", x, layers.constant([2, 3]), keepdims=0)  # (N, top)
+    if tower.top:
+        x, size = _convolution(layers, tower, "image.top", x, size)
+        x = layers.activation(tower.activation, x)
+    x = layers.node("ReduceMean", x, layers.constant([2, 3]), keepdims=0)  # (N, features)
     return layers.head("image.head", tower.head, x)
-
-
-def _squeeze_excite(layers: Layers, tower: EfficientNet, name: str, x: str) -> str:
-    weight = layers.node("ReduceMean", x, layers.constant([2, 3]), keepdims=1)  # (N, C, 1, 1)
-    weight = layers.activation(tower.activation, layers.convolution(f"{name}.down", weight))
-    weight = layers.node("Sigmoid", layers.convolution(f"{name}.up", weight))
-    return layers.node("Mul", x, weight)
 
 
 def _convolution(
     layers: Layers, tower: EfficientNet, name: str, x: str, size: Size, kernel: int = 1, stride: int = 1, group: int = 1
 ) -> tuple[str, Size]:
-    """Convolution and batch normalisation under TensorFlow's SAME padding: an odd zero goes below and to the right."""
-    result = (-(-size[0] // stride), -(-size[1] // stride))
-    totals = [max((r - 1) * stride + kernel - s, 0) for s, r in zip(size, result, strict=True)]
+    """Convolution and batch normalisation under the tower's padding: an odd zero goes below and to the right."""
+    if tower.padding == "same":
+        result = (-(-size[0] // stride), -(-size[1] // stride))
+        totals = [max((r - 1) * stride + kernel - s, 0) for s, r in zip(size, result, strict=True)]
+    else:
+        result = (size[0] // stride, size[1] // stride)
+        totals = [max(kernel - stride, 0)] * 2
     top, left = (total // 2 for total in totals)
     pads = (top, left, totals[0] - top, totals[1] - left)
     x = layers.convolution(f"{name}.conv", x, stride, group, pads)

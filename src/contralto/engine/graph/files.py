@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from contralto.architecture import CausalText, ResNet, ViT
+from contralto.architecture import CausalText, FastViT, ResNet, ViT
 from contralto.engine.graph.efficientnet import efficientnet
+from contralto.engine.graph.fastvit import fastvit
 from contralto.engine.graph.layers import Layers
 from contralto.engine.graph.resnet import resnet
 from contralto.engine.graph.text import bert, causal
@@ -58,6 +59,8 @@ def _image(layers: Layers, checkpoint: Checkpoint) -> str:
         return vit(layers, tower, pixels)
     if isinstance(tower, ResNet):
         return resnet(layers, tower, pixels)
+    if isinstance(tower, FastViT):
+        return fastvit(layers, tower, pixels)
     return efficientnet(layers, tower, pixels, size)
 
 
@@ -65,5 +68,5 @@ def _text(layers: Layers, checkpoint: Checkpoint) -> str:
     text = checkpoint.contract.text
     ids = layers.input("ids", INT64, ["N", "L"])
     if isinstance(text.tower, CausalText):
-        return causal(layers, text.tower, ids)
+        return causal(layers, text.tower, ids, text.pool)
     return bert(layers, text.tower, ids, text.pad, text.pool)

@@ -79,6 +79,12 @@ class Layers(Graph):
         kernel = self._tensors[weight].shape[2:]
         return self.node("Conv", *inputs, kernel_shape=kernel, strides=[stride, stride], pads=pads, group=group)
 
+    def squeeze_excite(self, name: str, x: str, activation: Activation) -> str:
+        """(N, C, h, w), each channel times a weight in (0, 1) computed from the means of all channels."""
+        weight = self.node("ReduceMean", x, self.constant([2, 3]), keepdims=1)  # (N, C, 1, 1)
+        weight = self.activation(activation, self.convolution(f"{name}.down", weight))
+        return self.node("Mul", x, self.node("Sigmoid", self.convolution(f"{name}.up", weight)))
+
     def activation(self, kind: HeadActivation, x: str) -> str:
         """Element by element; softmax over the last dimension."""
         if kind == "softmax":
@@ -88,6 +94,8 @@ class Layers(Graph):
         if kind in ("silu", "quickgelu"):
             inner = x if kind == "silu" else self.node("Mul", x, self.constant(1.702))
             return self.node("Mul", x, self.node("Sigmoid", inner))
+        if kind == "gelu_tanh":
+            return self.node("Gelu", x, approximate="tanh")
         return self.node("Relu" if kind == "relu" else "Gelu", x)
 
     def attention(self, name: str, x: str, width: int, heads: int, mask: str | None = None) -> str:

@@ -10,14 +10,17 @@ from contralto.engine.onnx import FLOAT
 HIDDEN = -1e30
 
 
-def causal(layers: Layers, tower: CausalText, ids: str) -> str:
-    """ids (N, L) -> embeddings (N, E), from the row at the first largest id of each text."""
+def causal(layers: Layers, tower: CausalText, ids: str, pool: str) -> str:
+    """ids (N, L) -> embeddings (N, E), from the row at the first largest id of each text, or the last row."""
     x = _embed(layers, ids)
     mask = _causal_mask(layers, ids) if tower.mask == "causal" else None
     for n in range(tower.layers):
         x = layers.block(f"text.blocks.{n}", x, tower.width, tower.heads, tower.activation, tower.norm_eps, mask)
-    end = layers.node("ArgMax", ids, axis=1, keepdims=1)  # (N, 1)
-    x = layers.node("GatherND", x, end, batch_dims=1)  # (N, W)
+    if pool == "last":
+        x = layers.node("Gather", x, layers.constant(-1), axis=1)  # (N, W)
+    else:
+        end = layers.node("ArgMax", ids, axis=1, keepdims=1)  # (N, 1)
+        x = layers.node("GatherND", x, end, batch_dims=1)  # (N, W)
     return layers.head("text.head", tower.head, layers.layer_norm("text.norm_post", x, tower.norm_eps))
 
 
@@ -26,7 +29,10 @@ def bert(layers: Layers, tower: Bert, ids: str, pad: int, pool: str) -> str:
     real = layers.node("Cast", layers.node("Not", layers.node("Equal", ids, layers.constant(pad))), to=FLOAT)  # (N, L)
     mask = layers.node("Mul", layers.node("Sub", layers.constant(1.0), real), layers.constant(HIDDEN))
     mask = layers.node("Unsqueeze", mask, layers.constant([1, 2]))  # (N, 1, 1, L)
-    x = layers.layer_norm("text.norm_embedding", _embed(layers, ids), tower.norm_eps)
+    x = _embed(layers, ids)
+    if tower.types:
+        x = layers.node("Add", x, layers.embedding("text.types", layers.constant(0)))  # (W,), of the first type
+    x = layers.layer_norm("text.norm_embedding", x, tower.norm_eps)
     for n in range(tower.layers):
         name = f"text.blocks.{n}"
         attended = layers.attention(f"{name}.attention", x, tower.width, tower.heads, mask)

@@ -5,23 +5,66 @@ from __future__ import annotations
 from contralto.architecture import ViT
 from contralto.engine.graph.layers import Layers
 
+STEM_EPS = 1e-5
+LAST = 2**63 - 1  # the end of a dimension, whatever its length
+
 
 def vit(layers: Layers, tower: ViT, pixels: str) -> str:
     """pixels (N, 3, h, w) -> embeddings (N, E)."""
-    x = layers.convolution("image.patch", pixels, stride=tower.patch)  # (N, W, rows, columns)
+    x = _patches(layers, tower, pixels)  # (N, W, rows, columns)
     x = layers.node("Reshape", x, layers.constant([0, tower.width, -1]))
-    x = layers.node("Transpose", x, perm=[0, 2, 1])  # (N, grid, W)
-    x = layers.node("Concat", _class_tokens(layers, tower, pixels), x, axis=1)
-    x = layers.node("Add", x, layers.weight("image.positions"))  # (N, 1 + grid, W)
-    x = layers.layer_norm("image.norm_pre", x, tower.norm_eps)
+    x = layers.node("Transpose", x, perm=[0, 2, 1])  # (N, cells, W)
+    if not tower.class_position:
+        x = layers.node("Add", x, layers.weight("image.positions"))
+    if tower.class_token:
+        x = layers.node("Concat", _for_each(layers, "image.class_token", tower, x), x, axis=1)  # (N, L, W)
+    if tower.class_position:
+        x = layers.node("Add", x, layers.weight("image.positions"))
+    if tower.norm_pre:
+        x = layers.layer_norm("image.norm_pre", x, tower.norm_eps)
     for n in range(tower.layers):
         x = layers.block(f"image.blocks.{n}", x, tower.width, tower.heads, tower.activation, tower.norm_eps)
-    x = layers.node("Gather", x, layers.constant(0), axis=1)  # (N, W)
-    return layers.head("image.head", tower.head, layers.layer_norm("image.norm_post", x, tower.norm_eps))
+    return layers.head("image.head", tower.head, _pool(layers, tower, x))
 
 
-def _class_tokens(layers: Layers, tower: ViT, pixels: str) -> str:
-    """The class token once for each picture (N, 1, W)."""
-    count = layers.node("Shape", pixels, start=0, end=1)
+def _patches(layers: Layers, tower: ViT, pixels: str) -> str:
+    """pixels (N, 3, h, w) -> (N, W, h / patch, w / patch)."""
+    if tower.stem == "patch":
+        return layers.convolution("image.patch", pixels, stride=tower.patch)
+    x = pixels
+    for n, stride in ((1, tower.patch // 4), (2, 2)):
+        x = layers.batch_norm(f"image.patch.norm{n}", layers.convolution(f"image.patch.conv{n}", x, stride), STEM_EPS)
+        x = layers.activation("gelu", x)
+    return layers.convolution("image.patch.conv3", x, stride=2)
+
+
+def _for_each(layers: Layers, name: str, tower: ViT, x: str) -> str:
+    """A learned row (W,) once for each picture in x (N, ...) -> (N, 1, W)."""
+    count = layers.node("Shape", x, start=0, end=1)
     shape = layers.node("Concat", count, layers.constant([1, tower.width]), axis=0)
-    return layers.node("Expand", layers.weight("image.class_token"), shape)
+    return layers.node("Expand", layers.weight(name), shape)
+
+
+def _pool(layers: Layers, tower: ViT, x: str) -> str:
+    """(N, L, W) -> (N, W), normalised before the attention pool, and after the others."""
+    if tower.pool == "attention":
+        return _query_pool(layers, tower, layers.layer_norm("image.norm_post", x, tower.norm_eps))
+    if tower.pool == "mean":
+        axis = layers.constant([1])
+        if tower.class_token:
+            x = layers.node("Slice", x, axis, layers.constant([LAST]), axis)  # from row 1 on: the patches
+        x = layers.node("ReduceMean", x, axis, keepdims=0)
+    else:
+        x = layers.node("Gather", x, layers.constant(0), axis=1)
+    return layers.layer_norm("image.norm_post", x, tower.norm_eps)
+
+
+def _query_pool(layers: Layers, tower: ViT, x: str) -> str:
+    """(N, L, W) -> (N, W): a learned query attends to all rows; an MLP corrects the answer."""
+    # The same for all pictures; yet OpenVINO 2026.4 cannot compile a map of constants alone whose weight is int8.
+    q = layers.linear("image.pool.q", _for_each(layers, "image.pool.query", tower, x))  # (N, 1, W)
+    k, v = layers.linear("image.pool.k", x), layers.linear("image.pool.v", x)
+    x = layers.attend(q, k, v, tower.width, tower.heads)  # (N, 1, W)
+    x = layers.linear("image.pool.out", layers.node("Squeeze", x, layers.constant([1])))  # (N, W)
+    mapped = layers.mlp("image.pool.mlp", layers.layer_norm("image.pool.norm", x, tower.norm_eps), tower.activation)
+    return layers.node("Add", x, mapped)

@@ -50,7 +50,7 @@ def imported(
     """
     skipped = set(ignored)
     given = {name: stored for name, stored in tensors.items() if name not in skipped}
-    wanted = {part.foreign: _foreign_shape(part, shapes) for part in layout}
+    wanted = foreign_shapes(layout, shapes)
     account({name: stored.shape for name, stored in given.items()}, wanted, where)
     for name, stored in given.items():
         if stored.dtype not in NUMBERS:
@@ -91,6 +91,11 @@ def exported(tensors: Mapping[str, Stored], layout: Sequence[Part], where: str) 
             array = arrays[0].reshape((1,) * part.ones + arrays[0].shape)
         found[part.foreign] = Stored(dtypes.pop(), array)
     return found
+
+
+def foreign_shapes(layout: Sequence[Part], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Name -> shape of a foreign file in this layout. shapes: those of `expected(contract)`."""
+    return {part.foreign: _foreign_shape(part, shapes) for part in layout}
 
 
 def _foreign_shape(part: Part, shapes: Mapping[str, Shape]) -> Shape:

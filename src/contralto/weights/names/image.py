@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from contralto.architecture import EfficientNet, ResNet, ViT
-from contralto.weights.names.parts import Shapes, blocks, conv_norm, head, linear, norm, under
+from contralto.weights.names.parts import Shapes, blocks, conv_norm, head, linear, norm, squeeze, under
 
 
 def vit(tower: ViT, size: tuple[int, int], embedding: int) -> Shapes:
     """Below `image`."""
-    width = tower.width
-    shapes: Shapes = {"patch.weight": (width, 3, tower.patch, tower.patch)}
-    if tower.patch_bias:
-        shapes["patch.bias"] = (width,)
+    width, cells = tower.width, (size[0] // tower.patch) * (size[1] // tower.patch)
+    shapes = under("patch", _patch(tower))
     if tower.class_token:
         shapes["class_token"] = (width,)
-    shapes["positions"] = (tower.class_token + (size[0] // tower.patch) * (size[1] // tower.patch), width)
+    shapes["positions"] = ((tower.class_token and tower.class_position) + cells, width)
     if tower.norm_pre:
         shapes |= under("norm_pre", norm(width))
     shapes |= blocks(width, tower.mlp, tower.layers)
@@ -59,14 +57,22 @@ def efficientnet(tower: EfficientNet, embedding: int) -> Shapes:
                 block |= under("expand", conv_norm(channels, hidden, 1))
             block |= under("depthwise", conv_norm(1, hidden, stage.kernel))
             if tower.squeeze:
-                units = channels // tower.squeeze
-                block |= under("squeeze.down", {"weight": (units, hidden, 1, 1), "bias": (units,)})
-                block |= under("squeeze.up", {"weight": (hidden, units, 1, 1), "bias": (hidden,)})
+                block |= under("squeeze", squeeze(hidden, channels // tower.squeeze))
             block |= under("project", conv_norm(hidden, stage.channels, 1))
             shapes |= under(f"blocks.{index}", block)
             channels, index = stage.channels, index + 1
-    shapes |= under("top", conv_norm(channels, tower.top, 1))
-    return shapes | under("head", head(tower.head, tower.top, embedding))
+    if tower.top:
+        shapes |= under("top", conv_norm(channels, tower.top, 1))
+    return shapes | under("head", head(tower.head, tower.features, embedding))
+
+
+def _patch(tower: ViT) -> Shapes:
+    """From pixels to the patches' rows."""
+    width, narrow = tower.width, tower.width // 4
+    if tower.stem == "convolutions":
+        shapes = conv_norm(3, narrow, tower.patch // 4, "1") | conv_norm(narrow, narrow, 2, "2")
+        return shapes | {"conv3.weight": (width, narrow, 2, 2), "conv3.bias": (width,)}
+    return {"weight": (width, 3, tower.patch, tower.patch)} | ({"bias": (width,)} if tower.patch_bias else {})
 
 
 def _attention_pool(tower: ViT) -> Shapes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contralto import architecture
 from contralto.contract import Contract
 from contralto.weights.names import image, text
+from contralto.weights.names.fastvit import fastvit
 from contralto.weights.names.parts import Shapes, under
 
 
@@ -29,6 +30,8 @@ def _image(contract: Contract) -> Shapes:
             return image.resnet(tower, size, embedding)
         case architecture.EfficientNet() as tower:
             return image.efficientnet(tower, embedding)
+        case architecture.FastViT() as tower:
+            return fastvit(tower, embedding)
 
 
 def _text(contract: Contract) -> Shapes:

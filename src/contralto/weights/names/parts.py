@@ -37,9 +37,18 @@ def norm(width: int) -> Shapes:
 
 def conv_norm(inputs: int, outputs: int, kernel: int, index: str = "") -> Shapes:
     """A convolution without bias and its batch normalisation; `inputs` is per group."""
-    names = ("weight", "bias", "running_mean", "running_var")
     shapes: Shapes = {f"conv{index}.weight": (outputs, inputs, kernel, kernel)}
-    return shapes | {f"norm{index}.{name}": (outputs,) for name in names}
+    return shapes | under(f"norm{index}", batch_norm(outputs))
+
+
+def batch_norm(channels: int) -> Shapes:
+    return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (channels,))
+
+
+def squeeze(channels: int, units: int) -> Shapes:
+    """Squeeze-and-excite: two 1 x 1 convolutions."""
+    shapes: Shapes = {"down.weight": (units, channels, 1, 1), "down.bias": (units,)}
+    return shapes | {"up.weight": (channels, units, 1, 1), "up.bias": (channels,)}
 
 
 def under(prefix: str, shapes: Shapes) -> Shapes:

@@ -16,7 +16,8 @@ def causal(tower: CausalText, context: int, embedding: int) -> Shapes:
 
 def bert(tower: Bert, context: int, embedding: int) -> Shapes:
     """Below `text`."""
-    shapes: Shapes = {"tokens.weight": (tower.vocabulary, tower.width), "positions": (context, tower.width)}
+    shapes: Shapes = {"tokens.weight": (tower.vocabulary, tower.width)}
+    shapes["positions"] = (tower.positions or context, tower.width)
     if tower.types:
         shapes["types"] = (tower.types, tower.width)
     shapes |= under("norm_embedding", norm(tower.width))

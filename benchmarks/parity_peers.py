@@ -1,0 +1,100 @@
+"""What parity.py compares with: models of transformers with random weights, saved as users save them, and run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from contralto.contract import Contract
+from contralto.encoder.native import NANO
+from contralto.text import bpe
+from contralto.weights.layouts import transformers as layouts
+from contralto.weights.layouts.parts import Part
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Of one batch: what goes in, what comes out, and the seconds that both towers took."""
+
+    pixels: np.ndarray
+    ids: np.ndarray
+    features: np.ndarray
+    images: np.ndarray
+    texts: np.ndarray
+    logits: np.ndarray
+    seconds: float
+
+
+class Peer:
+    """A saved folder as transformers' users run it."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoModel, AutoProcessor
+
+        self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+        self.processor = AutoProcessor.from_pretrained(folder)
+
+    def run(self, pictures: list[np.ndarray], texts: list[str]) -> Outputs:
+        images = [Image.fromarray(picture) for picture in pictures]
+        longest = self.model.config.text_config.max_position_embeddings
+        inputs = self.processor(
+            text=texts, images=images, return_tensors="pt", padding="max_length", max_length=min(longest, 77)
+        )
+        with torch.no_grad():
+            features = self.model.vision_model(inputs["pixel_values"]).pooler_output
+            begin = time.perf_counter()
+            result = self.model(**inputs)
+            seconds = time.perf_counter() - begin
+        rows = [torch.nn.functional.normalize(row, dim=-1).numpy() for row in (result.image_embeds, result.text_embeds)]
+        ids, pixels = inputs["input_ids"].numpy(), inputs["pixel_values"].numpy()
+        return Outputs(pixels, ids, features.numpy(), *rows, result.logits_per_image.numpy(), seconds)
+
+    def gradients(self, outputs: Outputs, count: int) -> dict[str, np.ndarray]:
+        """Name -> gradient of the model's own loss on the first `count` pairs."""
+        ids = torch.from_numpy(outputs.ids[:count])
+        inputs: dict[str, Any] = {"input_ids": ids, "pixel_values": torch.from_numpy(outputs.pixels)}
+        if self.model.config.model_type == "align":
+            inputs["attention_mask"] = (ids != 0).long()
+        self.model.zero_grad()
+        self.model(**inputs, return_loss=True).loss.backward()
+        return {name: value.grad.numpy() for name, value in self.model.named_parameters() if value.grad is not None}
+
+
+def layout(contract: Contract) -> list[Part]:
+    return list(layouts.parts(contract))
+
+
+def clip(width: int, layers: int, patch: int, text_width: int, embedding: int) -> Callable[[Path, bool], None]:
+    def build(folder: Path, small: bool) -> None:
+        from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizerFast
+
+        vision = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": 2 if small else layers}
+        vision |= {"num_attention_heads": width // 64, "patch_size": patch, "image_size": 224}
+        text = {"hidden_size": text_width, "intermediate_size": 4 * text_width, "num_attention_heads": text_width // 64}
+        text |= {"num_hidden_layers": 2 if small else 12, "bos_token_id": bpe.START, "eos_token_id": bpe.END}
+        config = CLIPConfig(vision_config=vision, text_config=text, projection_dim=embedding)
+        torch.manual_seed(0)
+        folder.mkdir()
+        vocabulary, merges = bpe.shipped().published()
+        (folder / "vocab.json").write_text(json.dumps(vocabulary))
+        (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
+        tokenizer = CLIPTokenizerFast(str(folder / "vocab.json"), str(folder / "merges.txt"))
+        CLIPProcessor(CLIPImageProcessorPil(), tokenizer).save_pretrained(folder)
+        CLIPModel(config).save_pretrained(folder)
+
+    return build
+
+
+PEERS: dict[str, Callable[[Path, bool], None]] = {
+    "ViT-B-32": clip(768, 12, 32, 512, 512),
+    "ViT-B-16": clip(768, 12, 16, 512, 512),
+    "ViT-L-14": clip(1024, 24, 14, 768, 768),
+}

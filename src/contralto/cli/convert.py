@@ -1,0 +1,68 @@
+"""Writes a model in another layout, weights bit for bit as they are stored: nothing is locked in.
+
+native: contralto.json, model.safetensors, graphs and golden embeddings. open_clip and transformers: folders that those
+load. What was written is read back and compared before it is called done.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contralto.cli import options as shared
+from contralto.cli.console import Console, shown
+from contralto.cli.outcome import OK
+from contralto.errors import ContraltoError
+
+if TYPE_CHECKING:
+    from contralto.encoder import Clip
+
+LAYOUTS = ("native", "open_clip", "transformers")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What `contralto convert` takes."""
+    parser.add_argument("source", metavar="SOURCE", help="a name (see contralto models), a folder or a file")
+    parser.add_argument("folder", metavar="FOLDER", help="where it is written; made if it is not there")
+    parser.add_argument("--to", required=True, choices=LAYOUTS, help=", ".join(LAYOUTS))
+    parser.add_argument("--force", action="store_true", help="write into a folder that is not empty")
+    shared.foreign(parser)
+    shared.common(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Loads, writes, reads back."""
+    from contralto.encoder import golden, load
+
+    args.model, target = args.source, Path(args.folder)
+    clip = shared.load(args, console)
+    if target.exists() and clip.checkpoint.folder.samefile(target):
+        raise ContraltoError(f"{shown(args.folder)} is where the model lies: name another folder")
+    if target.is_dir() and any(target.iterdir()) and not args.force:
+        raise ContraltoError(f"{shown(args.folder)} is not empty: --force writes into it")
+    console.kept = f"{args.folder} may be incomplete"
+    with console.progress("converting", 3) as advance:
+        clip.save(target, layout=args.to)
+        advance()
+        written = load(target)
+        if args.to == "native":
+            golden.write(written, target)
+        advance()
+        _compare(clip, written)
+        advance()
+    size = sum(path.stat().st_size for path in target.iterdir() if path.is_file())
+    if console.json:
+        console.record({"out": args.folder, "layout": args.to, "tensors": len(written.checkpoint), "bytes": size})
+    else:
+        tensors = f"{len(written.checkpoint)} tensors, {size / 1e6:,.1f} MB, read back equal bit for bit"
+        console.line(f"{shown(args.folder)}: {written.contract.name} in the {args.to} layout, {tensors}")
+    return OK
+
+
+def _compare(source: Clip, written: Clip) -> None:
+    """Raises ContraltoError unless every tensor has arrived as it was."""
+    for name in source.checkpoint:
+        before, after = source.checkpoint.stored(name), written.checkpoint.stored(name)
+        if before.dtype != after.dtype or before.array.tobytes() != after.array.tobytes():
+            raise ContraltoError(f"tensor {name!r} was not written as it is: the copy must not be used")

@@ -1,0 +1,152 @@
+"""What proves that a loaded model is what it says it is: one check after the other, each with what it found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from contralto.encoder import golden
+from contralto.encoder.clip import Clip
+from contralto.encoder.rows import unit
+from contralto.errors import ContraltoError, MissingExtraError
+from contralto.weights.checkpoint import digest
+
+ENGINES_BOUND = 1e-4  # between unit rows of two engines in float32, which add up in another order
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its name, whether all is well, and what was found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def examine(clip: Clip) -> Iterator[Check]:
+    """Runs all checks on a loaded model, from cheap to dear; none stops the others. Reads all of the weights."""
+    for name, check in CHECKS.items():
+        try:
+            yield Check(name, True, check(clip))
+        except ContraltoError as error:
+            yield Check(name, False, str(error))
+
+
+def _files(clip: Clip) -> str:
+    """The files are those whose sha256 the contract states."""
+    weights, files = clip.contract.weights, clip.checkpoint.files
+    found = digest(files)
+    stated = weights.sha256 if weights else None
+    if stated != found:
+        raise ContraltoError(f"{files[0]} has sha256 {found}, the contract states {stated}")
+    names = files[0].name if len(files) == 1 else f"{len(files)} files"
+    return f"{names}, {sum(path.stat().st_size for path in files) / 1e6:,.1f} MB, sha256 {found[:16]}…"
+
+
+def _tensors(clip: Clip) -> str:
+    """Loading has accounted for every name and shape; here is what they are stored as."""
+    stored = [clip.checkpoint.stored(name).dtype for name in clip.checkpoint]
+    kinds = ", ".join(f"{stored.count(kind)} in {kind}" for kind in sorted(set(stored), key=stored.count, reverse=True))
+    return f"{len(stored)} tensors, none missing, extra or misshapen: {kinds}"
+
+
+def _finite(clip: Clip) -> str:
+    largest, where = 0.0, ""
+    for name in clip.checkpoint:
+        values = clip.checkpoint.array(name)
+        if not np.isfinite(values).all():
+            raise ContraltoError(f"tensor {name!r} holds numbers that are not finite")
+        if (most := float(np.abs(values).max(initial=0))) > largest:
+            largest, where = most, name
+    return f"every number is finite; the largest is {largest:.3g}, in {where}"
+
+
+def _implied(clip: Clip) -> str:
+    """What was not read from the file stands in the provenance."""
+    return clip.contract.provenance.converted_from or "the contract states everything"
+
+
+def _scale(clip: Clip) -> str:
+    """The scale and bias of the contract are those of the weights."""
+    score, checkpoint = clip.contract.score, clip.checkpoint
+    pairs = [("scale", math.exp(float(checkpoint.array("logit_scale"))), score.scale)]
+    if "logit_bias" in checkpoint:
+        pairs.append(("bias", float(checkpoint.array("logit_bias")), score.bias or 0.0))
+    for what, found, stated in pairs:
+        if not math.isclose(found, stated, rel_tol=1e-4):
+            raise ContraltoError(f"the weights' {what} is {found:g}, the contract states {stated:g}")
+    bias = "" if score.bias is None else f", bias {score.bias:g}"
+    return f"{score.rule}, scale {score.scale:g}{bias}, as in the weights"
+
+
+def _tokenizer(clip: Clip) -> str:
+    """The ids fit the text tower, and the end token stands where the tower looks for it."""
+    spec = clip.contract.text
+    ids = clip.tokenize(golden.TEXTS, truncate=True)
+    if ids.shape[1] != spec.context or ids.min() < 0 or ids.max() >= spec.tower.vocabulary:
+        raise ContraltoError(f"ids up to {ids.max()} in rows of {ids.shape[1]} do not fit the text tower")
+    if spec.pool == "eot":
+        ends = {int(row[row.argmax()]) for row in ids}
+        if len(ends) > 1:
+            raise ContraltoError(f"the largest id differs from text to text ({sorted(ends)}): it is no end token")
+    return (
+        f"{spec.tokenizer.kind}, {spec.context} tokens, padded with {spec.pad}, pooled by {spec.pool}: fits the tower"
+    )
+
+
+def _pictures(clip: Clip) -> str:
+    return _spread(clip.encode_image(golden.pictures()), "pictures")
+
+
+def _texts(clip: Clip) -> str:
+    return _spread(clip.encode_text(["a photo of a cat", "two red circles"]), "texts")
+
+
+def _spread(rows: np.ndarray, what: str) -> str:
+    """Rows must be finite, of unit length, and not all the same."""
+    lengths = np.linalg.norm(rows, axis=1)
+    if not np.isfinite(rows).all() or np.abs(lengths - 1).max() > 1e-5:
+        raise ContraltoError(f"rows of {what} are not finite or not of unit length")
+    cosines = (rows @ rows.T)[~np.eye(len(rows), dtype=bool)]
+    if cosines.min() > 0.99999:
+        raise ContraltoError(f"different {what} have the same row: the weights or the preparation are wrong")
+    return f"unit rows; cosines between different {what} {cosines.min():.2f} to {cosines.max():.2f}"
+
+
+def _golden(clip: Clip) -> str:
+    found = golden.check(clip, clip.checkpoint.folder)
+    return found or "no golden embeddings beside the weights: contralto convert stores them"
+
+
+def _engines(clip: Clip) -> str:
+    """The readable PyTorch model gives the same rows, if it is installed."""
+    from contralto.engine import start
+
+    try:
+        reference = start(clip.checkpoint, engine="eager")
+    except MissingExtraError:
+        return "PyTorch is not installed: not compared with the reference"
+    pixels, ids = clip.preprocess(golden.pictures()), clip.tokenize(golden.TEXTS, truncate=True)
+    here = start(clip.checkpoint, engine=clip.engine)
+    pairs = [(here.image(pixels), reference.image(pixels)), (here.text(ids), reference.text(ids))]
+    apart = max(float(np.abs(unit(ours) - unit(theirs)).max()) for ours, theirs in pairs)
+    if not apart <= ENGINES_BOUND:
+        raise ContraltoError(f"{clip.engine} is {apart:.1e} off the PyTorch reference (bound {ENGINES_BOUND:.0e})")
+    return f"{clip.engine} in fp32 within {apart:.1e} of the PyTorch reference"
+
+
+CHECKS: dict[str, Callable[[Clip], str]] = {
+    "files": _files,
+    "tensors": _tensors,
+    "finite": _finite,
+    "implied": _implied,
+    "scale": _scale,
+    "tokenizer": _tokenizer,
+    "pictures": _pictures,
+    "texts": _texts,
+    "self-test": _golden,
+    "engines": _engines,
+}

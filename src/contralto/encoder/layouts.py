@@ -1,0 +1,44 @@
+"""A model written to a folder, in a layout that ours or other code loads; weights bit for bit as they are stored."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from contralto.contract import FILE_NAME
+from contralto.engine.graph.files import write_graphs
+from contralto.errors import ContraltoError, WeightsError
+from contralto.files import copy_files, written_whole
+from contralto.weights import native
+from contralto.weights.checkpoint import Checkpoint
+
+WRITERS = {"open_clip": "contralto.weights.open_clip", "transformers": "contralto.weights.transformers"}
+
+
+def save(checkpoint: Checkpoint, folder: Path, layout: str) -> None:
+    """layout: native, open_clip or transformers. Raises WeightsError, ContraltoError for another layout."""
+    if layout == "native":
+        _save_native(checkpoint, folder)
+    elif layout in WRITERS:
+        import_module(WRITERS[layout]).write(folder, checkpoint)
+    else:
+        raise ContraltoError(f"layout must be one of native, {', '.join(WRITERS)}, got {layout!r}")
+
+
+def _save_native(checkpoint: Checkpoint, folder: Path) -> None:
+    """A native weight file is copied as it is, with the contract last; another's tensors are written anew."""
+    contract = checkpoint.contract
+    vocabulary = contract.text.tokenizer.file
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        copy_files([checkpoint.folder / vocabulary] if vocabulary else [], folder)
+        if checkpoint.native is not None:
+            copy_files(checkpoint.files, folder)
+            with written_whole(folder / FILE_NAME) as file:
+                file.write(contract.to_json().encode())
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
+    if checkpoint.native is None:
+        assert contract.weights is not None, "what was read from files has its weights stated"
+        native.write_stored(folder, contract, checkpoint.tensors, contract.weights.dtype)
+    write_graphs(folder)

@@ -1,0 +1,218 @@
+"""FastViT (Vasu et al. 2023) as MobileCLIP (Vasu et al. 2024; Faghri et al. 2025) has it, every branch as trained.
+
+FastViT trains parallel convolutions where one could stand, and may be folded into that one afterwards. The published
+files hold the branches, and so does this model: folding makes numbers that no file has.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from contralto import architecture
+from contralto.model.blocks import ACTIVATIONS, BatchNorm, LayerNorm, attend, head
+from contralto.model.efficientnet import SqueezeExcite
+
+
+class FastViT(nn.Module):
+    """Stem, stages, a last 3 x 3 convolution of each channel to two, squeeze-and-excite, mean over the cells, head."""
+
+    def __init__(self, spec: architecture.FastViT, embedding: int) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[spec.activation]
+        first, last, eps = spec.stages[0].width, spec.stages[-1].width, spec.norm_eps
+        kernels = (3, 1) if spec.stem_points else (3,)
+        self.stem = nn.ModuleList(
+            [
+                Branches(3, first, kernels, stride=2, eps=eps),
+                Branches(first, first, kernels, stride=2, groups=first, eps=eps),
+                Branches(first, first, (1,), identity=True, eps=eps),
+            ]
+        )
+        self.stages = nn.ModuleList()
+        for index, stage in enumerate(spec.stages):
+            self.stages.append(Stage(spec, stage, spec.stages[index - 1].width if index else None))
+        self.top = Branches(last, spec.features, (3, 1), groups=last, eps=eps)
+        self.squeeze = SqueezeExcite(spec.features, spec.features // 16, "relu")
+        self.head = head(spec.head, spec.features, embedding)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w), normalised -> embeddings (N, E)."""
+        x: Tensor = self.head(self.features(pixels))
+        return x
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> the mean over the cells of the last feature map (N, features)."""
+        x = pixels
+        for branches in self.stem:
+            x = self.activation(branches(x))  # in the end (N, first, h / 4, w / 4)
+        for stage in self.stages:
+            x = stage(x)
+        x = self.activation(self.squeeze(self.top(x)))
+        return x.mean(dim=(2, 3))
+
+
+class Stage(nn.Module):
+    """Half the sides (unless it is the first stage), positions where there are any, blocks."""
+
+    def __init__(self, spec: architecture.FastViT, stage: architecture.FastStage, before: int | None) -> None:
+        super().__init__()
+        width = stage.width
+        self.halve = Halve(spec, before, width, stage.squeeze) if before is not None else None
+        self.positions = nn.Conv2d(width, width, 7, padding=3, groups=width) if stage.positions else None
+        kind: type[Block] = AttentionBlock if stage.mixer == "attention" else ConvolutionBlock
+        self.blocks = nn.ModuleList(kind(spec, width) for _ in range(stage.layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, before, h, w) -> (N, width, h / 2, w / 2), rounded up; the first stage leaves the shape."""
+        if self.halve is not None:
+            x = self.halve(x)
+        if self.positions is not None:
+            x = x + self.positions(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class Halve(nn.Module):
+    """Large and small kernels over each channel at a stride of 2, weighed channels, 1 x 1."""
+
+    def __init__(self, spec: architecture.FastViT, before: int, width: int, squeeze: bool) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[spec.activation]
+        self.wide = Branches(before, width, (7, 3), stride=2, groups=before, eps=spec.norm_eps)
+        self.squeeze = SqueezeExcite(width, width // 4, "relu") if squeeze else None
+        self.point = Branches(width, width, (1,), identity=True, eps=spec.norm_eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, before, h, w) -> (N, width, h / 2, w / 2), rounded up."""
+        x = self.wide(x)
+        if self.squeeze is not None:
+            x = self.squeeze(x)
+        x = self.activation(x)
+        x = self.activation(self.point(x))
+        return x
+
+
+class Block(nn.Module):
+    """x += scale1 mixed(x); x += scale2 mlp(x). `mixed` is the children's: what exchanges between the cells."""
+
+    def __init__(self, spec: architecture.FastViT, width: int) -> None:
+        super().__init__()
+        self.scale1 = nn.Parameter(torch.ones(width, 1, 1))
+        self.mlp = ConvolutionMLP(spec, width)
+        self.scale2 = nn.Parameter(torch.ones(width, 1, 1))
+
+    def mixed(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, W, h, w) -> (N, W, h, w)."""
+        x = x + self.scale1 * self.mixed(x)
+        x = x + self.scale2 * self.mlp(x)
+        return x
+
+
+class ConvolutionBlock(Block):
+    """The paper's RepMixer: mixer(x) - norm(x)."""
+
+    def __init__(self, spec: architecture.FastViT, width: int) -> None:
+        super().__init__(spec, width)
+        self.norm = BatchNorm(width, spec.norm_eps)
+        self.mixer = Branches(width, width, (3, 1), groups=width, identity=True, eps=spec.norm_eps)
+
+    def mixed(self, x: Tensor) -> Tensor:
+        """(N, W, h, w) -> (N, W, h, w)."""
+        x = self.mixer(x) - self.norm(x)
+        return x
+
+
+class AttentionBlock(Block):
+    """attention(norm(x)) over all cells, with a norm over the batch or over each cell's channels."""
+
+    def __init__(self, spec: architecture.FastViT, width: int) -> None:
+        super().__init__(spec, width)
+        self.norm = (LayerNorm if spec.norm == "layer" else BatchNorm)(width, spec.norm_eps)
+        self.attention = Attention(width, width // spec.head_width)
+
+    def mixed(self, x: Tensor) -> Tensor:
+        """(N, W, h, w) -> (N, W, h, w)."""
+        rows = self.norm(_cells(x)) if isinstance(self.norm, LayerNorm) else _cells(self.norm(x))  # (N, h w, W)
+        x = self.attention(rows).transpose(1, 2).unflatten(2, x.shape[2:])
+        return x
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention in which only the last map has a bias."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(width, width, bias=False)
+        self.k = nn.Linear(width, width, bias=False)
+        self.v = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, W) -> (N, L, W)."""
+        x = self.out(attend(self.q(x), self.k(x), self.v(x), self.heads))
+        return x
+
+
+class ConvolutionMLP(nn.Module):
+    """down(activation(up(norm(conv(x))))): a 7 x 7 convolution of each channel, then two maps cell by cell."""
+
+    def __init__(self, spec: architecture.FastViT, width: int) -> None:
+        super().__init__()
+        self.depthwise = Convolution(width, width, 7, groups=width, eps=spec.norm_eps)
+        self.up = nn.Conv2d(width, width * spec.mlp, 1)
+        self.activation = ACTIVATIONS[spec.activation]
+        self.down = nn.Conv2d(width * spec.mlp, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, W, h, w) -> (N, W, h, w)."""
+        x = self.down(self.activation(self.up(self.depthwise(x))))
+        return x
+
+
+class Branches(nn.Module):
+    """The sum of normalised convolutions of several kernels and, with `identity`, of the normalised input."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernels: tuple[int, ...],
+        stride: int = 1,
+        groups: int = 1,
+        identity: bool = False,
+        *,
+        eps: float,
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(Convolution(inputs, outputs, k, stride, groups, eps=eps) for k in kernels)
+        self.norm = BatchNorm(inputs, eps) if identity else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, h, w) -> (N, outputs, h / stride, w / stride), rounded up."""
+        total: Tensor = sum(branch(x) for branch in self.branches)
+        return total if self.norm is None else total + self.norm(x)
+
+
+class Convolution(nn.Module):
+    """A convolution without bias, as many zeros on both sides, then batch normalisation."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, *, eps: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.norm = BatchNorm(outputs, eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, h, w) -> (N, outputs, h / stride, w / stride), rounded up."""
+        x = self.norm(self.conv(x))
+        return x
+
+
+def _cells(x: Tensor) -> Tensor:
+    """(N, W, h, w) -> (N, h w, W)."""
+    return x.flatten(2).transpose(1, 2)

@@ -1,0 +1,98 @@
+"""A contract to open_clip_config.json. Fields that decide a number are written always, defaults or not."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from contralto.architecture import CausalText, LinearHead, ResNet, ViT
+from contralto.architecture.towers import Activation
+from contralto.contract import Contract, Text
+from contralto.errors import ContractError
+from contralto.weights.open_clip.config import CLEAN, EPS, POOL
+from contralto.weights.open_clip.trunks import trunk_of
+
+
+def config(contract: Contract) -> dict[str, Any]:
+    """The JSON of open_clip_config.json. What it has no field for shows when it is read back. Raises ContractError."""
+    image, text, stated = contract.image, contract.text, contract.provenance
+    if not isinstance(text.tower, CausalText):
+        raise ContractError(f"{contract.name}: open_clip has no fields for its text tower ({text.tower.kind})")
+    vision = _vision_cfg(contract)
+    model: dict[str, Any] = {"embed_dim": contract.embedding, "quick_gelu": text.tower.activation == "quickgelu"}
+    if "timm_model_name" in vision:
+        model["custom_text"] = True
+    if contract.score.rule == "sigmoid":
+        model["init_logit_bias"] = contract.score.bias
+    ours = {"name": contract.name, "licence": contract.licence, "alpha": image.alpha,
+            "source": stated.source, "trained_on": stated.trained_on}  # fmt: skip
+    return {
+        "model_cfg": model | {"vision_cfg": vision, "text_cfg": _text_cfg(contract.name, text, text.tower)},
+        "preprocess_cfg": {
+            "size": list(image.size),
+            "mode": "RGB",
+            "mean": list(image.mean),
+            "std": list(image.std),
+            "interpolation": image.interpolation,
+            "resize_mode": image.resize,
+        },
+        "contralto": {name: value for name, value in ours.items() if value is not None},
+    }
+
+
+def _vision_cfg(contract: Contract) -> dict[str, Any]:
+    tower, (height, width) = contract.image.tower, contract.image.size
+    size: dict[str, Any] = {"image_size": height if height == width else [height, width]}
+    if isinstance(tower, ResNet):
+        head = 32 * tower.width // tower.heads
+        return size | {"layers": list(tower.layers), "width": tower.width, "head_width": head, "patch_size": None}
+    own = isinstance(tower, ViT) and tower.class_token and tower.pool != "attention" and not tower.patch_bias
+    if not (isinstance(tower, ViT) and own and tower.head == LinearHead()):
+        named = trunk_of(tower, contract.image.size)
+        if named is None:
+            raise ContractError(f"{contract.name}: open_clip has no fields for its picture tower ({tower.kind})")
+        return size | named | {"timm_model_pretrained": False}
+    found = size | {"layers": tower.layers, "width": tower.width, "head_width": tower.width // tower.heads,
+                    "mlp_ratio": _ratio(tower.width, tower.mlp), "patch_size": tower.patch}  # fmt: skip
+    if tower.pool == "mean":
+        found |= {"pool_type": "avg", "final_ln_after_pool": True}
+    if not tower.norm_pre:
+        found["no_ln_pre"] = True
+    return found | _extras(tower.activation, tower.norm_eps)
+
+
+def _text_cfg(name: str, text: Text, tower: CausalText) -> dict[str, Any]:
+    cleans = {ours: theirs for theirs, ours in CLEAN.items()}
+    if text.clean not in cleans:
+        raise ContractError(f"{name}: open_clip has no name for the cleaning of texts {text.clean!r}")
+    found: dict[str, Any] = {
+        "context_length": text.context,
+        "vocab_size": tower.vocabulary,
+        "width": tower.width,
+        "heads": tower.heads,
+        "layers": tower.layers,
+        "mlp_ratio": _ratio(tower.width, tower.mlp),
+        "pool_type": {ours: theirs for theirs, ours in POOL.items()}.get(text.pool),
+        "no_causal_mask": tower.mask == "none",
+        "tokenizer_kwargs": {"clean": cleans[text.clean]},
+    }
+    if text.tokenizer.file is not None:
+        found["hf_tokenizer_name"] = name
+        if text.frame == "start":
+            found["tokenizer_kwargs"]["strip_sep_token"] = True
+    if isinstance(tower.head, LinearHead):
+        found["proj_bias"] = tower.head.bias
+    else:
+        found["proj_type"] = "none"
+    return found | _extras(tower.activation, tower.norm_eps)
+
+
+def _extras(activation: Activation, eps: float) -> dict[str, Any]:
+    found: dict[str, Any] = {"act_kwargs": {"approximate": "tanh"}} if activation == "gelu_tanh" else {}
+    return found | ({} if eps == EPS else {"norm_kwargs": {"eps": eps}})
+
+
+def _ratio(width: int, mlp: int) -> float:
+    """A number of which int(width * number) is mlp."""
+    ratio = mlp / width
+    return ratio if int(width * ratio) == mlp else math.nextafter(ratio, math.inf)

@@ -1,0 +1,53 @@
+"""An object of a foreign configuration, read strictly: a field that nobody has understood is an error that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from contralto.errors import ContractError, one_line
+
+_REQUIRED = object()
+
+
+class Section:
+    """Fields are taken one by one; `close` judges the rest. null is as good as absent."""
+
+    def __init__(self, values: Any, where: str) -> None:
+        """where: file and object, for errors. Raises ContractError if `values` is no object."""
+        if not isinstance(values, Mapping):
+            raise ContractError(f"{where} must be an object, got {_shown(values)}")
+        self.where = where
+        self.values = values
+        self._taken: set[str] = set()
+
+    def take(self, name: str, kind: type | tuple[type, ...], default: Any = _REQUIRED) -> Any:
+        """The field's value, of that kind (int is good for float, never bool for either), or the default."""
+        self._taken.add(name)
+        value = self.values.get(name)
+        if value is None:
+            if default is _REQUIRED:
+                raise ContractError(f"{self.where}: missing field {name!r}")
+            return default
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        allowed = (*kinds, int) if float in kinds else kinds
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
+            names = " or ".join(one.__name__ for one in kinds)
+            raise ContractError(f"{self.where}.{name} must be of type {names}, got {_shown(value)}")
+        return value
+
+    def refuse(self, name: str, why: str) -> ContractError:
+        """The error for a field whose value is understood but not supported."""
+        return ContractError(f"{self.where}.{name} = {_shown(self.values.get(name))}: {why}")
+
+    def close(self, fixed: Mapping[str, Any], harmless: Collection[str]) -> None:
+        """Raises ContractError if a field that was not taken is neither `harmless` nor at its value in `fixed`."""
+        for name in sorted(self.values.keys() - self._taken - set(harmless)):
+            if name not in fixed:
+                raise ContractError(f"{self.where}: unknown field {one_line(name, 60)!r}")
+            if self.values[name] not in (None, fixed[name]):
+                raise self.refuse(name, "a model with it is not one that Contralto builds")
+
+
+def _shown(value: object) -> str:
+    return one_line(repr(value), 60)

@@ -1,0 +1,119 @@
+"""The tokenizer that lies in a foreign model's folder, read from its own files: kind, framing and padding.
+
+`tokenizer.json` states how a text is framed; `tokenizer_config.json` (before it, `special_tokens_map.json`) the
+padding token. A `vocab.txt` is BERT's WordPiece.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from contralto.contract import Text, Tokenizer
+from contralto.errors import ContractError
+from contralto.files import copy_files
+
+Frame = Literal["both", "start", "end"]
+FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+
+
+class Found(NamedTuple):
+    """What a contract states of a tokenizer."""
+
+    tokenizer: Tokenizer
+    frame: Frame
+    pad: int
+
+
+def find(folder: Path, where: str) -> Found:
+    """The tokenizer in the folder. where: what asks for it, in errors. Raises ContractError."""
+    if (folder / "vocab.txt").is_file():
+        return _wordpiece(folder)
+    if (folder / "tokenizer.json").is_file():
+        return _tokenizers(folder)
+    raise ContractError(f"{where} names a tokenizer, but neither vocab.txt nor tokenizer.json lies in {folder}")
+
+
+def copy(text: Text, source: Path, target: Path) -> None:
+    """Copies a tokenizer's file and what other code reads beside it. Raises OSError, ContractError."""
+    if not (source / str(text.tokenizer.file)).is_file():
+        raise ContractError(f"{source / str(text.tokenizer.file)} is missing: the tokenizer's file is needed")
+    names = {text.tokenizer.file, *FILES}
+    copy_files((source / name for name in sorted(filter(None, names)) if (source / name).is_file()), target)
+
+
+def _wordpiece(folder: Path) -> Found:
+    """BERT's, which lower-cases: [CLS] and [SEP] around a text."""
+    path = folder / "vocab.txt"
+    if not _json(folder / "tokenizer_config.json").get("do_lower_case", True):
+        raise ContractError(f"{folder / 'tokenizer_config.json'}: do_lower_case false is not supported")
+    words = _bytes(path).decode("utf-8", "replace").splitlines()
+    if "[PAD]" not in words:
+        raise ContractError(f"{path} has no [PAD]")
+    return Found(Tokenizer("wordpiece", _sha256(path), path.name), "both", words.index("[PAD]"))
+
+
+def _tokenizers(folder: Path) -> Found:
+    path = folder / "tokenizer.json"
+    stated = _json(path)
+    frame = _frame(stated.get("post_processor"))
+    if frame is None:
+        raise ContractError(f"{path}: its post_processor puts no start or end token around a text, or not only these")
+    token = _pad_token(folder)
+    ids = {added.get("content"): added.get("id") for added in stated.get("added_tokens", ())}
+    pad = ids.get(token)
+    if not isinstance(pad, int):
+        raise ContractError(f"{folder}: neither tokenizer_config.json nor special_tokens_map.json states a pad_token")
+    return Found(Tokenizer("tokenizers", _sha256(path), path.name), frame, pad)
+
+
+def _frame(processor: Any) -> Frame | None:
+    """Which special tokens a post-processor puts around one text; None if that has no name."""
+    if not isinstance(processor, dict):
+        return None
+    if processor.get("type") == "Sequence":
+        frames = [frame for one in processor.get("processors", ()) if (frame := _frame(one))]
+        return frames[0] if len(frames) == 1 else None
+    if processor.get("type") in ("BertProcessing", "RobertaProcessing"):
+        return "both"
+    if processor.get("type") != "TemplateProcessing":
+        return None
+    order = "".join("t" if "Sequence" in piece else "s" for piece in processor.get("single", ()))
+    frames_by_order: dict[str, Frame] = {"sts": "both", "st": "start", "ts": "end"}
+    return frames_by_order.get(order)
+
+
+def _pad_token(folder: Path) -> str | None:
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        token = _json(folder / name).get("pad_token")
+        if isinstance(token, dict):
+            token = token.get("content")
+        if isinstance(token, str):
+            return token
+    return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The object in a file; an absent file is an empty one."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"{path} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ContractError(f"{path} is not a JSON object")
+    return value
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ContractError(f"{path}: {error.strerror or error}") from error
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(_bytes(path)).hexdigest()

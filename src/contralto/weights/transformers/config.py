@@ -1,0 +1,222 @@
+"""config.json to towers. A field that is absent has the default that transformers 5.23 gives it.
+
+A field that transformers does not know has no effect on its numbers, so it is passed over here too; those that it knows
+and that no tower here has must be at the value that is built.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from contralto.architecture import Bert, CausalText, EfficientNet, ImageTower, LinearHead, NoHead, Stage, TextTower, ViT
+from contralto.architecture.towers import Activation
+from contralto.errors import ContractError
+from contralto.weights.layouts.transformers import Family
+from contralto.weights.section import Section
+
+ACTIVATIONS: dict[str, Activation] = {
+    "quick_gelu": "quickgelu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh",
+    "relu": "relu", "silu": "silu", "swish": "silu",
+}  # fmt: skip
+
+STEM = 32  # channels after EfficientNet's first convolution, before they are multiplied
+
+# What else calls itself a relative of CLIP, and why it is not read.
+REFUSED = {
+    "siglip2": "it is SigLIP 2 with flexible resolution (NaFlex), which is not built here",
+    "clip_text_model": "it is a text tower alone",
+    "clip_vision_model": "it is a picture tower alone",
+    "siglip_text_model": "it is a text tower alone",
+    "siglip_vision_model": "it is a picture tower alone",
+    "chinese_clip": "Chinese-CLIP is not built here",
+    "altclip": "AltCLIP is not built here",
+    "xclip": "X-CLIP is not built here",
+}
+
+
+@dataclass(frozen=True)
+class Towers:
+    """What config.json states. side: of the pictures, where the towers depend on it."""
+
+    family: Family
+    image: ImageTower
+    text: TextTower
+    embedding: int
+    context: int
+    side: int | None
+
+
+def towers(config: Mapping[str, Any], where: str) -> Towers:
+    """Raises ContractError, which names the field."""
+    kind = config.get("model_type")
+    if kind not in ("clip", "siglip", "align"):
+        why = REFUSED.get(str(kind), "read are clip, siglip and align")
+        raise ContractError(f"{where}: model_type is {kind!r}: {why}")
+    model = Section(config, where)
+    image, text = _part(config, "vision", where), _part(config, "text", where)
+    if kind == "clip":
+        return _clip(model, image, text)
+    return _siglip(image, text) if kind == "siglip" else _align(model, image, text)
+
+
+def _part(config: Mapping[str, Any], name: str, where: str) -> Section:
+    """text_config or vision_config; old files have a second one beside it, whose fields go first."""
+    values: dict[str, Any] = {}
+    for key in (f"{name}_config", f"{name}_config_dict"):
+        given = config.get(key) or {}
+        if not isinstance(given, Mapping):
+            raise ContractError(f"{where}.{key} must be an object")
+        values |= {field: value for field, value in given.items() if value is not None}
+    return Section(values, f"{where}: {name}_config")
+
+
+def _clip(model: Section, image: Section, text: Section) -> Towers:
+    vocabulary = text.take("vocab_size", int, 49408)
+    end = text.take("eos_token_id", (int, list), 49407)
+    # With 2, which old files state by mistake, and in any text of CLIP's tokenizer the largest id ends the text.
+    if end != 2 and (not isinstance(end, int) or end < vocabulary - 1):
+        raise text.refuse("eos_token_id", "the end of a text is looked for at the largest id")
+    return Towers(
+        "clip",
+        _vit(image, 3072, "quick_gelu", 1e-5, patch=32, pool="class"),
+        _causal(text, vocabulary, "quick_gelu", 1e-5, is_causal=True),
+        model.take("projection_dim", int, 512),
+        text.take("max_position_embeddings", int, 77),
+        image.take("image_size", int, 224),
+    )
+
+
+def _siglip(image: Section, text: Section) -> Towers:
+    if not image.take("vision_use_head", bool, True):
+        raise image.refuse("vision_use_head", "without it there are no embeddings")
+    width = image.take("hidden_size", int, 768)
+    if text.take("projection_size", int, text.take("hidden_size", int, 768)) != width:
+        raise text.refuse("projection_size", f"pictures have {width}")
+    return Towers(
+        "siglip",
+        _vit(image, 3072, "gelu_pytorch_tanh", 1e-6, patch=16, pool="attention"),
+        _causal(text, text.take("vocab_size", int, 32000), "gelu_pytorch_tanh", 1e-6, is_causal=False),
+        width,
+        text.take("max_position_embeddings", int, 64),
+        image.take("image_size", int, 224),
+    )
+
+
+def _vit(image: Section, mlp: int, activation: str, eps: float, patch: int, pool: str) -> ViT:
+    if image.take("num_channels", int, 3) != 3:
+        raise image.refuse("num_channels", "pictures have 3")
+    is_clip = pool == "class"
+    return ViT(
+        width=image.take("hidden_size", int, 768),
+        layers=image.take("num_hidden_layers", int, 12),
+        heads=image.take("num_attention_heads", int, 12),
+        patch=image.take("patch_size", int, patch),
+        mlp=image.take("intermediate_size", int, mlp),
+        activation=_activation(image, activation),
+        pool="class" if is_clip else "attention",
+        class_token=is_clip,
+        patch_bias=not is_clip,
+        norm_pre=is_clip,
+        norm_eps=float(image.take("layer_norm_eps", float, eps)),
+        head=LinearHead() if is_clip else NoHead(),
+    )
+
+
+def _causal(text: Section, vocabulary: int, activation: str, eps: float, is_causal: bool) -> CausalText:
+    return CausalText(
+        vocabulary=vocabulary,
+        width=text.take("hidden_size", int, 512 if is_causal else 768),
+        layers=text.take("num_hidden_layers", int, 12),
+        heads=text.take("num_attention_heads", int, 8 if is_causal else 12),
+        mlp=text.take("intermediate_size", int, 2048 if is_causal else 3072),
+        activation=_activation(text, activation),
+        mask="causal" if is_causal else "none",
+        norm_eps=float(text.take("layer_norm_eps", float, eps)),
+        head=LinearHead(bias=not is_causal),
+    )
+
+
+def _align(model: Section, image: Section, text: Section) -> Towers:
+    embedding = image.take("hidden_dim", int, 2560)
+    if model.take("projection_dim", int, 640) != embedding:
+        raise model.refuse("projection_dim", f"pictures have {embedding} (vision_config.hidden_dim)")
+    bert = Bert(
+        vocabulary=text.take("vocab_size", int, 30522),
+        width=text.take("hidden_size", int, 768),
+        layers=text.take("num_hidden_layers", int, 12),
+        heads=text.take("num_attention_heads", int, 12),
+        mlp=text.take("intermediate_size", int, 3072),
+        activation=_activation(text, "gelu"),
+        types=text.take("type_vocab_size", int, 2),
+        positions=text.take("max_position_embeddings", int, 512),
+        norm_eps=float(text.take("layer_norm_eps", float, 1e-12)),
+        head=LinearHead(bias=True),
+    )
+    return Towers("align", _efficientnet(image), bert, embedding, min(64, bert.positions), None)
+
+
+def _efficientnet(image: Section) -> EfficientNet:
+    for name, wanted in (("num_channels", 3), ("depthwise_padding", []), ("pooling_type", "mean")):
+        if image.take(name, type(wanted), wanted) != wanted:
+            raise image.refuse(name, f"what is built has {wanted!r}")
+    wide, deep = image.take("width_coefficient", float, 2.0), image.take("depth_coefficient", float, 3.1)
+    divisor = image.take("depth_divisor", int, 8)
+    columns = {
+        "in_channels": [32, 16, 24, 40, 80, 112, 192],
+        "out_channels": [16, 24, 40, 80, 112, 192, 320],
+        "kernel_sizes": [3, 3, 5, 3, 5, 5, 3],
+        "strides": [1, 2, 2, 2, 1, 2, 1],
+        "num_block_repeats": [1, 2, 2, 3, 3, 4, 1],
+        "expand_ratios": [1, 6, 6, 6, 6, 6, 6],
+    }
+    stated = {name: _integers(image, name, default) for name, default in columns.items()}
+    if len({len(column) for column in stated.values()}) != 1 or divisor < 1:
+        raise image.refuse("in_channels", f"the stages must have as many of each of {', '.join(columns)}")
+    rows = list(zip(*stated.values(), strict=True))
+    ratio = image.take("squeeze_expansion_ratio", float, 0.25)
+    if ratio <= 0 or not math.isclose(1 / ratio, round(1 / ratio)):
+        raise image.refuse("squeeze_expansion_ratio", "it must be one over a whole number")
+    for (_, channels, *_), (following, *_) in itertools.pairwise(rows):
+        if _rounded(channels * wide, divisor) != _rounded(following * wide, divisor):
+            raise image.refuse("in_channels", "a stage must take what the one before it gives")
+    if _rounded(rows[0][0] * wide, divisor) != _rounded(STEM * wide, divisor):
+        raise image.refuse(
+            "in_channels", f"the first stage must take what the stem gives, {STEM} times width_coefficient"
+        )
+    return EfficientNet(
+        stem=_rounded(STEM * wide, divisor),
+        stages=tuple(
+            Stage(expand, kernel, stride, _rounded(out * wide, divisor), math.ceil(deep * repeats))
+            for _, out, kernel, stride, repeats, expand in rows
+        ),
+        top=0,
+        activation=_activation(image, "swish"),
+        squeeze=round(1 / ratio),
+        padding="even",
+        norm_eps=float(image.take("batch_norm_eps", float, 1e-3)),
+        head=NoHead(),
+    )
+
+
+def _rounded(channels: float, divisor: int) -> int:
+    """To a multiple of the divisor, but not below nine tenths (Tan and Le's code)."""
+    near = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return near + divisor if near < 0.9 * channels else near
+
+
+def _integers(section: Section, name: str, default: list[int]) -> list[int]:
+    values = section.take(name, list, default)
+    if not values or not all(type(value) is int and 0 < value <= 2**20 for value in values):
+        raise section.refuse(name, "a list of positive whole numbers is needed")
+    return cast(list[int], values)
+
+
+def _activation(section: Section, default: str) -> Activation:
+    name = section.take("hidden_act", str, default)
+    if name not in ACTIVATIONS:
+        raise section.refuse("hidden_act", f"supported are {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]

@@ -1,0 +1,140 @@
+"""A folder of transformers to a checkpoint, and a checkpoint to such a folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from contralto.contract import Contract, Image, Provenance, Score, preset, presets
+from contralto.errors import ContractError, ContraltoError, WeightsError
+from contralto.files import written_whole
+from contralto.weights import container, fingerprint
+from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.choices import NONE, Choices
+from contralto.weights.layouts import transformers as layout
+from contralto.weights.layouts.parts import exported, imported
+from contralto.weights.names import expected
+from contralto.weights.openai import scale, value
+from contralto.weights.tensorfile import write_tensors
+from contralto.weights.transformers import config, pictures, texts, writing
+
+CONFIG = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+WEIGHTS = (WEIGHTS_NAME, "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+def read(folder: str | Path, choices: Choices = NONE) -> Checkpoint:
+    """A folder with config.json, weights, and the settings of a processor.
+
+    choices: may repeat what the folder states, not contradict it; without a processor's settings the architecture, a
+    preset, states the preparation of pictures. Raises ContraltoError.
+    """
+    folder = Path(folder)
+    path = folder / CONFIG
+    stated = pictures.json_of(path)
+    towers = config.towers(stated, str(path))
+    choices.agree(path, activation=towers.text.activation)
+    file = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if file is None:
+        raise WeightsError(f"{folder} holds no weights: none of {', '.join(WEIGHTS)} is there")
+    source = container.read(file)
+    tensors, ours = dict(source.tensors), stated.get("contralto") or {}
+    text, implied = texts.read(folder, towers, ours.get("text") or {}, str(path))
+    image, also_implied = _image(folder, towers, choices)
+    contract = Contract(
+        name=ours.get("name") or folder.absolute().name,
+        image=image,
+        text=text,
+        embedding=towers.embedding,
+        score=_score(tensors, towers.family, str(file)),
+        weights=fingerprint.weights(file, source.files, tensors.values()),
+        provenance=Provenance(
+            source=ours.get("source"),
+            trained_on=ours.get("trained_on"),
+            converted_from="; ".join(filter(None, (f"transformers, {path.name}", implied, also_implied))),
+        ),
+        licence=ours.get("licence"),
+    )
+    shapes = expected(contract)
+    scale_of: dict[str, Stored] = {}
+    if towers.family == "align":  # its scale is a divisor, not the logarithm of a factor
+        del shapes["logit_scale"]
+        divisor = value(tensors.pop(layout.TEMPERATURE))
+        scale_of["logit_scale"] = Stored("F32", np.array(-math.log(divisor), np.float32))
+    found = imported(tensors, layout.parts(contract), shapes, str(file), ignored=layout.ignored(tensors))
+    return Checkpoint(contract, scale_of | found, source.files)
+
+
+def write(folder: str | Path, checkpoint: Checkpoint) -> None:
+    """Writes config.json, model.safetensors, the processor's settings and the tokenizer's files; weights bit for bit.
+
+    Files are written whole, the configuration last. Raises WeightsError if transformers has no class for the model.
+    """
+    folder, contract = Path(folder), checkpoint.contract
+    stated = writing.config(contract)
+    family = layout.family(contract)
+    rest = {name: stored for name, stored in checkpoint.tensors.items() if family != "align" or name != "logit_scale"}
+    tensors = exported(rest, layout.parts(contract), contract.name)
+    if family == "align":
+        tensors[layout.TEMPERATURE] = Stored("F32", np.array(1 / contract.score.scale, np.float32))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writing.place_tokenizer(checkpoint, folder)
+        with written_whole(folder / pictures.FILES[0]) as file:
+            file.write(_json(writing.processor(contract)))
+        with written_whole(folder / CONFIG) as description, written_whole(folder / WEIGHTS_NAME) as file:
+            write_tensors(file, tensors, {"format": "pt"})
+            description.write(_json(stated))
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def _image(folder: Path, towers: config.Towers, choices: Choices) -> tuple[Image, str]:
+    """The preparation of pictures, from the processor's settings, else from the preset that the user names."""
+    found, implied = pictures.read(folder), ""
+    if found is None:
+        found, implied = _chosen(folder, choices), f"the preparation of pictures as in {choices.architecture}"
+    if towers.side is not None and found.size != (towers.side, towers.side):
+        made = f"{found.size[0]} x {found.size[1]}"
+        told = f"config.json states pictures of {towers.side} x {towers.side}, the processor makes {made}"
+        raise ContractError(f"{folder}: {told}: one of them is wrong")
+    image = Image(
+        towers.image,
+        found.size,
+        found.mean,
+        found.std,
+        resize=cast(Any, found.resize),
+        interpolation=cast(Any, found.interpolation),
+        resized=found.resized,
+    )
+    return image, implied
+
+
+def _chosen(folder: Path, choices: Choices) -> pictures.Pictures:
+    if choices.architecture is None:
+        what = "how pictures are prepared (size, resize, mean, std): it has no preprocessor_config.json"
+        asked = "Give architecture=NAME (--architecture NAME), a preset whose preparation is the model's"
+        raise ContraltoError(f"{folder} leaves open: {what}. {asked}")
+    if choices.architecture not in presets():
+        raise ContraltoError(f"no preset is called {choices.architecture!r}")
+    image = preset(choices.architecture).image
+    return pictures.Pictures(image.size, image.mean, image.std, image.resize, image.interpolation, image.resized)
+
+
+def _score(tensors: dict[str, Stored], family: layout.Family, where: str) -> Score:
+    if family != "align":
+        bias = tensors.get("logit_bias")
+        found = value(bias) if bias is not None and bias.array.size == 1 else None
+        return Score("sigmoid" if family == "siglip" else "softmax", scale(tensors, where), found)
+    temperature = tensors.get(layout.TEMPERATURE)
+    if temperature is None or temperature.array.size != 1 or not 0 < value(temperature) < math.inf:
+        raise WeightsError(f"{where} is no ALIGN: it has no temperature above 0")
+    return Score("softmax", 1 / value(temperature))
+
+
+def _json(stated: dict[str, Any]) -> bytes:
+    return (json.dumps(stated, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,125 @@
+"""The tokenizer that lies in a folder of transformers, as a contract states it.
+
+| family | files | clean | frame | padded with |
+|---|---|---|---|---|
+| CLIP | vocab.json and merges.txt, or tokenizer.json, as CLIP's | clip | both | the pad token: 49407, or 0 ("!") |
+| SigLIP | spiece.model, or tokenizer.json | siglip | end | </s>, 1 |
+| SigLIP 2 | tokenizer.json | lower | end | <pad>, 0 |
+| ALIGN | vocab.txt or tokenizer.json of uncased BERT | none | both | [PAD], 0 |
+
+Sources: transformers 5.23 (SiglipTokenizer, Siglip2Tokenizer, CLIPTokenizer, BertTokenizer).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from contralto.architecture.codec import from_json
+from contralto.contract import Text, Tokenizer
+from contralto.errors import ContractError
+from contralto.text import bpe
+from contralto.weights import tokenizer_files
+from contralto.weights.layouts.transformers import Family
+from contralto.weights.transformers.config import Towers
+from contralto.weights.transformers.pictures import json_of
+
+SENTENCEPIECE = ("spiece.model", "sentencepiece.model", "tokenizer.model")
+CLIP_PAD = "<|endoftext|>"
+
+
+def read(folder: Path, stated: Towers, ours: dict[str, Any], where: str) -> tuple[Text, str]:
+    """The contract's text part, and what of it was implied rather than read, to be said.
+
+    ours: what Contralto itself has written into config.json, if anything; it goes first. Raises ContractError.
+    """
+    pool = {"clip": "eot", "siglip": "last", "align": "first"}[stated.family]
+    if ours:
+        fields = ("tokenizer", "clean", "frame", "pad", "context")
+        if missing := [name for name in fields if name not in ours]:
+            raise ContractError(f"{where}: contralto.text has no {', '.join(missing)}")
+        tokenizer = from_json(Tokenizer, ours["tokenizer"], f"{where}: contralto.text.tokenizer")
+        rest = {name: ours[name] for name in fields[1:]}
+        return Text(stated.text, tokenizer, pool=pool, **rest), ""  # type: ignore[arg-type]
+    found, clean, implied = _found(folder, stated.family, stated.text.vocabulary)
+    text = Text(
+        stated.text,
+        found.tokenizer,
+        stated.context,
+        pad=found.pad,
+        clean=clean,  # type: ignore[arg-type]
+        frame=found.frame,
+        pool=pool,  # type: ignore[arg-type]
+    )
+    return text, implied
+
+
+def _found(folder: Path, family: Family, vocabulary: int) -> tuple[tokenizer_files.Found, str, str]:
+    if family == "clip":
+        pad, implied = _clip(folder, vocabulary)
+        return tokenizer_files.Found(Tokenizer("clip-bpe", bpe.SHA256), "both", pad), "clip", implied
+    if family == "align":
+        return tokenizer_files.find(folder, "ALIGN"), "none", ""
+    model = next((folder / name for name in SENTENCEPIECE if (folder / name).is_file()), None)
+    has_json = (folder / "tokenizer.json").is_file()
+    if not has_json or str(_settings(folder).get("tokenizer_class", "")).startswith("SiglipTokenizer"):
+        # The published SigLIP has no class of its own but this one, whose text is canonicalised first.
+        if model is not None:
+            sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+            return tokenizer_files.Found(Tokenizer("sentencepiece", sha256, model.name), "end", 1), "siglip", ""
+        if not has_json:
+            raise ContractError(f"{folder} has no tokenizer: neither {SENTENCEPIECE[0]} nor tokenizer.json is there")
+        return _framed_json(folder), "siglip", ""
+    return _framed_json(folder), "lower", ""
+
+
+def _framed_json(folder: Path) -> tokenizer_files.Found:
+    """A tokenizer.json of SigLIP's: its end token is set by the class where the file does not say so."""
+    path = folder / "tokenizer.json"
+    stated = json_of(path)
+    names = {one.get("content"): one.get("id") for one in stated.get("added_tokens", ()) if isinstance(one, dict)}
+    pad = names.get(_token(_settings(folder), "pad_token") or "<pad>", names.get("<pad>", names.get("</s>")))
+    if not isinstance(pad, int):
+        raise ContractError(f"{folder}: neither tokenizer_config.json nor tokenizer.json states a pad token")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return tokenizer_files.Found(Tokenizer("tokenizers", sha256, path.name), "end", pad)
+
+
+def _clip(folder: Path, vocabulary: int) -> tuple[int, str]:
+    """The pad id of CLIP's own tokenizer, which the folder must hold, if it holds one at all."""
+    ids, merges = bpe.shipped().published()
+    if vocabulary != len(ids):
+        raise ContractError(f"{folder}: a vocabulary of {vocabulary} is not CLIP's own ({len(ids)}), which is built in")
+    implied = ""
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        theirs = json_of(folder / "vocab.json")
+        lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+        same = theirs == ids and [line for line in lines if line and not line.startswith("#version")] == merges
+    elif (folder / "tokenizer.json").is_file():
+        model = json_of(folder / "tokenizer.json").get("model", {})
+        pairs = [" ".join(pair) if isinstance(pair, list) else pair for pair in model.get("merges", ())]
+        same = model.get("vocab") == ids and pairs == merges
+    else:
+        same, implied = True, "no tokenizer in the folder: CLIP's own"
+    if not same:
+        raise ContractError(f"{folder}: its tokenizer is not CLIP's own, which is built in, but another vocabulary")
+    pad = _token(_settings(folder), "pad_token") or CLIP_PAD
+    if pad not in ids:
+        raise ContractError(f"{folder}: the pad token {pad!r} is not in the vocabulary")
+    return ids[pad], implied
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """tokenizer_config.json over special_tokens_map.json."""
+    found: dict[str, Any] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        if (folder / name).is_file():
+            found |= json_of(folder / name)
+    return found
+
+
+def _token(settings: dict[str, Any], name: str) -> str | None:
+    token = settings.get(name)
+    token = token.get("content") if isinstance(token, dict) else token
+    return token if isinstance(token, str) else None

@@ -1,0 +1,159 @@
+"""A contract to what transformers reads: config.json, the processor's settings, the tokenizer's files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from contralto.architecture import Bert, EfficientNet, ViT
+from contralto.architecture.codec import to_json
+from contralto.architecture.towers import Activation
+from contralto.contract import Contract
+from contralto.errors import WeightsError
+from contralto.files import copy_files, written_whole
+from contralto.text import bpe
+from contralto.weights import tokenizer_files
+from contralto.weights.checkpoint import Checkpoint
+from contralto.weights.layouts import transformers as layout
+from contralto.weights.transformers import pictures, texts
+from contralto.weights.transformers.config import STEM
+
+NAMES: dict[Activation, str] = {
+    "quickgelu": "quick_gelu", "gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "relu": "relu", "silu": "silu",
+}  # fmt: skip
+CLASSES = {"clip": "CLIPModel", "siglip": "SiglipModel", "align": "AlignModel"}
+PROCESSORS = {"clip": "CLIPImageProcessor", "siglip": "SiglipImageProcessor", "align": "EfficientNetImageProcessor"}
+
+
+def config(contract: Contract) -> dict[str, Any]:
+    """config.json; what transformers has no field for stands under `contralto`. Raises WeightsError."""
+    family = layout.family(contract)
+    image, text = contract.image, contract.text
+    if isinstance(image.tower, ViT) and image.size[0] != image.size[1]:
+        raise WeightsError(f"{contract.name}: transformers' {CLASSES[family]} has square pictures only")
+    stated: dict[str, Any] = {
+        "architectures": [CLASSES[family]],
+        "model_type": family,
+        "projection_dim": contract.embedding,
+        "vision_config": _vision(contract),
+        "text_config": _text(contract),
+        "contralto": {
+            "name": contract.name,
+            "licence": contract.licence,
+            "source": contract.provenance.source,
+            "trained_on": contract.provenance.trained_on,
+            "text": {
+                "tokenizer": to_json(text.tokenizer),
+                "clean": text.clean,
+                "frame": text.frame,
+                "pad": text.pad,
+                "context": text.context,
+            },
+        },
+    }
+    return stated
+
+
+def processor(contract: Contract) -> dict[str, Any]:
+    """preprocessor_config.json. Raises WeightsError if transformers' processor cannot do what the contract states."""
+    family = layout.family(contract)
+    if family == "siglip" and (contract.image.resize != "squash" or contract.image.resized):
+        raise WeightsError(f"{contract.name}: transformers' SigLIP squashes its pictures, this model does not")
+    return pictures.written(contract.image, PROCESSORS[family])
+
+
+def place_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
+    """The tokenizer's files. Raises OSError, ContractError."""
+    contract = checkpoint.contract
+    settings: dict[str, Any] = {"model_max_length": contract.text.context}
+    if contract.text.tokenizer.kind == "clip-bpe":
+        ids, merges = bpe.shipped().published()
+        names = {number: name for name, number in ids.items()}
+        settings |= {"tokenizer_class": "CLIPTokenizer", "pad_token": names[contract.text.pad]}
+        settings |= {"bos_token": "<|startoftext|>", "eos_token": texts.CLIP_PAD, "unk_token": texts.CLIP_PAD}
+        lines = "\n".join(["#version: 0.2", *merges, ""])
+        files = {"vocab.json": json.dumps(ids, ensure_ascii=False), "merges.txt": lines}
+        for name, content in files.items():
+            with written_whole(folder / name) as file:
+                file.write(content.encode())
+    else:
+        tokenizer_files.copy(contract.text, checkpoint.folder, folder)
+        others = (checkpoint.folder / name for name in ("tokenizer_config.json", "special_tokens_map.json"))
+        copy_files((path for path in others if path.is_file()), folder)
+    if not (folder / "tokenizer_config.json").is_file():
+        with written_whole(folder / "tokenizer_config.json") as file:
+            file.write((json.dumps(settings, indent=2) + "\n").encode())
+
+
+def _vision(contract: Contract) -> dict[str, Any]:
+    tower = contract.image.tower
+    if isinstance(tower, EfficientNet):
+        return _efficientnet(tower, contract)
+    assert isinstance(tower, ViT)
+    return {
+        "hidden_size": tower.width,
+        "intermediate_size": tower.mlp,
+        "num_hidden_layers": tower.layers,
+        "num_attention_heads": tower.heads,
+        "image_size": contract.image.size[0],
+        "patch_size": tower.patch,
+        "hidden_act": _name(tower.activation, contract),
+        "layer_norm_eps": tower.norm_eps,
+        "projection_dim": contract.embedding,
+    }
+
+
+def _efficientnet(tower: EfficientNet, contract: Contract) -> dict[str, Any]:
+    """The stem has 32 channels there, times a coefficient, which is for all channels; nothing is rounded."""
+    wide = tower.stem / STEM
+    channels = [stage.channels for stage in tower.stages]
+    stated = [round(one / wide) for one in channels]
+    if channels[-1] != contract.embedding or [round(one * wide) for one in stated] != channels:
+        raise WeightsError(f"{contract.name}: transformers' AlignModel has no such channels")
+    return {
+        "width_coefficient": wide,
+        "depth_coefficient": 1.0,
+        "depth_divisor": 1,
+        "in_channels": [STEM, *stated[:-1]],
+        "out_channels": stated,
+        "kernel_sizes": [stage.kernel for stage in tower.stages],
+        "strides": [stage.stride for stage in tower.stages],
+        "num_block_repeats": [stage.repeats for stage in tower.stages],
+        "expand_ratios": [stage.expand for stage in tower.stages],
+        "squeeze_expansion_ratio": 1 / tower.squeeze,
+        "hidden_act": _name(tower.activation, contract),
+        "hidden_dim": contract.embedding,
+        "batch_norm_eps": tower.norm_eps,
+        "image_size": contract.image.size[0],
+    }
+
+
+def _text(contract: Contract) -> dict[str, Any]:
+    tower = contract.text.tower
+    stated = {
+        "vocab_size": tower.vocabulary,
+        "hidden_size": tower.width,
+        "intermediate_size": tower.mlp,
+        "num_hidden_layers": tower.layers,
+        "num_attention_heads": tower.heads,
+        "max_position_embeddings": contract.text.context,
+        "hidden_act": _name(tower.activation, contract),
+        "layer_norm_eps": tower.norm_eps,
+        "projection_dim": contract.embedding,
+    }
+    if isinstance(tower, Bert):
+        return stated | {
+            "max_position_embeddings": tower.positions or contract.text.context,
+            "type_vocab_size": tower.types,
+            "pad_token_id": contract.text.pad,
+        }
+    if contract.text.pool == "eot":
+        return stated | {"bos_token_id": bpe.START, "eos_token_id": tower.vocabulary - 1}
+    return stated | {"projection_size": contract.embedding}
+
+
+def _name(activation: Activation, contract: Contract) -> str:
+    if activation not in NAMES:
+        raise WeightsError(f"{contract.name}: transformers has no activation {activation}")
+    return NAMES[activation]

@@ -1,0 +1,103 @@
+"""The sha256 of large files: computed once, remembered, and never believed of a file that has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contralto import cache
+from contralto.errors import WeightsError
+from contralto.weights import checkpoint, fingerprint
+from contralto.weights.checkpoint import Stored
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CONTRALTO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fingerprint, "LARGE", 100)
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"a" * 100)
+    return path
+
+
+def memory() -> Path:
+    return cache.folder() / fingerprint.FILE_NAME
+
+
+def test_a_large_file_is_read_once(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = hashlib.sha256(b"a" * 100).hexdigest()
+    assert fingerprint.digest([large]) == wanted
+
+    def refuse(*_: object) -> object:
+        raise AssertionError("the file is read again")
+
+    monkeypatch.setattr(hashlib, "file_digest", refuse)
+    assert fingerprint.digest([large]) == wanted
+
+
+@pytest.mark.parametrize("change", ["bytes", "time", "another file"])
+def test_a_changed_file_is_read_anew(large: Path, change: str) -> None:
+    fingerprint.digest([large])
+    status = large.stat()
+    if change == "bytes":
+        large.write_bytes(b"b" * 101)
+    elif change == "time":
+        large.write_bytes(b"b" * 100)
+        os.utime(large, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    else:
+        beside = large.with_name("beside")
+        beside.write_bytes(b"b" * 100)
+        os.utime(beside, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.replace(beside, large)
+    assert fingerprint.digest([large]) == hashlib.sha256(large.read_bytes()).hexdigest()
+
+
+def test_small_files_are_not_remembered(large: Path) -> None:
+    large.write_bytes(b"a" * 99)
+    fingerprint.digest([large])
+    assert not memory().exists()
+
+
+def test_several_files_are_what_the_checkpoint_says(large: Path) -> None:
+    other = large.with_name("other")
+    other.write_bytes(b"b" * 200)
+    assert fingerprint.digest([large, other]) == checkpoint.digest([large, other])
+    assert fingerprint.digest([large, other]) != fingerprint.digest([other, large])
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"x": 1}', b'{"x": [1, 2, 3]}', b"[" * 100_000])
+def test_a_damaged_memory_is_as_good_as_none(large: Path, damage: bytes) -> None:
+    memory().parent.mkdir()
+    memory().write_bytes(damage)
+    assert fingerprint.digest([large]) == hashlib.sha256(b"a" * 100).hexdigest()
+    assert list(json.loads(memory().read_bytes())) == [str(large)]
+
+
+def test_an_unwritable_cache_is_no_failure(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTRALTO_CACHE", str(large / "below a file"))
+    assert fingerprint.digest([large]) == hashlib.sha256(b"a" * 100).hexdigest()
+
+
+def test_the_oldest_are_forgotten(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprint, "MOST", 2)
+    for name in ("one", "two", "three"):
+        large.with_name(name).write_bytes(name.encode() * 100)
+        fingerprint.digest([large.with_name(name)])
+    assert [Path(path).name for path in json.loads(memory().read_bytes())] == ["two", "three"]
+
+
+def test_weights_are_named_with_the_dtype_of_most_numbers(large: Path) -> None:
+    tensors = [Stored("F32", np.zeros(3, np.float32)), Stored("F32", np.zeros(3, np.float32)),
+               Stored("F16", np.zeros(7, np.float16)), Stored("I64", np.zeros(99, np.int64))]  # fmt: skip
+    found = fingerprint.weights(large, [large], tensors)
+    assert (found.file, found.dtype, found.sha256) == ("weights.bin", "float16", fingerprint.digest([large]))
+
+
+def test_a_missing_file_is_an_error_of_one_line(large: Path) -> None:
+    with pytest.raises(WeightsError, match="absent: No such file"):
+        fingerprint.digest([large.with_name("absent")])
