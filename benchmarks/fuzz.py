@@ -80,7 +80,7 @@ class Watch:
         if not self.is_on:
             return
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
-        if writes or event.startswith(FORBIDDEN) and event not in ("os.listdir", "os.scandir"):
+        if writes or (event.startswith(FORBIDDEN) and event not in ("os.listdir", "os.scandir")):
             self.seen.append(f"{event} {str(arguments)[:100]}")
 
 

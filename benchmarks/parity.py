@@ -6,14 +6,12 @@ Each architecture is built in transformers, saved as its users save it, and load
 largest differences of ids, pixels, features before the projection, unit embeddings, logits, and of the gradients of
 each model's own loss (over the largest gradient), for each engine, and the seconds that both took to load and to
 compute. --small: the same architectures a few layers deep. Exits 1 if a bound of BOUNDS is broken.
-
-Where open_clip can be imported (it needs torchvision), its ViT-B-32, RN50, EVA02-B-16 and convnext_base_w are built
-too and moved through a saved state dict.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -45,8 +43,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(peers.PEERS), help=", ".join(peers.PEERS))
     args = parser.parse_args()
     print(f"instructions: {' '.join(flags())}; torch {torch.__version__}, {torch.get_num_threads()} threads")
-    print(f"{'model':18} {'engine':9} {'ids':>4} {'pixels':>8} {'features':>9} {'rows':>8} {'logits':>8} {'gradients':>9}"
-          f" {'load':>6} {'peer':>6} {'run':>6} {'peer':>6}")  # fmt: skip
+    heads = ("pixels", "features", "rows", "logits", "gradients", "load", "peer", "run", "peer")
+    print(f"{'model':18} {'engine':9} {'ids':>4} " + " ".join(f"{head:>9}" for head in heads))
     broken = []
     for name in args.only or peers.PEERS:
         for engine, found in compare(name, args.small):
@@ -104,7 +102,8 @@ def inner(clip: contralto.Clip, peer: Any, theirs: Any) -> dict[str, float]:
     loss.backward()
     ours = {name: value.grad.numpy() for name, value in model.named_parameters() if value.grad is not None}
     wanted = gradients(clip, peer.gradients(theirs, len(ids)))
-    worst = max(apart(ours[name], wanted[name]) / (np.abs(wanted[name]).max() + 1e-12) for name in ours if name in wanted)
+    largest = max(float(np.abs(value).max()) for value in wanted.values())
+    worst = max(apart(ours[name], value) for name, value in wanted.items()) / largest
     return {"features": features, "gradients": worst}
 
 
@@ -133,13 +132,13 @@ def broken_bounds(engine: str, found: dict[str, float]) -> list[str]:
 
 
 def row(name: str, engine: str, found: dict[str, float]) -> str:
-    cells = [f"{found['ids']:4.0f}"]
-    widths = {"pixels": 8, "features": 9, "rows": 8, "logits": 8, "gradients": 9}
-    cells += [f"{found[what]:{width}.1e}" if what in found else " " * (width - 1) + "-" for what, width in widths.items()]
-    cells += [f"{found[what]:6.2f}" for what in ("load", "peer load", "run", "peer run")]
-    return f"{name:18} {engine:9} " + " ".join(cells)
+    apart = ("pixels", "features", "rows", "logits", "gradients")
+    cells = [f"{found[what]:9.1e}" if what in found else f"{'-':>9}" for what in apart]
+    cells += [f"{found[what]:9.2f}" for what in ("load", "peer load", "run", "peer run")]
+    return f"{name:18} {engine:9} {found['ids']:4.0f} " + " ".join(cells)
 
 
 if __name__ == "__main__":
+    logging.getLogger("transformers").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="transformers")
     main()

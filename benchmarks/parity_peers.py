@@ -44,10 +44,11 @@ class Peer:
 
     def run(self, pictures: list[np.ndarray], texts: list[str]) -> Outputs:
         images = [Image.fromarray(picture) for picture in pictures]
-        longest = self.model.config.text_config.max_position_embeddings
-        inputs = self.processor(
-            text=texts, images=images, return_tensors="pt", padding="max_length", max_length=min(longest, 77)
-        )
+        kind = self.model.config.model_type
+        length = 77 if kind == "clip" else 64
+        inputs = self.processor(text=texts, images=images, return_tensors="pt", padding="max_length", max_length=length)
+        if kind == "siglip":  # published tokenizers give none: padding is seen
+            inputs.pop("attention_mask", None)
         with torch.no_grad():
             features = self.model.vision_model(inputs["pixel_values"]).pooler_output
             begin = time.perf_counter()
@@ -93,8 +94,85 @@ def clip(width: int, layers: int, patch: int, text_width: int, embedding: int) -
     return build
 
 
+def siglip(width: int, layers: int, patch: int, mlp: int, vocabulary: int) -> Callable[[Path, bool], None]:
+    def build(folder: Path, small: bool) -> None:
+        """The published vocabularies are not here: letters, as SigLIP 2 keeps its words."""
+        from tokenizers import Tokenizer, models, normalizers, processors
+        from transformers import (
+            PreTrainedTokenizerFast,
+            SiglipConfig,
+            SiglipImageProcessorPil,
+            SiglipModel,
+            SiglipProcessor,
+        )
+
+        words = ["<pad>", "<eos>", "<bos>", "<unk>", *"▁abcdefghijklmnopqrstuvwxyz0123456789.,'%?é"]
+        tokenizer = Tokenizer(models.BPE({word: n for n, word in enumerate(words)}, [], unk_token="<unk>"))
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(" ", "▁")])
+        tokenizer.add_special_tokens(["<pad>", "<eos>", "<bos>", "<unk>"])
+        tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")
+        depth = {"num_hidden_layers": 2 if small else layers, "intermediate_size": mlp, "hidden_size": width}
+        vision = depth | {"patch_size": patch, "num_attention_heads": width // 64}
+        text = depth | {"vocab_size": vocabulary, "num_attention_heads": width // 64, "projection_size": width}
+        torch.manual_seed(0)
+        folder.mkdir()
+        SiglipProcessor(SiglipImageProcessorPil(), fast).save_pretrained(folder)
+        SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
+
+    return build
+
+
+def align(folder: Path, small: bool) -> None:
+    """EfficientNet-B7 and BERT-base; the vocabulary is nano's, 12,288 words of BERT's."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import (
+        AlignConfig,
+        AlignModel,
+        AlignProcessor,
+        EfficientNetImageProcessorPil,
+        PreTrainedTokenizerFast,
+    )
+
+    folder.mkdir()
+    (folder / "vocab.txt").write_bytes((NANO / "vocab.txt").read_bytes())
+    words = (NANO / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    ids = {word: n for n, word in enumerate(words)}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
+    pictures = EfficientNetImageProcessorPil(
+        do_center_crop=True, do_normalize=False, include_top=False, resample=2,
+        rescale_factor=1 / 127.5, rescale_offset=True,
+    )  # fmt: skip
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]")
+    AlignProcessor(pictures, fast).save_pretrained(folder)
+    vision = {"hidden_dim": 640, "image_size": 289} | ({"depth_coefficient": 0.5} if small else {})
+    torch.manual_seed(0)
+    config = AlignConfig(
+        text_config={"num_hidden_layers": 2 if small else 12}, vision_config=vision, projection_dim=640
+    )
+    settled(AlignModel(config).eval()).save_pretrained(folder)
+
+
+def settled(model: Any) -> Any:
+    """Batch norms that know the figures of some pictures; with those of no training all rows would be alike."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.train()
+            module.momentum = 0.3
+    with torch.no_grad():
+        for seed in range(6):
+            generator = torch.Generator().manual_seed(seed)
+            model.vision_model(torch.randn(4, 3, 289, 289, generator=generator))
+    return model.eval()
+
+
 PEERS: dict[str, Callable[[Path, bool], None]] = {
     "ViT-B-32": clip(768, 12, 32, 512, 512),
     "ViT-B-16": clip(768, 12, 16, 512, 512),
     "ViT-L-14": clip(1024, 24, 14, 768, 768),
+    "ViT-B-16-SigLIP": siglip(768, 12, 16, 3072, 32_000),
+    "ViT-B-16-SigLIP2": siglip(768, 12, 16, 3072, 256_000),
+    "align-base": align,
 }

@@ -33,7 +33,7 @@ def side_by_side(side: Literal["image", "text"], shapes: list[tuple[int, ...]], 
         checkpoint = read(folder)
         engines = {name: start(checkpoint, engine=name) for name in ("openvino", "eager")}
         print(f"{checkpoint.contract.name} ({FILE_NAME} in {folder}), {side} tower, {available_cpus()} processors")
-        print(f"instructions: {' '.join(_flags())}")
+        print(f"instructions: {' '.join(flags())}")
         for shape in shapes:
             batch = _batch(checkpoint.contract, side, shape)
             rows = [_unit(_compute(engine, side, batch)) for engine in engines.values()]
@@ -73,7 +73,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def _flags() -> list[str]:
+def flags() -> list[str]:
     """Those of the processor's instruction sets that decide how fast a tower is (Linux only)."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

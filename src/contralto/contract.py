@@ -7,6 +7,7 @@ field, a value of another type or a newer version is an error. `Contract.hash` k
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import hashlib
 import json
@@ -185,7 +186,9 @@ def presets() -> list[str]:
 def preset(name: str) -> Contract:
     """The contract of a preset: an architecture with everything around it, but no weights. Raises ContractError."""
     if name not in presets():
-        raise ContractError(f"no preset is called {name!r} (there are: {', '.join(presets())})")
+        close = difflib.get_close_matches(name, presets(), n=4, cutoff=0.4)
+        hint = f": is it {', '.join(close)}?" if close else "; contralto.contract.presets() lists them"
+        raise ContractError(f"no preset is called {name!r}{hint}")
     file = resources.files("contralto.architecture") / "presets" / f"{name}.json"
     return Contract.from_json(file.read_bytes(), f"preset {name}")
 

@@ -28,7 +28,7 @@ def test_each_command_has_help_with_the_common_options(cli, command):
     assert result.code == 0
     for option in ("--json", "--debug", "--quiet"):
         assert option in result.out
-    assert ("--model" in result.out) == (command not in ("models", "train"))
+    assert ("--model" in result.out) == (command not in ("models", "train", "convert"))
 
 
 def test_version(cli):
@@ -40,7 +40,9 @@ def test_version(cli):
     [
         ([], "name a command"),
         (["serch"], "did you mean search?"),
-        (["doctor"], "no command is called 'doctor'"),
+        (["docter"], "did you mean doctor?"),
+        (["convert", "nano", "out"], "--to"),
+        (["models", "--max-size", "big"], "must be a size such as 400MB"),
         (["classify"], "the following arguments are required"),
         (["classify", "a.jpg"], "--labels"),
         (["classify", "a.jpg", "--labels", "cat", "--top", "0"], "at least 1, got '0'"),

@@ -8,9 +8,8 @@ import pytest
 from fake import paint
 
 import contralto
-from contralto.cli import models
 from contralto.contract import Contract, preset
-from contralto.encoder import source
+from contralto.weights.registry import parameters
 
 RECIPE = """
     import torch
@@ -36,23 +35,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CONTRALTO_CACHE", str(tmp_path / "cache"))
 
 
-def test_models_states_what_is_known_without_reading_weights(cli, folder, monkeypatch):
-    monkeypatch.setattr(source, "NAMES", {"tiny": folder, "absent": folder / "absent"})
-    result = cli("models", "--json")
-    assert result.objects == [
-        {
-            "name": "tiny",
-            "parameters": sum(p.numel() for p in contralto.create("tiny")[0].parameters()),
-            "image_size": list(preset("tiny").image.size),
-            "imagenet_top1": None,
-            "bytes": (folder / "model.safetensors").stat().st_size,
-            "licence": preset("tiny").licence,
-            "hub_id": None,
-        }
-    ]
-    assert [line.split()[0] for line in cli("models").out.splitlines()] == ["name", "tiny"]
-
-
 @pytest.mark.parametrize("name", ["RN50", "nano", "ViT-B-32"])
 def test_parameters_are_those_of_the_torch_module(name):
     pytest.importorskip("torch")
@@ -60,7 +42,7 @@ def test_parameters_are_those_of_the_torch_module(name):
         expected = sum(p.numel() for p in contralto.create(name)[0].parameters())
     else:
         expected = {"RN50": 102_007_137, "ViT-B-32": 151_277_313}[name]  # as OpenAI's modules count
-    assert models.parameters(preset(name)) == expected
+    assert parameters(preset(name)) == expected
 
 
 def test_info_is_the_contract_with_the_engine(cli, folder, cache):

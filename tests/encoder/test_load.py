@@ -134,8 +134,10 @@ def test_save_copies_the_weights_bit_for_bit(tmp_path):
     assert sorted(path.name for path in target.iterdir()) == [
         "contralto.json", "image.onnx", "model.safetensors", "text.onnx"
     ]  # fmt: skip
-    with pytest.raises(contralto.ContraltoError, match="open_clip"):
+    with pytest.raises(contralto.ContraltoError, match="weights stored as I8"):
         clip.save(target, layout="open_clip")
+    with pytest.raises(contralto.ContraltoError, match="layout must be one of native, open_clip, transformers"):
+        clip.save(target, layout="tensorflow")
     (tmp_path / "file").touch()
     with pytest.raises(contralto.ContraltoError, match="cannot be written"):
         clip.save(tmp_path / "file")
@@ -178,10 +180,12 @@ def test_save_of_a_model_that_does_not_fit_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("nanno", "there is nano"),
-        ("ViT-B-32/openai", r"contralto\.create\('ViT-B-32'\)"),
+        ("nanno", "is it nano"),
+        ("ViT-B-32", r"is an architecture; its weights are called ViT-B-32/openai, "),
+        ("ViT-B-32/opena", "is it ViT-B-32/openai"),
         ("absent/folder\n", r"absent/folder\\n"),
-        (Path("nano"), "no folder nano"),
+        ("hf:nobody", "they are called OWNER/NAME"),
+        (Path("nano"), "no file or folder nano"),
         ("a\0b", r"a\\x00b"),
     ],
 )
@@ -194,9 +198,10 @@ def test_unknown_sources(source, said, tmp_path, monkeypatch):
 
 def test_foreign_files_and_folders_say_what_is_read(tmp_path):
     (tmp_path / "ViT-B-32.pt").write_bytes(b"PK")
-    for source in (tmp_path, tmp_path / "ViT-B-32.pt"):
-        with pytest.raises(contralto.ContraltoError, match="native layout"):
-            contralto.load(source)
+    with pytest.raises(contralto.ContraltoError, match=r"none of contralto\.json, open_clip_config\.json, config\.json"):
+        contralto.load(tmp_path)
+    with pytest.raises(contralto.ContraltoError, match=r"ViT-B-32\.pt"):
+        contralto.load(tmp_path / "ViT-B-32.pt")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_bicubic_is_torchs_with_antialiasing(old: tuple[int, int], new: tuple[in
     torch = pytest.importorskip("torch")
     grid = np.random.default_rng(0).standard_normal((*old, 6), np.float32)
     wanted = torch.nn.functional.interpolate(
-        torch.tensor(grid).permute(2, 0, 1)[None], size=new, mode="bicubic", antialias=True, align_corners=False
+        torch.tensor(grid).double().permute(2, 0, 1)[None], size=new, mode="bicubic", antialias=True, align_corners=False
     )
     ours = positions.bicubic(grid, *new)
     assert ours.dtype == np.float32

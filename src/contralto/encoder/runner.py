@@ -63,7 +63,8 @@ def lengths(ids: Ids, spec: Text) -> Ids:
     if isinstance(spec.tower, CausalText):
         end: Ids = ids.argmax(axis=1)
         return end + 1
-    return whole - (ids != spec.pad)[:, ::-1].argmax(axis=1)
+    whole -= (ids != spec.pad)[:, ::-1].argmax(axis=1)
+    return whole
 
 
 def _alike(needed: Ids, size: int) -> Iterator[Ids]:

@@ -69,12 +69,14 @@ def _download(hub_id: str, revision: str | None, progress: Progress) -> tuple[Pa
     files = {one.rfilename: one for one in info.siblings or () if "/" not in one.rfilename}
     names = _needed(hub_id, list(files))
     for index in [name for name in names if name.endswith(".index.json")]:
-        names += [shard for shard in _shards(Path(hf_hub_download(hub_id, index, revision=info.sha))) if shard in files]
+        names += [shard for shard in _shards(Path(hf_hub_download(hub_id, index, revision=revision))) if shard in files]
     total, done = sum(files[name].size or 0 for name in names), 0
     folder = Path()
     for name in names:
         bar = _counter(progress, done, total)
-        path = Path(hf_hub_download(hub_id, name, revision=info.sha, tqdm_class=bar))
+        path = Path(hf_hub_download(hub_id, name, revision=revision, tqdm_class=bar))
+        if path.parent.name != info.sha:
+            raise WeightsError(f"{hub_id} was changed while it was fetched: try again")
         _check(path, files[name])
         done += files[name].size or 0
         progress(done, total)
@@ -114,9 +116,7 @@ def _check(path: Path, stated: Any) -> None:
     for one in {path, real}:
         with contextlib.suppress(OSError):
             one.unlink()
-    raise WeightsError(
-        f"{path.name} was not received as the hub has it (sha256 {wanted[:16]}… expected): it was removed"
-    )
+    raise WeightsError(f"{path.name} is not what the hub has (its sha256 is {wanted[:16]}…): it was removed, try again")
 
 
 def _offline(hub_id: str, revision: str | None) -> tuple[Path, dict[str, int]]:

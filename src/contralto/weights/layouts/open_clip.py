@@ -14,6 +14,7 @@ from contralto.architecture import CausalText, LinearHead, NoHead, ResNet, ViT
 from contralto.contract import Contract
 from contralto.errors import WeightsError
 from contralto.weights.checkpoint import Stored
+from contralto.weights.layouts import timm
 from contralto.weights.layouts.parts import Part
 
 # Written by older versions or by OpenAI's archives; constants of the code or counters of training, no weights.
@@ -49,7 +50,7 @@ def parts(contract: Contract, how: Spelling) -> list[Part]:
     found = [Part("logit_scale", ("logit_scale",), ones=how.ones)]
     if contract.score.rule == "sigmoid":
         found.append(Part("logit_bias", ("logit_bias",), ones=how.ones))
-    pictures = None if how.trunk else _pictures(contract)
+    pictures = timm.parts(contract) if how.trunk else _pictures(contract)
     if pictures is None:
         kind = contract.image.tower.kind
         raise WeightsError(f"{contract.name}: open_clip's layout has no names for this picture tower ({kind})")

@@ -28,7 +28,8 @@ class Trunk:
 TRUNKS = (
     Trunk("vit_base_patch16_siglip_{size}", "map", "none", "ViT-B-16-SigLIP", (224, 256, 384, 512)),
     Trunk("vit_base_patch32_siglip_{size}", "map", "none", "ViT-B-32-SigLIP2-256", (256,)),
-    Trunk("vit_large_patch16_siglip_{size}", "map", "none", "ViT-L-16-SigLIP-256", (256, 384, 512)),
+    Trunk("vit_large_patch16_siglip_{size}", "map", "none", "ViT-L-16-SigLIP-256", (256, 384)),
+    Trunk("vit_large_patch16_siglip_{size}", "map", "none", "ViT-L-16-SigLIP2-512", (512,)),
     Trunk("vit_so400m_patch14_siglip_{size}", "map", "none", "ViT-SO400M-14-SigLIP", (224, 378, 384)),
     Trunk("vit_so400m_patch16_siglip_{size}", "map", "none", "ViT-SO400M-16-SigLIP2-256", (256, 384, 512)),
     Trunk("vit_giantopt_patch16_siglip_{size}", "map", "none", "ViT-gopt-16-SigLIP2-256", (256, 384)),
