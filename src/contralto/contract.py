@@ -19,7 +19,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from contralto.architecture import Bert, CausalText, EfficientNet, FastViT, ImageTower, NoHead, ResNet, TextTower, ViT
+from contralto.architecture import (
+    Bert,
+    CausalText,
+    ConvNeXt,
+    EfficientNet,
+    Eva,
+    FastViT,
+    ImageTower,
+    NoHead,
+    ResNet,
+    TextTower,
+    ViT,
+)
 from contralto.architecture.codec import from_json, to_json
 from contralto.errors import ContractError
 
@@ -254,6 +266,11 @@ def _validate_pictures(image: Image, require: Callable[[bool, str], None]) -> No
     if isinstance(tower, EfficientNet):
         narrowest = min([tower.stem, *(stage.channels for stage in tower.stages)])
         require(0 <= tower.squeeze <= narrowest, "squeeze must be at least 0 and leave each block a unit")
+    if isinstance(tower, Eva):
+        require(all(s >= tower.patch for s in image.size), "image.size must hold at least one patch")
+        require(tower.width % (4 * tower.heads) == 0, "an eva's heads must be multiples of 4 wide")
+    if isinstance(tower, ConvNeXt):
+        require(all(s >= 32 for s in image.size), "image.size must be at least 32 for a convnext")
     if isinstance(tower, FastViT):
         require(len(tower.stages) > 0, "a fastvit needs a stage")
         require(all(stage.width >= 8 for stage in tower.stages), "a fastvit's stages must have 8 channels or more")

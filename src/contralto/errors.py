@@ -1,12 +1,12 @@
 """Every foreseeable failure is a ContraltoError whose message is one line: what, which file, why, what to do.
 
-    ContraltoError
-    |-- ContractError      a contract or preset that is malformed, inconsistent or of a newer version
-    |-- ImageError         a picture that cannot be used          (.item, .reason)
-    |-- TextError          a text that cannot be used             (.item, .reason)
-    |-- WeightsError       a weight file that cannot be used
-    |-- DataError          a training or evaluation set that cannot be read
-    `-- MissingExtraError  an optional dependency that is not installed
+ContraltoError
+|-- ContractError      a contract or preset that is malformed, inconsistent or of a newer version
+|-- ImageError         a picture that cannot be used          (.item, .reason)
+|-- TextError          a text that cannot be used             (.item, .reason)
+|-- WeightsError       a weight file that cannot be used
+|-- DataError          a training or evaluation set that cannot be read
+`-- MissingExtraError  an optional dependency that is not installed
 """
 
 from __future__ import annotations

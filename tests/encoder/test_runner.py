@@ -1,4 +1,4 @@
-"""Texts go through a tower no further than they reach; no row may be another for it, whatever the tower and its pool."""
+"""Texts go through a tower no further than they reach, and no row may be another for it, whatever the tower."""
 
 from __future__ import annotations
 

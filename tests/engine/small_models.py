@@ -7,11 +7,14 @@ import numpy as np
 from contralto.architecture import (
     Bert,
     CausalText,
+    ConvNeXt,
     EfficientNet,
+    Eva,
     FastStage,
     FastViT,
     ImageTower,
     LinearHead,
+    MlpHead,
     NoHead,
     ResidualHead,
     ResNet,
@@ -77,6 +80,10 @@ CONTRACTS = {
         FastViT((FastStage(8, 1), FastStage(16, 1, "attention")), 2, "layer", stem_points=False, head_width=8),
         (33, 32),
         CausalText(50, 16, 1, 2, 32, "gelu"),
+    ),
+    "eva + causal": contract(Eva(24, 2, 3, 8, 20, 3), (24, 40), CausalText(50, 16, 1, 2, 32, "gelu")),
+    "convnext + causal": contract(
+        ConvNeXt((1, 2, 1, 1), (8, 12, 16, 20), head=MlpHead(10)), (32, 64), CausalText(50, 16, 1, 2, 32, "gelu")
     ),
     "vit, stem of convolutions": contract(
         ViT(16, 1, 2, 8, 32, "gelu", class_position=False, stem="convolutions", norm_pre=False),

@@ -41,7 +41,9 @@ def distance(one: Engine, other: Engine, contract: Contract) -> float:
 
 def cosine(one: Engine, other: Engine, contract: Contract) -> float:
     """The lowest cosine of rows of the same item, over both towers."""
-    return min(float((a * b).sum(axis=1).min()) for a, b in zip(rows(one, contract), rows(other, contract), strict=True))
+    return min(
+        float((a * b).sum(axis=1).min()) for a, b in zip(rows(one, contract), rows(other, contract), strict=True)
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])

@@ -34,6 +34,7 @@ def test_equals_transformers(spec):
 
 def _transformers_bert(ours: Bert) -> torch.nn.Module:
     import transformers
+
     config = transformers.BertConfig(
         vocab_size=SPEC.vocabulary,
         hidden_size=SPEC.width,

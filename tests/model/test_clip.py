@@ -178,7 +178,10 @@ def test_head_maps_features_and_items_do_not_touch_each_other(pair):
                 assert torch.equal(tower.head(tower.features(batch)), whole)
 
 
-@given(st.sampled_from([name for name in TEXT_TOWERS if contract(text=name).text.trims]), st.lists(st.integers(2, 12), min_size=1, max_size=5))
+@given(
+    st.sampled_from([name for name in TEXT_TOWERS if contract(text=name).text.trims]),
+    st.lists(st.integers(2, 12), min_size=1, max_size=5),
+)
 @settings(max_examples=40, deadline=None)
 def test_trimming_padding_changes_no_embedding(text, lengths):
     clip = plain.scramble(CLIP(contract(text=text)))

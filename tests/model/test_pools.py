@@ -67,7 +67,9 @@ def plain_vit(pixels: plain.Array, weights: plain.State, spec: ViT) -> plain.Arr
     else:
         x = plain.layer_norm(x, weights, "norm_post", spec.norm_eps)
         answer = plain.attention(weights["pool.query"][None], x, weights, "pool", spec.heads)[0]
-        pooled = answer + plain_mlp(plain.layer_norm(answer, weights, "pool.norm", spec.norm_eps), weights, "pool", spec)
+        pooled = answer + plain_mlp(
+            plain.layer_norm(answer, weights, "pool.norm", spec.norm_eps), weights, "pool", spec
+        )
     return pooled if isinstance(spec.head, NoHead) else plain.linear(pooled, weights, "head.linear")
 
 

@@ -74,6 +74,7 @@ def _compare(ours: CLIP, contract: Contract, generator: torch.Generator) -> None
 
 def _transformers_clip(contract: Contract) -> torch.nn.Module:
     import transformers
+
     image, text = contract.image.tower, contract.text.tower
     act = {"quickgelu": "quick_gelu", "gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}[image.activation]
     vision_config = {

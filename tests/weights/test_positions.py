@@ -8,21 +8,24 @@ import numpy as np
 import pytest
 
 from contralto.architecture import ResNet
-from contralto.contract import Contract, Image, Weights, preset
+from contralto.contract import Contract, Weights, preset
 from contralto.errors import ContraltoError
 from contralto.weights import positions
 from contralto.weights.checkpoint import Checkpoint, Stored
 from contralto.weights.names import expected
 
 
-@pytest.mark.parametrize(("old", "new"), [((7, 7), (8, 8)), ((16, 16), (24, 24)), ((24, 24), (16, 16)),
-                                          ((7, 9), (3, 20)), ((4, 4), (1, 1)), ((1, 1), (5, 5)), ((5, 5), (5, 5))])  # fmt: skip
+SIZES = [((7, 7), (8, 8)), ((16, 16), (24, 24)), ((24, 24), (16, 16)), ((7, 9), (3, 20)), ((4, 4), (1, 1)),
+         ((1, 1), (5, 5)), ((5, 5), (5, 5))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), SIZES)
 def test_bicubic_is_torchs_with_antialiasing(old: tuple[int, int], new: tuple[int, int]) -> None:
     torch = pytest.importorskip("torch")
     grid = np.random.default_rng(0).standard_normal((*old, 6), np.float32)
-    wanted = torch.nn.functional.interpolate(
-        torch.tensor(grid).double().permute(2, 0, 1)[None], size=new, mode="bicubic", antialias=True, align_corners=False
-    )
+    given = torch.tensor(grid).double().permute(2, 0, 1)[None]
+    how = {"mode": "bicubic", "antialias": True, "align_corners": False}
+    wanted = torch.nn.functional.interpolate(given, size=new, **how)
     ours = positions.bicubic(grid, *new)
     assert ours.dtype == np.float32
     assert np.abs(ours - wanted[0].permute(1, 2, 0).numpy()).max() < 1e-6

@@ -1,7 +1,8 @@
 """The parts of a CLIP: towers and heads. A field here is a fact of the architecture, never of its use.
 
 Sources: Radford et al. 2021 (ViT, ResNet, CausalText), Tan and Le 2019 and the EfficientNet-Lite release
-(EfficientNet), Vasu et al. 2023 and 2024 (FastViT), Devlin et al. 2018 (Bert).
+(EfficientNet), Vasu et al. 2023 and 2024 (FastViT), Fang et al. 2023 and Sun et al. 2023
+(Eva), Liu et al. 2022 (ConvNeXt), Devlin et al. 2018 (Bert).
 """
 
 from __future__ import annotations
@@ -41,7 +42,16 @@ class NoHead:
     kind: Literal["none"] = "none"
 
 
-Head = LinearHead | ResidualHead | NoHead
+@dataclass(frozen=True)
+class MlpHead:
+    """Pooled features -> a two-layer network of `hidden` units, the first map with a bias, the second without."""
+
+    hidden: int
+    activation: HeadActivation = "gelu"
+    kind: Literal["mlp"] = "mlp"
+
+
+Head = LinearHead | ResidualHead | MlpHead | NoHead
 
 
 @dataclass(frozen=True)
@@ -166,6 +176,41 @@ class FastViT:
 
 
 @dataclass(frozen=True)
+class Eva:
+    """EVA-02's Transformer as EVA-CLIP has it: rotary positions on top of learned ones, gated MLPs, inner norms.
+
+    Class token, whose row is pooled after the last LayerNorm; biased patches; queries and values have a bias, keys have
+    none. mlp: hidden units of the gated MLP; grid: cells of a side of the grid that the rotary positions were learned
+    on, to which those of another size are scaled.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    patch: int
+    mlp: int
+    grid: int
+    norm_eps: float = 1e-6
+    head: Head = LinearHead(bias=True)
+    kind: Literal["eva"] = "eva"
+
+
+@dataclass(frozen=True)
+class ConvNeXt:
+    """ConvNeXt: four stages of 7 x 7 depthwise convolutions and MLPs over the channels; mean pooling, then LayerNorm.
+
+    layers, widths: blocks and channels of each stage; the MLPs are four times as wide.
+    """
+
+    layers: tuple[int, int, int, int]
+    widths: tuple[int, int, int, int]
+    activation: Activation = "gelu"
+    norm_eps: float = 1e-6
+    head: Head = LinearHead()
+    kind: Literal["convnext"] = "convnext"
+
+
+@dataclass(frozen=True)
 class CausalText:
     """CLIP's text Transformer: pre-norm, learned positions, final LayerNorm. mask "causal" or "none"."""
 
@@ -202,5 +247,5 @@ class Bert:
     kind: Literal["bert"] = "bert"
 
 
-ImageTower = ViT | ResNet | EfficientNet | FastViT
+ImageTower = ViT | ResNet | EfficientNet | FastViT | Eva | ConvNeXt
 TextTower = CausalText | Bert

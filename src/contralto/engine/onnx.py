@@ -7,6 +7,7 @@ Format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Sequence
 
@@ -53,7 +54,8 @@ class Graph:
         array = np.asarray(value)
         dtype, array = (INT64, array.astype("<i8")) if array.dtype.kind == "i" else (FLOAT, array.astype("<f4"))
         content = _dims(array.shape) + _varint_field(2, dtype) + _bytes_field(9, array.tobytes())
-        name = f"constant_{dtype}_{'x'.join(map(str, array.shape))}_{array.tobytes().hex()}"
+        digest = array.tobytes().hex() if array.nbytes <= 32 else hashlib.sha256(array.tobytes()).hexdigest()
+        name = f"constant_{dtype}_{'x'.join(map(str, array.shape))}_{digest}"
         self._initialisers[name] = content + _text_field(8, name)
         return name
 

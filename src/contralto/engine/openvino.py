@@ -20,7 +20,6 @@ from contralto.engine.graph.files import Side, graph
 from contralto.errors import ContraltoError, one_line
 from contralto.weights.checkpoint import Checkpoint
 
-
 HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # precision -> what the runtime calls it
 
 

@@ -130,6 +130,8 @@ def head(spec: architecture.Head, width: int, embedding: int) -> nn.Module:
             return LinearHead(width, embedding, spec.bias)
         case architecture.ResidualHead():
             return ResidualHead(width, embedding, spec.hidden, spec.activation)
+        case architecture.MlpHead():
+            return MlpHead(width, embedding, spec.hidden, spec.activation)
         case architecture.NoHead():
             return nn.Identity()
 
@@ -160,4 +162,19 @@ class ResidualHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, W) -> (N, E)."""
         x = self.linear(x) + self.down(self.activation(self.up(x)))
+        return x
+
+
+class MlpHead(nn.Module):
+    """down(activation(up(x))), the second map without a bias."""
+
+    def __init__(self, width: int, embedding: int, hidden: int, activation: HeadActivation) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, hidden)
+        self.activation = ACTIVATIONS[activation]
+        self.down = nn.Linear(hidden, embedding, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, W) -> (N, E)."""
+        x = self.down(self.activation(self.up(x)))
         return x

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from contralto import architecture
 from contralto.contract import Contract, Image, Text
 from contralto.contract import preset as read_preset
+from contralto.model.convnext import ConvNeXt
 from contralto.model.efficientnet import EfficientNet
+from contralto.model.eva import Eva
 from contralto.model.fastvit import FastViT
 from contralto.model.initialise import initialise
 from contralto.model.resnet import ResNet
@@ -64,7 +66,7 @@ def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
     return clip.eval(), contract
 
 
-def _image_tower(image: Image, embedding: int) -> ViT | ResNet | EfficientNet | FastViT:
+def _image_tower(image: Image, embedding: int) -> ViT | ResNet | EfficientNet | FastViT | Eva | ConvNeXt:
     match image.tower:
         case architecture.ViT():
             return ViT(image.tower, image.size, embedding)
@@ -72,6 +74,10 @@ def _image_tower(image: Image, embedding: int) -> ViT | ResNet | EfficientNet | 
             return ResNet(image.tower, image.size, embedding)
         case architecture.EfficientNet():
             return EfficientNet(image.tower, embedding)
+        case architecture.Eva():
+            return Eva(image.tower, image.size, embedding)
+        case architecture.ConvNeXt():
+            return ConvNeXt(image.tower, embedding)
         case architecture.FastViT():
             return FastViT(image.tower, embedding)
 

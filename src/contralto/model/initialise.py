@@ -13,7 +13,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from contralto.model.blocks import MLP, Attention, BatchNorm, LayerNorm
+from contralto.model.convnext import Block as ConvNeXtBlock
+from contralto.model.convnext import ConvNeXt
 from contralto.model.efficientnet import EfficientNet
+from contralto.model.eva import Eva
 from contralto.model.fastvit import Block, ConvolutionMLP, FastViT
 from contralto.model.resnet import AttentionPool, Bottleneck, ResNet
 from contralto.model.text import Bert, CausalText
@@ -104,6 +107,28 @@ def _efficientnet(tower: EfficientNet, generator: Generator) -> None:
     _head(tower.head, generator)
 
 
+def _eva(tower: Eva, generator: Generator) -> None:
+    """Tokens and maps of deviation 0.02, no biases (timm's start of it, which truncates at far tails)."""
+    for value in (tower.class_token, tower.positions):
+        _normal(value, 0.02, generator)
+    for linear in _of_kind(tower.blocks, nn.Linear):
+        _normal(linear.weight, 0.02, generator)
+    _zero_biases(tower.blocks)
+    _head(tower.head, generator)
+
+
+def _convnext(tower: ConvNeXt, generator: Generator) -> None:
+    """Every map of deviation 0.02, no biases, blocks that begin close to nothing (Liu et al.'s code)."""
+    for layer in tower.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            _normal(layer.weight, 0.02, generator)
+            if layer.bias is not None:
+                layer.bias.zero_()
+        elif isinstance(layer, ConvNeXtBlock):
+            layer.scale.fill_(1e-6)
+    _head(tower.head, generator)
+
+
 def _fastvit(tower: FastViT, generator: Generator) -> None:
     """Every block starts as its shortcut, nearly; the maps in it have a deviation of 0.02 (Vasu et al.'s code)."""
     for block in _of_kind(tower, Block):
@@ -182,6 +207,8 @@ _RULES: dict[type[nn.Module], Callable[[Any, Generator], None]] = {
     ResNet: _resnet,
     EfficientNet: _efficientnet,
     FastViT: _fastvit,
+    Eva: _eva,
+    ConvNeXt: _convnext,
     CausalText: _causal_text,
     Bert: _bert,
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from contralto.architecture import CausalText, FastViT, ResNet, ViT
+from contralto.architecture import CausalText, ConvNeXt, Eva, FastViT, ResNet, ViT
+from contralto.engine.graph.convnext import convnext
 from contralto.engine.graph.efficientnet import efficientnet
+from contralto.engine.graph.eva import eva
 from contralto.engine.graph.fastvit import fastvit
 from contralto.engine.graph.layers import Layers
 from contralto.engine.graph.resnet import resnet
@@ -59,6 +61,10 @@ def _image(layers: Layers, checkpoint: Checkpoint) -> str:
         return vit(layers, tower, pixels)
     if isinstance(tower, ResNet):
         return resnet(layers, tower, pixels)
+    if isinstance(tower, Eva):
+        return eva(layers, tower, pixels, size)
+    if isinstance(tower, ConvNeXt):
+        return convnext(layers, tower, pixels)
     if isinstance(tower, FastViT):
         return fastvit(layers, tower, pixels)
     return efficientnet(layers, tower, pixels, size)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from contralto.architecture import Head, LinearHead, NoHead
+from contralto.architecture import Head, LinearHead, MlpHead, NoHead
 from contralto.architecture.towers import Activation, HeadActivation
 from contralto.engine.onnx import BFLOAT16, FLOAT, FLOAT16, INT8, Graph
 from contralto.weights.checkpoint import SCALE, Stored
@@ -131,6 +131,8 @@ class Layers(Graph):
         """Pooled features (N, W) -> embeddings (N, E)."""
         if isinstance(spec, NoHead):
             return x
+        if isinstance(spec, MlpHead):
+            return self.mlp(name, x, spec.activation)
         linear = self.linear(f"{name}.linear", x)
         if isinstance(spec, LinearHead):
             return linear

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contralto.architecture import FastViT, LinearHead, ViT
+from contralto.architecture import ConvNeXt, Eva, FastViT, LinearHead, MlpHead, ViT
 from contralto.contract import Contract
 from contralto.weights.layouts import fastvit
 from contralto.weights.layouts.parts import Part
@@ -19,6 +19,10 @@ def parts(contract: Contract) -> list[Part] | None:
     match contract.image.tower:
         case ViT() as tower:
             return _vit(tower)
+        case Eva() as tower:
+            return _eva(tower)
+        case ConvNeXt() as tower:
+            return _convnext(tower)
         case FastViT() as tower:
             return fastvit.parts(tower, f"{TRUNK}.")
     return None
@@ -64,6 +68,45 @@ def _block(theirs: str, ours: str) -> list[Part]:
         + _same(f"{theirs}.mlp.fc1", f"{ours}.mlp.up", NORM)
         + _same(f"{theirs}.mlp.fc2", f"{ours}.mlp.down", NORM)
     )
+
+
+def _eva(tower: Eva) -> list[Part]:
+    found = _same(f"{TRUNK}.patch_embed.proj", "image.patch", NORM)
+    found.append(Part(f"{TRUNK}.cls_token", ("image.class_token",), ones=2))
+    found.append(Part(f"{TRUNK}.pos_embed", ("image.positions",), ones=1))
+    names = {
+        "norm1": "norm1", "attn.q_proj": "attention.q", "attn.v_proj": "attention.v", "attn.norm": "attention.norm",
+        "attn.proj": "attention.out", "norm2": "norm2", "mlp.fc1_g": "mlp.gate", "mlp.fc1_x": "mlp.up",
+        "mlp.norm": "mlp.norm", "mlp.fc2": "mlp.down",
+    }  # fmt: skip
+    for n in range(tower.layers):
+        theirs, ours = f"{TRUNK}.blocks.{n}", f"image.blocks.{n}"
+        for name, own in names.items():
+            found += _same(f"{theirs}.{name}", f"{ours}.{own}", NORM)
+        found += _same(f"{theirs}.attn.k_proj", f"{ours}.attention.k", NORM[:1])
+    found += _same(f"{TRUNK}.norm", "image.norm_post", NORM)
+    return found + _same(f"{TRUNK}.head", "image.head.linear", NORM)
+
+
+def _convnext(tower: ConvNeXt) -> list[Part]:
+    found = _same(f"{TRUNK}.stem.0", "image.stem.conv", NORM) + _same(f"{TRUNK}.stem.1", "image.stem.norm", NORM)
+    for stage, layers in enumerate(tower.layers):
+        theirs, ours = f"{TRUNK}.stages.{stage}", f"image.stages.{stage}"
+        if stage:
+            found += _same(f"{theirs}.downsample.0", f"{ours}.halve.norm", NORM)
+            found += _same(f"{theirs}.downsample.1", f"{ours}.halve.conv", NORM)
+        for layer in range(layers):
+            block, own = f"{theirs}.blocks.{layer}", f"{ours}.blocks.{layer}"
+            found += _same(f"{block}.conv_dw", f"{own}.depthwise", NORM) + _same(f"{block}.norm", f"{own}.norm", NORM)
+            found += _same(f"{block}.mlp.fc1", f"{own}.mlp.up", NORM) + _same(
+                f"{block}.mlp.fc2", f"{own}.mlp.down", NORM
+            )
+            found.append(Part(f"{block}.gamma", (f"{own}.scale",)))
+    found += _same(f"{TRUNK}.head.norm", "image.norm_post", NORM)
+    if isinstance(tower.head, MlpHead):
+        found += _same("visual.head.mlp.fc1", "image.head.up", NORM)
+        return found + _same("visual.head.mlp.fc2", "image.head.down", NORM[:1])
+    return found + _same("visual.head.proj", "image.head.linear", NORM[:1])
 
 
 def _attention_pool() -> list[Part]:

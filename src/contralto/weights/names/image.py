@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contralto.architecture import EfficientNet, ResNet, ViT
+from contralto.architecture import ConvNeXt, EfficientNet, Eva, ResNet, ViT
 from contralto.weights.names.parts import Shapes, blocks, conv_norm, head, linear, norm, squeeze, under
 
 
@@ -64,6 +64,43 @@ def efficientnet(tower: EfficientNet, embedding: int) -> Shapes:
     if tower.top:
         shapes |= under("top", conv_norm(channels, tower.top, 1))
     return shapes | under("head", head(tower.head, tower.features, embedding))
+
+
+def eva(tower: Eva, size: tuple[int, int], embedding: int) -> Shapes:
+    """Below `image`."""
+    width, mlp = tower.width, tower.mlp
+    shapes = under("patch", {"weight": (width, 3, tower.patch, tower.patch), "bias": (width,)})
+    shapes["class_token"] = (width,)
+    shapes["positions"] = (1 + (size[0] // tower.patch) * (size[1] // tower.patch), width)
+    block = under("norm1", norm(width))
+    for name in ("q", "k", "v"):
+        block |= under(f"attention.{name}", linear(width, width, bias=name != "k"))
+    block |= under("attention.norm", norm(width)) | under("attention.out", linear(width, width))
+    block |= under("norm2", norm(width))
+    block |= under("mlp.gate", linear(width, mlp)) | under("mlp.up", linear(width, mlp))
+    block |= under("mlp.norm", norm(mlp)) | under("mlp.down", linear(mlp, width))
+    shapes |= {f"blocks.{n}.{name}": shape for n in range(tower.layers) for name, shape in block.items()}
+    shapes |= under("norm_post", norm(width))
+    return shapes | under("head", head(tower.head, width, embedding))
+
+
+def convnext(tower: ConvNeXt, embedding: int) -> Shapes:
+    """Below `image`."""
+    shapes = under("stem.conv", {"weight": (tower.widths[0], 3, 4, 4), "bias": (tower.widths[0],)})
+    shapes |= under("stem.norm", norm(tower.widths[0]))
+    before = tower.widths[0]
+    for stage, (layers, width) in enumerate(zip(tower.layers, tower.widths, strict=True)):
+        if stage:
+            shapes |= under(f"stages.{stage}.halve.norm", norm(before))
+            shapes |= under(f"stages.{stage}.halve.conv", {"weight": (width, before, 2, 2), "bias": (width,)})
+        block = under("depthwise", {"weight": (width, 1, 7, 7), "bias": (width,)}) | under("norm", norm(width))
+        block |= under("mlp.up", linear(width, 4 * width)) | under("mlp.down", linear(4 * width, width))
+        block["scale"] = (width,)
+        for layer in range(layers):
+            shapes |= under(f"stages.{stage}.blocks.{layer}", block)
+        before = width
+    shapes |= under("norm_post", norm(before))
+    return shapes | under("head", head(tower.head, before, embedding))
 
 
 def _patch(tower: ViT) -> Shapes:

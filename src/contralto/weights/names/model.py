@@ -30,6 +30,10 @@ def _image(contract: Contract) -> Shapes:
             return image.resnet(tower, size, embedding)
         case architecture.EfficientNet() as tower:
             return image.efficientnet(tower, embedding)
+        case architecture.Eva() as tower:
+            return image.eva(tower, size, embedding)
+        case architecture.ConvNeXt() as tower:
+            return image.convnext(tower, embedding)
         case architecture.FastViT() as tower:
             return fastvit(tower, embedding)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contralto.architecture import Head, LinearHead, NoHead
+from contralto.architecture import Head, LinearHead, MlpHead, NoHead
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
@@ -14,6 +14,8 @@ def head(spec: Head, width: int, embedding: int) -> Shapes:
         return {}
     if isinstance(spec, LinearHead):
         return under("linear", linear(width, embedding, spec.bias))
+    if isinstance(spec, MlpHead):
+        return under("up", linear(width, spec.hidden)) | under("down", linear(spec.hidden, embedding, bias=False))
     shapes = under("linear", linear(width, embedding)) | under("up", linear(width, spec.hidden))
     return shapes | under("down", linear(spec.hidden, embedding))
 

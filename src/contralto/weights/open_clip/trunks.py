@@ -44,7 +44,6 @@ TRUNKS = (
     Trunk("fastvit_mci4", "avg", "", "MobileCLIP2-S4"),
     Trunk("convnext_base", "", "linear", "convnext_base_w"),
     Trunk("convnext_large", "", "mlp", "convnext_large_d"),
-    Trunk("convnext_large", "", "linear", "convnext_large"),
     Trunk("convnext_xxlarge", "", "linear", "convnext_xxlarge"),
 )
 
