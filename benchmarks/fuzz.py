@@ -79,6 +79,8 @@ class Watch:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.is_on:
             return
+        if event in ("compile", "exec") and sys._getframe(1).f_globals["__name__"] == "typing":
+            return  # the annotations of our own dataclasses
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
         if writes or (event.startswith(FORBIDDEN) and event not in ("os.listdir", "os.scandir")):
             self.seen.append(f"{event} {str(arguments)[:100]}")
@@ -122,7 +124,7 @@ def run(reader: Reader, count: int, options: argparse.Namespace, folder: Path, w
             options.keep.mkdir(exist_ok=True)
             kept = options.keep / f"{reader.name}-{number}-{reader.file}"
             kept.write_bytes(content)
-            print(f"{kept}: {fault}")
+            print(f"{kept}: {fault}"[:300])
     return tally
 
 

@@ -26,8 +26,8 @@ ODD: tuple[Any, ...] = (
     [[]], [0], [-1, 1], [0] * 33, [2**40] * 3, {"a": 1}, "F32", "F16", "BF16", "I8", "F8_E4M3", "vit", "gelu",
 )  # fmt: skip
 INSTRUCTIONS = (
-    b"cos\nsystem\n", b"cbuiltins\neval\n", b"cposix\nsystem\nX\x02\x00\x00\x00ls\x85R", b"\x8c\x02os\x8c\x06system\x93",
-    b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch\nFloatStorage\n", b"ccollections\nOrderedDict\n", b"ctorch\nload\n",
+    b"cos\nsystem\n", b"cbuiltins\neval\n", b"cposix\nsystem\nX\x02\x00\x00\x00ls\x85R", b"\x8c\x02os\x8c\x06popen\x93",
+    b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch\nFloatStorage\n", b"ccollections\nOrderedDict\n", b"csys\nexit\n",
     b"cargparse\nNamespace\n", b"ctorch.jit._pickle\nrestore_type_tag\n", b"c__torch__\nX\n", b"(", b")", b"t", b"]",
     b"}", b"a", b"e", b"s", b"u", b"0", b"1", b"2", b"N", b"R", b"b", b"\x81", b"\x85", b"\x86", b"\x87", b"\x88", b"Q",
     b".", b"h\x00", b"h\x05", b"q\x00", b"q\x05", b"\x94", b"\x8f", b"\x90", b"\x91", b"\x92", b"\x82\x01", b"P1\n",

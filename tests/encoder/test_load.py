@@ -145,6 +145,7 @@ def test_save_copies_the_weights_bit_for_bit(tmp_path):
 
 def test_create_save_load_and_torch_are_one_model(tmp_path):
     import torch
+
     torch.set_num_threads(1)
     model, stated = contralto.create("tiny", seed=3)
     written = contralto.save(tmp_path, model, stated)
@@ -168,6 +169,7 @@ def test_create_save_load_and_torch_are_one_model(tmp_path):
 
 def test_save_of_a_model_that_does_not_fit_is_an_error(tmp_path):
     import torch
+
     with pytest.raises(contralto.ContraltoError, match="missing"):
         contralto.save(tmp_path, torch.nn.Linear(2, 2), contract.preset("tiny"))
     model, stated = contralto.create("nano")

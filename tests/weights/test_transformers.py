@@ -288,8 +288,23 @@ def test_without_a_processor_the_preparation_of_pictures_is_open(tmp_path: Path)
         (folder / name).unlink(missing_ok=True)
     with pytest.raises(ContraltoError, match="leaves open: how pictures are prepared"):
         read(folder)
-    with pytest.raises(ContraltoError, match=r"states pictures of 32 x 32, the processor makes 224 x 224"):
+    with pytest.raises(ContraltoError, match="states architecture 'of other towers', but architecture='ViT-B-32' was"):
         read(folder, Choices(architecture="ViT-B-32"))
+
+
+def test_the_architecture_that_is_named_states_the_preparation_of_pictures(tmp_path: Path) -> None:
+    tiny = preset("tiny")
+    sizes = {"hidden_size": 128, "intermediate_size": 512, "num_attention_heads": 4, "hidden_act": "gelu"}
+    config = transformers.CLIPConfig(
+        text_config=sizes | {"num_hidden_layers": 2, "max_position_embeddings": 32},
+        vision_config=sizes | {"num_hidden_layers": 3, "patch_size": 12, "image_size": 48},
+        projection_dim=128,
+    )
+    transformers.CLIPModel(config).save_pretrained(tmp_path)
+    found = read(tmp_path, Choices(architecture="tiny")).contract
+    assert (found.image, found.embedding) == (tiny.image, tiny.embedding)
+    assert "the preparation of pictures as in tiny" in str(found.provenance.converted_from)
+    assert "no tokenizer in the folder" in str(found.provenance.converted_from)
 
 
 def test_a_choice_that_contradicts_the_folder_is_an_error(tmp_path: Path) -> None:

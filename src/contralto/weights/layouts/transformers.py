@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from contralto.architecture import Bert, CausalText, EfficientNet, LinearHead, NoHead, ViT
+from contralto.architecture import Bert, CausalText, EfficientNet, LinearHead, NoHead, Stage, ViT
 from contralto.contract import Contract
 from contralto.errors import WeightsError
 from contralto.weights.layouts.parts import Part
@@ -39,6 +39,7 @@ def family(contract: Contract) -> Family:
             return "siglip"
     if isinstance(image, EfficientNet) and isinstance(text, Bert):
         plain = image.padding == "even" and not image.top and image.head == NoHead() and bool(image.squeeze)
+        plain = plain and not has_first_shortcut(image.stem, image.stages)
         pooled = contract.text.pool == "first" and bool(text.types) and text.head == LinearHead(bias=True)
         if plain and pooled and contract.score.rule == "softmax":
             return "align"
@@ -62,6 +63,12 @@ def parts(contract: Contract) -> list[Part]:
         found += [Part(name, (name,), ones=1) for name in ("logit_scale", "logit_bias")]
         found += _same("text_model.head", "text.head.linear", NORM)
     return found
+
+
+def has_first_shortcut(stem: int, stages: Sequence[Stage]) -> bool:
+    """Whether the first block of a stage adds its input, as it fits: in transformers a first block never does."""
+    inputs = (stem, *(stage.channels for stage in stages))
+    return any(stage.stride == 1 and stage.channels == given for given, stage in zip(inputs, stages, strict=False))
 
 
 def ignored(names: Iterable[str]) -> list[str]:

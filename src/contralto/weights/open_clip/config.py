@@ -62,6 +62,9 @@ def read(config: Mapping[str, Any], folder: Path, where: str) -> Contract:
     model.close(PLAIN_MODEL, NO_MATTER_MODEL)
     ours = Section(config.get("contralto") or {}, f"{where}: contralto")
     image, implied = _image(Section(config.get("preprocess_cfg") or {}, f"{where}: preprocess_cfg"), tower, size)
+    pad = ours.take("pad", int, None)
+    if pad is not None and text.trims:
+        text = dataclasses.replace(text, pad=pad)
     if ours.take("alpha", str, "white") == "drop":
         image = dataclasses.replace(image, alpha="drop")
     contract = Contract(

@@ -24,8 +24,10 @@ def config(contract: Contract) -> dict[str, Any]:
         model["custom_text"] = True
     if contract.score.rule == "sigmoid":
         model["init_logit_bias"] = contract.score.bias
-    ours = {"name": contract.name, "licence": contract.licence, "alpha": image.alpha,
+    ours: dict[str, Any] = {"name": contract.name, "licence": contract.licence, "alpha": image.alpha,
             "source": stated.source, "trained_on": stated.trained_on}  # fmt: skip
+    if text.trims and text.tokenizer.file is None:
+        ours["pad"] = text.pad or None  # open_clip pads with 0, which no embedding of such a tower can tell
     return {
         "model_cfg": model | {"vision_cfg": vision, "text_cfg": _text_cfg(contract.name, text, text.tower)},
         "preprocess_cfg": {

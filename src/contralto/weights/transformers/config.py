@@ -15,7 +15,7 @@ from typing import Any, cast
 from contralto.architecture import Bert, CausalText, EfficientNet, ImageTower, LinearHead, NoHead, Stage, TextTower, ViT
 from contralto.architecture.towers import Activation
 from contralto.errors import ContractError
-from contralto.weights.layouts.transformers import Family
+from contralto.weights.layouts.transformers import Family, has_first_shortcut
 from contralto.weights.section import Section
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -23,6 +23,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": "relu", "silu": "silu", "swish": "silu",
 }  # fmt: skip
 
+LONGEST = 64  # tokens of a text that ALIGN's processor pads and cuts to, whatever the configuration says
 STEM = 32  # channels after EfficientNet's first convolution, before they are multiplied
 
 # What else calls itself a relative of CLIP, and why it is not read.
@@ -57,21 +58,19 @@ def towers(config: Mapping[str, Any], where: str) -> Towers:
         why = REFUSED.get(str(kind), "read are clip, siglip and align")
         raise ContractError(f"{where}: model_type is {kind!r}: {why}")
     model = Section(config, where)
-    image, text = _part(config, "vision", where), _part(config, "text", where)
+    image, text = (_part(config, name, where, is_clip=kind == "clip") for name in ("vision", "text"))
     if kind == "clip":
         return _clip(model, image, text)
     return _siglip(image, text) if kind == "siglip" else _align(model, image, text)
 
 
-def _part(config: Mapping[str, Any], name: str, where: str) -> Section:
-    """text_config or vision_config; old files have a second one beside it, whose fields go first."""
-    values: dict[str, Any] = {}
-    for key in (f"{name}_config", f"{name}_config_dict"):
-        given = config.get(key) or {}
-        if not isinstance(given, Mapping):
-            raise ContractError(f"{where}.{key} must be an object")
-        values |= {field: value for field, value in given.items() if value is not None}
-    return Section(values, f"{where}: {name}_config")
+def _part(config: Mapping[str, Any], name: str, where: str, is_clip: bool) -> Section:
+    """text_config or vision_config. CLIP's old files may have NAME_config_dict too, which then stands alone: what it
+    leaves out has the default, whatever the other says."""
+    key = f"{name}_config"
+    if is_clip and config.get(f"{key}_dict") is not None:
+        key += "_dict"
+    return Section(config.get(key) or {}, f"{where}: {key}")
 
 
 def _clip(model: Section, image: Section, text: Section) -> Towers:
@@ -141,9 +140,11 @@ def _causal(text: Section, vocabulary: int, activation: str, eps: float, is_caus
 
 
 def _align(model: Section, image: Section, text: Section) -> Towers:
-    embedding = image.take("hidden_dim", int, 2560)
-    if model.take("projection_dim", int, 640) != embedding:
-        raise model.refuse("projection_dim", f"pictures have {embedding} (vision_config.hidden_dim)")
+    tower = _efficientnet(image)
+    if model.take("projection_dim", int, 640) != tower.features:
+        raise model.refuse("projection_dim", f"pictures have {tower.features}, the channels of the last stage")
+    positions = text.take("max_position_embeddings", int, 512)
+    context = min(LONGEST, positions)
     bert = Bert(
         vocabulary=text.take("vocab_size", int, 30522),
         width=text.take("hidden_size", int, 768),
@@ -152,11 +153,11 @@ def _align(model: Section, image: Section, text: Section) -> Towers:
         mlp=text.take("intermediate_size", int, 3072),
         activation=_activation(text, "gelu"),
         types=text.take("type_vocab_size", int, 2),
-        positions=text.take("max_position_embeddings", int, 512),
+        positions=positions if positions > context else 0,
         norm_eps=float(text.take("layer_norm_eps", float, 1e-12)),
         head=LinearHead(bias=True),
     )
-    return Towers("align", _efficientnet(image), bert, embedding, min(64, bert.positions), None)
+    return Towers("align", tower, bert, tower.features, context, None)
 
 
 def _efficientnet(image: Section) -> EfficientNet:
@@ -181,18 +182,22 @@ def _efficientnet(image: Section) -> EfficientNet:
     if ratio <= 0 or not math.isclose(1 / ratio, round(1 / ratio)):
         raise image.refuse("squeeze_expansion_ratio", "it must be one over a whole number")
     for (_, channels, *_), (following, *_) in itertools.pairwise(rows):
-        if _rounded(channels * wide, divisor) != _rounded(following * wide, divisor):
+        if rounded(channels * wide, divisor) != rounded(following * wide, divisor):
             raise image.refuse("in_channels", "a stage must take what the one before it gives")
-    if _rounded(rows[0][0] * wide, divisor) != _rounded(STEM * wide, divisor):
+    if rounded(rows[0][0] * wide, divisor) != rounded(STEM * wide, divisor):
         raise image.refuse(
             "in_channels", f"the first stage must take what the stem gives, {STEM} times width_coefficient"
         )
+    stages = tuple(
+        Stage(expand, kernel, stride, rounded(out * wide, divisor), math.ceil(deep * repeats))
+        for _, out, kernel, stride, repeats, expand in rows
+    )
+    stem = rounded(STEM * wide, divisor)
+    if has_first_shortcut(stem, stages):
+        raise image.refuse("out_channels", "the first block of a stage has no shortcut there, here it would")
     return EfficientNet(
-        stem=_rounded(STEM * wide, divisor),
-        stages=tuple(
-            Stage(expand, kernel, stride, _rounded(out * wide, divisor), math.ceil(deep * repeats))
-            for _, out, kernel, stride, repeats, expand in rows
-        ),
+        stem=stem,
+        stages=stages,
         top=0,
         activation=_activation(image, "swish"),
         squeeze=round(1 / ratio),
@@ -202,7 +207,7 @@ def _efficientnet(image: Section) -> EfficientNet:
     )
 
 
-def _rounded(channels: float, divisor: int) -> int:
+def rounded(channels: float, divisor: int) -> int:
     """To a multiple of the divisor, but not below nine tenths (Tan and Le's code)."""
     near = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return near + divisor if near < 0.9 * channels else near

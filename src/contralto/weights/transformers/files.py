@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from contralto.contract import Contract, Image, Provenance, Score, preset, presets
+from contralto.architecture.codec import to_json
+from contralto.contract import Contract, Image, Provenance, Score, preset
 from contralto.errors import ContractError, ContraltoError, WeightsError
 from contralto.files import written_whole
 from contralto.weights import container, fingerprint
@@ -38,6 +39,8 @@ def read(folder: str | Path, choices: Choices = NONE) -> Checkpoint:
     stated = pictures.json_of(path)
     towers = config.towers(stated, str(path))
     choices.agree(path, activation=towers.text.activation)
+    if choices.architecture and not _is_of(choices.architecture, towers):
+        choices.agree(path, architecture="of other towers")
     file = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if file is None:
         raise WeightsError(f"{folder} holds no weights: none of {', '.join(WEIGHTS)} is there")
@@ -75,7 +78,7 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
     Files are written whole, the configuration last. Raises WeightsError if transformers has no class for the model.
     """
     folder, contract = Path(folder), checkpoint.contract
-    stated = writing.config(contract)
+    stated, processor = writing.config(contract), writing.processor(contract)
     family = layout.family(contract)
     rest = {name: stored for name, stored in checkpoint.tensors.items() if family != "align" or name != "logit_scale"}
     tensors = exported(rest, layout.parts(contract), contract.name)
@@ -84,8 +87,8 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writing.place_tokenizer(checkpoint, folder)
-        with written_whole(folder / pictures.FILES[0]) as file:
-            file.write(_json(writing.processor(contract)))
+        with written_whole(folder / pictures.FILE_NAME) as file:
+            file.write(_json(processor))
         with written_whole(folder / CONFIG) as description, written_whole(folder / WEIGHTS_NAME) as file:
             write_tensors(file, tensors, {"format": "pt"})
             description.write(_json(stated))
@@ -95,7 +98,7 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
 
 def _image(folder: Path, towers: config.Towers, choices: Choices) -> tuple[Image, str]:
     """The preparation of pictures, from the processor's settings, else from the preset that the user names."""
-    found, implied = pictures.read(folder), ""
+    found, implied = pictures.read(folder, towers.family), ""
     if found is None:
         found, implied = _chosen(folder, choices), f"the preparation of pictures as in {choices.architecture}"
     if towers.side is not None and found.size != (towers.side, towers.side):
@@ -119,10 +122,21 @@ def _chosen(folder: Path, choices: Choices) -> pictures.Pictures:
         what = "how pictures are prepared (size, resize, mean, std): it has no preprocessor_config.json"
         asked = "Give architecture=NAME (--architecture NAME), a preset whose preparation is the model's"
         raise ContraltoError(f"{folder} leaves open: {what}. {asked}")
-    if choices.architecture not in presets():
-        raise ContraltoError(f"no preset is called {choices.architecture!r}")
-    image = preset(choices.architecture).image
+    image = _preset(choices.architecture).image
     return pictures.Pictures(image.size, image.mean, image.std, image.resize, image.interpolation, image.resized)
+
+
+def _preset(architecture: str) -> Contract:
+    """open_clip calls the same towers with QuickGELU, where both are published, NAME-quickgelu."""
+    return preset(architecture.removesuffix("-quickgelu"))
+
+
+def _is_of(architecture: str, towers: config.Towers) -> bool:
+    """Whether the towers are those of the preset, whatever their activation, of which the folder knows better."""
+    named = _preset(architecture)
+    pairs = ((named.image.tower, towers.image), (named.text.tower, towers.text))
+    alike = all(to_json(one) | {"activation": ""} == to_json(other) | {"activation": ""} for one, other in pairs)
+    return alike and named.embedding == towers.embedding and named.text.context == towers.context
 
 
 def _score(tensors: dict[str, Stored], family: layout.Family, where: str) -> Score:

@@ -1,30 +1,36 @@
 """The settings of transformers' image processors to a contract's, and back.
 
-They are in preprocessor_config.json, or since transformers 5 in processor_config.json under `image_processor`. What is
-computed differs in two things that no setting states: transformers turns a picture to RGB before it is resized, and
-rounds the margin of an odd crop down.
+They are in preprocessor_config.json, or since transformers 5 in processor_config.json under `image_processor`, which
+then goes first. What is computed differs in three things that no setting states: transformers turns a picture to RGB
+before it is resized, rounds the margin of an odd crop down, and where torchvision is installed it resizes tensors,
+which gives grey levels one or two off those of Pillow.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from contralto.contract import Image
 from contralto.errors import ContractError, one_line
+from contralto.weights.layouts.transformers import Family
 from contralto.weights.openai import MEAN, STD
 from contralto.weights.section import Section
 
-FILES = ("preprocessor_config.json", "processor_config.json")
+FILE_NAME = "preprocessor_config.json"
+FILES = ("processor_config.json", FILE_NAME)  # in the order in which transformers looks
 HALF = (0.5, 0.5, 0.5)
 
-# Defaults of each processor, by how its name begins.
+# Defaults of each processor, by its name without what tells its age and make.
 CLIP = {"size": {"shortest_edge": 224}, "crop_size": 224, "do_center_crop": True, "image_mean": MEAN, "image_std": STD}
 SIGLIP = {"size": {"height": 224, "width": 224}, "do_center_crop": False, "image_mean": HALF, "image_std": HALF}
 EFFICIENTNET = SIGLIP | {"size": {"height": 346, "width": 346}, "crop_size": 289, "include_top": True}
 DEFAULTS: dict[str, dict[str, Any]] = {"CLIP": CLIP, "Siglip": SIGLIP, "EfficientNet": EFFICIENTNET}
+PROCESSORS: dict[Family, str] = {"clip": "CLIP", "siglip": "Siglip", "align": "EfficientNet"}
+NAME = re.compile("(.+)(ImageProcessor|FeatureExtractor)(Fast|Pil)?")
 FILTERS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
@@ -39,22 +45,27 @@ class Pictures(NamedTuple):
     resized: tuple[int, int] | None
 
 
-def read(folder: Path) -> Pictures | None:
-    """What the folder's processor does; None if it has none. Raises ContractError."""
+def read(folder: Path, family: Family) -> Pictures | None:
+    """What the folder's processor does; None if it has none. family: whose processor it is where no name is given.
+
+    Raises ContractError.
+    """
     for name in FILES:
         path = folder / name
         if not path.is_file():
             continue
         stated = json_of(path)
-        values = stated.get("image_processor", stated if name == FILES[0] else None)
+        values = stated.get("image_processor", stated if name == FILE_NAME else None)
         if values is not None:
-            return _settings(values, str(path))
+            return _settings(values, PROCESSORS[family], str(path))
     return None
 
 
 def written(image: Image, processor: str) -> dict[str, Any]:
-    """The settings of a processor (CLIPImageProcessor ...) that does what the contract states."""
+    """The settings of a processor (CLIPImageProcessor ...) that does what the contract states. Raises ContractError."""
     height, width = image.resized or image.size
+    if image.resize == "shortest" and height != width:
+        raise ContractError(f"transformers' {processor} cannot resize to cover {height} x {width}, only a square")
     if image.resize == "squash":
         size: dict[str, int] = {"height": height, "width": width}
     else:
@@ -90,16 +101,19 @@ def json_of(path: Path) -> dict[str, Any]:
     return value
 
 
-def _settings(values: Any, where: str) -> Pictures:
+def _settings(values: Any, own: str, where: str) -> Pictures:
+    """own: the processor that goes with the model, in DEFAULTS."""
     given = Section(values, where)
-    kind = given.take("image_processor_type", str, None) or given.take("feature_extractor_type", str, "CLIP")
-    default = next((fields for name, fields in DEFAULTS.items() if kind.startswith(name)), None)
-    if default is None:
-        raise given.refuse("image_processor_type", f"supported are {', '.join(DEFAULTS)}")
+    field = "image_processor_type" if given.take("image_processor_type", str, None) else "feature_extractor_type"
+    named = NAME.fullmatch(given.take(field, str, f"{own}ImageProcessor"))
+    kind = named[1] if named else ""
+    if kind not in DEFAULTS:
+        raise given.refuse(field, f"supported are {', '.join(f'{name}ImageProcessor' for name in DEFAULTS)}")
+    default = DEFAULTS[kind]
     section = Section(default | {name: value for name, value in values.items() if value is not None}, where)
     if not section.take("do_resize", bool, True) or not section.take("do_rescale", bool, True):
         raise section.refuse("do_resize", "pictures must be resized and rescaled")
-    resized, squash = _resized(section)
+    resized, squash = _resized(section, square=kind == "EfficientNet")
     size = resized
     if section.take("do_center_crop", bool, False):
         size = _both(section, "crop_size")
@@ -109,17 +123,24 @@ def _settings(values: Any, where: str) -> Pictures:
     if filter not in FILTERS:
         raise section.refuse("resample", "supported are 2 (bilinear) and 3 (bicubic)")
     mean, std = _normalised(section)
+    if any(aimed < side for aimed, side in zip(resized, size, strict=True)):
+        raise section.refuse("crop_size", f"it is more than the resized picture, {resized[0]} x {resized[1]}")
     aim = resized if resized != size else None
     return Pictures(size, mean, std, "squash" if squash else "shortest", FILTERS[filter], aim)
 
 
-def _resized(section: Section) -> tuple[tuple[int, int], bool]:
-    """(height, width) that the resize aims at, and whether it ignores the picture's shape."""
+def _resized(section: Section, square: bool) -> tuple[tuple[int, int], bool]:
+    """(height, width) that the resize aims at, and whether it ignores the picture's shape.
+
+    square: what a number alone, which old files have, means: both sides, or the shorter one.
+    """
     size = section.take("size", (int, dict))
     if isinstance(size, int):
-        return (size, size), False
+        return (size, size), square
     if "shortest_edge" in size:
-        side = Section(size, f"{section.where}.size").take("shortest_edge", int)
+        inner = Section(size, f"{section.where}.size")
+        side = inner.take("shortest_edge", int)
+        inner.close({"longest_edge": None}, ())
         return (side, side), False
     return _both(section, "size"), True
 
@@ -134,8 +155,7 @@ def _both(section: Section, name: str) -> tuple[int, int]:
 
 def _normalised(section: Section) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """mean and std of values in [0, 1] that do what rescale_factor, rescale_offset, mean, std and include_top do."""
-    factor = 255 * section.take("rescale_factor", float, 1 / 255)
-    factor = round(factor, 12)
+    factor = round(255 * section.take("rescale_factor", float, 1 / 255), 12)  # without the last bit's rounding
     if not 0 < factor < 1e6:
         raise section.refuse("rescale_factor", "it must be a positive number")
     offset = 1.0 if section.take("rescale_offset", bool, False) else 0.0

@@ -16,17 +16,17 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from contralto.architecture.codec import from_json
+from contralto.architecture.codec import from_json, to_json
 from contralto.contract import Text, Tokenizer
 from contralto.errors import ContractError
-from contralto.text import bpe
+from contralto.text import bpe, foreign
 from contralto.weights import tokenizer_files
 from contralto.weights.layouts.transformers import Family
 from contralto.weights.transformers.config import Towers
 from contralto.weights.transformers.pictures import json_of
 
 SENTENCEPIECE = ("spiece.model", "sentencepiece.model", "tokenizer.model")
-CLIP_PAD = "<|endoftext|>"
+CLIP_PAD, SIGLIP_PAD = "<|endoftext|>", "</s>"
 
 
 def read(folder: Path, stated: Towers, ours: dict[str, Any], where: str) -> tuple[Text, str]:
@@ -36,12 +36,7 @@ def read(folder: Path, stated: Towers, ours: dict[str, Any], where: str) -> tupl
     """
     pool = {"clip": "eot", "siglip": "last", "align": "first"}[stated.family]
     if ours:
-        fields = ("tokenizer", "clean", "frame", "pad", "context")
-        if missing := [name for name in fields if name not in ours]:
-            raise ContractError(f"{where}: contralto.text has no {', '.join(missing)}")
-        tokenizer = from_json(Tokenizer, ours["tokenizer"], f"{where}: contralto.text.tokenizer")
-        rest = {name: ours[name] for name in fields[1:]}
-        return Text(stated.text, tokenizer, pool=pool, **rest), ""  # type: ignore[arg-type]
+        return from_json(Text, {"tower": to_json(stated.text), "pool": pool} | ours, f"{where}: contralto.text"), ""
     found, clean, implied = _found(folder, stated.family, stated.text.vocabulary)
     text = Text(
         stated.text,
@@ -66,22 +61,32 @@ def _found(folder: Path, family: Family, vocabulary: int) -> tuple[tokenizer_fil
     if not has_json or str(_settings(folder).get("tokenizer_class", "")).startswith("SiglipTokenizer"):
         # The published SigLIP has no class of its own but this one, whose text is canonicalised first.
         if model is not None:
-            sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
-            return tokenizer_files.Found(Tokenizer("sentencepiece", sha256, model.name), "end", 1), "siglip", ""
+            return _sentencepiece(model), "siglip", ""
         if not has_json:
             raise ContractError(f"{folder} has no tokenizer: neither {SENTENCEPIECE[0]} nor tokenizer.json is there")
         return _framed_json(folder), "siglip", ""
     return _framed_json(folder), "lower", ""
 
 
+def _sentencepiece(path: Path) -> tokenizer_files.Found:
+    """SiglipTokenizer's: a text is followed by the end token, and so is that until the context is full."""
+    data = path.read_bytes()
+    named = _token(_settings(path.parent), "pad_token") or SIGLIP_PAD
+    if named != SIGLIP_PAD:
+        raise ContractError(f"{path.parent}: the pad token {named!r} is not SigLIP's, which is {SIGLIP_PAD!r}")
+    pad = foreign.from_sentencepiece(data, str(path)).end
+    return tokenizer_files.Found(Tokenizer("sentencepiece", hashlib.sha256(data).hexdigest(), path.name), "end", pad)
+
+
 def _framed_json(folder: Path) -> tokenizer_files.Found:
     """A tokenizer.json of SigLIP's: its end token is set by the class where the file does not say so."""
     path = folder / "tokenizer.json"
-    stated = json_of(path)
-    names = {one.get("content"): one.get("id") for one in stated.get("added_tokens", ()) if isinstance(one, dict)}
-    pad = names.get(_token(_settings(folder), "pad_token") or "<pad>", names.get("<pad>", names.get("</s>")))
+    stated, named = json_of(path), _token(_settings(folder), "pad_token")
+    ids = {one.get("content"): one.get("id") for one in stated.get("added_tokens", ()) if isinstance(one, dict)}
+    pad = next((ids[name] for name in ([named] if named else ["<pad>", SIGLIP_PAD]) if name in ids), None)
     if not isinstance(pad, int):
-        raise ContractError(f"{folder}: neither tokenizer_config.json nor tokenizer.json states a pad token")
+        what = f"the pad token {named!r} of tokenizer_config.json" if named else "a pad token"
+        raise ContractError(f"{path} has not {what} among its added tokens")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return tokenizer_files.Found(Tokenizer("tokenizers", sha256, path.name), "end", pad)
 
@@ -91,19 +96,17 @@ def _clip(folder: Path, vocabulary: int) -> tuple[int, str]:
     ids, merges = bpe.shipped().published()
     if vocabulary != len(ids):
         raise ContractError(f"{folder}: a vocabulary of {vocabulary} is not CLIP's own ({len(ids)}), which is built in")
-    implied = ""
+    found: list[tuple[Any, list[str]]] = []
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        theirs = json_of(folder / "vocab.json")
-        lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
-        same = theirs == ids and [line for line in lines if line and not line.startswith("#version")] == merges
-    elif (folder / "tokenizer.json").is_file():
-        model = json_of(folder / "tokenizer.json").get("model", {})
+        lines = (folder / "merges.txt").read_bytes().decode("utf-8", "replace").split("\n")
+        found.append((json_of(folder / "vocab.json"), [line for line in lines[1:] if line]))  # the first is a heading
+    if (folder / "tokenizer.json").is_file():
+        model = json_of(folder / "tokenizer.json").get("model") or {}
         pairs = [" ".join(pair) if isinstance(pair, list) else pair for pair in model.get("merges", ())]
-        same = model.get("vocab") == ids and pairs == merges
-    else:
-        same, implied = True, "no tokenizer in the folder: CLIP's own"
-    if not same:
+        found.append((model.get("vocab"), pairs))
+    if any(one != (ids, merges) for one in found):
         raise ContractError(f"{folder}: its tokenizer is not CLIP's own, which is built in, but another vocabulary")
+    implied = "" if found else "no tokenizer in the folder: CLIP's own"
     pad = _token(_settings(folder), "pad_token") or CLIP_PAD
     if pad not in ids:
         raise ContractError(f"{folder}: the pad token {pad!r} is not in the vocabulary")

@@ -17,7 +17,7 @@ from contralto.weights import tokenizer_files
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.layouts import transformers as layout
 from contralto.weights.transformers import pictures, texts
-from contralto.weights.transformers.config import STEM
+from contralto.weights.transformers.config import STEM, rounded
 
 NAMES: dict[Activation, str] = {
     "quickgelu": "quick_gelu", "gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "relu": "relu", "silu": "silu",
@@ -109,7 +109,7 @@ def _efficientnet(tower: EfficientNet, contract: Contract) -> dict[str, Any]:
     wide = tower.stem / STEM
     channels = [stage.channels for stage in tower.stages]
     stated = [round(one / wide) for one in channels]
-    if channels[-1] != contract.embedding or [round(one * wide) for one in stated] != channels:
+    if [rounded(one * wide, 1) for one in stated] != channels:
         raise WeightsError(f"{contract.name}: transformers' AlignModel has no such channels")
     return {
         "width_coefficient": wide,
