@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import encodings.unicode_escape  # noqa: F401  errors show odd characters by it, which loads it once
 import io
 import json
 import math

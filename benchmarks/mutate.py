@@ -6,6 +6,7 @@ instruction by instruction, and a zip entry by entry.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickletools
@@ -79,11 +80,12 @@ def json_text(data: bytes, random: Random) -> bytes:
         other, other_key = random.choice(nodes)
         match random.randrange(7):
             case 0 | 1 | 2:
-                holder[key] = random.choice(ODD)
+                holder[key] = copy.deepcopy(random.choice(ODD))
             case 3:
                 del holder[key]
             case 4:
-                holder[key], other[other_key] = other[other_key], json.loads(json.dumps(holder[key]))
+                here, there = (json.loads(json.dumps(value)) for value in (holder[key], other[other_key]))
+                holder[key], other[other_key] = there, here  # copies: an object must not come to hold itself
             case 5 if isinstance(holder, dict):
                 holder[str(random.choice(ODD))] = holder.pop(key)
             case 6 if type(holder[key]) is int:

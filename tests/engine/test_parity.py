@@ -1,4 +1,7 @@
-"""The fast engine against the reference. Bound: 1e-4 on unit rows in float32, where only the order of sums differs."""
+"""The fast engine against the reference: only the order of sums differs.
+
+What it keeps to is 1e-4 on unit rows in float32. Here the bound is 1e-5, as GELU and its tanh form can be 6e-5 apart.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
 
 Make = Callable[..., Checkpoint]
-BOUND = 1e-4
+BOUND = 1e-5
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -51,6 +54,19 @@ def cosine(one: Engine, other: Engine, contract: Contract) -> float:
 def test_openvino_gives_the_reference_rows(checkpoint: Make, name: str, dtype: str) -> None:
     model = checkpoint(name, dtype)
     assert distance(start(model), start(model, engine="eager"), model.contract) < BOUND
+
+
+def test_the_bound_tells_the_gelus_apart(tmp_path: Path) -> None:
+    contract, engines = CONTRACTS["siglip"], []
+    for activation in ("gelu", "gelu_tanh"):
+        image, text = (
+            dataclasses.replace(side, tower=dataclasses.replace(side.tower, activation=activation))
+            for side in (contract.image, contract.text)
+        )
+        write(tmp_path / activation, contract.replace(image=image, text=text), random_arrays(contract))
+        engines.append(start(read(tmp_path / activation)))
+    one, other = (rows(engine, contract) for engine in engines)
+    assert all(np.abs(a - b).max() > 5 * BOUND for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])

@@ -1,4 +1,4 @@
-"""EVA-02's Transformer and ConvNeXt against NumPy float64, in another form: complex numbers that turn, loops over cells.
+"""EVA-02 and ConvNeXt against NumPy float64, in another form: complex numbers that turn, loops over cells.
 
 Both have been compared with timm once, outside the tests, at their published sizes.
 """

@@ -42,7 +42,7 @@ def test_vit(pool, class_token, patch_bias, norm_pre):
 @pytest.mark.parametrize(("mask", "pool"), [("causal", "eot"), ("none", "eot"), ("none", "last")])
 @pytest.mark.parametrize(("activation", "bias"), [("quickgelu", False), ("gelu", True)])
 def test_text(mask, pool, activation, bias):
-    spec = CausalText(40, 24, 2, 3, 40, activation, mask, 1e-3, LinearHead(bias))
+    spec = CausalText(40, 24, 2, 3, 40, activation, mask, 1e-3, LinearHead(bias=bias))
     tower = plain.scramble(text.CausalText(spec, 8, pool, 16))
     ids = torch.randint(2, END, (3, 8), generator=torch.Generator().manual_seed(1))
     for row, length in zip(ids, (2, 5, 8), strict=True):

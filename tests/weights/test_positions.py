@@ -14,7 +14,6 @@ from contralto.weights import positions
 from contralto.weights.checkpoint import Checkpoint, Stored
 from contralto.weights.names import expected
 
-
 SIZES = [((7, 7), (8, 8)), ((16, 16), (24, 24)), ((24, 24), (16, 16)), ((7, 9), (3, 20)), ((4, 4), (1, 1)),
          ((1, 1), (5, 5)), ((5, 5), (5, 5))]  # fmt: skip
 

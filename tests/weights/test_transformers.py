@@ -215,6 +215,10 @@ def test_through_the_native_layout_and_back_nothing_changes(saved: tuple[Path, A
         (tmp_path / "native" / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
     write(tmp_path / "again", through)
     same(before, read(tmp_path / "again"))
+    theirs = transformers.AutoProcessor.from_pretrained(tmp_path / "again").tokenizer
+    context = before.contract.text.context
+    ids = theirs(TEXTS, padding="max_length", max_length=context, return_tensors="np")["input_ids"]
+    assert np.array_equal(load(before.contract.text, folder).tokenize(TEXTS), ids)
 
 
 def test_an_odd_margin_is_cropped_as_in_openais_code_one_pixel_from_transformers(tmp_path: Path) -> None:

@@ -255,6 +255,9 @@ def test_a_pad_token_that_is_stated_is_never_replaced_by_another(tmp_path: Path)
     (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": added}))
     found, _ = texts.read(tmp_path, SIGLIP_TOWERS, {}, "")
     assert (found.tokenizer.kind, found.pad, found.clean) == ("tokenizers", 0, "lower")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"padding_side": "left"}))
+    with pytest.raises(ContraltoError, match=r"padding_side is not 'right'"):
+        texts.read(tmp_path, SIGLIP_TOWERS, {}, "")
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"pad_token": "<filler>"}))
-    with pytest.raises(ContraltoError, match="has not the pad token '<filler>' of tokenizer_config.json"):
+    with pytest.raises(ContraltoError, match="has not the pad token '<filler>'"):
         texts.read(tmp_path, SIGLIP_TOWERS, {}, "")

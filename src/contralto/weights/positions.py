@@ -68,7 +68,9 @@ def _at_size(before: Contract, size: int) -> Contract:
     """The same contract for pictures of `size`."""
     if before.image.resized is not None:
         raise ContraltoError(f"{before.name}: image_size={size} cannot be set: its pictures are cut from larger ones")
-    made = f"positions resized from {before.image.size[0]} to {size} pixels (bicubic, antialiased)"
+    sides = f"from {before.image.size[0]} to {size} pixels"
+    has_grid = any(name in GRIDS for name in expected(before))
+    made = f"positions resized {sides} (bicubic, antialiased)" if has_grid else f"size of pictures set {sides}"
     told = "; ".join(part for part in (before.provenance.converted_from, made) if part)
     return before.replace(
         image=dataclasses.replace(before.image, size=(size, size)),

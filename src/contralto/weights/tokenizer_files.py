@@ -13,10 +13,10 @@ from typing import Any, Literal, NamedTuple
 
 from contralto.contract import Text, Tokenizer
 from contralto.errors import ContractError
-from contralto.files import copy_files
+from contralto.files import copy_files, written_whole
 
 Frame = Literal["both", "start", "end"]
-FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
 class Found(NamedTuple):
@@ -37,11 +37,20 @@ def find(folder: Path, where: str) -> Found:
 
 
 def copy(text: Text, source: Path, target: Path) -> None:
-    """Copies a tokenizer's file and what other code reads beside it. Raises OSError, ContractError."""
+    """Copies a tokenizer's file and what other code reads beside it. Raises OSError, ContractError.
+
+    A tokenizer.json says nothing of padding, so where no tokenizer_config.json lies beside it one is written.
+    """
     if not (source / str(text.tokenizer.file)).is_file():
         raise ContractError(f"{source / str(text.tokenizer.file)} is missing: the tokenizer's file is needed")
     names = {text.tokenizer.file, *FILES}
     copy_files((source / name for name in sorted(filter(None, names)) if (source / name).is_file()), target)
+    settings = target / "tokenizer_config.json"
+    if text.tokenizer.kind == "tokenizers" and not settings.is_file():
+        names_of = {number: name for name, number in _added(_json(target / str(text.tokenizer.file))).items()}
+        stated = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": text.context}
+        with written_whole(settings) as file:
+            file.write((json.dumps(stated | {"pad_token": names_of.get(text.pad)}, indent=2) + "\n").encode())
 
 
 def _wordpiece(folder: Path) -> Found:
@@ -62,11 +71,16 @@ def _tokenizers(folder: Path) -> Found:
     if frame is None:
         raise ContractError(f"{path}: its post_processor puts no start or end token around a text, or not only these")
     token = _pad_token(folder)
-    ids = {added.get("content"): added.get("id") for added in stated.get("added_tokens", ())}
-    pad = ids.get(token)
-    if not isinstance(pad, int):
+    pad = _added(stated).get(token or "")
+    if pad is None:
         raise ContractError(f"{folder}: neither tokenizer_config.json nor special_tokens_map.json states a pad_token")
     return Found(Tokenizer("tokenizers", _sha256(path), path.name), frame, pad)
+
+
+def _added(stated: dict[str, Any]) -> dict[str, int]:
+    """The special tokens of a tokenizer.json and their ids."""
+    tokens = (token for token in stated.get("added_tokens") or () if isinstance(token, dict))
+    return {str(token.get("content")): token["id"] for token in tokens if isinstance(token.get("id"), int)}
 
 
 def _frame(processor: Any) -> Frame | None:

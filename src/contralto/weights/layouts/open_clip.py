@@ -39,7 +39,7 @@ def spelling(tensors: Mapping[str, Stored]) -> Spelling:
     """How a file spells what can be spelt in several ways."""
     scale = tensors.get("logit_scale")
     return Spelling(
-        nested=any(name.startswith("text.") for name in tensors),
+        nested="token_embedding.weight" not in tensors and any(name.startswith("text.") for name in tensors),
         trunk=any(name.startswith("visual.trunk.") for name in tensors),
         ones=1 if scale is not None and scale.shape == (1,) else 0,
     )

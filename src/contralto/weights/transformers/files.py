@@ -20,6 +20,7 @@ from contralto.weights.layouts import transformers as layout
 from contralto.weights.layouts.parts import exported, imported
 from contralto.weights.names import expected
 from contralto.weights.openai import scale, value
+from contralto.weights.section import Section
 from contralto.weights.tensorfile import write_tensors
 from contralto.weights.transformers import config, pictures, texts, writing
 
@@ -45,22 +46,22 @@ def read(folder: str | Path, choices: Choices = NONE) -> Checkpoint:
     if file is None:
         raise WeightsError(f"{folder} holds no weights: none of {', '.join(WEIGHTS)} is there")
     source = container.read(file)
-    tensors, ours = dict(source.tensors), stated.get("contralto") or {}
-    text, implied = texts.read(folder, towers, ours.get("text") or {}, str(path))
+    tensors, ours = dict(source.tensors), Section(stated.get("contralto") or {}, f"{path}: contralto")
+    text, implied = texts.read(folder, towers, ours.take("text", dict, {}), str(path))
     image, also_implied = _image(folder, towers, choices)
     contract = Contract(
-        name=ours.get("name") or folder.absolute().name,
+        name=ours.take("name", str, folder.absolute().name),
         image=image,
         text=text,
         embedding=towers.embedding,
         score=_score(tensors, towers.family, str(file)),
         weights=fingerprint.weights(file, source.files, tensors.values()),
         provenance=Provenance(
-            source=ours.get("source"),
-            trained_on=ours.get("trained_on"),
+            source=ours.take("source", str, None),
+            trained_on=ours.take("trained_on", str, None),
             converted_from="; ".join(filter(None, (f"transformers, {path.name}", implied, also_implied))),
         ),
-        licence=ours.get("licence"),
+        licence=ours.take("licence", str, None),
     )
     shapes = expected(contract)
     scale_of: dict[str, Stored] = {}

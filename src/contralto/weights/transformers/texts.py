@@ -56,16 +56,21 @@ def _found(folder: Path, family: Family, vocabulary: int) -> tuple[tokenizer_fil
         return tokenizer_files.Found(Tokenizer("clip-bpe", bpe.SHA256), "both", pad), "clip", implied
     if family == "align":
         return tokenizer_files.find(folder, "ALIGN"), "none", ""
+    settings = _settings(folder)
+    if settings.get("padding_side", "right") != "right":  # the last row counts, so that it matters
+        raise ContractError(f"{folder}: padding_side is not 'right' in tokenizer_config.json, as SigLIP was trained")
     model = next((folder / name for name in SENTENCEPIECE if (folder / name).is_file()), None)
     has_json = (folder / "tokenizer.json").is_file()
-    if not has_json or str(_settings(folder).get("tokenizer_class", "")).startswith("SiglipTokenizer"):
+    if not has_json or str(settings.get("tokenizer_class", "")).startswith("SiglipTokenizer"):
         # The published SigLIP has no class of its own but this one, whose text is canonicalised first.
         if model is not None:
             return _sentencepiece(model), "siglip", ""
         if not has_json:
             raise ContractError(f"{folder} has no tokenizer: neither {SENTENCEPIECE[0]} nor tokenizer.json is there")
         return _framed_json(folder), "siglip", ""
-    return _framed_json(folder), "lower", ""
+    # Siglip2Tokenizer pads on the left where nothing is stated; SigLIP 2 was trained, and is published, with the right.
+    side = "" if "padding_side" in settings else "padding_side is not stated: right, as SigLIP 2 was trained"
+    return _framed_json(folder), "lower", side
 
 
 def _sentencepiece(path: Path) -> tokenizer_files.Found:

@@ -9,7 +9,7 @@ from typing import Any
 from contralto.architecture import Bert, EfficientNet, ViT
 from contralto.architecture.codec import to_json
 from contralto.architecture.towers import Activation
-from contralto.contract import Contract
+from contralto.contract import Contract, Text
 from contralto.errors import WeightsError
 from contralto.files import copy_files, written_whole
 from contralto.text import bpe
@@ -64,9 +64,12 @@ def processor(contract: Contract) -> dict[str, Any]:
 
 
 def place_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
-    """The tokenizer's files. Raises OSError, ContractError."""
+    """The tokenizer's files; what says how they are used is copied, or written if there is none beside them.
+
+    Raises OSError, ContractError.
+    """
     contract = checkpoint.contract
-    settings: dict[str, Any] = {"model_max_length": contract.text.context}
+    settings: dict[str, Any] = {"model_max_length": contract.text.context, "padding_side": "right"}
     if contract.text.tokenizer.kind == "clip-bpe":
         ids, merges = bpe.shipped().published()
         names = {number: name for name, number in ids.items()}
@@ -81,9 +84,23 @@ def place_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
         tokenizer_files.copy(contract.text, checkpoint.folder, folder)
         others = (checkpoint.folder / name for name in ("tokenizer_config.json", "special_tokens_map.json"))
         copy_files((path for path in others if path.is_file()), folder)
+        settings |= _tokenizer_settings(contract.text, folder)
     if not (folder / "tokenizer_config.json").is_file():
         with written_whole(folder / "tokenizer_config.json") as file:
             file.write((json.dumps(settings, indent=2) + "\n").encode())
+
+
+def _tokenizer_settings(text: Text, folder: Path) -> dict[str, Any]:
+    """The class that runs the tokenizer's file, and the token that it pads with."""
+    if text.tokenizer.kind == "sentencepiece":
+        return {"tokenizer_class": "SiglipTokenizer", "pad_token": texts.SIGLIP_PAD}
+    if text.tokenizer.kind == "wordpiece":
+        return {"tokenizer_class": "BertTokenizer", "pad_token": "[PAD]", "do_lower_case": True}
+    # Any tokenizer.json is run by the second; the first lower-cases too.
+    name = "Siglip2Tokenizer" if text.clean == "lower" else "PreTrainedTokenizerFast"
+    added = pictures.json_of(folder / str(text.tokenizer.file)).get("added_tokens", ())
+    tokens = [one.get("content") for one in added if isinstance(one, dict) and one.get("id") == text.pad]
+    return {"tokenizer_class": name} | ({"pad_token": tokens[0]} if tokens else {})
 
 
 def _vision(contract: Contract) -> dict[str, Any]:
