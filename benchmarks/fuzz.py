@@ -37,7 +37,7 @@ from torch import nn
 
 from contralto.architecture import CausalText, ViT
 from contralto.contract import FILE_NAME, preset
-from contralto.errors import ContraltoError
+from contralto.errors import ContraltoError, one_line
 from contralto.weights import container, native, open_clip, transformers
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.names import expected
@@ -95,6 +95,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("error")
     begin, watch = time.perf_counter(), Watch()
+    one_line("\n")  # the first imports a codec
     shared = Path("/dev/shm")  # in memory, where there is one
     print(f"{'reader':23}{'inputs':>9}{'accepted':>10}{'refused':>9}{'slowest ms':>12}{'peak MB':>9}{'faults':>8}")
     total = 0

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contralto.architecture import EfficientNet, FastStage, FastViT, Stage, ViT
+from contralto.architecture import ConvNeXt, EfficientNet, Eva, FastStage, FastViT, NoHead, Stage, ViT
 from contralto.contract import FILE_NAME, Contract, Image, Provenance, Score, Text, Tokenizer, Weights, preset, presets
 from contralto.errors import ContractError
 from contralto.text import bpe
@@ -235,6 +235,19 @@ def test_rules_hold_for_contracts_made_in_python():
     ):
         with pytest.raises(ContractError, match=rule):
             contract.replace(image=Image(FastViT(stages, 3), (32, 32), (0.0,) * 3, (1.0,) * 3))
+    eva = Eva(width=24, layers=1, heads=3, patch=8, mlp=20, grid=4)
+    convnext = ConvNeXt((1, 1, 1, 1), (8, 12, 16, contract.embedding), head=NoHead())
+    contract.replace(image=Image(eva, (32, 32), (0.0,) * 3, (1.0,) * 3))
+    contract.replace(image=Image(convnext, (32, 32), (0.0,) * 3, (1.0,) * 3))
+    for tower, side, rule in (
+        (eva, 7, "at least one patch"),
+        (dataclasses.replace(eva, heads=4), 32, "multiples of 4 wide"),  # 6: rows and columns need a pair each
+        (dataclasses.replace(eva, grid=0), 32, "must be positive"),
+        (convnext, 31, "at least 32"),
+        (dataclasses.replace(convnext, widths=(8, 12, 16, 20)), 32, "as wide as the embedding"),
+    ):
+        with pytest.raises(ContractError, match=rule):
+            contract.replace(image=Image(tower, (side, side), (0.0,) * 3, (1.0,) * 3))
     parted = dataclasses.replace(vit, stem="convolutions", patch=6)
     with pytest.raises(ContractError, match="multiples of 4"):
         contract.replace(image=Image(parted, (36, 36), (0.0,) * 3, (1.0,) * 3))

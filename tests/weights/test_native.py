@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from contralto.architecture import Bert, CausalText, EfficientNet, ResidualHead, ResNet, Stage, ViT
+from contralto.architecture import Bert, CausalText, ConvNeXt, EfficientNet, ResidualHead, ResNet, Stage, ViT
 from contralto.contract import FILE_NAME, Contract, Image, Score, Text, Tokenizer, Weights, preset
 from contralto.errors import ContractError, WeightsError
+from contralto.weights.checkpoint import Stored
 from contralto.weights.names import expected
-from contralto.weights.native import WEIGHTS_NAME, read, write
+from contralto.weights.native import WEIGHTS_NAME, read, write, write_stored
 
 CONTRACT = Contract(
     "small",
@@ -186,6 +187,15 @@ def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path, arrays: dict[
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WeightsError, match="cannot be written"):
         write(tmp_path / "file" / "model", CONTRACT, arrays)
+
+
+def test_a_tensor_whose_own_name_ends_as_a_scales_may_be_in_half_precision(tmp_path: Path) -> None:
+    """ConvNeXt's blocks have a `scale`, which published files keep in float16."""
+    tower = ConvNeXt((1, 1, 1, 1), (8, 8, 8, 8))
+    contract = CONTRACT.replace(image=Image(tower, (32, 32), (0.5,) * 3, (0.5,) * 3))
+    half = {name: Stored("F16", np.zeros(shape, np.float16)) for name, shape in expected(contract).items()}
+    write_stored(tmp_path, contract, half, "float16")
+    assert read(tmp_path).stored("image.stages.0.blocks.0.scale").dtype == "F16"
 
 
 def test_a_failure_midway_leaves_the_model_as_it_was(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,9 @@ def test_a_named_tokenizer_must_lie_in_the_folder(tmp_path: Path) -> None:
         ({"text_cfg": []}, "text_cfg must be of type dict"),
         ({"quick_gelu": True, "vision_cfg__act_kwargs": {"approximate": "tanh"}}, "without quick_gelu"),
         ({"vision_cfg__width": 0}, "must be positive"),
+        ({"vision_cfg__mlp_ratio": math.inf}, "vision_cfg.mlp_ratio"),
+        ({"text_cfg__mlp_ratio": math.nan}, "text_cfg.mlp_ratio"),
+        ({"vision_cfg__norm_kwargs": {"eps": math.nan}}, "must be positive"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(fields: dict[str, Any], told: str) -> None:

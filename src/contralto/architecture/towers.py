@@ -209,6 +209,11 @@ class ConvNeXt:
     head: Head = LinearHead()
     kind: Literal["convnext"] = "convnext"
 
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features."""
+        return self.widths[-1]
+
 
 @dataclass(frozen=True)
 class CausalText:

@@ -18,8 +18,8 @@ class ConvNeXt(nn.Module):
             {"conv": nn.Conv2d(3, spec.widths[0], 4, stride=4), "norm": LayerNorm(spec.widths[0], spec.norm_eps)}
         )
         self.stages = nn.ModuleList(Stage(spec, index) for index in range(4))
-        self.norm_post = LayerNorm(spec.widths[-1], spec.norm_eps)
-        self.head = head(spec.head, spec.widths[-1], embedding)
+        self.norm_post = LayerNorm(spec.features, spec.norm_eps)
+        self.head = head(spec.head, spec.features, embedding)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised -> embeddings (N, E)."""

@@ -95,6 +95,8 @@ class Tokenizer:
         self._words = _Words(vocabulary) if vocabulary.by_word else None
         self._before = [vocabulary.start] if spec.frame != "end" else []
         self._after = [vocabulary.end] if spec.frame != "start" else []
+        # Frame "start" comes from tokenizers whose end token is then made padding: its place stays.
+        self._most = spec.context - (spec.frame == "start")
 
     def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int64]:
         """int64 (N, context): the text's tokens in the contract's frame, then its pad. One str is a list of one.
@@ -115,11 +117,11 @@ class Tokenizer:
         for index, text in enumerate([texts] if isinstance(texts, str) else texts):
             try:
                 row = self.encode(text)
-                if len(row) > self.context:
+                if len(row) > self._most:
                     if not truncate:
-                        limit = f"the limit is {self.context}: shorten it or ask for truncation"
+                        limit = f"the limit is {self._most}: shorten it or ask for truncation"
                         raise TextError(text, f"{len(row)} tokens, {limit}")
-                    row[self.context - len(self._after) :] = self._after
+                    row[self._most - len(self._after) :] = self._after
                     cut.append(index)
             except TextError as error:
                 failures.append(Failure(index, TextError(f"text {index} {_beginning(text)}", error.reason)))

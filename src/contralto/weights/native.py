@@ -43,7 +43,7 @@ def read(folder: str | Path) -> Checkpoint:
     for name, tensor in file.tensors.items():
         if tensor.dtype not in STORED or (tensor.dtype == "I8" and name not in quantised):
             raise WeightsError(f"{file.path}: tensor {name!r} is stored as {tensor.dtype}, which is no weight here")
-        if name.endswith(SCALE) and tensor.dtype != "F32":
+        if name.removesuffix(SCALE) in quantised and name.endswith(SCALE) and tensor.dtype != "F32":
             raise WeightsError(f"{file.path}: scale {name!r} must be F32, got {tensor.dtype}")
     tensors = {name: Stored(tensor.dtype, file.raw(name)) for name, tensor in file.tensors.items()}
     return Checkpoint(contract, tensors, [file.path], native=file)

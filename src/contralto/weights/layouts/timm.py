@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contralto.architecture import ConvNeXt, Eva, FastViT, LinearHead, MlpHead, ViT
+from contralto.architecture import ConvNeXt, Eva, FastViT, Head, LinearHead, MlpHead, ViT
 from contralto.contract import Contract
 from contralto.weights.layouts import fastvit
 from contralto.weights.layouts.parts import Part
@@ -15,7 +15,7 @@ BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def parts(contract: Contract) -> list[Part] | None:
-    """The picture tower's part of a layout, or None if timm has no such tower."""
+    """The picture tower's part of a layout, or None if timm has no such tower or open_clip no such head on it."""
     match contract.image.tower:
         case ViT() as tower:
             return _vit(tower)
@@ -63,14 +63,13 @@ def _block(theirs: str, ours: str) -> list[Part]:
         qkv = (f"{ours}.attention.q.{kind}", f"{ours}.attention.k.{kind}", f"{ours}.attention.v.{kind}")
         found.append(Part(f"{theirs}.attn.qkv.{kind}", qkv, "stacked"))
     found += _same(f"{theirs}.attn.proj", f"{ours}.attention.out", NORM)
-    return (
-        found
-        + _same(f"{theirs}.mlp.fc1", f"{ours}.mlp.up", NORM)
-        + _same(f"{theirs}.mlp.fc2", f"{ours}.mlp.down", NORM)
-    )
+    found += _same(f"{theirs}.mlp.fc1", f"{ours}.mlp.up", NORM)
+    return found + _same(f"{theirs}.mlp.fc2", f"{ours}.mlp.down", NORM)
 
 
-def _eva(tower: Eva) -> list[Part]:
+def _eva(tower: Eva) -> list[Part] | None:
+    if tower.head != LinearHead(bias=True):
+        return None
     found = _same(f"{TRUNK}.patch_embed.proj", "image.patch", NORM)
     found.append(Part(f"{TRUNK}.cls_token", ("image.class_token",), ones=2))
     found.append(Part(f"{TRUNK}.pos_embed", ("image.positions",), ones=1))
@@ -88,8 +87,11 @@ def _eva(tower: Eva) -> list[Part]:
     return found + _same(f"{TRUNK}.head", "image.head.linear", NORM)
 
 
-def _convnext(tower: ConvNeXt) -> list[Part]:
-    found = _same(f"{TRUNK}.stem.0", "image.stem.conv", NORM) + _same(f"{TRUNK}.stem.1", "image.stem.norm", NORM)
+def _convnext(tower: ConvNeXt) -> list[Part] | None:
+    found = _convnext_head(tower.head)
+    if found is None:
+        return None
+    found += _same(f"{TRUNK}.stem.0", "image.stem.conv", NORM) + _same(f"{TRUNK}.stem.1", "image.stem.norm", NORM)
     for stage, layers in enumerate(tower.layers):
         theirs, ours = f"{TRUNK}.stages.{stage}", f"image.stages.{stage}"
         if stage:
@@ -98,15 +100,20 @@ def _convnext(tower: ConvNeXt) -> list[Part]:
         for layer in range(layers):
             block, own = f"{theirs}.blocks.{layer}", f"{ours}.blocks.{layer}"
             found += _same(f"{block}.conv_dw", f"{own}.depthwise", NORM) + _same(f"{block}.norm", f"{own}.norm", NORM)
-            found += _same(f"{block}.mlp.fc1", f"{own}.mlp.up", NORM) + _same(
-                f"{block}.mlp.fc2", f"{own}.mlp.down", NORM
-            )
+            found += _same(f"{block}.mlp.fc1", f"{own}.mlp.up", NORM)
+            found += _same(f"{block}.mlp.fc2", f"{own}.mlp.down", NORM)
             found.append(Part(f"{block}.gamma", (f"{own}.scale",)))
-    found += _same(f"{TRUNK}.head.norm", "image.norm_post", NORM)
-    if isinstance(tower.head, MlpHead):
-        found += _same("visual.head.mlp.fc1", "image.head.up", NORM)
-        return found + _same("visual.head.mlp.fc2", "image.head.down", NORM[:1])
-    return found + _same("visual.head.proj", "image.head.linear", NORM[:1])
+    return found + _same(f"{TRUNK}.head.norm", "image.norm_post", NORM)
+
+
+def _convnext_head(head: Head) -> list[Part] | None:
+    match head:
+        case LinearHead(bias=False):
+            return _same("visual.head.proj", "image.head.linear", NORM[:1])
+        case MlpHead():
+            up = _same("visual.head.mlp.fc1", "image.head.up", NORM)
+            return up + _same("visual.head.mlp.fc2", "image.head.down", NORM[:1])
+    return None
 
 
 def _attention_pool() -> list[Part]:

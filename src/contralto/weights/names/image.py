@@ -99,8 +99,8 @@ def convnext(tower: ConvNeXt, embedding: int) -> Shapes:
         for layer in range(layers):
             shapes |= under(f"stages.{stage}.blocks.{layer}", block)
         before = width
-    shapes |= under("norm_post", norm(before))
-    return shapes | under("head", head(tower.head, before, embedding))
+    shapes |= under("norm_post", norm(tower.features))
+    return shapes | under("head", head(tower.head, tower.features, embedding))
 
 
 def _patch(tower: ViT) -> Shapes:

@@ -112,7 +112,7 @@ def _vision(section: Section, quick: bool) -> tuple[ImageTower, tuple[int, int]]
         layers,
         heads=max(width // max(head, 1), 1),
         patch=section.take("patch_size", int, 16),
-        mlp=int(width * section.take("mlp_ratio", float, 4.0)),
+        mlp=_hidden(section, width),
         activation=_activation(section, quick),
         pool="class" if pool == "tok" else "mean",
         norm_pre=not section.take("no_ln_pre", bool, False),
@@ -134,7 +134,7 @@ def _text(section: Section, quick: bool, folder: Path) -> Text:
         width=width,
         layers=section.take("layers", int, 12),
         heads=section.take("heads", int, 8),
-        mlp=int(width * section.take("mlp_ratio", float, 4.0)),
+        mlp=_hidden(section, width),
         activation=_activation(section, quick),
         mask="none" if section.take("no_causal_mask", bool, False) else "causal",
         norm_eps=_eps(section),
@@ -186,6 +186,14 @@ def _image(section: Section, tower: ImageTower, size: tuple[int, int]) -> tuple[
         interpolation="bilinear" if interpolation == "bilinear" else "bicubic",
     )
     return image, f"; not in it, so open_clip's own: {', '.join(absent)}" if absent else ""
+
+
+def _hidden(section: Section, width: int) -> int:
+    """Hidden units of an MLP."""
+    ratio = section.take("mlp_ratio", float, 4.0)
+    if not 0 < ratio < 1e6:  # JSON may hold Infinity and NaN
+        raise section.refuse("mlp_ratio", "a positive number is needed")
+    return int(width * ratio)
 
 
 def _activation(section: Section, quick: bool) -> Activation:
