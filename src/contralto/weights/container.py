@@ -119,7 +119,8 @@ def _shard(path: Path, where: str) -> Container:
 
 def _is_plain(name: str) -> bool:
     """Whether it names a file in the same folder, on any system."""
-    return name not in ("", ".", "..") and not re.search(r"[/\\:\0]", name)
+    short = len(name.encode("utf-8", "surrogatepass")) <= 255  # no file system has a longer one
+    return short and name not in ("", ".", "..") and not re.search(r"[/\\:\0]", name)
 
 
 def _unwrapped(tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
