@@ -37,7 +37,8 @@ from contralto.errors import ContractError
 
 VERSION = 1
 FILE_NAME = "contralto.json"
-LARGEST = 2**20  # of any size in a tower: a stranger's contract must not ask for a billion layers
+LARGEST = 2**20  # of any size in a tower: a stranger's contract must not ask for a billion channels
+DEEPEST = 1000  # blocks of a tower: each has names and shapes, which are listed before any weights are read
 MAY_BE_0 = ("positions", "squeeze", "top", "types")  # sizes of parts that a tower may do without
 
 
@@ -163,7 +164,7 @@ class Contract:
     def from_json(cls, text: str | bytes, source: str = "contract") -> Contract:
         """Reads the text of a `contralto.json`; `source` names it in errors. Raises ContractError."""
         try:
-            value = json.loads(text, object_pairs_hook=_unique)
+            value = json.loads(text if isinstance(text, str) else text.decode(), object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
             raise ContractError(f"{source} is not JSON: {error}") from error
         version = value.get("contract") if isinstance(value, dict) else None
@@ -227,6 +228,7 @@ def _validate(contract: Contract) -> None:
     for tower in (image.tower, text.tower):
         sizes = all(0 < number <= LARGEST for number in _numbers(to_json(tower)))
         require(sizes, f"the numbers of a {tower.kind} tower must be positive and at most {LARGEST}")
+        require(_blocks(tower) <= DEEPEST, f"a {tower.kind} tower must have at most {DEEPEST} blocks")
     _validate_pictures(image, require)
     require(text.tower.width % text.tower.heads == 0, "text tower's width must be a multiple of its heads")
     if isinstance(text.tower, Bert):
@@ -278,6 +280,12 @@ def _validate_pictures(image: Image, require: Callable[[bool, str], None]) -> No
         require(all(w % tower.head_width == 0 for w in attending), "widths must be multiples of head_width")
         steps = all(after.width % before.width == 0 for before, after in pairwise(tower.stages))
         require(steps, "the width of a fastvit's stage must be a multiple of the one before")
+
+
+def _blocks(tower: ImageTower | TextTower) -> int:
+    layers = getattr(tower, "layers", 0)
+    stages = (getattr(stage, "repeats", 0) + getattr(stage, "layers", 0) for stage in getattr(tower, "stages", ()))
+    return sum(stages) + (sum(layers) if isinstance(layers, tuple) else layers)
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[float]:

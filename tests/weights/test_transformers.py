@@ -231,6 +231,15 @@ def test_an_odd_margin_is_cropped_as_in_openais_code_one_pixel_from_transformers
     assert np.abs(ours[..., :-1] - theirs[..., 1:]).max() < 1e-6
 
 
+def test_settings_of_the_model_that_was_there_before_do_not_stay(tmp_path: Path) -> None:
+    folder, other = tmp_path / "model", tmp_path / "other"
+    clip(folder).save_pretrained(folder)
+    other.mkdir()
+    (other / "processor_config.json").write_text(json.dumps({"image_processor": {"size": 64, "crop_size": 64}}))
+    write(other, read(folder))
+    assert settings(read(other).contract) == settings(read(folder).contract)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_shards_and_pickles_are_kept_as_they_are(dtype: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"

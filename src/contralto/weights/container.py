@@ -6,6 +6,7 @@ is read, nothing is unpacked, no byte is executed. What the tensors mean is the 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def _index(path: Path, data: Bytes) -> Container:
 
 
 def _shard(path: Path, where: str) -> Container:
-    if not path.exists():
+    if not os.path.exists(path):  # which, unlike Path.exists, takes a name of any length
         raise WeightsError(f"{where} needs {one_line(path.name, 80)}, which is not beside it: download it too")
     data = mapped(path)
     if _is_json(data):

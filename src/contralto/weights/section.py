@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from contralto.errors import ContractError, one_line
 
 _REQUIRED = object()
+LONGEST = 300  # digits of a whole number, which then is also a float; a "very large" model_max_length has 31
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file, which is UTF-8. Raises ContractError."""
+    try:
+        value = json.loads(path.read_bytes().decode(), parse_int=_integer)
+    except OSError as error:
+        raise ContractError(f"{one_line(str(path))}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"{one_line(str(path))} is not JSON: {one_line(str(error), 100)}") from error
+    if not isinstance(value, dict):
+        raise ContractError(f"{one_line(str(path))} is not a JSON object")
+    return value
 
 
 class Section:
@@ -47,6 +63,12 @@ class Section:
                 raise ContractError(f"{self.where}: unknown field {one_line(name, 60)!r}")
             if self.values[name] not in (None, fixed[name]):
                 raise self.refuse(name, "a model with it is not one that Contralto builds")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > LONGEST:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _shown(value: object) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from contralto.contract import Text, Tokenizer
 from contralto.errors import ContractError
 from contralto.files import copy_files, written_whole
+from contralto.weights.section import read_json
 
 Frame = Literal["both", "start", "end"]
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -113,13 +114,7 @@ def _json(path: Path) -> dict[str, Any]:
     """The object in a file; an absent file is an empty one."""
     if not path.is_file():
         return {}
-    try:
-        value = json.loads(_bytes(path))
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ContractError(f"{path} is not a JSON object")
-    return value
+    return read_json(path)
 
 
 def _bytes(path: Path) -> bytes:

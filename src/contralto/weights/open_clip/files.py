@@ -12,7 +12,7 @@ from contralto.architecture import CausalText, ViT
 from contralto.architecture.codec import to_json
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, Provenance, Score, preset, presets
-from contralto.errors import ContractError, ContraltoError, WeightsError, one_line
+from contralto.errors import ContraltoError, WeightsError, one_line
 from contralto.files import written_whole
 from contralto.weights import container, fingerprint, tokenizer_files
 from contralto.weights.checkpoint import Checkpoint, Stored
@@ -22,6 +22,7 @@ from contralto.weights.layouts.parts import exported, foreign_shapes, imported
 from contralto.weights.names import expected
 from contralto.weights.open_clip import config, writing
 from contralto.weights.openai import scale, value
+from contralto.weights.section import read_json
 from contralto.weights.tensorfile import write_tensors
 
 WEIGHTS_NAME = "open_clip_model.safetensors"
@@ -99,15 +100,7 @@ def weights_in(folder: Path) -> Path:
 
 def _configured(path: Path, choices: Choices) -> Contract:
     """What the configuration states, which the choices must not contradict."""
-    try:
-        stated = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ContractError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"{path} is not JSON: {one_line(str(error), 100)}") from error
-    if not isinstance(stated, dict):
-        raise ContractError(f"{path} is not a JSON object")
-    contract = config.read(stated, path.parent, str(path))
+    contract = config.read(read_json(path), path.parent, str(path))
     tower = contract.text.tower
     choices.agree(path, activation=tower.activation)
     if choices.architecture:

@@ -20,7 +20,7 @@ from contralto.weights.layouts import transformers as layout
 from contralto.weights.layouts.parts import exported, imported
 from contralto.weights.names import expected
 from contralto.weights.openai import scale, value
-from contralto.weights.section import Section
+from contralto.weights.section import Section, read_json
 from contralto.weights.tensorfile import write_tensors
 from contralto.weights.transformers import config, pictures, texts, writing
 
@@ -37,7 +37,7 @@ def read(folder: str | Path, choices: Choices = NONE) -> Checkpoint:
     """
     folder = Path(folder)
     path = folder / CONFIG
-    stated = pictures.json_of(path)
+    stated = read_json(path)
     towers = config.towers(stated, str(path))
     choices.agree(path, activation=towers.text.activation)
     if choices.architecture and not _is_of(choices.architecture, towers):
@@ -93,6 +93,7 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
         with written_whole(folder / CONFIG) as description, written_whole(folder / WEIGHTS_NAME) as file:
             write_tensors(file, tensors, {"format": "pt"})
             description.write(_json(stated))
+        (folder / pictures.FILES[0]).unlink(missing_ok=True)  # an earlier model's would go first
     except OSError as error:
         raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
 

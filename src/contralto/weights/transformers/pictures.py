@@ -8,17 +8,16 @@ which gives grey levels one or two off those of Pillow.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from contralto.contract import Image
-from contralto.errors import ContractError, one_line
+from contralto.errors import ContractError
 from contralto.weights.layouts.transformers import Family
 from contralto.weights.openai import MEAN, STD
-from contralto.weights.section import Section
+from contralto.weights.section import Section, read_json
 
 FILE_NAME = "preprocessor_config.json"
 FILES = ("processor_config.json", FILE_NAME)  # in the order in which transformers looks
@@ -54,7 +53,7 @@ def read(folder: Path, family: Family) -> Pictures | None:
         path = folder / name
         if not path.is_file():
             continue
-        stated = json_of(path)
+        stated = read_json(path)
         values = stated.get("image_processor", stated if name == FILE_NAME else None)
         if values is not None:
             return _settings(values, PROCESSORS[family], str(path))
@@ -86,19 +85,6 @@ def written(image: Image, processor: str) -> dict[str, Any]:
         "image_mean": list(image.mean),
         "image_std": list(image.std),
     }
-
-
-def json_of(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises ContractError."""
-    try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ContractError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"{path} is not JSON: {one_line(str(error), 100)}") from error
-    if not isinstance(value, dict):
-        raise ContractError(f"{path} is not a JSON object")
-    return value
 
 
 def _settings(values: Any, own: str, where: str) -> Pictures:

@@ -22,8 +22,8 @@ from contralto.errors import ContractError
 from contralto.text import bpe, foreign
 from contralto.weights import tokenizer_files
 from contralto.weights.layouts.transformers import Family
+from contralto.weights.section import read_json
 from contralto.weights.transformers.config import Towers
-from contralto.weights.transformers.pictures import json_of
 
 SENTENCEPIECE = ("spiece.model", "sentencepiece.model", "tokenizer.model")
 CLIP_PAD, SIGLIP_PAD = "<|endoftext|>", "</s>"
@@ -86,7 +86,7 @@ def _sentencepiece(path: Path) -> tokenizer_files.Found:
 def _framed_json(folder: Path) -> tokenizer_files.Found:
     """A tokenizer.json of SigLIP's: its end token is set by the class where the file does not say so."""
     path = folder / "tokenizer.json"
-    stated, named = json_of(path), _token(_settings(folder), "pad_token")
+    stated, named = read_json(path), _token(_settings(folder), "pad_token")
     ids = {one.get("content"): one.get("id") for one in stated.get("added_tokens", ()) if isinstance(one, dict)}
     pad = next((ids[name] for name in ([named] if named else ["<pad>", SIGLIP_PAD]) if name in ids), None)
     if not isinstance(pad, int):
@@ -104,9 +104,9 @@ def _clip(folder: Path, vocabulary: int) -> tuple[int, str]:
     found: list[tuple[Any, list[str]]] = []
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         lines = (folder / "merges.txt").read_bytes().decode("utf-8", "replace").split("\n")
-        found.append((json_of(folder / "vocab.json"), [line for line in lines[1:] if line]))  # the first is a heading
+        found.append((read_json(folder / "vocab.json"), [line for line in lines[1:] if line]))  # the first is a heading
     if (folder / "tokenizer.json").is_file():
-        model = json_of(folder / "tokenizer.json").get("model") or {}
+        model = read_json(folder / "tokenizer.json").get("model") or {}
         pairs = [" ".join(pair) if isinstance(pair, list) else pair for pair in model.get("merges", ())]
         found.append((model.get("vocab"), pairs))
     if any(one != (ids, merges) for one in found):
@@ -123,7 +123,7 @@ def _settings(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
-            found |= json_of(folder / name)
+            found |= read_json(folder / name)
     return found
 
 

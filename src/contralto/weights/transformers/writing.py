@@ -16,6 +16,7 @@ from contralto.text import bpe
 from contralto.weights import tokenizer_files
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.layouts import transformers as layout
+from contralto.weights.section import read_json
 from contralto.weights.transformers import pictures, texts
 from contralto.weights.transformers.config import STEM, rounded
 
@@ -98,7 +99,7 @@ def _tokenizer_settings(text: Text, folder: Path) -> dict[str, Any]:
         return {"tokenizer_class": "BertTokenizer", "pad_token": "[PAD]", "do_lower_case": True}
     # Any tokenizer.json is run by the second; the first lower-cases too.
     name = "Siglip2Tokenizer" if text.clean == "lower" else "PreTrainedTokenizerFast"
-    added = pictures.json_of(folder / str(text.tokenizer.file)).get("added_tokens", ())
+    added = read_json(folder / str(text.tokenizer.file)).get("added_tokens", ())
     tokens = [one.get("content") for one in added if isinstance(one, dict) and one.get("id") == text.pad]
     return {"tokenizer_class": name} | ({"pad_token": tokens[0]} if tokens else {})
 
