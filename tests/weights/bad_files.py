@@ -117,6 +117,12 @@ def shard_at_an_absolute_path(folder: Path) -> Path:
 
 
 @case
+def shard_with_an_endless_name(folder: Path) -> Path:
+    """which is not beside it"""
+    return index(folder, {"a": "x" * 5000})
+
+
+@case
 def shard_on_a_drive(folder: Path) -> Path:
     """is no plain file name"""
     return index(folder, {"a": "C:x"})
