@@ -207,6 +207,24 @@ def test_repeated_key():
         Contract.from_json(text)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-be", "utf-8-sig"])
+def test_another_encoding_is_refused(encoding):
+    with pytest.raises(ContractError, match="not JSON"):
+        Contract.from_json(preset("ViT-B-32").to_json().encode(encoding))
+
+
+@pytest.mark.parametrize("name", ["ViT-B-32", "RN50", "align-base"])
+def test_a_million_blocks_are_refused_before_they_are_listed(name):
+    value = json.loads(preset(name).to_json())
+    tower = value["image"]["tower"]
+    if "stages" in tower:
+        tower["stages"][0]["repeats"] = 2**20
+    else:
+        tower["layers"] = 2**20 if isinstance(tower["layers"], int) else [1, 1, 2**20, 1]
+    with pytest.raises(ContractError, match="at most 1000 blocks"):
+        read(value)
+
+
 def test_deep_nesting_is_refused_without_a_crash():
     with pytest.raises(ContractError, match="not JSON"):
         Contract.from_json("[" * 100_000, "deep")

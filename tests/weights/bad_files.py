@@ -118,7 +118,7 @@ def shard_at_an_absolute_path(folder: Path) -> Path:
 
 @case
 def shard_with_an_endless_name(folder: Path) -> Path:
-    """which is not beside it"""
+    """is no plain file name"""
     return index(folder, {"a": "x" * 5000})
 
 
