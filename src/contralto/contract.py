@@ -94,9 +94,10 @@ class Text:
         """Whether columns that are padding in every row may be cut off without a change of any embedding.
 
         So it is where nothing that counts can see them: behind a causal mask, and in BERT, which masks padding. In a
-        Transformer without a mask every position sees all others, so ids must come in their full context.
+        Transformer without a mask every position sees all others, and one that pools its last row means that of the
+        whole context, so ids must come in their full context.
         """
-        return isinstance(self.tower, Bert) or self.tower.mask == "causal"
+        return isinstance(self.tower, Bert) or (self.tower.mask == "causal" and self.pool != "last")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sized
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from contralto.model.clip import CLIP
     from contralto.zeroshot.classifier import Labels, Prediction, Templates
 
+MANY = 2**20  # pictures that an iterator may give: nobody knows
 OnError = Literal["raise", "skip"]
 Progress = Callable[[int, int], object]
 
@@ -146,6 +147,7 @@ class Clip:
         shape = (3, *self.contract.image.size)
         if array.ndim != 4 or array.shape[1:] != shape:
             raise ContraltoError(f"pixels must have the shape (N, {', '.join(map(str, shape))}), got {array.shape}")
+        self._runner.engine.expect("image", len(array))
         return np.concatenate(
             [self._runner.images([]), *(self._runner.images(some) for some in windows(array, IMAGES_AT_ONCE))]
         )
@@ -257,6 +259,7 @@ class Clip:
         return self._reload, ()
 
     def _rows_of(self, items: Iterable[Any], batch_size: int | None) -> Generator[pictures.Encoded, None, None]:
+        self._runner.engine.expect("image", len(items) if isinstance(items, Sized) else MANY)
         return pictures.encoded(items, self._runner, self._scaled_to, batch_size or IMAGES_AT_ONCE)
 
     def _image_matrix(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.architecture import CausalText
-from contralto.contract import Contract, Text
+from contralto.contract import Contract
 from contralto.encoder.rows import Rows, unit
 from contralto.engine.base import Engine
+from contralto.engine.forest import in_order
 
 Ids = NDArray[np.int64]
 
 IMAGES_AT_ONCE = 16
-TEXTS_AT_ONCE = 32
+TEXTS_AT_ONCE = 1024  # an engine makes batches of its own of them
 
 
 class Runner:
@@ -39,36 +39,16 @@ class Runner:
         return unit(np.concatenate(parts))
 
     def texts(self, ids: Ids, batch_size: int | None = None, progress: Callable[[int, int], Any] | None = None) -> Rows:
-        """ids (N, context) -> unit rows (N, d) in the order given. Texts of like length go together, and no further
-        than they reach: captions are short, so most columns of a context need not be computed."""
-        needed, done = lengths(ids, self.contract.text), 0
+        """ids (N, context) -> unit rows (N, d) in the order given.
+
+        Texts that begin alike go to the engine together, which computes what they share once if the tower allows it.
+        """
+        self.engine.expect("text", len(ids))
         found = np.empty((len(ids), self.contract.embedding), np.float32)
-        for places in _alike(needed, 1 if self._reproducible else batch_size or TEXTS_AT_ONCE):
-            found[places] = unit(self.engine.text(np.ascontiguousarray(ids[places, : needed[places].max()])))
-            done += len(places)
+        order, step = in_order(ids), 1 if self._reproducible else batch_size or TEXTS_AT_ONCE
+        for start in range(0, len(ids), step):
+            places = order[start : start + step]
+            found[places] = unit(self.engine.text(ids[places]))
             if progress is not None:
-                progress(done, len(ids))
+                progress(start + len(places), len(ids))
         return found
-
-
-def lengths(ids: Ids, spec: Text) -> Ids:
-    """(N,): how many columns of ids (N, context) the tower must see for each row's embedding to be exact.
-
-    All of them, unless the contract's text trims: then what follows the end-of-text token, the largest id, or for BERT
-    the last that is no padding, has no effect.
-    """
-    whole = np.full(len(ids), ids.shape[1], np.int64)
-    if not spec.trims:
-        return whole
-    if isinstance(spec.tower, CausalText):
-        end: Ids = ids.argmax(axis=1)
-        return end + 1
-    whole -= (ids != spec.pad)[:, ::-1].argmax(axis=1)
-    return whole
-
-
-def _alike(needed: Ids, size: int) -> Iterator[Ids]:
-    """Places of texts, `size` at a time, of like length together."""
-    order = np.argsort(needed, kind="stable")
-    for start in range(0, len(order), size):
-        yield order[start : start + size]

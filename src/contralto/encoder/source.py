@@ -13,6 +13,7 @@ from contralto import engine as engines
 from contralto.contract import FILE_NAME
 from contralto.encoder.clip import Clip
 from contralto.encoder.native import NANO
+from contralto.encoder.samples import Samples
 from contralto.errors import ContraltoError, one_line
 from contralto.text import tokenizer
 from contralto.weights import source as files
@@ -73,10 +74,12 @@ def load(
         image_size=image_size,
         revision=revision,
     )
+    words = tokenizer.load(checkpoint.contract.text, checkpoint.folder)
+    samples = Samples(checkpoint.contract, words)
     return Clip(
         checkpoint,
-        tokenizer.load(checkpoint.contract.text, checkpoint.folder),
-        engines.start(checkpoint, engine=engine, precision=precision, device=device),
+        words,
+        engines.start(checkpoint, samples, engine=engine, precision=precision, device=device),
         decode=decode,
         reproducible=reproducible,
         reload=again,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ class Engine(Protocol):
     @property
     def precision(self) -> str:
         """What it computes in: fp32, bf16 ..."""
+
+    def expect(self, side: Literal["image", "text"], count: int) -> None:
+        """Told before `count` items are given in batches, so that they all go through in one precision."""
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w), as the contract prepares them -> embeddings float32 (N, E), not normalised."""

@@ -1,47 +1,159 @@
-"""Which engine runs a checkpoint."""
+"""Which engine runs a checkpoint, and in which precision: as asked for, or the fastest that is exact enough here."""
 
 from __future__ import annotations
 
-from contralto.engine.base import Engine
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from contralto.engine import remembered
+from contralto.engine.base import Engine, Float
+from contralto.engine.graph.files import Side
+from contralto.engine.measure import BOUNDS, INT8_BOUNDS, Measured, Samples, measure, rest
+from contralto.engine.openvino import OpenVINO, computes
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
 
 ENGINES = ("auto", "eager", "openvino", "compiled")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
-DEVICES = ("auto", "cpu")
+SIDES: tuple[Side, Side] = ("image", "text")
+WORTH: dict[Side, int] = {"image": 256, "text": 1024}
+LEAST = 0.99  # of the cosine of a sample's row in int8 to that of fp32: below it, int8 is refused to who asks for it
 
 
-def start(checkpoint: Checkpoint, *, engine: str = "auto", precision: str = "auto", device: str = "auto") -> Engine:
-    """An engine for the checkpoint. auto: openvino in fp32 on the CPU, which gives the reference's rows to 1e-4.
+def start(
+    checkpoint: Checkpoint,
+    samples: Samples | None = None,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    device: str = "auto",
+) -> Engine:
+    """An engine for the checkpoint. Nothing is loaded before the first batch.
 
-    bf16, fp16: a cosine of 0.999 and more to the rows of fp32. openvino takes them only where the processor has them;
-    eager everywhere, without being faster for it. Nothing is loaded before the first batch. Raises ContraltoError for
-    a name or combination that does not exist, or that this machine cannot run; MissingExtraError for eager without
-    torch.
+    precision: auto measures each tower when there is much to compute, once on a machine, and takes the fastest that has
+    a cosine of at least 0.999 (pictures; texts in int8) or 0.9999 (texts) to the rows of fp32, on the samples. int8 is
+    measured as well, and refused below 0.99. Without samples auto is fp32. bf16 and fp16 are taken by openvino only
+    where the processor has them.
+
+    Raises ContraltoError for a name or combination that does not exist, or that this machine cannot run;
+    MissingExtraError for eager and compiled without torch.
     """
     for what, given, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
         if given not in known:
             raise ContraltoError(f"{what} must be one of {', '.join(known)}, got {given!r}")
-    if device not in DEVICES:
+    if device not in ("auto", "cpu"):
         raise ContraltoError(f"device {device!r} is not available yet: use auto or cpu")
     if engine == "compiled":
         raise ContraltoError("engine 'compiled' is not available yet: use auto, openvino or eager")
-    name = "openvino" if engine == "auto" else engine
-    precision = "fp32" if precision == "auto" else precision
+    if engine == "eager":
+        return _eager(checkpoint, "fp32" if precision == "auto" else precision)
+    if precision in ("auto", "int8") and samples is not None:
+        return Chosen(checkpoint, samples, None if precision == "auto" else precision)
     if precision == "int8":
-        raise ContraltoError(f"engine {name!r} does not compute in int8 yet: use precision auto or fp32")
-    return _eager(checkpoint, precision) if name == "eager" else _openvino(checkpoint, precision)
+        raise ContraltoError("int8 is fitted to samples, and there are none: use contralto.load, or fp32")
+    if precision in ("bf16", "fp16") and not computes(precision):
+        raise ContraltoError(f"this processor has no {precision} instructions, and emulating them is slow: use fp32")
+    return OpenVINO(checkpoint, "fp32" if precision == "auto" else precision)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a tower is run in, and what was measured to choose it."""
+
+    precision: str
+    measured: tuple[Measured, ...]
+
+
+class Chosen:
+    """OpenVINO, each tower in a precision that is measured when there is enough to compute with it.
+
+    Until then auto is fp32: measuring takes about as long as that takes for WORTH items.
+    """
+
+    name = "openvino"
+
+    def __init__(self, checkpoint: Checkpoint, samples: Samples, wanted: str | None) -> None:
+        """wanted: int8, or None for the fastest that keeps the bound."""
+        self._checkpoint, self._samples, self._wanted = checkpoint, samples, wanted
+        self._asked = dict.fromkeys(SIDES, 0)
+        self._exact = OpenVINO(checkpoint)
+        self._engines: dict[Side, OpenVINO] = {}
+        self._choices: dict[Side, Choice] = {}
+        self._lock = threading.RLock()
+
+    def image(self, pixels: NDArray[Any]) -> Float:
+        """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
+        return self._engines.get("image", self._exact).image(pixels)
+
+    def text(self, ids: NDArray[Any]) -> Float:
+        """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
+        return self._engines.get("text", self._exact).text(ids)
+
+    def expect(self, side: Side, count: int) -> None:
+        """Decides what the tower is run in from here on, unless that is settled."""
+        with self._lock:
+            if side in self._engines:
+                return
+            self._asked[side] += count
+            measured = remembered.recall(self._checkpoint, side)
+            if measured is not None or self._wanted is not None or self._asked[side] >= WORTH[side]:
+                self._settle(side, measured)
+
+    @property
+    def precision(self) -> str:
+        """What is computed in now: one word where both towers agree, else "int8 (image), fp32 (text)"."""
+        image, text = (self._choices[side].precision if side in self._choices else "fp32" for side in SIDES)
+        return image if image == text else f"{image} (image), {text} (text)"
+
+    def choice(self, side: Side) -> Choice:
+        """What the tower is run in, measured now if it never was."""
+        with self._lock:
+            if side not in self._choices:
+                self._settle(side, remembered.recall(self._checkpoint, side))
+            return self._choices[side]
+
+    def _settle(self, side: Side, measured: list[Measured] | None) -> None:
+        int8 = None
+        if measured is None:
+            measured, int8 = self._measured(side)
+        precision = self._wanted or fastest(measured).precision
+        self._refuse(side, next(one for one in measured if one.precision == precision))
+        made = self._checkpoint
+        if precision == "int8":
+            made = int8 or remembered.recall_int8(self._checkpoint, side) or self._measured(side)[1]
+        self._engines[side] = OpenVINO(made, precision, rest(measured))
+        self._choices[side] = Choice(precision, tuple(measured))
+
+    def _refuse(self, side: Side, found: Measured) -> None:
+        if found.cosine < LEAST:
+            raise ContraltoError(
+                f"int8 is too coarse for the {side} tower of {self._checkpoint.contract.name}: a cosine of "
+                f"{found.cosine:.4f} to fp32, where {LEAST} is the least: use precision auto"
+            )
+
+    def _measured(self, side: Side) -> tuple[list[Measured], Checkpoint]:
+        measured, int8 = measure(self._checkpoint, side, self._samples)
+        remembered.keep(self._checkpoint, side, measured, int8)
+        return measured, int8
+
+
+def fastest(measured: list[Measured]) -> Measured:
+    """The fastest that keeps the bound, which fp32 always does."""
+    return max((one for one in measured if one.keeps_the_bound), key=lambda one: one.per_second)
+
+
+def why(measured: Measured) -> str:
+    """The reason for a choice, in words."""
+    bound = (INT8_BOUNDS if measured.precision == "int8" else BOUNDS)[measured.tower]
+    return f"{measured.tower}: fastest of those with a cosine of {bound} and more to fp32"
 
 
 def _eager(checkpoint: Checkpoint, precision: str) -> Engine:
     from contralto.engine.eager import Eager
 
+    if precision == "int8":
+        raise ContraltoError("engine 'eager' does not compute in int8: use engine openvino, or another precision")
     return Eager(checkpoint, precision)
-
-
-def _openvino(checkpoint: Checkpoint, precision: str) -> Engine:
-    from contralto.engine.openvino import OpenVINO, computes
-
-    if precision != "fp32" and not computes(precision):
-        raise ContraltoError(f"this processor has no {precision} instructions, and emulating them is slow: use fp32")
-    return OpenVINO(checkpoint, precision)

@@ -50,6 +50,9 @@ class Eager:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
         return self._run("text", checked_ids(self._checkpoint.contract, ids))
 
+    def expect(self, side: Literal["image", "text"], count: int) -> None:
+        """Nothing to prepare."""
+
     def _run(self, side: Literal["image", "text"], batch: NDArray[Any]) -> Float:
         import torch
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 OPSET, IR_VERSION = 20, 9
 
 # TensorProto.DataType
-FLOAT, INT8, INT64, FLOAT16, BFLOAT16 = 1, 3, 7, 10, 16
+FLOAT, UINT8, INT8, INT64, FLOAT16, BFLOAT16 = 1, 2, 3, 7, 10, 16
 
 Attribute = int | float | str | Sequence[int]
 
@@ -57,6 +57,12 @@ class Graph:
         digest = array.tobytes().hex() if array.nbytes <= 32 else hashlib.sha256(array.tobytes()).hexdigest()
         name = f"constant_{dtype}_{'x'.join(map(str, array.shape))}_{digest}"
         self._initialisers[name] = content + _text_field(8, name)
+        return name
+
+    def level(self, value: int) -> str:
+        """A constant in uint8, such as quantising operators take for the level of zero."""
+        name = f"level_{value}"
+        self._initialisers[name] = _varint_field(2, UINT8) + _bytes_field(9, bytes([value])) + _text_field(8, name)
         return name
 
     def external(self, name: str, dtype: int, shape: Sequence[int], file: str, begin: int, end: int) -> str:

@@ -16,23 +16,32 @@ from numpy.typing import NDArray
 
 from contralto.engine.base import Float, checked_ids, checked_pixels
 from contralto.engine.cpus import available_cpus
-from contralto.engine.graph.files import Side, graph
+from contralto.engine.forest import alike, forests, grows, lengths
+from contralto.engine.graph.files import Side, runtime_graph
+from contralto.engine.graph.layers import Layers
 from contralto.errors import ContraltoError, one_line
 from contralto.weights.checkpoint import Checkpoint
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # precision -> what the runtime calls it
 
+# Nodes of a forest of texts: enough for the matrix products to reach their speed, and few enough for its mask, whose
+# size is the square. A multiple of the step, so that the runtime meets few shapes, and prepares each once.
+NODES, NODES_STEP = 256, 16
+TEXTS_AT_ONCE = 32  # of towers that read a matrix of ids
+
 
 class OpenVINO:
     """Runs the towers of a checkpoint in OpenVINO. A tower is compiled on first use, once in a process.
 
-    precision: fp32; or bf16, fp16 where `computes` says so. Weights and norms may stay in float32 then.
+    precision: fp32; bf16, fp16 where `computes` says so, in which weights and norms may stay in float32; or int8, for
+    a checkpoint that `contralto.engine.quantise` has made, in which what is not in int8 is computed in `rest`.
     """
 
     name = "openvino"
 
-    def __init__(self, checkpoint: Checkpoint, precision: str = "fp32") -> None:
+    def __init__(self, checkpoint: Checkpoint, precision: str = "fp32", rest: str = "fp32") -> None:
         self.precision = precision
+        self._computed = rest if precision == "int8" else precision
         self._checkpoint = checkpoint
         self._towers: dict[Side, _Tower] = {}
         self._lock = threading.Lock()
@@ -42,19 +51,33 @@ class OpenVINO:
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
-        return self._run("image", checked_pixels(self._checkpoint.contract, pixels))
+        pixels = checked_pixels(self._checkpoint.contract, pixels)
+        return self._tower("image").run(pixels) if len(pixels) else self._empty(0)
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
-        return self._run("text", checked_ids(self._checkpoint.contract, ids))
+        ids, text = checked_ids(self._checkpoint.contract, ids), self._checkpoint.contract.text
+        rows, needed = self._empty(len(ids)), lengths(ids, text)
+        if grows(text):
+            for forest in forests(ids, needed, NODES, NODES_STEP):
+                rows[forest.places] = self._tower("text").run(forest.ids, forest.depths, forest.ends, forest.mask)
+        else:
+            for places in alike(needed, TEXTS_AT_ONCE):
+                some = np.ascontiguousarray(ids[places, : needed[places].max()])
+                rows[places] = self._tower("text").run(some)
+        return rows
 
-    def _run(self, side: Side, batch: NDArray[Any]) -> Float:
-        if len(batch) == 0:
-            return np.zeros((0, self._checkpoint.contract.embedding), np.float32)
+    def expect(self, side: Side, count: int) -> None:
+        """Nothing to prepare."""
+
+    def _empty(self, count: int) -> Float:
+        return np.empty((count, self._checkpoint.contract.embedding), np.float32)
+
+    def _tower(self, side: Side) -> _Tower:
         with self._lock:
             if side not in self._towers:
-                self._towers[side] = _Tower(self._checkpoint, side, self.precision)
-        return self._towers[side].run(batch)
+                self._towers[side] = _Tower(self._checkpoint, side, self._computed)
+        return self._towers[side]
 
     def forget(self) -> None:
         """In a forked child: the parent's runtime is gone with its threads, so the towers are compiled anew.
@@ -72,32 +95,32 @@ class _Tower:
     def __init__(self, checkpoint: Checkpoint, side: Side, precision: str) -> None:
         self._checkpoint = checkpoint  # the runtime reads from its arrays
         try:
-            core = _core(os.getpid())
-            self._compiled = core.compile_model(_model(core, checkpoint, side), "CPU", _configuration(precision))
+            graph = model(checkpoint, runtime_graph(checkpoint, side))
+            self._compiled = core().compile_model(graph, "CPU", configuration(precision))
         except RuntimeError as error:
             reason = one_line(str(error))
             raise ContraltoError(f"openvino cannot load the {side} tower of {checkpoint.folder}: {reason}") from error
         self._idle: deque[Any] = deque()
 
-    def run(self, batch: NDArray[Any]) -> Float:
+    def run(self, *inputs: NDArray[Any]) -> Float:
         try:
             request = self._idle.pop()
         except IndexError:
             request = self._compiled.create_infer_request()
-        rows: Float = request.infer([batch], share_inputs=True)[0].copy()
+        rows: Float = request.infer(inputs, share_inputs=True)[0].copy()
         self._idle.append(request)
         return rows
 
 
-def _model(core: Any, checkpoint: Checkpoint, side: Side) -> Any:
-    """A tower for the runtime, its weights the arrays of the checkpoint, which are not copied.
+def model(checkpoint: Checkpoint, layers: Layers) -> Any:
+    """A graph for the runtime, its weights the arrays of the checkpoint, which are not copied.
 
     A graph file beside the weights is not read: whoever changed it would change what is computed. And external data
     are copied by the runtime unless they lie in the folder of the graph.
     """
     openvino = _import_openvino()
-    model = core.read_model(graph(checkpoint, side, weights="inputs"))
-    for parameter in model.get_parameters():
+    found = core().read_model(layers.model())
+    for parameter in found.get_parameters():
         name = parameter.get_friendly_name()
         if name not in checkpoint.tensors:
             continue  # the pixels or ids
@@ -106,37 +129,47 @@ def _model(core: Any, checkpoint: Checkpoint, side: Side) -> Any:
         constant = openvino.op.Constant(tensor, shared_memory=True).output(0)
         for consumer in parameter.output(0).get_target_inputs():
             consumer.replace_source_output(constant)
-        model.remove_parameter(parameter)
-    return model
+        found.remove_parameter(parameter)
+    return found
 
 
 def computes(precision: str) -> bool:
     """Whether the processor has instructions of its own for this precision, as the runtime sees it."""
-    return precision.upper() in _core(os.getpid()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return precision.upper() in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def version() -> str:
+    """The runtime's own."""
+    return str(_import_openvino().__version__)
+
+
+def core() -> Any:
+    """The runtime of this process: one for all towers, never freed."""
+    return _core(os.getpid())
 
 
 @functools.cache
 def _core(process: int) -> Any:
-    """The runtime of this process: one for all towers, never freed.
+    """Never freed.
 
     Its CPU plugin gives the thread that loads it a stack for signals and takes that away when it is freed; with
     several, freed in any order, the next Ctrl-C would be handled on a stack that is gone, and end in a crash.
     """
-    core = _import_openvino().Core()
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))
-    return core
+    made = _import_openvino().Core()
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
+    return made
 
 
-def _configuration(precision: str) -> dict[str, Any]:
+def configuration(precision: str) -> dict[str, Any]:
     """Over int8 weights OpenVINO quantises activations too, silently, unless the group size is 0."""
-    configuration = {
+    found = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         "PERFORMANCE_HINT": "LATENCY",  # all processors on one batch, the shortest way to its answer
     }
     if available_cpus() < (os.cpu_count() or 1):
-        configuration["INFERENCE_NUM_THREADS"] = available_cpus()
-    return configuration
+        found["INFERENCE_NUM_THREADS"] = available_cpus()
+    return found
 
 
 def _import_openvino() -> Any:

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 from contralto.architecture import CausalText, ConvNeXt, Eva, FastViT, ResNet, ViT
+from contralto.contract import Contract
+from contralto.engine.forest import grows
 from contralto.engine.graph.convnext import convnext
 from contralto.engine.graph.efficientnet import efficientnet
 from contralto.engine.graph.eva import eva
 from contralto.engine.graph.fastvit import fastvit
 from contralto.engine.graph.layers import Layers
 from contralto.engine.graph.resnet import resnet
-from contralto.engine.graph.text import bert, causal
+from contralto.engine.graph.text import bert, causal, forest
 from contralto.engine.graph.vit import vit
 from contralto.engine.onnx import FLOAT, INT64
 from contralto.errors import WeightsError
@@ -21,6 +23,7 @@ from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read
 
 Side = Literal["image", "text"]
+FEATURES = "features"  # what the one output is called
 
 
 def write_graphs(folder: str | Path) -> None:
@@ -36,26 +39,46 @@ def write_graphs(folder: str | Path) -> None:
             raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def graph(checkpoint: Checkpoint, side: Side, *, weights: Literal["file", "inputs"] = "file") -> bytes:
-    """The ONNX model of one tower. image: pixels float32 (N, 3, h, w); text: ids int64 (N, L); features (N, E).
+def graph(checkpoint: Checkpoint, side: Side) -> bytes:
+    """The ONNX model of one tower, to stand beside native weights: its tensors are places in the weight file.
 
-    weights: "file": its tensors lie in the native weight file, beside which the model is to stand; "inputs": they are
-    inputs of the model by their native names, in the dtype in which they are stored, for a runtime to be given.
+    image: pixels float32 (N, 3, h, w); text: ids int64 (N, L); both give features float32 (N, E).
     """
-    contract, file = checkpoint.contract, checkpoint.native
+    file = checkpoint.native
+    assert file is not None, "only native weights have graph files"
 
     def in_file(name: str) -> tuple[str, int, int]:
-        assert file is not None, "only native weights have graph files"
         return file.path.name, file.tensors[name].begin, file.tensors[name].end
 
-    layers = Layers(f"contralto {side} tower", checkpoint.tensors, in_file if weights == "file" else None)
-    features = _image(layers, checkpoint) if side == "image" else _text(layers, checkpoint)
-    layers.output(features, "features", FLOAT, ["N", contract.embedding])
+    layers = Layers(f"contralto {side} tower", checkpoint.tensors, in_file)
+    features = _image(layers, checkpoint.contract) if side == "image" else _text(layers, checkpoint.contract)
+    layers.output(features, FEATURES, FLOAT, ["N", checkpoint.contract.embedding])
     return layers.model()
 
 
-def _image(layers: Layers, checkpoint: Checkpoint) -> str:
-    tower, size = checkpoint.contract.image.tower, checkpoint.contract.image.size
+def runtime_graph(checkpoint: Checkpoint, side: Side) -> Layers:
+    """The same for a runtime that is to be given the weights: they are inputs by their names, as they are stored.
+
+    A causal text tower reads texts as a forest (see contralto.engine.forest): ids, depths, ends and mask.
+    """
+    layers = Layers(f"contralto {side} tower", checkpoint.tensors, None)
+    text = checkpoint.contract.text
+    if side == "image":
+        features = _image(layers, checkpoint.contract)
+    elif grows(text):
+        assert isinstance(text.tower, CausalText)
+        ids, depths, ends = (
+            layers.input(name, INT64, [n]) for name, n in (("ids", "L"), ("depths", "L"), ("ends", "N"))
+        )
+        features = forest(layers, text.tower, ids, depths, layers.input("mask", FLOAT, ["L", "L"]), ends)
+    else:
+        features = _text(layers, checkpoint.contract)
+    layers.output(features, FEATURES, FLOAT, ["N", checkpoint.contract.embedding])
+    return layers
+
+
+def _image(layers: Layers, contract: Contract) -> str:
+    tower, size = contract.image.tower, contract.image.size
     pixels = layers.input("pixels", FLOAT, ["N", 3, *size])
     if isinstance(tower, ViT):
         return vit(layers, tower, pixels)
@@ -70,8 +93,8 @@ def _image(layers: Layers, checkpoint: Checkpoint) -> str:
     return efficientnet(layers, tower, pixels, size)
 
 
-def _text(layers: Layers, checkpoint: Checkpoint) -> str:
-    text = checkpoint.contract.text
+def _text(layers: Layers, contract: Contract) -> str:
+    text = contract.text
     ids = layers.input("ids", INT64, ["N", "L"])
     if isinstance(text.tower, CausalText):
         return causal(layers, text.tower, ids, text.pool)

@@ -6,26 +6,46 @@ Shapes are in comments: N items, L tokens, W width, H heads, D = W / H, C channe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from contralto.architecture import Head, LinearHead, MlpHead, NoHead
+from contralto.architecture import CausalText, Head, LinearHead, MlpHead, NoHead, ViT
 from contralto.architecture.towers import Activation, HeadActivation
 from contralto.engine.onnx import BFLOAT16, FLOAT, FLOAT16, INT8, Graph
 from contralto.weights.checkpoint import SCALE, Stored
 
 DTYPES = {"F32": FLOAT, "F16": FLOAT16, "BF16": BFLOAT16, "I8": INT8}
 
+# Beside the weight of a map that is computed in int8 (see contralto.engine.quantise): the step of the levels of what it
+# reads, with the level of 0, and what each channel is divided by before.
+STEP, SMOOTH = ".step", ".smooth"
+
+Tower = ViT | CausalText  # of these blocks
 
 # Name of a tensor -> where its bytes lie: location (a file's name, as a rule), begin, end.
 Locate = Callable[[str], tuple[str, int, int]]
 
 
+class Map(NamedTuple):
+    """A linear map or convolution of one group, and the value that it reads."""
+
+    name: str
+    input: str
+    stride: int = 1
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
+
+
 class Layers(Graph):
-    """A graph that knows a model's tensors. Without `locate` they become inputs of the graph."""
+    """A graph that knows a model's tensors. Without `locate` they become inputs of the graph.
+
+    maps: every map that may be computed in int8, in order.
+    """
 
     def __init__(self, name: str, tensors: Mapping[str, Stored], locate: Locate | None) -> None:
         super().__init__(name)
         self._tensors, self._locate = tensors, locate
         self._given: set[str] = set()
+        self.maps: list[Map] = []
+        self._quantised: dict[str, str] = {}  # a value -> the same in levels
 
     def stored(self, name: str) -> str:
         """A tensor as it is stored."""
@@ -57,7 +77,9 @@ class Layers(Graph):
 
     def linear(self, name: str, x: str) -> str:
         """(..., W) -> (..., outputs): x W^T, plus the bias if there is one."""
-        x = self.node("MatMul", x, self.node("Transpose", self.weight(f"{name}.weight"), perm=[1, 0]))
+        self.maps.append(Map(name, x))
+        weight = self.node("Transpose", self.weight(f"{name}.weight"), perm=[1, 0])
+        x = self.node("MatMul", self._levels(name, x, [-1]), weight)
         return self.node("Add", x, self.weight(f"{name}.bias")) if f"{name}.bias" in self._tensors else x
 
     def layer_norm(self, name: str, x: str, eps: float) -> str:
@@ -75,9 +97,24 @@ class Layers(Graph):
     ) -> str:
         """(N, C, h, w) -> (N, outputs, h', w'); pads: top, left, bottom, right."""
         weight, bias = f"{name}.weight", f"{name}.bias"
+        if group == 1:
+            self.maps.append(Map(name, x, stride, pads))
+            x = self._levels(name, x, [-1, 1, 1])
         inputs = [x, self.weight(weight)] + ([self.weight(bias)] if bias in self._tensors else [])
         kernel = self._tensors[weight].shape[2:]
         return self.node("Conv", *inputs, kernel_shape=kernel, strides=[stride, stride], pads=pads, group=group)
+
+    def _levels(self, name: str, x: str, channels: list[int]) -> str:
+        """x in the levels of int8 if the map is computed in it; maps that read the same value read the same levels."""
+        if f"{name}.weight{STEP}" not in self._tensors:
+            return x
+        if x not in self._quantised:
+            smooth = self._tensors[f"{name}.weight{SMOOTH}"].array.reshape(channels)
+            step, zero = self._tensors[f"{name}.weight{STEP}"].array.tolist()
+            how = self.constant(step), self.level(int(zero))
+            levels = self.node("QuantizeLinear", self.node("Div", x, self.constant(smooth)), *how)
+            self._quantised[x] = self.node("DequantizeLinear", levels, *how)
+        return self._quantised[x]
 
     def squeeze_excite(self, name: str, x: str, activation: Activation) -> str:
         """(N, C, h, w), each channel times a weight in (0, 1) computed from the means of all channels."""
@@ -98,9 +135,15 @@ class Layers(Graph):
             return self.node("Gelu", x, approximate="tanh")
         return self.node("Relu" if kind == "relu" else "Gelu", x)
 
-    def attention(self, name: str, x: str, width: int, heads: int, mask: str | None = None) -> str:
-        """Self-attention (N, L, W) -> (N, L, W). mask: added to the scores, broadcast to (N, H, L, L)."""
-        q, k, v = (self.linear(f"{name}.{part}", x) for part in ("q", "k", "v"))
+    def attention(
+        self, name: str, x: str, width: int, heads: int, mask: str | None = None, asking: str | None = None
+    ) -> str:
+        """Self-attention (N, L, W) -> (N, L, W). mask: added to the scores, broadcast to (N, H, L, L).
+
+        asking: rows (N, Q, W) that ask, where not all do; the result is theirs, and the mask is (N, H, Q, L).
+        """
+        q = self.linear(f"{name}.q", x if asking is None else asking)
+        k, v = (self.linear(f"{name}.{part}", x) for part in ("k", "v"))
         return self.linear(f"{name}.out", self.attend(q, k, v, width, heads, mask))
 
     def attend(self, q: str, k: str, v: str, width: int, heads: int, mask: str | None = None) -> str:
@@ -120,12 +163,22 @@ class Layers(Graph):
         return self.linear(f"{name}.down", self.activation(activation, self.linear(f"{name}.up", x)))
 
     def block(
-        self, name: str, x: str, width: int, heads: int, activation: Activation, eps: float, mask: str | None = None
+        self, name: str, x: str, tower: Tower, mask: str | None = None, kept: Callable[[str], str] | None = None
     ) -> str:
-        """Pre-norm Transformer block (N, L, W) -> (N, L, W)."""
-        attended = self.attention(f"{name}.attention", self.layer_norm(f"{name}.norm1", x, eps), width, heads, mask)
+        """Pre-norm Transformer block (N, L, W) -> (N, L, W).
+
+        kept: picks the rows (N, L, W) -> (N, R, W) that are wanted of the last block, where a tower pools by a row. All
+        rows give keys and values then, but these alone ask, and they alone go through what follows: the result is
+        (N, R, W), the mask (N, H, R, L).
+        """
+        normed = self.layer_norm(f"{name}.norm1", x, tower.norm_eps)
+        asking = None
+        if kept is not None:
+            x, asking = kept(x), kept(normed)
+        attended = self.attention(f"{name}.attention", normed, tower.width, tower.heads, mask, asking)
         x = self.node("Add", x, attended)
-        return self.node("Add", x, self.mlp(f"{name}.mlp", self.layer_norm(f"{name}.norm2", x, eps), activation))
+        normed = self.layer_norm(f"{name}.norm2", x, tower.norm_eps)
+        return self.node("Add", x, self.mlp(f"{name}.mlp", normed, tower.activation))
 
     def head(self, name: str, spec: Head, x: str) -> str:
         """Pooled features (N, W) -> embeddings (N, E)."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from contralto.architecture import Bert, CausalText
+from contralto.engine.forest import HIDDEN
 from contralto.engine.graph.layers import Layers
-from contralto.engine.onnx import FLOAT
-
-# Added to the scores of keys that may not be seen: exp of it is exactly zero in float32, and no row becomes NaN.
-HIDDEN = -1e30
 
 
 def causal(layers: Layers, tower: CausalText, ids: str, pool: str) -> str:
@@ -15,7 +12,7 @@ def causal(layers: Layers, tower: CausalText, ids: str, pool: str) -> str:
     x = _embed(layers, ids)
     mask = _causal_mask(layers, ids) if tower.mask == "causal" else None
     for n in range(tower.layers):
-        x = layers.block(f"text.blocks.{n}", x, tower.width, tower.heads, tower.activation, tower.norm_eps, mask)
+        x = layers.block(f"text.blocks.{n}", x, tower, mask)
     if pool == "last":
         x = layers.node("Gather", x, layers.constant(-1), axis=1)  # (N, W)
     else:
@@ -24,10 +21,32 @@ def causal(layers: Layers, tower: CausalText, ids: str, pool: str) -> str:
     return layers.head("text.head", tower.head, layers.layer_norm("text.norm_post", x, tower.norm_eps))
 
 
+def forest(layers: Layers, tower: CausalText, ids: str, depths: str, mask: str, ends: str) -> str:
+    """The causal tower over T texts in one sequence of L nodes, as `contralto.engine.forest` packs them.
+
+    ids (L), depths (L), mask (L, L), ends (T) -> embeddings (T, E), from the rows at the ends.
+    """
+
+    def at_ends(x: str) -> str:
+        return layers.node("Gather", x, ends, axis=1)  # (1, T, W)
+
+    x = layers.embedding("text.tokens.weight", ids)
+    x = layers.node("Add", x, layers.node("Gather", layers.weight("text.positions"), depths))
+    x = layers.node("Unsqueeze", x, layers.constant([0]))  # (1, L, W)
+    for n in range(tower.layers - 1):
+        x = layers.block(f"text.blocks.{n}", x, tower, mask)
+    asked = layers.node("Gather", mask, ends, axis=0)  # (T, L)
+    x = layers.block(f"text.blocks.{tower.layers - 1}", x, tower, asked, at_ends)
+    x = layers.node("Squeeze", x, layers.constant([0]))  # (T, W)
+    return layers.head("text.head", tower.head, layers.layer_norm("text.norm_post", x, tower.norm_eps))
+
+
 def bert(layers: Layers, tower: Bert, ids: str, pad: int, pool: str) -> str:
     """ids (N, L) -> embeddings (N, E), from the mean of the rows that are not padding, or the first row."""
-    real = layers.node("Cast", layers.node("Not", layers.node("Equal", ids, layers.constant(pad))), to=FLOAT)  # (N, L)
-    mask = layers.node("Mul", layers.node("Sub", layers.constant(1.0), real), layers.constant(HIDDEN))
+    # Chosen, not computed: runtimes take a cast, a difference and a product for a value that is stored in int8.
+    padding = layers.node("Equal", ids, layers.constant(pad))  # (N, L)
+    real = layers.node("Where", padding, layers.constant(0.0), layers.constant(1.0))
+    mask = layers.node("Where", padding, layers.constant(HIDDEN), layers.constant(0.0))
     mask = layers.node("Unsqueeze", mask, layers.constant([1, 2]))  # (N, 1, 1, L)
     x = _embed(layers, ids)
     if tower.types:

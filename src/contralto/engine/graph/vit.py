@@ -11,6 +11,10 @@ LAST = 2**63 - 1  # the end of a dimension, whatever its length
 
 def vit(layers: Layers, tower: ViT, pixels: str) -> str:
     """pixels (N, 3, h, w) -> embeddings (N, E)."""
+
+    def first(x: str) -> str:
+        return layers.node("Gather", x, layers.constant([0]), axis=1)  # (N, 1, W)
+
     x = _patches(layers, tower, pixels)  # (N, W, rows, columns)
     x = layers.node("Reshape", x, layers.constant([0, tower.width, -1]))
     x = layers.node("Transpose", x, perm=[0, 2, 1])  # (N, cells, W)
@@ -23,7 +27,8 @@ def vit(layers: Layers, tower: ViT, pixels: str) -> str:
     if tower.norm_pre:
         x = layers.layer_norm("image.norm_pre", x, tower.norm_eps)
     for n in range(tower.layers):
-        x = layers.block(f"image.blocks.{n}", x, tower.width, tower.heads, tower.activation, tower.norm_eps)
+        kept = first if tower.pool == "class" and n == tower.layers - 1 else None
+        x = layers.block(f"image.blocks.{n}", x, tower, kept=kept)
     return layers.head("image.head", tower.head, _pool(layers, tower, x))
 
 
