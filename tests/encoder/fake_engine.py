@@ -23,6 +23,11 @@ class FakeEngine:
         self.of_tokens = generator.standard_normal((stated.text.tower.vocabulary, stated.embedding))
         self.images: list[tuple[int, ...]] = []
         self.texts: list[tuple[int, ...]] = []
+        self.ids: list[np.ndarray] = []
+        self.expected: list[tuple[str, int]] = []
+
+    def expect(self, side: str, count: int) -> None:
+        self.expected.append((side, count))
 
     def image(self, pixels: np.ndarray) -> np.ndarray:
         self.images.append(pixels.shape)
@@ -31,6 +36,7 @@ class FakeEngine:
 
     def text(self, ids: np.ndarray) -> np.ndarray:
         self.texts.append(ids.shape)
+        self.ids.append(ids)
         before_end = np.cumsum(ids == self.end, axis=1) == 0
         weights = before_end / (1 + np.arange(ids.shape[1]))
         return np.einsum("nl,nld->nd", weights, self.of_tokens[ids]).astype(np.float32)

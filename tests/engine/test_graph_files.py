@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,9 @@ import pytest
 from small_models import CONTRACTS, pixels, random_arrays
 
 from contralto.engine import start
-from contralto.engine.graph.files import graph, write_graphs
+from contralto.engine.graph.files import graph, runtime_graph, write_graphs
 from contralto.engine.onnx import FLOAT, Graph
-from contralto.engine.openvino import _core, _model
+from contralto.engine.openvino import model
 from contralto.errors import ContraltoError, WeightsError
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
@@ -55,11 +54,11 @@ def test_weights_saved_over_an_open_checkpoint_do_not_mix(folder: Path) -> None:
 def test_the_runtime_computes_on_the_mapped_file_itself(folder: Path) -> None:
     """No tensor is in the graph, and none is copied on the way to the runtime."""
     checkpoint = read(folder)
-    content = graph(checkpoint, "image", weights="inputs")
+    content = runtime_graph(checkpoint, "image").model()
     assert len(content) < 30_000
     assert checkpoint.raw("image.patch.weight").tobytes() not in content
     constants = {
-        int(node.data.ctypes.data): node for node in _model(_core(os.getpid()), checkpoint, "image").get_ops()
+        int(node.data.ctypes.data): node for node in model(checkpoint, runtime_graph(checkpoint, "image")).get_ops()
         if node.get_type_name() == "Constant"
     }  # fmt: skip
     names = [name for name in checkpoint.tensors if name.startswith("image.")]

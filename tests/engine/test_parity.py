@@ -6,7 +6,6 @@ What it keeps to is 1e-4 on unit rows in float32. Here the bound is 1e-5, as GEL
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from small_models import CONTRACTS, ids, pixels, random_arrays
 from contralto.contract import Contract, preset
 from contralto.engine import Engine, start
 from contralto.engine.graph.files import write_graphs
-from contralto.engine.openvino import _configuration, _core, computes
+from contralto.engine.openvino import computes, configuration, core
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
@@ -73,7 +72,7 @@ def test_the_bound_tells_the_gelus_apart(tmp_path: Path) -> None:
 def test_the_graph_files_give_the_same_to_a_runtime_that_knows_nothing_of_us(checkpoint: Make, dtype: str) -> None:
     model = checkpoint("efficientnet + bert, mean", dtype)
     for side, batch in (("image", pixels(model.contract)), ("text", ids(model.contract))):
-        compiled = _core(os.getpid()).compile_model(model.folder / f"{side}.onnx", "CPU", _configuration("fp32"))
+        compiled = core().compile_model(model.folder / f"{side}.onnx", "CPU", configuration("fp32"))
         wanted = getattr(start(model), side)(batch)
         assert np.abs(unit(compiled([batch])[0]) - unit(wanted)).max() < BOUND
 

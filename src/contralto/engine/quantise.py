@@ -144,7 +144,7 @@ def _levels(checkpoint: Checkpoint, seen: Seen) -> Levels:
 
 def _with_share(seen: Seen, weights: dict[str, Float], share: float) -> Levels:
     smooth = _smooth(seen, weights, share)
-    divided = seen.rows / np.repeat(smooth, seen.rows.shape[1] // len(smooth))
+    divided: Float = np.divide(seen.rows, np.repeat(smooth, seen.rows.shape[1] // len(smooth)), dtype=np.float32)
     step, zero = _step(divided, float((seen.low / smooth).min()), float((seen.high / smooth).max()))
     read = _rounded(divided, step, zero)
     stored, noise = {}, 0.0
@@ -166,8 +166,9 @@ def _smooth(seen: Seen, weights: dict[str, Float], share: float) -> Float:
     if share == 0 or not usable.any():
         return np.ones_like(read)
     read, across = np.where(usable, read, 1), np.where(usable, across, 1)
-    smooth = np.where(usable, np.exp(share * np.log(read) - (1 - share) * np.log(across)), 1)
-    return (smooth / np.median(smooth[usable])).astype(np.float32)
+    smooth = np.where(usable, np.exp(share * np.log(read) - (1 - share) * np.log(across)), 1).astype(np.float32)
+    found: Float = smooth / np.float32(np.median(smooth[usable]))
+    return found
 
 
 def _by_channel(weight: Float) -> Float:
