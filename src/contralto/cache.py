@@ -12,4 +12,7 @@ def folder() -> Path:
         return Path(own)
     if shared := os.environ.get("XDG_CACHE_HOME"):
         return Path(shared) / "contralto"
-    return Path.home() / ".cache" / "contralto"
+    try:
+        return Path.home() / ".cache" / "contralto"
+    except RuntimeError:  # a user without a home, as containers have
+        return Path(os.devnull) / "contralto"  # where nothing can be read or written

@@ -1,6 +1,7 @@
 import html
 import re
 import string
+from typing import get_args
 
 import ftfy
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contralto.errors import TextError
-from contralto.text.clean import Rule, clean, repair
+from contralto.text.clean import Rule, clean, repair, words
 
 ASCII = st.text(st.characters(max_codepoint=127))
+EDGE = st.lists(st.sampled_from([*"\t\n\v\f\r\x1b\x1c\x1f &;#<aZ~\x7f", "&lt", "\x1b[1m", "\r\n", "amp"])).map("".join)
 
 
 @given(ASCII)
@@ -19,9 +21,14 @@ def test_the_fast_path_equals_the_rule_on_ascii(text: str) -> None:
     assert clean(text, "clip") == repair(text).lower()
 
 
-@given(st.lists(st.sampled_from([*"\t\n\v\f\r\x1b\x1c\x1f &;#<aZ~\x7f", "&lt", "\x1b[1m", "\r\n", "amp"])).map("".join))
+@given(EDGE)
 def test_the_fast_path_equals_the_rule_on_its_edge(text: str) -> None:
     assert clean(text, "clip") == repair(text).lower()
+
+
+@given(st.text() | ASCII | EDGE, st.sampled_from(get_args(Rule)))
+def test_words_are_the_parts_of_the_clean_text(text: str, rule: Rule) -> None:
+    assert " ".join(words(text, rule)) == clean(text, rule)
 
 
 @given(st.text())

@@ -61,6 +61,7 @@ class Clip:
         image = checkpoint.contract.image
         self._scaled_to = max(image.resized or image.size) if decode == "scaled" else None
         self._runner = Runner(checkpoint.contract, engine, reproducible)
+        self._reproducible = reproducible
 
     @property
     def contract(self) -> Contract:
@@ -81,6 +82,11 @@ class Clip:
     def precision(self) -> str:
         """What the engine computes in: what "auto" chose."""
         return self._runner.engine.precision
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether an item gets the same bits whatever stands beside it."""
+        return self._reproducible
 
     # Pictures
 
@@ -203,7 +209,7 @@ class Clip:
         """Class names -> (L, d): of each the mean of its templates' unit rows, scaled to unit length.
 
         labels: a list, or a dict label -> name or names whose rows are averaged. templates: the name of a set, a list
-        of strings with `{}`, or None. Raises ContraltoError.
+        of strings with `{}`, or None. Asked for again, they are read from the cache folder. Raises ContraltoError.
         """
         from contralto.zeroshot import classifier  # the layer above, to which this is a door
 

@@ -12,6 +12,8 @@ from contralto.errors import ContraltoError
 
 Rows: TypeAlias = NDArray[np.float32]
 
+NUMBERS_AT_ONCE = 2**21  # of a matrix that is worked on in parts: 16 MB in float64
+
 
 def unit(rows: NDArray[Any]) -> Rows:
     """Rows (..., d) scaled to unit length, as float32. A zero row stays zero. Worked out in float64."""
@@ -25,20 +27,44 @@ def unit(rows: NDArray[Any]) -> Rows:
 
 def cosines(images: Rows, texts: Rows) -> Rows:
     """Unit rows (N, d) and (M, d) -> their cosines (N, M), within [-1, 1]."""
-    found: Rows = np.clip(images @ texts.T, -1, 1)
-    return found
+    found: Rows = images @ texts.T
+    return np.clip(found, -1, 1, out=found)
 
 
 def probabilities(cosine: Rows, rule: Score) -> Rows:
-    """Cosines (N, M) -> scores (N, M): softmax over each row, or the sigmoid of each, as the contract says."""
-    logits = rule.scale * cosine.astype(np.float64) + (rule.bias or 0.0)
-    if rule.rule == "sigmoid":
-        powers = np.exp(-np.abs(logits))  # never overflows
-        found: Rows = (np.where(logits >= 0, 1, powers) / (1 + powers)).astype(np.float32)
-    else:
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-        found = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    """Cosines (N, M) -> scores (N, M): softmax over each row, or the sigmoid of each, as the contract says.
+
+    Worked out in float64, some rows at a time, so that it takes little memory beside its result.
+    """
+    found = np.empty(cosine.shape, np.float32)
+    for start in range(0, len(cosine), step := at_once(cosine.shape[1])):
+        logits = cosine[start : start + step].astype(np.float64)
+        logits *= rule.scale
+        logits += rule.bias or 0.0
+        found[start : start + step] = _sigmoid(logits) if rule.rule == "sigmoid" else _softmax(logits)
     return found
+
+
+def at_once(width: int) -> int:
+    """How many rows of this width a part of the work is to have, at least one, for memory to be bounded."""
+    return max(1, NUMBERS_AT_ONCE // max(1, width))
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.negative(np.abs(logits))
+    np.exp(powers, out=powers)  # never overflows
+    found: NDArray[np.float64] = np.where(logits >= 0, 1, powers)
+    powers += 1
+    found /= powers
+    return found
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """In place."""
+    logits -= logits.max(axis=1, keepdims=True, initial=-np.inf)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
 
 
 def given(items: object, width: int) -> Rows | None:

@@ -47,6 +47,13 @@ def clean(text: str, rule: Rule) -> str:
     return repaired.lower() if rule == "clip" else repaired
 
 
+def words(text: str, rule: Rule) -> list[str]:
+    """The parts of `clean(text, rule)` between spaces; quicker with the plainest texts. Raises TextError as it does."""
+    if rule == "clip" and _PLAIN.fullmatch(text):
+        return text.lower().split()
+    return clean(text, rule).split(" ")
+
+
 def repair(text: str) -> str:
     """Repaired and whitespace collapsed, for any text: what `clean` does quicker with the plainest must equal it."""
     import ftfy  # ftfy takes 0.06 s to import, which most captions never need

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from contralto import contract
 from contralto.errors import ContractError, TextError
 from contralto.text import bpe, foreign
-from contralto.text.clean import clean
+from contralto.text.clean import clean, words
 from contralto.text.wordpiece import WordPiece
 
 
@@ -111,7 +111,8 @@ class Tokenizer:
 
     def tokenize_each(self, texts: str | Sequence[str], truncate: bool = False) -> Tokenized:
         """As `tokenize`, but a text that fails costs only its own row, and the texts that were cut are named."""
-        rows: list[list[int]] = []
+        numbers: list[int] = []  # of all rows, one after another: a list for each would cost as much again
+        lengths: list[int] = []
         cut: list[int] = []
         failures: list[Failure] = []
         for index, text in enumerate([texts] if isinstance(texts, str) else texts):
@@ -126,18 +127,20 @@ class Tokenizer:
             except TextError as error:
                 failures.append(Failure(index, TextError(f"text {index} {_beginning(text)}", error.reason)))
             else:
-                rows.append(row)
-        return Tokenized(self._padded(rows), cut, failures)
+                numbers += row
+                lengths.append(len(row))
+        return Tokenized(self._padded(numbers, lengths), cut, failures)
 
     def encode(self, text: str) -> list[int]:
         """Ids of one text in its frame, of any length. Raises TextError if it is not valid Unicode."""
-        cleaned = clean(_unicode(text), self._clean)
+        text = _unicode(text)
         if self._words is None:
-            return self._before + self._vocabulary.ids(cleaned) + self._after
+            return self._before + self._vocabulary.ids(clean(text, self._clean)) + self._after
         found = self._before.copy()
-        for word in cleaned.split(" "):
+        for word in words(text, self._clean):
             found += self._words[word]
-        return found + self._after
+        found += self._after
+        return found
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of one row, as the vocabulary spells it: up to the first end token, without a leading start token.
@@ -151,10 +154,9 @@ class Tokenizer:
             row = row[: row.index(end)] if end in row else row
         return self._vocabulary.text(row[1:] if row[:1] == self._before else row)
 
-    def _padded(self, rows: list[list[int]]) -> NDArray[np.int64]:
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        ids = np.full((len(rows), self.context), self.pad, np.int64)
-        ids[np.arange(self.context) < lengths[:, None]] = [number for row in rows for number in row]
+    def _padded(self, numbers: list[int], lengths: list[int]) -> NDArray[np.int64]:
+        ids = np.full((len(lengths), self.context), self.pad, np.int64)
+        ids[np.arange(self.context) < np.array(lengths, np.int64)[:, None]] = numbers
         return ids
 
 

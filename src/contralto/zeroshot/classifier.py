@@ -6,22 +6,24 @@ costly as one prompt once the rows are there. Logits would be another thing to a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contralto.contract import Score
 from contralto.encoder import Clip
-from contralto.encoder.rows import Rows, probabilities, unit
+from contralto.encoder.rows import Rows, at_once, probabilities, unit
+from contralto.encoder.stream import windows
 from contralto.errors import ContraltoError, one_line
-from contralto.zeroshot import prompts
+from contralto.zeroshot import matrices, prompts
 
 Labels = Iterable[str] | Mapping[str, str | Iterable[str]]
 Templates = str | Iterable[str] | None
 
-PROMPTS_AT_ONCE = 4096  # bounds the memory: 80 templates of 20,000 classes would be 3 GB of rows
+PROMPTS_AT_ONCE = 8192  # bounds the memory: 80 templates of 20,000 classes would be 3 GB of rows
 
 
 class Prediction(NamedTuple):
@@ -40,40 +42,64 @@ class Classifier:
     rule: Score
 
     def __call__(self, images: Rows, top: int = 5) -> list[list[Prediction]]:
-        """For each unit row of images (N, d) the `top` best labels, best first; of equals the one listed first."""
+        """For each unit row of images (N, d) the `top` best labels, best first; of equals the one listed first.
+
+        Beside the answers it takes some tens of megabytes, however many pictures there are.
+        """
         if top < 1:
             raise ContraltoError(f"top must be at least 1, got {top}")
-        scores = probabilities(images @ self.rows.T, self.rule)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
-        return [
-            [Prediction(self.labels[j], float(row[j])) for j in order] for row, order in zip(scores, best, strict=True)
-        ]
+        answers = []
+        for start in range(0, len(images), step := at_once(len(self.labels))):
+            scores = probabilities(images[start : start + step] @ self.rows.T, self.rule)
+            answers += [[Prediction(self.labels[j], float(row[j])) for j in _best(row, top)] for row in scores]
+        return answers
 
 
 def build(clip: Clip, labels: Labels, templates: Templates = "photo") -> Classifier:
-    """The classifier of these labels, whose texts are encoded here, once.
+    """The classifier of these labels, whose texts are encoded here, once; the next time its rows are read from a cache.
 
     labels: a list of names, or a dict label -> name or names whose embeddings are averaged. templates: as
     `prompts.templates` takes them. Raises ContraltoError if there is no label, or one without a name; TextError.
     """
-    named = _named(labels)
-    distinct = list(dict.fromkeys(name for _, names in named for name in names))
-    rows = _name_rows(clip, distinct, prompts.templates(templates))
-    means = [np.stack([rows[name] for name in names]).mean(axis=0, dtype=np.float64) for _, names in named]
-    return Classifier(tuple(label for label, _ in named), unit(np.stack(means)), clip.contract.score)
+    named, chosen = _named(labels), prompts.templates(templates)
+    names = [several for _, several in named]
+    rows = matrices.kept(clip, names, chosen, lambda: _averaged(names, lambda distinct: _rows(clip, distinct, chosen)))
+    return Classifier(tuple(label for label, _ in named), rows, clip.contract.score)
 
 
-def _name_rows(clip: Clip, names: list[str], templates: tuple[str, ...]) -> dict[str, Rows]:
-    """Each name's unit row: the mean over its prompts. Prompts that are equal are encoded once."""
-    rows: dict[str, Rows] = {}
+def _rows(clip: Clip, names: list[str], templates: tuple[str, ...]) -> Rows:
+    """Each name's unit row, from its prompts; those of many names go to the tower together, as they begin alike."""
     step = max(1, PROMPTS_AT_ONCE // len(templates))
-    for start in range(0, len(names), step):
-        texts = {name: prompts.fill(templates, name) for name in names[start : start + step]}
-        distinct = list(dict.fromkeys(text for several in texts.values() for text in several))
-        encoded = dict(zip(distinct, clip.encode_text(distinct), strict=True))
-        for name, several in texts.items():
-            rows[name] = unit(np.stack([encoded[text] for text in several]).mean(axis=0, dtype=np.float64))
-    return rows
+    return np.concatenate(
+        [
+            _averaged([prompts.fill(templates, name) for name in names[start : start + step]], clip.encode_text)
+            for start in range(0, len(names), step)
+        ]
+    )
+
+
+def _averaged(groups: Sequence[Sequence[str]], encode: Callable[[list[str]], Rows]) -> Rows:
+    """(G, d): of each group of texts the mean of their rows, scaled to unit length; of equal texts one is encoded."""
+    places: dict[str, int] = {}
+    of_groups = [[places.setdefault(text, len(places)) for text in group] for group in groups]
+    rows = encode(list(places))
+    found = np.empty((len(groups), rows.shape[1]), np.float32)
+    sizes = np.array([len(group) for group in groups])
+    for size in np.unique(sizes):
+        alike = np.flatnonzero(sizes == size)
+        for part in windows(alike, at_once(size * rows.shape[1])):
+            side_by_side = rows[[of_groups[i] for i in part]]
+            found[part] = unit(side_by_side.mean(axis=1, dtype=np.float64))
+    return found
+
+
+def _best(scores: Rows, top: int) -> NDArray[np.intp]:
+    """Places of the `top` largest of scores (L,), largest first, equals in their order; what is no number last."""
+    negative = -scores
+    if top >= len(scores):
+        return np.argsort(negative, kind="stable")
+    enough = np.flatnonzero(~(negative > np.partition(negative, top - 1)[top - 1]))  # more than top if some are equal
+    return enough[np.argsort(negative[enough], kind="stable")[:top]]
 
 
 def _named(labels: Labels) -> list[tuple[str, list[str]]]:

@@ -1,0 +1,29 @@
+"""No test reads or writes the cache of whoever runs it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the caches of this run lie; that of the fixtures which tests share is the folder itself."""
+    path = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTRALTO_CACHE", str(path))
+        yield path
+
+
+@pytest.fixture(autouse=True)
+def own_cache(caches: Path) -> Iterator[Path]:
+    """A cache for each test, so that none sees what another one kept. The folder comes into being when it is used."""
+    path = caches / str(next(NUMBERS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTRALTO_CACHE", str(path))
+        yield path
