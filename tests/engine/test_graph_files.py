@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -77,13 +78,13 @@ def test_a_folder_that_cannot_be_written_is_one_error(folder: Path, monkeypatch:
 
 
 def test_a_graph_that_the_runtime_refuses_is_one_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nonsense(*_: object, **__: object) -> bytes:
+    def nonsense(*_: object) -> Graph:
         broken = Graph("broken")
         x = broken.input("pixels", FLOAT, ["N", 3, 8, 8])
         broken.output(broken.node("NoSuchOperator", x), "features", FLOAT, ["N", 24])
-        return broken.model()
+        return broken
 
-    monkeypatch.setattr("contralto.engine.openvino.graph", nonsense)
+    monkeypatch.setattr("contralto.engine.openvino.runtime_graph", nonsense)
     checkpoint: Checkpoint = read(folder)
     with pytest.raises(ContraltoError, match="openvino cannot load the image tower") as caught:
         start(checkpoint).image(pixels(CONTRACT))

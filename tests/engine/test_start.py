@@ -29,8 +29,8 @@ def test_auto_is_openvino_in_fp32(checkpoint: Make) -> None:
         ({"precision": "fp8"}, "precision must be one of"),
         ({"engine": "compiled"}, "not available yet"),
         ({"device": "cuda"}, "not available yet"),
-        ({"precision": "int8"}, "does not compute in int8 yet"),
-        ({"engine": "eager", "precision": "int8"}, "'eager' does not compute in int8 yet"),
+        ({"precision": "int8"}, "int8 is fitted to samples"),
+        ({"engine": "eager", "precision": "int8"}, "'eager' does not compute in int8"),
     ],
 )
 def test_what_there_is_not_is_refused(checkpoint: Make, options: dict[str, str], reason: str) -> None:
@@ -42,7 +42,7 @@ def test_what_there_is_not_is_refused(checkpoint: Make, options: dict[str, str],
 def test_16_bits_are_refused_where_they_would_be_emulated(
     checkpoint: Make, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    monkeypatch.setattr("contralto.engine.openvino.computes", lambda _: False)
+    monkeypatch.setattr("contralto.engine.choose.computes", lambda _: False)
     with pytest.raises(ContraltoError, match=f"no {precision} instructions"):
         start(checkpoint(), precision=precision)
     assert start(checkpoint()).precision == "fp32"

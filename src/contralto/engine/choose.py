@@ -104,9 +104,16 @@ class Chosen:
 
     @property
     def precision(self) -> str:
-        """What is computed in now: one word where both towers agree, else "int8 (image), fp32 (text)"."""
-        image, text = (self._choices[side].precision if side in self._choices else "fp32" for side in SIDES)
+        """What is computed in: one word where both towers agree, else "int8 (image), fp32 (text)". Measures nothing."""
+        image, text = (self._stated(side) for side in SIDES)
         return image if image == text else f"{image} (image), {text} (text)"
+
+    def _stated(self, side: Side) -> str:
+        with self._lock:
+            if side in self._choices:
+                return self._choices[side].precision
+            measured = remembered.recall(self._checkpoint, side)
+            return self._wanted or (fastest(measured).precision if measured else "fp32")
 
     def choice(self, side: Side) -> Choice:
         """What the tower is run in, measured now if it never was."""

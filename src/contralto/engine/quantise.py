@@ -99,7 +99,8 @@ def _watched(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]]
         request.infer(given, share_inputs=True)
         for index, name in enumerate(values, 1):
             value = request.get_output_tensor(index).data
-            others = tuple(axis for axis in range(value.ndim) if axis != _channel(value))
+            channel = 1 if _kernel(checkpoint, readers[name][0]) else value.ndim - 1
+            others = tuple(axis for axis in range(value.ndim) if axis != channel)
             low, high = ends.get(name, (np.float32(0), np.float32(0)))
             ends[name] = np.minimum(low, value.min(axis=others)), np.maximum(high, value.max(axis=others))
             rows[name].append(_rows(checkpoint, readers[name][0], value, -(-ROWS // len(inputs)), random))
@@ -117,15 +118,14 @@ def _inputs(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]])
                 yield [forest.ids, forest.depths, forest.ends, forest.mask]
 
 
-def _channel(value: NDArray[Any]) -> int:
-    """Which axis holds the channels: pictures are (N, C, h, w), all else ends with them."""
-    return 1 if value.ndim == 4 else value.ndim - 1
+def _kernel(checkpoint: Checkpoint, one: Map) -> tuple[int, ...]:
+    """(height, width) of a convolution, whose value is (N, C, h, w); nothing for a linear map, which reads (..., C)."""
+    return checkpoint.raw(f"{one.name}.weight").shape[2:]
 
 
 def _rows(checkpoint: Checkpoint, one: Map, value: Float, count: int, random: np.random.Generator) -> Float:
     """`count` rows (at most) of what the map multiplies with its weight, taken at random."""
-    kernel = checkpoint.raw(f"{one.name}.weight").shape[2:]
-    if value.ndim == 4:
+    if kernel := _kernel(checkpoint, one):
         top, left, bottom, right = one.pads
         padded = np.pad(value, ((0, 0), (0, 0), (top, bottom), (left, right)))
         patches = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))

@@ -23,6 +23,7 @@ from contralto.weights.checkpoint import Checkpoint, Stored
 from contralto.weights.tensorfile import TensorFile, write_tensors
 
 FOLDER = "engines-1"  # the number changes with what is in the file
+MOST_FILES, MOST_BYTES = 200, 8 * 2**30  # of all models together; those that were made longest ago go
 
 log = logging.getLogger("contralto")
 
@@ -58,6 +59,7 @@ def keep(checkpoint: Checkpoint, side: Side, measured: Sequence[Measured], int8:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
             write_tensors(file, tensors, stated)
+        cache.forget(path.parent, MOST_FILES, MOST_BYTES)
     except OSError as error:
         log.warning("what was measured of %s is not kept: %s", checkpoint.contract.name, error)
 

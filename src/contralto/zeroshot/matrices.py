@@ -38,12 +38,16 @@ def kept(clip: Clip, names: Sequence[Sequence[str]], templates: Sequence[str], m
     if clip.contract.weights is None:
         return make()
     key = _key(clip, names, templates)
-    path = cache.folder() / FOLDER / key.hex()
-    found = _read(path, key, (len(names), clip.contract.embedding))
+    found = _read(_path(key), key, (len(names), clip.contract.embedding))
     if found is None:
         found = make()
-        _write(path, key, found)
+        key = _key(clip, names, templates)  # with so many texts, auto may just have chosen another precision
+        _write(_path(key), key, found)
     return found
+
+
+def _path(key: bytes) -> Path:
+    return cache.folder() / FOLDER / key.hex()
 
 
 def _key(clip: Clip, names: Sequence[Sequence[str]], templates: Sequence[str]) -> bytes:
@@ -85,22 +89,10 @@ def _write(path: Path, key: bytes, rows: Rows) -> None:
         with written_whole(path) as file:
             file.write(_digest(key, rows))
             file.write(rows.data)
-        _forget(path.parent)
+        cache.forget(path.parent, MOST_FILES, MOST_BYTES)
 
 
 def _digest(key: bytes, rows: Rows) -> bytes:
     digest = hashlib.sha256(key)
     digest.update(rows.data.cast("B"))
     return digest.digest()
-
-
-def _forget(folder: Path) -> None:
-    """Deletes what exceeds the bounds, the longest unused first; also what a process that was killed left behind."""
-    with os.scandir(folder) as entries:
-        states = [(entry.path, entry.stat(follow_symlinks=False)) for entry in entries]
-    total = 0
-    for count, (path, state) in enumerate(sorted(states, key=lambda one: -one[1].st_mtime_ns), 1):
-        total += state.st_size
-        if count > MOST_FILES or total > MOST_BYTES:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
