@@ -38,7 +38,8 @@ def test_every_text_is_a_path_from_a_root(texts, most, step):
     for forest in forests(ids, needed, most, step):
         places += forest.places.tolist()
         assert set(np.unique(forest.mask)) <= {0.0, np.float32(HIDDEN)}
-        assert len(forest.ids) % step == 0
+        assert len(forest.ids) % step == len(forest.ends) % step == 0
+        assert len(forest.places) <= len(forest.ends) < len(forest.places) + step
         real = len(forest.ids) - (np.arange(len(forest.ids)) > forest.ends.max()).sum()
         assert real <= most or len(set(map(tuple, ids[forest.places].tolist()))) == 1
         for place, end in zip(forest.places, forest.ends, strict=False):

@@ -27,13 +27,13 @@ HIDDEN = -1e30
 
 
 class Forest(NamedTuple):
-    """Some texts in one sequence of n nodes. places (t,): which texts they are, for each its end among the nodes."""
+    """Some texts in one sequence of n nodes. places (t,): which texts they are; the first t ends are theirs."""
 
     places: Ids
     ids: Ids  # (n,)
     depths: Ids  # (n,)
     mask: NDArray[np.float32]  # (n, n): 0 where the query (row) attends to the key (column), else HIDDEN
-    ends: Ids  # (t,)
+    ends: Ids  # (t or more,): nodes at which texts end
 
 
 def grows(text: Text) -> bool:
@@ -67,8 +67,9 @@ def alike(needed: Ids, size: int) -> Iterator[Ids]:
 def forests(ids: Ids, needed: Ids, most: int, step: int = 1) -> Iterator[Forest]:
     """All texts, ids (N, L) of which the first needed (N,) count, in forests of at most `most` nodes, or of one text.
 
-    The number of nodes is rounded up to a multiple of `step`, with nodes that attend to themselves and are no text's.
-    Texts that begin alike go together, whatever the order given.
+    The numbers of nodes and of ends are rounded up to multiples of `step`, as runtimes prepare each shape on its first
+    use: with nodes that attend to themselves and are no text's, and with the last end again. Texts that begin alike go
+    together, whatever the order given.
     """
     columns = np.arange(int(needed.max(initial=0)))
     tokens = np.where(columns < needed[:, None], ids[:, : len(columns)], -1)
@@ -124,10 +125,11 @@ def _forest(places: Ids, tokens: Ids, shared: Ids, needed: Ids, step: int) -> Fo
     spare = np.arange(count, size)
     mask[spare, spare] = 0
     filler = np.zeros(size - count, np.int64)
+    ends = np.cumsum(is_new.sum(axis=1)) - 1
     return Forest(
         places,
         np.concatenate([tokens[is_new], filler]),
         np.concatenate([depths, filler]),
         mask,
-        np.cumsum(is_new.sum(axis=1)) - 1,
+        np.pad(ends, (0, -len(ends) % step), mode="edge"),
     )
