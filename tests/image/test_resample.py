@@ -1,5 +1,6 @@
 """The compiled resize against Pillow's, with and without AVX2: the same bits, or None for what is left to Pillow."""
 
+import io
 import subprocess
 import sys
 import tracemalloc
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from noise_pictures import noise, spec_of
-from PIL import Image
+from PIL import ExifTags, Image
 from plain_pipeline import normalised, plain_resize
 
 from contralto.image import _resample, resample, transform  # tests need the extension, hence a C compiler
+from contralto.image.decode import decode, stored
 
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 TAKEN = ["L", "RGB", "CMYK", "YCbCr"]
@@ -113,6 +115,53 @@ def test_equal_to_the_plain_pipeline(mode, avx2):
     assert image.tobytes() == before
 
 
+@pytest.mark.parametrize("turn", resample.TURNS)
+@given(
+    size=st.tuples(st.integers(40, 150), st.integers(40, 150)),
+    mode=st.sampled_from(TAKEN),
+    enlarge=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=25, deadline=None)
+def test_turned_in_passing(turn, size, mode, enlarge, seed):
+    image = noise(mode, size, seed)
+    upright = image if turn is None else image.transpose(turn)
+    assert resample.turned(size, turn) == upright.size
+    full = tuple(side + 31 if enlarge else side // 3 for side in upright.size)
+    left, top, _, bottom = middle(full, (53, 29))
+    box = (left, top, full[0] - 1, bottom)  # not in the middle, so that mirroring shows
+    for avx2 in LEVELS:
+        with without_or_with(avx2):
+            ours = resample.part(image, full, BICUBIC, box, turn)
+        if ours is not None:
+            assert ours.tobytes() == upright.resize(full, BICUBIC).crop(box).tobytes()
+
+
+@pytest.mark.parametrize("avx2", LEVELS)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("turn", resample.TURNS)
+def test_large_ones_are_turned_in_passing(turn, mode, avx2):
+    image = noise(mode, (1001, 1203))
+    upright = image if turn is None else image.transpose(turn)
+    full = transform._covering(upright.size, (64, 64))
+    box = middle(full, (64, 64))
+    with without_or_with(avx2):
+        ours = resample.part(image, full, BILINEAR, box, turn)
+    assert ours.tobytes() == upright.resize(full, BILINEAR).crop(box).tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+def test_a_file_is_turned_by_the_transform_as_by_the_decoder(mode, orientation):
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    noise(mode, (301, 220)).save(file, "PNG", exif=exif)
+    image, turn = stored(file.getvalue())
+    assert image.size == (301, 220)
+    expected = normalised(plain_resize(decode(file.getvalue()), 64))
+    assert np.array_equal(transform.pixels(image, spec_of(64), turn=turn).view(np.uint32), expected.view(np.uint32))
+
+
 def test_left_to_pillow():
     half, box = (50, 40), (0, 0, 50, 40)
     for mode in ("P", "1", "RGBA", "LA"):
@@ -164,16 +213,18 @@ def test_no_second_copy_of_the_picture():
 
 
 @pytest.mark.parametrize("avx2", LEVELS)
+@pytest.mark.parametrize("standing", [False, True])
 @pytest.mark.parametrize("channels", [1, 2, 4])
-@pytest.mark.parametrize("line_count", [1, 3, 4, 11])
-def test_a_pass_is_what_it_says(line_count, channels, avx2):
+@pytest.mark.parametrize("line_count", [1, 3, 4, 11, 75])
+def test_a_pass_is_what_it_says(line_count, channels, standing, avx2):
     rng = np.random.default_rng(line_count)
     outputs, lanes, line_bytes = 5, 16, 40
     lines = rng.integers(0, 256, (line_count, line_bytes), dtype=np.uint8)
-    starts = rng.integers(0, line_bytes - lanes + 1, outputs, dtype=np.int32)
-    weights = rng.integers(-(2**20), 2**21, (outputs, lanes), dtype=np.int32)
+    starts = rng.integers(0, (line_bytes - lanes) // channels + 1, outputs, dtype=np.int32) * channels
+    weights = rng.integers(-(2**18), 2**19, (outputs, lanes // channels), dtype=np.int32).repeat(channels, axis=1)
     out = np.zeros((outputs, 2 * line_count, channels), np.uint8)
-    _resample.resample(lines, starts, weights, out[:, ::2], avx2)
+    given_lines = lines.reshape(line_count, -1, channels).swapaxes(0, 1).copy() if standing else lines
+    _resample.resample(given_lines, starts, weights, out[:, ::2], standing, avx2)
     inputs = lines[:, starts[:, None] + np.arange(lanes)].astype(np.int64) * weights  # (line_count, outputs, lanes)
     sums = inputs.reshape(line_count, outputs, -1, channels).sum(axis=2)
     assert np.array_equal(out[:, ::2], np.clip((sums + 2**21) >> 22, 0, 255).swapaxes(0, 1))
@@ -183,10 +234,11 @@ def test_a_pass_is_what_it_says(line_count, channels, avx2):
 def test_a_pass_refuses_what_would_leave_its_buffers():
     lines, starts, weights = np.zeros((4, 32), np.uint8), np.zeros(3, np.int32), np.zeros((3, 8), np.int32)
     out = np.zeros((3, 4, 4), np.uint8)
-    _resample.resample(lines, starts, weights, out, False)
+    _resample.resample(lines, starts, weights, out, False, False)
     for wrong in (
         (lines, starts - 1, weights, out),
-        (lines, starts + 25, weights, out),
+        (lines, starts + 28, weights, out),
+        (lines, starts + 1, weights, out),
         (lines, starts[:2], weights, out),
         (lines, starts, weights[:, :7].copy(), out),
         (lines, starts, weights[:2], out),
@@ -199,8 +251,8 @@ def test_a_pass_refuses_what_would_leave_its_buffers():
         (lines, starts, weights, out[0]),
     ):
         with pytest.raises(ValueError, match=r"lines|starts|out"):
-            _resample.resample(*wrong, False)
+            _resample.resample(*wrong, False, False)
     with pytest.raises(ValueError, match="contiguous"):
-        _resample.resample(lines[:, ::2], starts, weights, out, False)
+        _resample.resample(lines[:, ::2], starts, weights, out, False, False)
     with pytest.raises(TypeError):
-        _resample.resample("lines", starts, weights, out, False)
+        _resample.resample("lines", starts, weights, out, False, False)

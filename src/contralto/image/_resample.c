@@ -1,11 +1,12 @@
 /* One pass of Pillow's resampling of 8-bit pictures, bit for bit: weighted sums along lines, rounded and clipped.
 
-   resample(lines, starts, weights, out, avx2) computes for every output i, line n and channel c
+   resample(lines, starts, weights, out, standing, avx2) computes for every output i, line n and channel c
 
        out[i, n, c] = clip8((sum over the lanes k of c: weights[i, k] * lines[n, starts[i] + k] + 2^21) >> 22)
 
    where lane k, one byte of a line, belongs to channel k mod channels. The result lies transposed, so that a second
-   pass over it goes along the other axis and puts the picture upright again: a resize is two calls.
+   pass over it goes along the other axis and puts the picture upright again: a resize is two calls. Standing lines are
+   the columns of the buffer instead of its rows, as in a picture to be turned by a quarter.
 
    Why the bits are Pillow's: it adds the same integer products, in 32 bits. Here they are added modulo 2^32, so that
    their order does not matter, nor do the weights of zero that fill up the lanes. And Pillow's sum fits 32 bits with
@@ -24,10 +25,10 @@
 #define HAS_AVX2_CODE 0
 #endif
 
-enum { LANES = 8, TOGETHER = 4, PRECISION = 22, HALF = 1 << (PRECISION - 1) };
+enum { LANES = 8, TOGETHER = 4, ABREAST = LANES * TOGETHER, PRECISION = 22, HALF = 1 << (PRECISION - 1) };
 
 typedef struct {
-    const uint8_t *lines;    /* (line_count, line_bytes) */
+    const uint8_t *lines;    /* (line_count, line_bytes), or standing (line_bytes / channels, line_count * channels) */
     const int32_t *starts;   /* (outputs,): the byte of a line where the lanes of an output start */
     const uint32_t *weights; /* (outputs, lanes), of two's complement; lanes is a multiple of LANES */
     uint8_t *out;            /* (outputs, line_count, channels), the first two at any steps; channels divide 4 */
@@ -48,7 +49,7 @@ static inline void store(const uint32_t sums[4], Py_ssize_t channels, uint8_t *p
     }
 }
 
-static inline void lines_of(const Pass *p, const Py_ssize_t channels) {
+static inline void lying_of(const Pass *p, const Py_ssize_t channels) {
     for (Py_ssize_t n = 0; n < p->line_count; n++) {
         for (Py_ssize_t i = 0; i < p->outputs; i++) {
             const uint8_t *bytes = p->lines + n * p->line_bytes + p->starts[i];
@@ -61,9 +62,24 @@ static inline void lines_of(const Pass *p, const Py_ssize_t channels) {
     }
 }
 
-static void resample_lines(const Pass *p) {
-    if (p->channels == 4) lines_of(p, 4); /* a constant unrolls what is done for each pixel */
-    else lines_of(p, p->channels);
+static void lying(const Pass *p) {
+    if (p->channels == 4) lying_of(p, 4); /* a constant unrolls what is done for each pixel */
+    else lying_of(p, p->channels);
+}
+
+/* Of standing lines: the bytes begin..end of a row, each in a line of its own. */
+static void standing_bytes(const Pass *p, Py_ssize_t i, Py_ssize_t begin, Py_ssize_t end) {
+    Py_ssize_t row = p->line_count * p->channels;
+    for (Py_ssize_t b = begin; b < end; b++) {
+        const uint8_t *byte = p->lines + p->starts[i] / p->channels * row + b;
+        uint32_t sum = 0;
+        for (Py_ssize_t k = 0; k < p->lanes; k += p->channels, byte += row) sum += p->weights[i * p->lanes + k] * *byte;
+        p->out[i * p->output_step + b / p->channels * p->line_step + b % p->channels] = clip8(sum);
+    }
+}
+
+static void standing(const Pass *p) {
+    for (Py_ssize_t i = 0; i < p->outputs; i++) standing_bytes(p, i, 0, p->line_count * p->channels);
 }
 
 #if HAS_AVX2_CODE
@@ -85,7 +101,7 @@ AVX2_INLINE void store_avx2(__m256i eight, Py_ssize_t channels, uint8_t *pixel) 
 }
 
 /* `count` lines from line n on, together: a weight is loaded once for all of them. */
-AVX2_INLINE void lines_avx2(const Pass *p, Py_ssize_t n, const int count) {
+AVX2_INLINE void lying_together(const Pass *p, Py_ssize_t n, const int count) {
     for (Py_ssize_t i = 0; i < p->outputs; i++) {
         const uint8_t *bytes = p->lines + n * p->line_bytes + p->starts[i];
         const uint32_t *weights = p->weights + i * p->lanes;
@@ -104,19 +120,51 @@ AVX2_INLINE void lines_avx2(const Pass *p, Py_ssize_t n, const int count) {
     }
 }
 
-__attribute__((target("avx2"))) static void resample_lines_avx2(const Pass *p) {
+__attribute__((target("avx2"))) static void lying_avx2(const Pass *p) {
     Py_ssize_t n = 0;
-    for (; n + TOGETHER <= p->line_count; n += TOGETHER) lines_avx2(p, n, TOGETHER);
-    for (; n < p->line_count; n++) lines_avx2(p, n, 1);
+    for (; n + TOGETHER <= p->line_count; n += TOGETHER) lying_together(p, n, TOGETHER);
+    for (; n < p->line_count; n++) lying_together(p, n, 1);
+}
+
+__attribute__((target("avx2"))) static void standing_avx2(const Pass *p) {
+    Py_ssize_t row = p->line_count * p->channels;
+    for (Py_ssize_t i = 0; i < p->outputs; i++) {
+        Py_ssize_t b = 0;
+        for (; b + ABREAST <= row; b += ABREAST) {
+            const uint8_t *bytes = p->lines + p->starts[i] / p->channels * row + b;
+            __m256i sums[TOGETHER];
+            for (int l = 0; l < TOGETHER; l++) sums[l] = _mm256_setzero_si256();
+            for (Py_ssize_t k = 0; k < p->lanes; k += p->channels, bytes += row) {
+                __m256i weight = _mm256_set1_epi32((int32_t)p->weights[i * p->lanes + k]);
+                for (int l = 0; l < TOGETHER; l++) {
+                    __m128i packed = _mm_loadl_epi64((const __m128i *)(bytes + l * LANES));
+                    __m256i products = _mm256_mullo_epi32(weight, _mm256_cvtepu8_epi32(packed));
+                    sums[l] = _mm256_add_epi32(sums[l], products);
+                }
+            }
+            for (int l = 0; l < TOGETHER; l++)
+                sums[l] = _mm256_srai_epi32(_mm256_add_epi32(sums[l], _mm256_set1_epi32(HALF)), PRECISION);
+            /* Packing saturates, and so it clips; it works on halves, which are then put in order. */
+            __m256i low = _mm256_packs_epi32(sums[0], sums[1]), high = _mm256_packs_epi32(sums[2], sums[3]);
+            __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            __m256i packed = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order);
+            uint8_t done[ABREAST], *pixel = p->out + i * p->output_step + b / p->channels * p->line_step;
+            _mm256_storeu_si256((__m256i *)done, packed);
+            for (int k = 0; k < ABREAST; k += (int)p->channels, pixel += p->line_step)
+                memcpy(pixel, done + k, (size_t)p->channels);
+        }
+        standing_bytes(p, i, b, row);
+    }
 }
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2") != 0; }
 #else
-static void resample_lines_avx2(const Pass *p) { resample_lines(p); }
+static void lying_avx2(const Pass *p) { lying(p); }
+static void standing_avx2(const Pass *p) { standing(p); }
 static int has_avx2(void) { return 0; }
 #endif
 
-/* What is wrong with the buffers, or NULL; fills in the pass. No access of resample_lines leaves what it checks. */
+/* What is wrong with the buffers, or NULL; fills in the pass. No access of the passes leaves what it checks. */
 static const char *pass_of(const Py_buffer *b, Pass *p) {
     const Py_buffer *lines = &b[0], *starts = &b[1], *weights = &b[2], *out = &b[3];
     if (out->ndim != 3 || out->itemsize != 1 || out->strides[2] != 1)
@@ -132,8 +180,10 @@ static const char *pass_of(const Py_buffer *b, Pass *p) {
     p->lanes = weights->len / 4 / p->outputs;
     if (starts->len != 4 * p->outputs || weights->len != 4 * p->outputs * p->lanes || p->lanes % LANES != 0)
         return "starts or weights have a wrong shape";
+    if (p->line_bytes % p->channels != 0) return "lines have no whole pixels";
     for (Py_ssize_t i = 0; i < p->outputs; i++)
-        if (p->starts[i] < 0 || p->starts[i] > p->line_bytes - p->lanes) return "starts lead out of a line";
+        if (p->starts[i] < 0 || p->starts[i] > p->line_bytes - p->lanes || p->starts[i] % p->channels != 0)
+            return "starts lead out of a line";
     return NULL;
 }
 
@@ -141,9 +191,10 @@ static PyObject *resample(PyObject *module, PyObject *args) {
     static const int FLAGS[4] = {PyBUF_CONTIG_RO, PyBUF_CONTIG_RO, PyBUF_CONTIG_RO, PyBUF_STRIDED};
     PyObject *objects[4];
     Py_buffer buffers[4];
-    int avx2, held = 0;
+    int stand, avx2, held = 0;
     (void)module;
-    if (!PyArg_ParseTuple(args, "OOOOp", &objects[0], &objects[1], &objects[2], &objects[3], &avx2)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOOOpp", &objects[0], &objects[1], &objects[2], &objects[3], &stand, &avx2))
+        return NULL;
     while (held < 4 && PyObject_GetBuffer(objects[held], &buffers[held], FLAGS[held]) == 0) held++;
     if (held == 4) {
         Pass pass;
@@ -152,7 +203,8 @@ static PyObject *resample(PyObject *module, PyObject *args) {
             PyErr_SetString(PyExc_ValueError, wrong);
         } else {
             Py_BEGIN_ALLOW_THREADS
-            (avx2 ? resample_lines_avx2 : resample_lines)(&pass);
+            if (stand) (avx2 ? standing_avx2 : standing)(&pass);
+            else (avx2 ? lying_avx2 : lying)(&pass);
             Py_END_ALLOW_THREADS
         }
     }

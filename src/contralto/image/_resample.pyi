@@ -11,6 +11,7 @@ def resample(
     starts: NDArray[np.int32],
     weights: NDArray[np.int32],
     out: NDArray[np.uint8],
+    standing: bool,
     avx2: bool,
     /,
 ) -> None: ...

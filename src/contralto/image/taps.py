@@ -29,11 +29,15 @@ class Taps:
 
     @property
     def first(self) -> int:
-        return int(self.starts[0])
+        return int(min(self.starts[0], self.starts[-1]))
 
     @property
     def last(self) -> int:
-        return int(self.starts[-1]) + self.count
+        return int(max(self.starts[0], self.starts[-1])) + self.count
+
+    def mirrored(self, length: int) -> Taps:
+        """For the same outputs of the `length` inputs in reverse order."""
+        return Taps(length - self.starts - self.count, self.weights[:, ::-1])
 
 
 def taps(length: int, size: int, first: int, last: int, resample: Image.Resampling, multiple: int = 1) -> Taps:
