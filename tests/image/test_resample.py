@@ -17,6 +17,7 @@ from plain_pipeline import normalised, plain_resize
 
 from contralto.image import _resample, resample, transform  # tests need the extension, hence a C compiler
 from contralto.image.decode import decode, stored
+from contralto.image.taps import taps
 
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 TAKEN = ["L", "RGB", "CMYK", "YCbCr"]
@@ -160,6 +161,14 @@ def test_a_file_is_turned_by_the_transform_as_by_the_decoder(mode, orientation):
     assert image.size == (301, 220)
     expected = normalised(plain_resize(decode(file.getvalue()), 64))
     assert np.array_equal(transform.pixels(image, spec_of(64), turn=turn).view(np.uint32), expected.view(np.uint32))
+
+
+@given(length=st.integers(1, 3000), size=st.integers(1, 3000), method=st.sampled_from([BICUBIC, BILINEAR]))
+@settings(max_examples=200, deadline=None)
+def test_no_sum_overflows(length, size, method):
+    """What the compiled code's arithmetic relies on: bytes times weights, whatever their signs, add up to < 2^31."""
+    weights = taps(length, size, 0, min(size, 300), method).weights
+    assert 255 * np.abs(weights).sum(axis=1).max() < 255 * 1.5 * 2**22 < 2**31
 
 
 def test_left_to_pillow():

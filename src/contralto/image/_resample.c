@@ -9,9 +9,9 @@
    the columns of the buffer instead of its rows, as in a picture to be turned by a quarter.
 
    Why the bits are Pillow's: it adds the same integer products, in 32 bits. Here they are added modulo 2^32, so that
-   their order does not matter, nor do the weights of zero that fill up the lanes. And Pillow's sum fits 32 bits with
-   its sign: the weights of an output add up to 2^22 and the negative ones to little, so that with bytes up to 255 it
-   stays within -640 * 2^22 .. 640 * 2^22, the range of Pillow's own table. */
+   their order does not matter, nor do the weights of zero that fill up the lanes. And every sum fits 32 bits with its
+   sign: the weights of an output add up to 2^22, the negative ones to less than a quarter of that, hence all without
+   their signs to less than 1.5 * 2^22, and 255 * 1.5 * 2^22 is less than 2^31. */
 
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -40,7 +40,7 @@ static inline uint8_t clip8(uint32_t sum) {
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* One pixel from the sums of every fourth lane. */
+/* One pixel; sums[k] is that of lanes k, k + 4, k + 8 ... */
 static inline void store(const uint32_t sums[4], Py_ssize_t channels, uint8_t *pixel) {
     for (Py_ssize_t c = 0; c < channels; c++) {
         uint32_t sum = 0;
@@ -67,7 +67,7 @@ static void lying(const Pass *p) {
     else lying_of(p, p->channels);
 }
 
-/* Of standing lines: the bytes begin..end of a row, each in a line of its own. */
+/* Output i of standing lines, for the bytes begin..end of a row: they belong to as many sums. */
 static void standing_bytes(const Pass *p, Py_ssize_t i, Py_ssize_t begin, Py_ssize_t end) {
     Py_ssize_t row = p->line_count * p->channels;
     for (Py_ssize_t b = begin; b < end; b++) {
@@ -85,7 +85,7 @@ static void standing(const Pass *p) {
 #if HAS_AVX2_CODE
 #define AVX2_INLINE __attribute__((always_inline, target("avx2"))) static inline
 
-/* The same as store, of the sums of every eighth lane. */
+/* The same from sums of lanes k, k + 8, k + 16 ... */
 AVX2_INLINE void store_avx2(__m256i eight, Py_ssize_t channels, uint8_t *pixel) {
     __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
     if (channels == 4) {
