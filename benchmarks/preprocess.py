@@ -78,7 +78,8 @@ def _open(data: bytes, at_least: int | None = None) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     if at_least is not None:
         image.draft(None, (at_least, at_least))
-    return ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)  # else it copies a picture that is upright
+    return image
 
 
 def _plain_resized(image: Image.Image) -> Image.Image:
