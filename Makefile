@@ -1,6 +1,7 @@
 # Needs only make and Python 3.11 or newer. Everything is installed into .venv, at the versions in constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
+PACKAGE := pyproject.toml setup.py constraints.txt src/contralto/image/_resample.c
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test check clean
@@ -21,11 +22,11 @@ check: .venv/dev
 	$(INSTALL) setuptools
 	@touch $@
 
-.venv/core: .venv/python pyproject.toml constraints.txt
+.venv/core: .venv/python $(PACKAGE)
 	$(INSTALL) --no-build-isolation --editable '.[demo]'
 	@touch $@
 
-.venv/dev: .venv/python pyproject.toml constraints.txt
+.venv/dev: .venv/python $(PACKAGE)
 	$(INSTALL) --no-build-isolation --editable '.[dev]'
 	@touch $@ .venv/core
 

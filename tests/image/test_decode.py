@@ -306,7 +306,7 @@ def test_no_memory(monkeypatch):
     def exhausted(*_):
         raise MemoryError
 
-    monkeypatch.setattr(module, "_upright", exhausted)
+    monkeypatch.setattr(module, "_eight_bits", exhausted)
     assert reason_of(smooth()) == "needs more memory than there is"
 
 

@@ -17,7 +17,7 @@ from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ImageError
-from contralto.image.decode import decode
+from contralto.image.decode import stored
 from contralto.image.transform import pixels
 
 Prepared = tuple[int, Any, NDArray[np.float32] | ImageError]
@@ -47,12 +47,14 @@ def prepared(
         try:
             if isinstance(item, Image.Image):
                 with in_turn:
-                    image = decode(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+                    image, turn = stored(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
             else:
-                image = decode(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
-            return index, item, pixels(image, spec)
+                image, turn = stored(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+            return index, item, pixels(image, spec, turn=turn)
         except ImageError as error:
             return index, item, error if error.item == name else ImageError(name, error.reason)
+        except MemoryError:
+            return index, item, ImageError(name, "needs more memory than there is")
 
     with closing(ahead(prepare, enumerate(items), most)) as stream:
         yield from stream

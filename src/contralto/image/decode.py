@@ -64,13 +64,28 @@ def decode(
     here, but Pillow's readers heed two of them: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice that many pixels are
     refused, whatever max_pixels says), and ImageFile.LOAD_TRUNCATED_IMAGES, with which truncated files would pass.
     """
+    image, turn = stored(item, alpha=alpha, scaled_to=scaled_to, max_pixels=max_pixels, max_bytes=max_bytes, name=name)
+    with _reasons(_name(item) if name is None else name):
+        return image if turn is None else image.transpose(turn)
+
+
+def stored(
+    item: Item,
+    *,
+    alpha: Literal["white", "drop"] = "white",
+    scaled_to: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+    name: str | None = None,
+) -> tuple[Image.Image, Image.Transpose | None]:
+    """The picture as `decode` returns it but for its turn, and the turn, for `transform` to make in passing."""
     with _reasons(_name(item) if name is None else name), _opened(item, max_bytes) as image:
         _check_pixels(image, max_pixels)
         if scaled_to is not None and isinstance(image, JpegImagePlugin.JpegImageFile) and image is not item:
             image.draft(None, (2 * scaled_to, 2 * scaled_to))
         image.load()
         _check_pixels(image, max_pixels)
-        return _eight_bits(_upright(image), alpha)
+        return _eight_bits(image, alpha), _turn(image)
 
 
 class _Refused(Exception):
@@ -172,14 +187,12 @@ _TURNS = {
 }
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as EXIF (or, without it, XMP) says."""
-    image.load()  # first: in a PNG the EXIF chunk may stand after the pixels
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What EXIF (or, without it, XMP) says of a loaded image: in a PNG the EXIF chunk may stand after the pixels."""
     try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a nonsense EXIF block says nothing about the pixels
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 def _eight_bits(image: Image.Image, alpha: Literal["white", "drop"]) -> Image.Image:

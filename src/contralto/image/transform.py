@@ -1,4 +1,5 @@
-"""The exact CLIP preprocessing: resize, centre crop, RGB, scale to [0, 1], normalise. Bit for bit OpenAI's, by Pillow.
+"""The exact CLIP preprocessing: resize, centre crop, RGB, scale to [0, 1], normalise. Bit for bit OpenAI's by Pillow,
+whichever way a picture is resized: by `resample` where its compiled code takes it, else by Pillow.
 
 The order matters. The picture is resized in its own mode and becomes RGB only after the crop; hence palette and
 1-bit pictures are resized without interpolation (Pillow does not mix palette indices), RGBA and LA with colours
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contralto import contract
-from contralto.image import window
+from contralto.image import resample, window
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -25,16 +26,22 @@ FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BIL
 PLAIN_PIXELS = 2**24
 
 
-def pixels(image: Image.Image, spec: contract.Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def pixels(
+    image: Image.Image,
+    spec: contract.Image,
+    out: NDArray[np.float32] | None = None,
+    turn: Image.Transpose | None = None,
+) -> NDArray[np.float32]:
     """float32 (3, H, W): ((uint8 / 255) - mean) / std, each step in float32, as the reference's tensors do it.
 
     image: as `decode` returns it; any of Pillow's 8-bit modes. It is not changed.
     out: an array of that shape to be filled and returned, such as a row of a batch.
+    turn: what puts the picture upright, where that was left to us (`decode.stored`).
     Raises ImageError for a palette picture too long and thin to be resized in bounded memory (see `window`).
     """
     if out is None:
         out = np.empty((3, *spec.size), np.float32)
-    np.divide(resized(image, spec).transpose(2, 0, 1), np.float32(255), out=out)
+    np.divide(resized(image, spec, turn).transpose(2, 0, 1), np.float32(255), out=out)
     out -= np.asarray(spec.mean, np.float32)[:, None, None]
     out /= np.asarray(spec.std, np.float32)[:, None, None]
     return out
@@ -48,20 +55,29 @@ def batch(images: Sequence[Image.Image], spec: contract.Image) -> NDArray[np.flo
     return out
 
 
-def resized(image: Image.Image, spec: contract.Image) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3): the picture at the tower's size. May be read-only."""
-    full, resample = _full_size(image.size, spec), FILTERS[spec.interpolation]
+def resized(image: Image.Image, spec: contract.Image, turn: Image.Transpose | None = None) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3): the picture, turned, at the tower's size. May be read-only."""
+    full, method = _full_size(resample.turned(image.size, turn), spec), FILTERS[spec.interpolation]
     height, width = spec.size
     left, top = _centred(full[0], width), _centred(full[1], height)
     box = (left, top, left + width, top + height)
-    most = max(PLAIN_PIXELS, image.width * image.height)
-    if spec.resize == "shortest" and full[0] * full[1] > most:
-        small = window.enlarge(image, full, resample, box)
-    elif image.height > full[1] and full[0] * image.height > most:
-        small = window.flatten(image, full, resample).crop(box)
-    else:
-        small = image.resize(full, resample).crop(box)
+    small = resample.part(image, full, method, box, turn)
+    if small is None:
+        upright = image if turn is None else image.transpose(turn)
+        small = _by_pillow(upright, full, method, box, spec.resize)
     return np.asarray(_rgb(small))
+
+
+def _by_pillow(
+    image: Image.Image, full: tuple[int, int], method: Image.Resampling, box: window.Box, rule: str
+) -> Image.Image:
+    """`image.resize(full, method).crop(box)`, in bounded memory."""
+    most = max(PLAIN_PIXELS, image.width * image.height)
+    if rule == "shortest" and full[0] * full[1] > most:
+        return window.enlarge(image, full, method, box)
+    if image.height > full[1] and full[0] * image.height > most:
+        return window.flatten(image, full, method).crop(box)
+    return image.resize(full, method).crop(box)
 
 
 def _full_size(size: tuple[int, int], spec: contract.Image) -> tuple[int, int]:
