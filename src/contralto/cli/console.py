@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
@@ -43,6 +44,20 @@ class Console:
         """Something worth knowing that is no failure."""
         if not self.quiet:
             self.error(f"note: {one_line(text, 1000)}")
+
+    @contextlib.contextmanager
+    def notes_of(self, logger: str) -> Iterator[None]:
+        """What the library logs meanwhile, such as that it measures the machine, as notes."""
+        handler = _Notes(self)
+        found = logging.getLogger(logger)
+        level = found.level
+        found.addHandler(handler)
+        found.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            found.removeHandler(handler)
+            found.setLevel(level)
 
     def error(self, text: str) -> None:
         """A line on stderr; there is nobody to tell where that fails."""
@@ -127,6 +142,15 @@ class Console:
             yield tell
         finally:
             bar.stop()
+
+
+class _Notes(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.note(record.getMessage())
 
 
 def shown(path: str) -> str:

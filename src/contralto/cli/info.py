@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from typing import Any
 
 from contralto.cli import options as shared
@@ -24,13 +25,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Prints the facts, or the contract with `engine` added as one object."""
     args.model = args.name or args.model
     clip = shared.load(args, console)
-    given = args.engine, args.precision
-    why = "the default" if given == ("auto", "auto") else "as asked for"
-    engine = {"engine": clip.engine, "precision": clip.precision, "why": why, "measured": []}
+    report = clip.engine_report()
     if console.json:
+        engine = report._asdict() | {"measured": [asdict(one) for one in report.measured]}
         console.record(json.loads(clip.contract.to_json()) | {"engine": engine})
         return OK
-    told = facts(clip.contract) | {"engine": f"{clip.engine}, {clip.precision} ({why})"}
+    told = facts(clip.contract) | {"engine": f"{report.engine}, {report.precision}", "why": report.why}
+    for one in report.measured:
+        figures = f"{one.per_second:.0f}/s, cosine {one.cosine:.5f}"
+        told[f"{one.tower} {one.precision}"] = figures if one.keeps_the_bound else f"{figures}, too coarse for auto"
     for name, value in told.items():
         console.line(f"{console.dim(f'{name:<12}')}  {shown(value)}")
     return OK

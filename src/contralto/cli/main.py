@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. Nothing is raised but what Python itself is ended by."""
     console = Console()
-    with _term_raises(), warnings.catch_warnings():
+    with _term_raises(), warnings.catch_warnings(), console.notes_of("contralto"):
         warnings.filterwarnings("ignore", module="PIL")  # a damaged EXIF block of a picture that is fine otherwise
         code = _guarded(sys.argv[1:] if argv is None else list(argv), console)
     if argv is None and code in (INTERRUPTED, TERMINATED):

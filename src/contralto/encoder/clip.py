@@ -19,7 +19,7 @@ from contralto.encoder.items import Failure
 from contralto.encoder.rows import Rows
 from contralto.encoder.runner import IMAGES_AT_ONCE, Runner
 from contralto.encoder.stream import windows
-from contralto.engine.base import Engine
+from contralto.engine import Engine, Report, report
 from contralto.errors import ContraltoError, ImageError, one_line
 from contralto.text.tokenizer import Tokenizer
 from contralto.weights.checkpoint import Checkpoint
@@ -87,6 +87,10 @@ class Clip:
     def reproducible(self) -> bool:
         """Whether an item gets the same bits whatever stands beside it."""
         return self._reproducible
+
+    def engine_report(self) -> Report:
+        """Engine, precision, why, and what was measured of each precision on this machine (now, if it never was)."""
+        return report(self._runner.engine)
 
     # Pictures
 

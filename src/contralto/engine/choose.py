@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -147,15 +148,34 @@ class Chosen:
         return measured, int8
 
 
-def fastest(measured: list[Measured]) -> Measured:
+def fastest(measured: Sequence[Measured]) -> Measured:
     """The fastest that keeps the bound, which fp32 always does."""
     return max((one for one in measured if one.keeps_the_bound), key=lambda one: one.per_second)
 
 
-def why(measured: Measured) -> str:
-    """The reason for a choice, in words."""
-    bound = (INT8_BOUNDS if measured.precision == "int8" else BOUNDS)[measured.tower]
-    return f"{measured.tower}: fastest of those with a cosine of {bound} and more to fp32"
+class Report(NamedTuple):
+    """What an engine computes in, the reason in words, and what was measured."""
+
+    engine: str
+    precision: str
+    why: str
+    measured: tuple[Measured, ...]
+
+
+def report(engine: Engine) -> Report:
+    """Of any engine that `start` gave. Where it chooses, the towers are measured now if they never were."""
+    if not isinstance(engine, Chosen):
+        return Report(engine.name, engine.precision, "as asked for", ())
+    choices = {side: engine.choice(side) for side in SIDES}
+    why = "; ".join(f"{side} {_why(choice, side)}" for side, choice in choices.items())
+    return Report(engine.name, engine.precision, why, tuple(one for side in SIDES for one in choices[side].measured))
+
+
+def _why(choice: Choice, side: Side) -> str:
+    bound = (INT8_BOUNDS if choice.precision == "int8" else BOUNDS)[side]
+    others = [one for one in choice.measured if one.precision != choice.precision and not one.keeps_the_bound]
+    coarse = "".join(f", {one.precision} is too coarse ({one.cosine:.4f})" for one in others)
+    return f"{choice.precision}: the fastest here with a cosine of {bound} to fp32{coarse}"
 
 
 def _eager(checkpoint: Checkpoint, precision: str) -> Engine:
