@@ -34,6 +34,7 @@ BACKEND = "inductor"
 MOST_PIXELS = {"cpu": 32 * 224 * 224, "cuda": 256 * 224 * 224}  # that are computed at once
 MOST_TEXTS = {"cpu": 128, "cuda": 1024}
 LENGTHS = 8
+RECORDED = ("cuda",)
 
 _RECORDING = threading.Lock()  # PyTorch allows one recording at a time in a process
 
@@ -58,10 +59,10 @@ class _Tower:
         import torch
 
         self._contract, self._side, self._device = contract, side, torch.device(device)
-        self._on_gpu = self._device.type == "cuda"
+        self._recorded = self._device.type in RECORDED
         self._dtype = dtype if side == "image" else torch.int64
         function = _compiled(tower, varies=2 if side == "text" and contract.text.trims else 1)
-        self._function: Function = _Recordings(function, self._device) if self._on_gpu else function
+        self._function: Function = _Recordings(function, self._device) if self._recorded else function
         self._lock = threading.Lock()
 
     def run(self, batch: NDArray[Any]) -> Float:
@@ -77,10 +78,10 @@ class _Tower:
                     found[start : start + most] = self._function(self._staged(part))[: len(part)]
                 rows: Float = found.cpu().numpy()  # waits for the GPU
         except RuntimeError as error:
-            reason = one_line(str(error).strip().partition("\n")[0])
+            reason = one_line(str(getattr(error, "inner_exception", error)).strip().partition("\n")[0])
             raise ContraltoError(
                 f"engine 'compiled' cannot run the {self._side} tower on {self._device}: {reason} (it needs a C++ "
-                "compiler, on a GPU Triton and a C compiler: install what is missing, or use engine 'eager')"
+                "compiler such as g++, on a GPU Triton and gcc: install what is missing, or use engine 'eager')"
             ) from error
         return rows
 
@@ -99,8 +100,8 @@ class _Tower:
         if self._side == "text":
             part = _lengthened(part, self._contract)
         count, *shape = part.shape
-        rows = 1 << (count - 1).bit_length() if self._on_gpu else count
-        staged = torch.empty((rows, *shape), dtype=self._dtype, pin_memory=self._on_gpu)
+        rows = 1 << (count - 1).bit_length() if self._recorded else count
+        staged = torch.empty((rows, *shape), dtype=self._dtype, pin_memory=self._device.type == "cuda")
         staged[:count] = torch.from_numpy(part if part.flags.writeable else part.copy())
         staged[count:] = staged[0]  # something that no tower stumbles over
         return staged

@@ -1,0 +1,307 @@
+"""torch.compile against the reference, and what has to hold around it. Inductor itself takes seconds a graph, so but
+for one test dynamo's graphs are run as they are; a GPU is played by a function that overwrites its own output."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_models import ids, pixels
+
+from contralto.engine import compiled, torch_towers
+from contralto.engine.compiled import Compiled
+from contralto.engine.eager import Eager
+from contralto.engine.torch_towers import TorchEngine, devices
+from contralto.errors import ContraltoError, MissingExtraError
+from contralto.weights.checkpoint import Checkpoint
+
+Make = Callable[..., Checkpoint]
+BOUND = 1e-5
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The graphs compiled so far, by a backend that runs them as they are."""
+    made: list[Any] = []
+
+    def backend(graph: Any, inputs: list[Any]) -> Any:
+        made.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(compiled, "BACKEND", backend)
+    return made
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    assert rows.dtype == np.float32
+    assert np.isfinite(rows).all()
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    assert one.shape == other.shape
+    return float(np.abs(unit(one) - unit(other)).max())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vit + causal",
+        "resnet + unmasked",
+        "efficientnet + bert, mean",
+        "align",
+        "fastvit + unmasked",
+        "eva + causal",
+        "convnext + causal",
+        "siglip",
+    ],
+)
+def test_rows_are_the_references_whatever_the_size_of_a_batch(checkpoint: Make, name: str, graphs: list[Any]) -> None:
+    model = checkpoint(name)
+    engine, reference = Compiled(model), Eager(model)
+    images, texts = pixels(model.contract, 7), ids(model.contract, 7)
+    for count in (3, 1, 7, 2):
+        assert apart(engine.image(images[:count]), reference.image(images[:count])) < BOUND
+    assert len(graphs) == 2  # one for a batch of one, one for all others
+    lengths = (texts.shape[1], 12, 3) if model.contract.text.trims else (12,)
+    for count in (3, 1, 7, 2):
+        for length in lengths:
+            part = np.pad(texts[:count], ((0, 0), (0, 12 - texts.shape[1])), constant_values=model.contract.text.pad)
+            part = part[:, :length]
+            assert apart(engine.text(part), reference.text(part)) < BOUND
+    assert len(graphs) == 4
+
+
+@pytest.fixture
+def inductor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """PyTorch's own compiler, with nothing in its cache. It imports a module of PyTorch that warns of itself."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit.script_method` is deprecated", DeprecationWarning)
+        yield
+
+
+def test_what_inductor_makes_of_a_tower(checkpoint: Make, inductor: None) -> None:
+    model = checkpoint("vit, residual, sigmoid")
+    engine, reference = Compiled(model), Eager(model)
+    texts = ids(model.contract, 5)
+    for count in (5, 3):  # of the two sizes the second finds all compiled
+        assert apart(engine.text(texts[:count]), reference.text(texts[:count])) < BOUND
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_16_bits_are_near(checkpoint: Make, graphs: list[Any], precision: str) -> None:
+    model = checkpoint()
+    engine, exact = Compiled(model, precision), Eager(model)
+    assert engine.precision == precision
+    for side, batch in (("image", pixels(model.contract)), ("text", ids(model.contract))):
+        got, want = unit(getattr(engine, side)(batch)), unit(getattr(exact, side)(batch))
+        assert (got * want).sum(axis=1).min() > 0.999
+        assert np.abs(got - want).max() > BOUND  # another precision indeed
+
+
+def test_many_rows_go_in_several_batches(checkpoint: Make, graphs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = checkpoint()
+    monkeypatch.setattr(compiled, "MOST_PIXELS", {"cpu": 5 * 32 * 16})  # 5 pictures, so 4
+    monkeypatch.setattr(compiled, "MOST_TEXTS", {"cpu": 4})
+    seen = watched(monkeypatch)
+    images, texts = pixels(model.contract, 10), ids(model.contract, 10)
+    assert apart(Compiled(model).image(images), Eager(model).image(images)) < BOUND
+    assert apart(Compiled(model).text(texts), Eager(model).text(texts)) < BOUND
+    assert [shape[0] for shape in seen] == [4, 4, 2] * 2
+    monkeypatch.setattr(compiled, "MOST_PIXELS", {"cpu": 1})  # less than a picture
+    assert Compiled(model).image(images[:2]).shape == (2, 24)
+
+
+def test_a_gpu_sees_few_shapes_and_may_overwrite_its_rows(
+    checkpoint: Make, graphs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes are powers of two, lengths multiples of 8 or the context, and no row is lost to the next batch."""
+    model = checkpoint()
+    monkeypatch.setattr(compiled, "RECORDED", ("cpu",))
+    monkeypatch.setattr(compiled, "MOST_TEXTS", {"cpu": 4})
+    seen = watched(monkeypatch)
+    engine, reference = Compiled(model), Eager(model)
+    for count in (1, 3, 5):
+        images = pixels(model.contract, count)
+        assert apart(engine.image(images), reference.image(images)) < BOUND
+    assert [shape[0] for shape in seen] == [1, 4, 8]
+    seen.clear()
+    texts = ids(model.contract, 11)
+    first = engine.text(texts[:3])
+    kept = first.copy()
+    assert apart(engine.text(texts), reference.text(texts)) < BOUND
+    assert apart(engine.text(np.pad(texts, ((0, 0), (0, 2)))), reference.text(texts)) < BOUND
+    assert seen == [(4, 8)] * 4 + [(4, 12)] * 3
+    assert (first == kept).all()
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes that are computed from now on, by functions that give all their rows in the same memory."""
+    seen: list[tuple[int, ...]] = []
+    compile_ = compiled._compiled
+
+    def watching(tower: torch.nn.Module, varies: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        function, memory = compile_(tower, varies), torch.empty(64, 24)
+
+        def call(staged: torch.Tensor) -> torch.Tensor:
+            seen.append(tuple(staged.shape))
+            memory.fill_(np.nan)
+            memory[: len(staged)] = function(staged)
+            return memory[: len(staged)]
+
+        return call
+
+    monkeypatch.setattr(compiled, "_compiled", watching)
+    monkeypatch.setattr(compiled, "_Recordings", lambda function, device: function)
+    return seen
+
+
+def test_towers_of_one_kind_do_not_share_the_limit_of_variants(checkpoint: Make, graphs: list[Any]) -> None:
+    """PyTorch stops compiling a function after 8 of them."""
+    model = checkpoint("eva + causal")
+    texts = ids(model.contract)
+    for _ in range(10):
+        assert Compiled(model).text(texts).shape == (3, 24)
+    assert len(graphs) == 10
+
+
+def test_threads_get_the_rows_of_a_single_one(checkpoint: Make, graphs: list[Any]) -> None:
+    model = checkpoint()
+    images, texts = pixels(model.contract, 8), ids(model.contract, 8)
+    alone, shared = Compiled(model), Compiled(model)
+    want = [(alone.image(images[i : i + 1]), alone.text(texts[i : i + 1])) for i in range(8)]
+
+    def ask(i: int) -> tuple[np.ndarray, np.ndarray]:
+        return shared.image(images[i % 8][None]), shared.text(texts[i % 8][None])
+
+    with ThreadPoolExecutor(8) as threads:
+        for i, rows in enumerate(threads.map(ask, range(32))):
+            assert all((got == kept).all() for got, kept in zip(rows, want[i % 8], strict=True))
+
+
+@pytest.fixture(params=[Eager, Compiled])
+def kind(request: pytest.FixtureRequest, graphs: list[Any]) -> type[TorchEngine]:
+    found: type[TorchEngine] = request.param
+    return found
+
+
+def test_what_goes_in_is_left_alone_and_what_comes_out_is_the_callers(
+    kind: type[TorchEngine], checkpoint: Make
+) -> None:
+    model = checkpoint()
+    engine, batch, texts = kind(model), pixels(model.contract), ids(model.contract)
+    given, given_texts = batch.copy(), texts.copy()
+    batch.flags.writeable = texts.flags.writeable = False
+    rows, text_rows = engine.image(batch), engine.text(texts)
+    kept, text_kept = rows.copy(), text_rows.copy()
+    engine.image(given + 1), engine.text(texts[::-1])
+    assert (rows == kept).all()
+    assert (text_rows == text_kept).all()
+    rows[:] = 0
+    assert (engine.image(batch) == kept).all()
+    assert (batch == given).all()
+    assert (texts == given_texts).all()
+    assert engine.image(batch[:0]).shape == engine.text(texts[:0]).shape == (0, 24)
+
+
+def test_devices_are_those_that_pytorch_finds(
+    kind: type[TorchEngine], checkpoint: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert devices() == ["cpu"]
+    assert kind(checkpoint(), device="auto").device == kind(checkpoint()).device == "cpu"
+    with pytest.raises(ContraltoError, match=rf"device 'cuda' is not here: PyTorch {torch.__version__[0]}.* finds cpu"):
+        kind(checkpoint(), device="cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert devices() == ["cpu", "cuda:0", "cuda:1"]
+    for device, found in (("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), ("cpu", "cpu")):
+        assert kind(checkpoint(), device=device).device == found
+    for device in ("cuda:2", "cuda:x", "tpu", ""):
+        with pytest.raises(ContraltoError, match="finds cpu, cuda:0, cuda:1"):
+            kind(checkpoint(), device=device)
+
+
+def test_float32_is_not_rounded_to_tf32() -> None:
+    from torch.backends import cudnn
+
+    before = cudnn.allow_tf32
+    with torch_towers.full_precision():
+        assert not cudnn.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert cudnn.allow_tf32 == before
+
+
+@pytest.mark.parametrize(("major", "found"), [(9, "bf16"), (8, "bf16"), (7, "fp16")])
+def test_the_16_bits_of_a_gpu(monkeypatch: pytest.MonkeyPatch, major: int, found: str) -> None:
+    class Properties:
+        def __init__(self) -> None:
+            self.major = major
+
+    class Device:
+        def __init__(self, name: str) -> None:
+            assert name == "cuda:1"
+
+        def __enter__(self) -> None: ...
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(torch.cuda, "device", Device)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties())
+    assert torch_towers.half_precision("cuda:1") == found
+
+
+def test_without_torch_the_extra_is_named(
+    kind: type[TorchEngine], checkpoint: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert devices() == []
+    with pytest.raises(MissingExtraError, match=rf"engine '{kind.name}' needs .* pip install 'contralto\[torch\]'"):
+        kind(checkpoint())
+
+
+def test_without_a_compiler_one_line_says_so(
+    checkpoint: Make, inductor: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._inductor import config
+
+    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
+    model = checkpoint("vit, residual, sigmoid")
+    with pytest.raises(ContraltoError, match=r"cannot run the text tower on cpu: .*no-such-compiler.*'eager'") as told:
+        Compiled(model).text(ids(model.contract))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
+def test_a_forked_child_gets_an_error_instead_of_hanging(checkpoint: Make) -> None:
+    program = """
+import os, sys
+import numpy as np
+from contralto.engine import compiled
+from contralto.errors import ContraltoError
+from contralto.weights.native import read
+compiled.BACKEND = "eager"
+engine = compiled.Compiled(read(sys.argv[1]))
+texts = np.array([[5, 6, 49]])
+engine.text(texts)
+child = os.fork()
+if child == 0:
+    try:
+        engine.text(texts)
+    except ContraltoError as error:
+        os._exit(7 if str(error).startswith("engine 'compiled' was used before a fork: load the model anew") else 1)
+    os._exit(2)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+"""
+    command = [sys.executable, "-c", program, str(checkpoint().folder)]
+    done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
