@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -156,6 +157,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
             seen.append(tuple(staged.shape))
             memory.fill_(np.nan)
             memory[: len(staged)] = function(staged)
+            time.sleep(0.002)  # for another thread to come between
             return memory[: len(staged)]
 
         return call
@@ -174,7 +176,10 @@ def test_towers_of_one_kind_do_not_share_the_limit_of_variants(checkpoint: Make,
     assert len(graphs) == 10
 
 
-def test_threads_get_the_rows_of_a_single_one(checkpoint: Make, graphs: list[Any]) -> None:
+def test_threads_get_the_rows_of_a_single_one(
+    checkpoint: Make, graphs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched(monkeypatch)  # rows in memory that the next call overwrites
     model = checkpoint()
     images, texts = pixels(model.contract, 8), ids(model.contract, 8)
     alone, shared = Compiled(model), Compiled(model)
