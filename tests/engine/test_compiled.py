@@ -157,7 +157,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
             seen.append(tuple(staged.shape))
             memory.fill_(np.nan)
             memory[: len(staged)] = function(staged)
-            time.sleep(0.002)  # for another thread to come between
+            time.sleep(0.005)  # for another thread to come between
             return memory[: len(staged)]
 
         return call
@@ -189,7 +189,7 @@ def test_threads_get_the_rows_of_a_single_one(
         return shared.image(images[i % 8][None]), shared.text(texts[i % 8][None])
 
     with ThreadPoolExecutor(8) as threads:
-        for i, rows in enumerate(threads.map(ask, range(32))):
+        for i, rows in enumerate(threads.map(ask, range(64))):
             assert all((got == kept).all() for got, kept in zip(rows, want[i % 8], strict=True))
 
 
