@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -274,9 +275,7 @@ def test_without_torch_the_extra_is_named(
         kind(checkpoint())
 
 
-def test_without_a_compiler_one_line_says_so(
-    checkpoint: Make, inductor: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_compiler_one_line_says_so(checkpoint: Make, inductor: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._inductor import config
 
     monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
@@ -310,3 +309,49 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     command = [sys.executable, "-c", program, str(checkpoint().folder)]
     done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_recording_is_made_once_a_shape_and_replayed_on_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stand-ins for CUDA: what is recorded reads from one tensor and writes to another, and runs at a replay."""
+    calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+    pools, modes = [], []
+
+    def double(given: torch.Tensor) -> torch.Tensor:
+        calls.append((given, given * 2))
+        return calls[-1][1]
+
+    class Graph:
+        def replay(self) -> None:
+            given, rows = self.recorded
+            rows.copy_(given * 2)
+
+    @contextmanager
+    def recording(graph: Any, pool: object, capture_error_mode: str) -> Iterator[None]:
+        pools.append(pool)
+        modes.append(capture_error_mode)
+        yield
+        graph.recorded = calls[-1]
+        graph.recorded[1].fill_(np.nan)  # a recording computes nothing
+
+    class Stream:
+        def wait_stream(self, _: Stream) -> None: ...
+
+    stand_ins = {
+        "graph_pool_handle": lambda: "pool",
+        "device": lambda _: nullcontext(),
+        "stream": lambda _: nullcontext(),
+        "Stream": Stream,
+        "current_stream": Stream,
+        "CUDAGraph": Graph,
+        "graph": recording,
+    }
+    for name, value in stand_ins.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    run = compiled._Recordings(double, torch.device("cpu"))
+    small, large = torch.ones(1, 4), torch.ones(2, 4)
+    for factor in (1, 5):
+        assert (run(small * factor) == 2 * factor).all()
+        assert (run(large * factor) == 2 * factor).all()
+    assert run(small).data_ptr() == run(small * 3).data_ptr()
+    assert len(calls) == 6  # twice to warm up and once to record, for each shape
+    assert (pools, modes) == (["pool"] * 2, ["thread_local"] * 2)

@@ -1,7 +1,8 @@
 """What computes embeddings: one protocol, several runtimes behind it, and the choice among them.
 
-Read `base.py` (the protocol), `choose.py` (`start`), `eager.py` (PyTorch, the reference), `openvino.py` (the default,
-no torch), then `onnx.py` and `graph/`, which write the graphs that the latter runs.
+Read `base.py` (the protocol), `choose.py` (`start`), `torch_towers.py` and `eager.py` (PyTorch, the reference),
+`compiled.py` (the same through torch.compile, for GPUs), `openvino.py` (the default, no torch), then `onnx.py` and
+`graph/`, which write the graphs that the latter runs.
 """
 
 from contralto.engine.base import Engine
