@@ -1,10 +1,12 @@
 """The PyTorch towers through torch.compile: fused kernels, and on a GPU a batch as one recorded launch.
 
-A tower is compiled twice at most, for a batch of one and for all other sizes. That takes tens of seconds at the first
-batch, less in later processes: PyTorch keeps what it compiled in a folder of its own (TORCHINDUCTOR_CACHE_DIR, else in
-that for temporary files). On a GPU the kernels of each shape are then recorded as a CUDA graph, so shapes are few:
-sizes are powers of two, lengths of texts multiples of 8. We record them ourselves, because what torch.compile records
-(mode="reduce-overhead") only the thread that recorded it can run: https://github.com/pytorch/pytorch/issues/123177
+A tower is compiled for a batch of one and for all other sizes (twice for these, where PyTorch takes another convolution
+for small batches). That takes tens of seconds at the first batch, less in later processes: PyTorch keeps what it
+compiled in a folder of its own (TORCHINDUCTOR_CACHE_DIR, else in that for temporary files).
+
+On a GPU the kernels of each shape are then recorded as a CUDA graph, so shapes are few: sizes are powers of two,
+lengths of texts multiples of 8. We record them ourselves, because what torch.compile records (mode="reduce-overhead")
+only the thread that recorded it can run: https://github.com/pytorch/pytorch/issues/123177
 
 Written without a GPU at hand: what only one can run (`_Recordings`, page-locked memory, TF32) has not been run yet.
 """
