@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_models import CONTRACTS, random_arrays
@@ -39,3 +40,18 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkp
         return read(made[key])
 
     return make
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The graphs compiled so far, by a backend that runs them as they are."""
+    from contralto.engine import compiled
+
+    made: list[Any] = []
+
+    def backend(graph: Any, inputs: list[Any]) -> Any:
+        made.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(compiled, "BACKEND", backend)
+    return made

@@ -27,8 +27,9 @@ def test_auto_is_openvino_in_fp32(checkpoint: Make) -> None:
     [
         ({"engine": "tensorrt"}, "engine must be one of"),
         ({"precision": "fp8"}, "precision must be one of"),
-        ({"engine": "compiled"}, "not available yet"),
-        ({"device": "cuda"}, "not available yet"),
+        ({"engine": "compiled", "precision": "int8"}, "does not compute in int8"),
+        ({"device": "cuda"}, "is not here"),
+        ({"device": "tpu"}, "runs on the cpu"),
         ({"precision": "int8"}, "int8 is fitted to samples"),
         ({"engine": "eager", "precision": "int8"}, "'eager' does not compute in int8"),
     ],

@@ -29,7 +29,7 @@ def model(parser: argparse.ArgumentParser, *, decode: str | None = None) -> None
     group.add_argument("--model", metavar="M", default="nano", help="a name (see contralto models), a folder or a file")
     group.add_argument("--engine", metavar="E", choices=ENGINES, default="auto", help=", ".join(ENGINES))
     group.add_argument("--precision", metavar="P", choices=PRECISIONS, default="auto", help=", ".join(PRECISIONS))
-    group.add_argument("--device", metavar="D", default="auto", help="where it is computed, auto or cpu")
+    group.add_argument("--device", metavar="D", default="auto", help="where it is computed: auto, cpu, cuda, cuda:N")
     foreign(group)
     if decode is not None:
         help = "exact: every pixel, as in the reference; scaled: large JPEGs are decoded smaller, faster"

@@ -17,7 +17,7 @@ from contralto.encoder import items as kinds
 from contralto.encoder import layouts, native, pictures, rows
 from contralto.encoder.items import Failure
 from contralto.encoder.rows import Rows
-from contralto.encoder.runner import IMAGES_AT_ONCE, Runner
+from contralto.encoder.runner import Runner
 from contralto.encoder.stream import windows
 from contralto.engine import Engine, Report, report
 from contralto.errors import ContraltoError, ImageError, one_line
@@ -144,7 +144,9 @@ class Clip:
         """Pictures -> float32 (N, 3, H, W), exactly what the picture tower sees; N is 1 for one. Raises ImageError."""
         spec = self.contract.image
         arrays = [np.empty((0, 3, *spec.size), np.float32)]
-        with closing(pictures.prepared(kinds.pictures(items)[1], spec, self._scaled_to, IMAGES_AT_ONCE)) as stream:
+        with closing(
+            pictures.prepared(kinds.pictures(items)[1], spec, self._scaled_to, self._runner.engine.images_at_once)
+        ) as stream:
             for _, _, result in stream:
                 if isinstance(result, ImageError):
                     raise result
@@ -159,7 +161,10 @@ class Clip:
             raise ContraltoError(f"pixels must have the shape (N, {', '.join(map(str, shape))}), got {array.shape}")
         self._runner.engine.expect("image", len(array))
         return np.concatenate(
-            [self._runner.images([]), *(self._runner.images(some) for some in windows(array, IMAGES_AT_ONCE))]
+            [
+                self._runner.images([]),
+                *(self._runner.images(some) for some in windows(array, self._runner.engine.images_at_once)),
+            ]
         )
 
     # Texts
@@ -270,7 +275,7 @@ class Clip:
 
     def _rows_of(self, items: Iterable[Any], batch_size: int | None) -> Generator[pictures.Encoded, None, None]:
         self._runner.engine.expect("image", len(items) if isinstance(items, Sized) else MANY)
-        return pictures.encoded(items, self._runner, self._scaled_to, batch_size or IMAGES_AT_ONCE)
+        return pictures.encoded(items, self._runner, self._scaled_to, batch_size or self._runner.engine.images_at_once)
 
     def _image_matrix(
         self,

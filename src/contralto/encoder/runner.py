@@ -15,7 +15,6 @@ from contralto.engine.forest import in_order
 
 Ids = NDArray[np.int64]
 
-IMAGES_AT_ONCE = 16
 TEXTS_AT_ONCE = 1024  # an engine makes batches of its own of them
 
 

@@ -25,6 +25,10 @@ class Engine(Protocol):
     def precision(self) -> str:
         """What it computes in: fp32, bf16 ..."""
 
+    @property
+    def images_at_once(self) -> int:
+        """Pictures of a batch that suits it."""
+
     def expect(self, side: Literal["image", "text"], count: int) -> None:
         """Told before `count` items are given in batches, so that they all go through in one precision."""
 

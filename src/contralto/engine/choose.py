@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -45,12 +47,12 @@ def start(
     for what, given, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
         if given not in known:
             raise ContraltoError(f"{what} must be one of {', '.join(known)}, got {given!r}")
+    if engine == "auto":
+        engine = "compiled" if _names_gpu(device) or (device == "auto" and _has_gpu()) else "openvino"
+    if engine != "openvino":
+        return _on_torch(checkpoint, engine, precision, device)
     if device not in ("auto", "cpu"):
-        raise ContraltoError(f"device {device!r} is not available yet: use auto or cpu")
-    if engine == "compiled":
-        raise ContraltoError("engine 'compiled' is not available yet: use auto, openvino or eager")
-    if engine == "eager":
-        return _eager(checkpoint, "fp32" if precision == "auto" else precision)
+        raise ContraltoError(f"engine 'openvino' runs on the cpu, not on {device!r}: use engine compiled or eager")
     if precision in ("auto", "int8") and samples is not None:
         return Chosen(checkpoint, samples, None if precision == "auto" else precision)
     if precision == "int8":
@@ -75,6 +77,7 @@ class Chosen:
     """
 
     name = "openvino"
+    images_at_once = OpenVINO.images_at_once
 
     def __init__(self, checkpoint: Checkpoint, samples: Samples, wanted: str | None) -> None:
         """wanted: int8, or None for the fastest that keeps the bound."""
@@ -178,9 +181,31 @@ def _why(choice: Choice, side: Side) -> str:
     return f"{choice.precision}: the fastest here with a cosine of {bound} to fp32{coarse}"
 
 
-def _eager(checkpoint: Checkpoint, precision: str) -> Engine:
+def _names_gpu(device: str) -> bool:
+    return device.partition(":")[0] == "cuda"
+
+
+def _has_gpu() -> bool:
+    """Whether PyTorch is here and finds a GPU. Where there is no driver, PyTorch is not even imported: that takes
+    seconds."""
+    if not Path("/dev/nvidiactl").exists() or importlib.util.find_spec("torch") is None:
+        return False
+    from contralto.engine.torch_towers import devices
+
+    return len(devices()) > 1
+
+
+def _on_torch(checkpoint: Checkpoint, engine: str, precision: str, device: str) -> Engine:
+    from contralto.engine.compiled import Compiled
     from contralto.engine.eager import Eager
 
     if precision == "int8":
-        raise ContraltoError("engine 'eager' does not compute in int8: use engine openvino, or another precision")
-    return Eager(checkpoint, precision)
+        raise ContraltoError(f"engine {engine!r} does not compute in int8: use engine openvino, or another precision")
+    if engine == "eager":
+        return Eager(checkpoint, "fp32" if precision == "auto" else precision, "cpu" if device == "auto" else device)
+    made = Compiled(checkpoint, "fp32", device)
+    if precision == "auto" and made.device != "cpu":
+        from contralto.engine.torch_towers import half_precision
+
+        precision = half_precision(made.device)
+    return made if precision in ("auto", "fp32") else Compiled(checkpoint, precision, made.device)

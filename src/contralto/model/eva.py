@@ -36,7 +36,7 @@ class Eva(nn.Module):
         x: Tensor = self.patch(pixels).flatten(2).transpose(1, 2)  # (N, cells, W)
         first = self.class_token.to(x.dtype).expand(len(x), 1, -1)
         x = torch.cat([first, x], dim=1) + self.positions  # (N, 1 + cells, W)
-        angles = rotary_angles(self.cells, self.grid, self.head_width).to(x.device)
+        angles = rotary_angles(self.cells, self.grid, self.head_width, x.device)
         turn = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         for block in self.blocks:
             x = block(x, turn)
@@ -44,14 +44,14 @@ class Eva(nn.Module):
         return x
 
 
-def rotary_angles(cells: tuple[int, int], grid: int, width: int) -> Tensor:
+def rotary_angles(cells: tuple[int, int], grid: int, width: int, device: torch.device | None = None) -> Tensor:
     """By how much each pair of numbers of a head is turned: (1 + cells, width), 0 for the class token.
 
     The first half of a head turns with the row, the second with the column; neighbours in pairs turn together. A grid
     of another size than the one learned on is scaled to it.
     """
-    bands = TEMPERATURE ** -(torch.arange(width // 4) / (width // 4))  # (width / 4,)
-    rows, columns = (torch.arange(count) / count * grid for count in cells)
+    bands = TEMPERATURE ** -(torch.arange(width // 4, device=device) / (width // 4))  # (width / 4,)
+    rows, columns = (torch.arange(count, device=device) / count * grid for count in cells)
     by_row = (rows[:, None] * bands)[:, None, :].expand(-1, cells[1], -1)
     by_column = (columns[:, None] * bands)[None, :, :].expand(cells[0], -1, -1)
     angles = torch.cat([by_row, by_column], dim=-1).flatten(0, 1)  # (cells, width / 2)
