@@ -46,11 +46,28 @@ def test_parameters_are_those_of_the_torch_module(name):
 
 
 def test_info_is_the_contract_with_the_engine(cli, folder, cache):
+    asked = {"engine": "openvino", "precision": "fp32", "why": "as asked for", "measured": []}
     for arguments in ((folder,), ("--model", folder)):
-        (found,) = cli("info", *arguments, "--json").objects
-        assert found.pop("engine") == {"engine": "openvino", "precision": "fp32", "why": "the default", "measured": []}
+        (found,) = cli("info", *arguments, "--precision", "fp32", "--json").objects
+        assert found.pop("engine") == asked
         assert Contract.from_json(json.dumps(found)) == Contract.read(folder)
-    assert "licence" in cli("info", folder).out
+    assert "licence" in cli("info", folder, "--precision", "fp32").out
+
+
+def test_info_tells_what_auto_chose_and_what_the_others_made(cli, folder, cache):
+    first, again = (cli("info", folder, "--json") for _ in range(2))
+    assert first.err.count("measuring the") == 2
+    assert again.err == ""
+    engine = again.objects[0]["engine"]
+    assert engine == first.objects[0]["engine"]
+    assert engine["why"].startswith("image ")
+    assert {"engine", "precision", "tower", "per_second", "cosine"} == set(engine["measured"][0])
+    assert {(one["tower"], one["precision"]) for one in engine["measured"]} >= {
+        ("image", "fp32"), ("image", "int8"), ("text", "fp32"), ("text", "int8"),
+    }  # fmt: skip
+    shown = cli("info", folder).out
+    assert "image int8" in shown
+    assert "the fastest here" in shown
 
 
 def test_rows_and_ranks_are_those_of_the_python_face(cli, folder, cache, tmp_path):

@@ -144,9 +144,8 @@ class Clip:
         """Pictures -> float32 (N, 3, H, W), exactly what the picture tower sees; N is 1 for one. Raises ImageError."""
         spec = self.contract.image
         arrays = [np.empty((0, 3, *spec.size), np.float32)]
-        with closing(
-            pictures.prepared(kinds.pictures(items)[1], spec, self._scaled_to, self._runner.engine.images_at_once)
-        ) as stream:
+        ahead = self._runner.images_at_once
+        with closing(pictures.prepared(kinds.pictures(items)[1], spec, self._scaled_to, ahead)) as stream:
             for _, _, result in stream:
                 if isinstance(result, ImageError):
                     raise result
@@ -160,12 +159,8 @@ class Clip:
         if array.ndim != 4 or array.shape[1:] != shape:
             raise ContraltoError(f"pixels must have the shape (N, {', '.join(map(str, shape))}), got {array.shape}")
         self._runner.engine.expect("image", len(array))
-        return np.concatenate(
-            [
-                self._runner.images([]),
-                *(self._runner.images(some) for some in windows(array, self._runner.engine.images_at_once)),
-            ]
-        )
+        parts = windows(array, self._runner.images_at_once)
+        return np.concatenate([self._runner.images([]), *(self._runner.images(some) for some in parts)])
 
     # Texts
 
@@ -275,7 +270,7 @@ class Clip:
 
     def _rows_of(self, items: Iterable[Any], batch_size: int | None) -> Generator[pictures.Encoded, None, None]:
         self._runner.engine.expect("image", len(items) if isinstance(items, Sized) else MANY)
-        return pictures.encoded(items, self._runner, self._scaled_to, batch_size or self._runner.engine.images_at_once)
+        return pictures.encoded(items, self._runner, self._scaled_to, batch_size or self._runner.images_at_once)
 
     def _image_matrix(
         self,

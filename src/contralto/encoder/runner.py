@@ -28,6 +28,7 @@ class Runner:
 
     def __init__(self, contract: Contract, engine: Engine, reproducible: bool) -> None:
         self.contract, self.engine, self._reproducible = contract, engine, reproducible
+        self.images_at_once = engine.images_at_once
 
     def images(self, pixels: Sequence[NDArray[np.float32]]) -> Rows:
         """One batch, N times (3, H, W) -> unit rows (N, d)."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -39,7 +37,8 @@ def start(
     precision: auto measures each tower when there is much to compute, once on a machine, and takes the fastest that has
     a cosine of at least 0.999 (pictures; texts in int8) or 0.9999 (texts) to the rows of fp32, on the samples. int8 is
     measured as well, and refused below 0.99. Without samples auto is fp32. bf16 and fp16 are taken by openvino only
-    where the processor has them.
+    where the processor has them; on a GPU auto is one of them.
+    device: auto is the CPU; cuda and cuda:N are GPUs, for the engines compiled (auto takes it there) and eager.
 
     Raises ContraltoError for a name or combination that does not exist, or that this machine cannot run;
     MissingExtraError for eager and compiled without torch.
@@ -48,11 +47,11 @@ def start(
         if given not in known:
             raise ContraltoError(f"{what} must be one of {', '.join(known)}, got {given!r}")
     if engine == "auto":
-        engine = "compiled" if _names_gpu(device) or (device == "auto" and _has_gpu()) else "openvino"
+        engine = "compiled" if device.partition(":")[0] == "cuda" else "openvino"
     if engine != "openvino":
         return _on_torch(checkpoint, engine, precision, device)
     if device not in ("auto", "cpu"):
-        raise ContraltoError(f"engine 'openvino' runs on the cpu, not on {device!r}: use engine compiled or eager")
+        raise ContraltoError(f"device {device!r}: engine 'openvino' runs on the cpu: use engine compiled or eager")
     if precision in ("auto", "int8") and samples is not None:
         return Chosen(checkpoint, samples, None if precision == "auto" else precision)
     if precision == "int8":
@@ -181,28 +180,15 @@ def _why(choice: Choice, side: Side) -> str:
     return f"{choice.precision}: the fastest here with a cosine of {bound} to fp32{coarse}"
 
 
-def _names_gpu(device: str) -> bool:
-    return device.partition(":")[0] == "cuda"
-
-
-def _has_gpu() -> bool:
-    """Whether PyTorch is here and finds a GPU. Where there is no driver, PyTorch is not even imported: that takes
-    seconds."""
-    if not Path("/dev/nvidiactl").exists() or importlib.util.find_spec("torch") is None:
-        return False
-    from contralto.engine.torch_towers import devices
-
-    return len(devices()) > 1
-
-
 def _on_torch(checkpoint: Checkpoint, engine: str, precision: str, device: str) -> Engine:
     from contralto.engine.compiled import Compiled
     from contralto.engine.eager import Eager
 
     if precision == "int8":
         raise ContraltoError(f"engine {engine!r} does not compute in int8: use engine openvino, or another precision")
+    device = "cpu" if device == "auto" else device
     if engine == "eager":
-        return Eager(checkpoint, "fp32" if precision == "auto" else precision, "cpu" if device == "auto" else device)
+        return Eager(checkpoint, "fp32" if precision == "auto" else precision, device)
     made = Compiled(checkpoint, "fp32", device)
     if precision == "auto" and made.device != "cpu":
         from contralto.engine.torch_towers import half_precision
