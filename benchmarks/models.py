@@ -1,0 +1,61 @@
+"""One model with random weights in every layout that a contender reads, so that all hold the same numbers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import contralto
+from contralto.contract import Contract
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Models:
+    """Folders: of the model in each layout; `cache` for Contralto's own, `place` for material that a benchmark makes."""
+
+    place: Path
+    native: Path
+    transformers: Path
+    open_clip: Path
+    cache: Path
+    contract: Contract
+
+
+@contextmanager
+def models(options: argparse.Namespace, preset: str) -> Iterator[Models]:
+    """Made in `--models` if they are not there yet. Contralto's cache is new each time: nothing old is measured."""
+    scratch = Path(tempfile.mkdtemp(prefix="contralto-models-"))
+    try:
+        place = options.models or scratch
+        folder = place / f"{preset}-seed-{SEED}"
+        if not folder.is_dir():
+            make(folder, preset)
+        cache = scratch / "cache"
+        cache.mkdir()
+        names = (folder / name for name in ("native", "transformers", "open_clip"))
+        yield Models(place, *names, cache, Contract.read(folder / "native"))
+    finally:
+        shutil.rmtree(scratch)
+
+
+def make(folder: Path, preset: str) -> None:
+    """Whole or not at all. A layout without a place for the architecture is left out, and so is who reads it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent))
+    model, contract = contralto.create(preset, seed=SEED)
+    contralto.save(partial / "native", model, contract)
+    clip = contralto.load(partial / "native")
+    for layout in ("transformers", "open_clip"):
+        try:
+            clip.save(partial / layout, layout)
+        except contralto.ContraltoError:
+            shutil.rmtree(partial / layout, ignore_errors=True)
+    os.replace(partial, folder)
