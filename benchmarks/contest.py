@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,9 +20,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from machine import Disturbance
 
 WORKER = Path(__file__).parent / "worker.py"
-PAUSE = 0.2  # seconds between turns, in which the threads of the last one cease to spin
 
 Kind = Literal["ours", "baseline", "peer"]
 
@@ -109,6 +107,7 @@ class Contest:
         self.kinds = {one.name: one.kind for one in contenders}
         self.workers: dict[str, Worker] = {}
         self.absent: dict[str, str] = {}
+        self.others = Disturbance()
         for place, one in enumerate(contenders):
             self._start(one, pythons, scratch / f"contender-{place}")
 
@@ -125,14 +124,23 @@ class Contest:
         self.absent[one.name] = "; ".join(dict.fromkeys(reasons))
 
     def run(
-        self, method: str, arguments: Callable[[int, str], dict[str, Any]], runs: int, *, least: float = 0.0
+        self,
+        method: str,
+        arguments: Callable[[int, str], dict[str, Any]],
+        runs: int,
+        *,
+        least: float = 0.0,
+        warm_up: bool = True,
     ) -> dict[str, Result]:
-        """Each contender's results of `runs` rounds, after one that does not count. arguments(round, contender)."""
+        """Each contender's results of `runs` rounds, after one, number 0, that does not count.
+
+        arguments(round, contender) is what its method is given; least: seconds that a turn lasts at least.
+        """
         seconds: dict[str, list[float]] = {name: [] for name in self.workers}
         values: dict[str, Any] = {}
-        for turn in range(runs + 1):
+        for turn in range(0 if warm_up else 1, runs + 1):
             for name, worker in list(self.workers.items()):
-                time.sleep(PAUSE)
+                self.others.pause()
                 try:
                     took, values[name] = worker.call(method, arguments(turn, name), least if turn else 0.0)
                 except Failed as error:
@@ -198,8 +206,3 @@ def parser(description: str | None, *, runs: int, model: bool = True) -> argpars
 
 def rounds(options: argparse.Namespace) -> int:
     return min(options.runs, 2) if options.quick else int(options.runs)
-
-
-def environment(cache: Path) -> dict[str, str]:
-    """For a command of ours: a cache folder of its own."""
-    return os.environ | {"CONTRALTO_CACHE": str(cache)}

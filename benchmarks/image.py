@@ -1,11 +1,11 @@
-"""Pictures a second from tensors, in batches of 1 and 32: Contralto, transformers, open_clip, OpenAI's code, ONNX Runtime.
+"""Pictures a second from tensors, in batches of 1 and 32: Contralto beside the peers.
 
     python benchmarks/image.py [--peers PYTHON] [--models DIR] [--quick] [--json]
 
-Each contender holds the same random weights in a process of its own; they take turns. "ratio" is to the fastest of
-transformers, open_clip and OpenAI's code in their default precision, float32; "alike" to the fastest peer in the same
-precision. GFLOP/s counts the plain tower, so that work which is left out counts as done. Exits 1 if rows of ours are not
-the reference's within their bound.
+Each contender (Contralto, transformers, open_clip, OpenAI's code, ONNX Runtime on our graph) holds the same random
+weights in a process of its own; they take turns. "ratio" is to the fastest of transformers, open_clip and OpenAI's code
+in their default precision, float32; "alike" to the fastest peer in the same precision. GFLOP/s counts the plain tower,
+so that work which is left out counts as done. Exits 1 if rows of ours are not the reference's within their bound.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Models:
-    """Folders: of the model in each layout; `cache` for Contralto's own, `place` for material that a benchmark makes."""
+    """Folders: the model in each layout; `cache` for Contralto's own, `place` for material that a benchmark makes."""
 
     place: Path
     native: Path

@@ -11,11 +11,12 @@ from typing import Literal
 
 import numpy as np
 from contest import Contest, Kind, Result
-from machine import described
+from machine import Disturbance, described
 
 Side = Literal["image", "text"]
 
 RANDOM = "weights are random: rows of any two items are more alike than with trained ones, which flatters every cosine"
+DISTURBED = 0.1
 # The least cosine of a row to the reference's: the precision computed in -> pictures, texts. What auto takes on its
 # own must be closer than what is asked for by name.
 BOUNDS = {"fp32": (0.99999, 0.99999), "bf16": (0.999, 0.9999), "fp16": (0.999, 0.9999), "int8": (0.99, 0.999)}
@@ -69,6 +70,7 @@ class Report:
     def head(self, contest: Contest, *remarks: str) -> None:
         """The machine, its limit, who takes part and who does not."""
         self.say(described())
+        self.warn(contest.others)
         if self.peaks:
             limits = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in self.peaks.items())
             self.say(f"matrix peak, GFLOP/s: {limits}")
@@ -76,6 +78,12 @@ class Report:
             self.say(f"  {name}: {worker.about}")
         for remark in remarks:
             self.say(remark)
+
+    def warn(self, others: Disturbance) -> None:
+        if others.part > DISTURBED:
+            self.say(
+                f"BUSY MACHINE: others took {others.part:.0%} of it between turns; run this again when it is quiet"
+            )
 
     def absent(self, contest: Contest) -> None:
         for name, reason in contest.absent.items():
@@ -142,7 +150,7 @@ def rows(
     contest: Contest, results: dict[str, Result], side: Side, counts: dict[str, int], operations: float | None
 ) -> list[Row]:
     """A Row of each contender whose result is unit rows; counts: how many items each did a round."""
-    computed = {name: worker_precision for name, worker_precision in contest.ask("precision", side=side).items()}
+    computed = contest.ask("precision", side=side)
     right = reference(list(results))
     found = []
     for name, result in results.items():
