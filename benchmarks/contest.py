@@ -113,6 +113,10 @@ class Contest:
 
     def _start(self, one: Contender, pythons: list[str], scratch: Path) -> None:
         """In the first interpreter where it can; ours only in the one that runs this."""
+        model = one.options.get("model")
+        if model and not Path(model).is_dir():
+            self.absent[one.name] = f"no folder {Path(model).name}: that layout has no place for this architecture"
+            return
         reasons = []
         for python in pythons[:1] if one.kind == "ours" else pythons:
             scratch.mkdir(parents=True, exist_ok=True)
@@ -200,7 +204,7 @@ def parser(description: str | None, *, runs: int, model: bool = True) -> argpars
     help = "captions, class names and photographs, if there (default: ../shared/data)"
     made.add_argument("--data", metavar="DIR", type=Path, default=beside, help=help)
     if model:
-        made.add_argument("--model", metavar="PRESET", default="ViT-B-32", help="default: ViT-B-32; random weights")
+        made.add_argument("--model", metavar="PRESET", default="ViT-B-32", help="default: ViT-B-32")
     return made
 
 

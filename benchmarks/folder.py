@@ -18,7 +18,7 @@ import numpy as np
 from contest import Contender, contest, parser, rounds
 from material import photographs
 from models import Models, models
-from report import RANDOM, Report, Row, cosines, reference, rows
+from report import Report, Row, cosines, reference, rows
 
 SIZE = (4000, 3000)
 SCALED = 0.99  # the bound for pixels of scaled decoding; exact ones keep that of their precision
@@ -61,7 +61,7 @@ def main() -> None:
             report = Report(options, {})
             size = sum(path.stat().st_size for path in paths) / count / 1e6
             about = f"{count} JPEGs of {SIZE[0]} x {SIZE[1]}, {size:.1f} MB each; {rounds(options)} rounds"
-            report.head(running, f"model: {found.contract.name}; {about}; {RANDOM}")
+            report.head(running, about, found.described)
             report.rates(
                 f"{found.contract.name}, a folder of 12-megapixel JPEGs to vectors on disk", "pictures/s", each
             )

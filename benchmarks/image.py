@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from contest import Contender, contest, parser, rounds, saved
 from machine import picture_operations
-from models import Models, models
+from models import Models, models, plain
 from peak import best, peaks
-from report import RANDOM, Report, rows
+from report import Report, rows
 
 BATCHES = (1, 32)
 LEAST = 0.5  # seconds that a turn lasts at least, so that a batch of one is measured several times
@@ -32,6 +32,7 @@ def contenders(found: Models) -> list[Contender]:
             Contender(f"contralto {precision}", "ours", "ours", ours | {"precision": precision})
             for precision in ("auto", "fp32", "bf16", "int8")
         ),
+        *plain(found),
         Contender("transformers fp32", "hf", "baseline", {"model": hf}),
         Contender("open_clip fp32", "oc", "baseline", {"model": oc}),
         Contender("OpenAI's code fp32", "openai", "baseline", {"model": oc}),
@@ -59,7 +60,7 @@ def main() -> None:
             counts = dict.fromkeys(results, size)
             measured.append((size, rows(running, results, "image", counts, picture_operations(found.contract))))
         report.peaks = best(limit, peaks(options)[0])
-        report.head(running, f"model: {found.contract.name}; pixels N(0, 1); {rounds(options)} rounds; {RANDOM}")
+        report.head(running, f"pixels N(0, 1); {rounds(options)} rounds", found.described)
         for size, each in measured:
             report.rates(f"{found.contract.name} pictures from tensors, batch {size}", "pictures/s", each)
         report.end(running)

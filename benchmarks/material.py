@@ -117,7 +117,7 @@ def _clouds(draw: np.random.Generator) -> Image.Image:
 
 def _detailed(picture: Image.Image, draw: np.random.Generator) -> Image.Image:
     values = np.asarray(picture, np.float32)
-    for coarse, strength in ((1, 3.0), (2, 5.0), (4, 6.0)):
+    for coarse, strength in ((1, 5.0), (2, 6.0), (4, 6.0)):
         grid = draw.integers(0, 256, (picture.height // coarse, picture.width // coarse), np.uint8)
         noise = Image.fromarray(grid).resize(picture.size, Image.Resampling.BILINEAR)
         values = values + (np.asarray(noise, np.float32)[..., None] - 128) * (strength / 74)

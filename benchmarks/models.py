@@ -1,4 +1,4 @@
-"""One model with random weights in every layout that a contender reads, so that all hold the same numbers."""
+"""One model in every layout that a contender reads, so that all hold the same numbers: random, but for nano's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from contest import Contender
+
 import contralto
 from contralto.contract import Contract
 
 SEED = 0
+RANDOM = "weights random: rows of any two items are more alike than with trained ones, which flatters every cosine"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Models:
     open_clip: Path
     cache: Path
     contract: Contract
+
+    @property
+    def described(self) -> str:
+        name = f"model: {self.contract.name}"
+        return name if self.contract.name == "nano" else f"{name}, {RANDOM}"
 
 
 @contextmanager
@@ -46,16 +54,27 @@ def models(options: argparse.Namespace, preset: str) -> Iterator[Models]:
         shutil.rmtree(scratch)
 
 
+def plain(found: Models) -> list[Contender]:
+    """Our own reference in PyTorch, where nobody else has an implementation: what ours is then held against."""
+    if found.transformers.is_dir() or found.open_clip.is_dir():
+        return []
+    options = {"model": str(found.native), "cache": str(found.cache), "engine": "eager", "precision": "fp32"}
+    return [Contender("contralto eager", "ours", "peer", options)]
+
+
 def make(folder: Path, preset: str) -> None:
     """Whole or not at all. A layout without a place for the architecture is left out, and so is who reads it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent))
-    model, contract = contralto.create(preset, seed=SEED)
-    contralto.save(partial / "native", model, contract)
-    clip = contralto.load(partial / "native")
-    for layout in ("transformers", "open_clip"):
-        try:
-            clip.save(partial / layout, layout)
-        except contralto.ContraltoError:
-            shutil.rmtree(partial / layout, ignore_errors=True)
-    os.replace(partial, folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        partial = Path(scratch) / "model"
+        if preset == "nano":
+            contralto.load(preset).save(partial / "native")
+        else:
+            contralto.save(partial / "native", *contralto.create(preset, seed=SEED))
+        clip = contralto.load(partial / "native")
+        for layout in ("transformers", "open_clip"):
+            try:
+                clip.save(partial / layout, layout)
+            except contralto.ContraltoError:
+                shutil.rmtree(partial / layout, ignore_errors=True)
+        os.replace(partial, folder)

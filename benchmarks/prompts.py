@@ -21,7 +21,7 @@ from contest import Contender, contest, parser, rounds
 from machine import token_operations
 from models import Models, models
 from peak import best, peaks
-from report import RANDOM, Report, rows
+from report import Report, rows
 
 import contralto
 from contralto.zeroshot import prompts
@@ -88,7 +88,7 @@ def main() -> None:
         each = rows(running, results, "text", counts, per_token * tokens if per_token else None)
         report = Report(options, best(limit, peaks(options)[0]))
         remark = f"{where}; {len(turns.templates)} templates, {tokens:.1f} tokens a prompt"
-        report.head(running, f"model: {found.contract.name}; {remark}; {last} rounds; {RANDOM}")
+        report.head(running, f"{remark}; {last} rounds", found.described)
         total = len(names) * len(turns.templates)
         title = f"{found.contract.name} prompts to a class matrix, {len(names)} classes (peers: a sample of them)"
         report.rates(title, "prompts/s", each)

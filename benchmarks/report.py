@@ -15,7 +15,6 @@ from machine import Disturbance, described
 
 Side = Literal["image", "text"]
 
-RANDOM = "weights are random: rows of any two items are more alike than with trained ones, which flatters every cosine"
 DISTURBED = 0.1
 # The least cosine of a row to the reference's: the precision computed in -> pictures, texts. What auto takes on its
 # own must be closer than what is asked for by name.
@@ -94,7 +93,7 @@ class Report:
         baseline = max((row.rate for row in rows if row.kind == "baseline"), default=None)
         width = max([len(row.name) for row in rows] + [9])
         self.say(f"\n{title}")
-        heads = f"{unit:>12}{'ratio':>7}{'alike':>7}{'precision':>11}{'GFLOP/s':>9}{'of peak':>9}"
+        heads = f"{unit:>12}{'ratio':>9}{'alike':>9}{'precision':>11}{'GFLOP/s':>9}{'of peak':>9}"
         self.say(f"{'contender':{width}}{heads}{'least cosine':>14}{'bound':>9}")
         for row in rows:
             self.say(self._line(row, rows, baseline, width))
@@ -109,8 +108,8 @@ class Report:
         fraction = self._fraction(row)
         cells = [
             f"{row.rate:12.1f}",
-            f"{row.rate / baseline:6.2f}x" if baseline else f"{'-':>7}",
-            f"{row.rate / max(alike):6.2f}x" if alike and row.kind == "ours" else f"{'-':>7}",
+            f"{row.rate / baseline:8.2f}x" if baseline else f"{'-':>9}",
+            f"{row.rate / max(alike):8.2f}x" if alike and row.kind == "ours" else f"{'-':>9}",
             f"{row.precision:>11}",
             f"{row.rate * row.operations / 1e9:9.0f}" if row.operations else f"{'-':>9}",
             f"{fraction:9.0%}" if fraction else f"{'-':>9}",

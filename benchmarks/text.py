@@ -14,9 +14,9 @@ from pathlib import Path
 import material
 from contest import Contender, contest, parser, rounds
 from machine import token_operations
-from models import Models, models
+from models import Models, models, plain
 from peak import best, peaks
-from report import RANDOM, Report, rows
+from report import Report, rows
 
 import contralto
 
@@ -30,6 +30,7 @@ def contenders(found: Models) -> list[Contender]:
             Contender(f"contralto {precision}", "ours", "ours", ours | {"precision": precision})
             for precision in ("auto", "fp32", "bf16", "int8")
         ),
+        *plain(found),
         Contender("transformers fp32", "hf", "baseline", {"model": hf}),
         Contender("transformers fp32, all 77", "hf", "baseline", {"model": hf, "padding": "max_length"}),
         Contender("open_clip fp32", "oc", "baseline", {"model": oc}),
@@ -55,7 +56,7 @@ def main() -> None:
         each = rows(running, results, "text", dict.fromkeys(results, len(texts)), operations)
         report = Report(options, best(limit, peaks(options)[0]))
         remark = f"{len(texts)} {where}, {tokens:.1f} tokens each; {rounds(options)} rounds"
-        report.head(running, f"model: {found.contract.name}; {remark}; {RANDOM}")
+        report.head(running, remark, found.described)
         report.rates(f"{found.contract.name} texts from strings", "texts/s", each)
         report.end(running)
 
