@@ -135,10 +135,12 @@ class Contest:
         *,
         least: float = 0.0,
         warm_up: bool = True,
+        after: Callable[[], None] | None = None,
     ) -> dict[str, Result]:
         """Each contender's results of `runs` rounds, after one, number 0, that does not count.
 
-        arguments(round, contender) is what its method is given; least: seconds that a turn lasts at least.
+        arguments(round, contender) is what its method is given; least: seconds that a turn lasts at least. after:
+        called when a round is over.
         """
         seconds: dict[str, list[float]] = {name: [] for name in self.workers}
         values: dict[str, Any] = {}
@@ -152,6 +154,8 @@ class Contest:
                     continue
                 if turn:
                     seconds[name].append(statistics.median(took))
+            if after is not None:
+                after()
         return {name: Result(seconds[name], values[name]) for name in self.workers}
 
     def ask(self, method: str, **arguments: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from contest import Contender, contest, parser, rounds, saved
 from machine import picture_operations
 from models import Models, models, plain
-from peak import best, peaks
+from peak import limit
 from report import Report, rows
 
 BATCHES = (1, 32)
@@ -45,21 +45,26 @@ def contenders(found: Models) -> list[Contender]:
 
 def main() -> None:
     options = parser(__doc__, runs=7).parse_args()
-    limit, _ = peaks(options)
     with (
         models(options, options.model) as found,
         contest(contenders(found), options) as running,
+        limit(options) as peak,
         tempfile.TemporaryDirectory() as scratch,
     ):
-        report = Report(options, limit)
         measured = []
         for size in BATCHES:
             pixels = np.random.default_rng(0).standard_normal((size, 3, *found.contract.image.size), np.float32)
             batch = saved(pixels, Path(scratch) / "pixels.npy")
-            results = running.run("images", lambda _, __, batch=batch: {"pixels": batch}, rounds(options), least=LEAST)
+            results = running.run(
+                "images",
+                lambda _, __, batch=batch: {"pixels": batch},
+                rounds(options),
+                least=LEAST,
+                after=peak.measure,
+            )
             counts = dict.fromkeys(results, size)
             measured.append((size, rows(running, results, "image", counts, picture_operations(found.contract))))
-        report.peaks = best(limit, peaks(options)[0])
+        report = Report(options, peak.best)
         report.head(running, f"pixels N(0, 1); {rounds(options)} rounds", found.described)
         for size, each in measured:
             report.rates(f"{found.contract.name} pictures from tensors, batch {size}", "pictures/s", each)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from contest import Contender, contest, parser, rounds
+from contest import Contender, Contest, contest, parser, rounds
 from machine import described
 
 CONTENDERS = [
@@ -19,24 +21,38 @@ CONTENDERS = [
 ]
 
 
-def peaks(options: argparse.Namespace, runs: int = 1) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """(precision -> operations a second, the best of all; the same of each runtime)."""
-    each: dict[str, dict[str, float]] = {}
-    with contest(CONTENDERS, options) as all_of_them:
-        for _ in range(runs):
-            for name, found in all_of_them.ask("peaks").items():
-                each[name] = best(each.get(name, {}), found)
-    return best(*each.values()), each
+class Limit:
+    """The best seen so far: `best` of all, `each` by runtime. Measured between the rounds of a contest, as others come
+    and go on a machine, so that nobody seems faster than it."""
+
+    def __init__(self, running: Contest) -> None:
+        self._running = running
+        self.each: dict[str, dict[str, float]] = {}
+
+    def measure(self) -> None:
+        for name, found in self._running.ask("peaks").items():
+            known = self.each.setdefault(name, {})
+            known |= {precision: max(rate, known.get(precision, 0.0)) for precision, rate in found.items()}
+
+    @property
+    def best(self) -> dict[str, float]:
+        """Precision -> operations a second."""
+        names = dict.fromkeys(name for one in self.each.values() for name in one)
+        return {name: max(one.get(name, 0.0) for one in self.each.values()) for name in names}
 
 
-def best(*several: dict[str, float]) -> dict[str, float]:
-    names = dict.fromkeys(name for one in several for name in one)
-    return {name: max(one.get(name, 0.0) for one in several) for name in names}
+@contextmanager
+def limit(options: argparse.Namespace) -> Iterator[Limit]:
+    with contest(CONTENDERS, options) as running:
+        yield Limit(running)
 
 
 def main() -> None:
     options = parser(__doc__, runs=3, model=False).parse_args()
-    whole, each = peaks(options, rounds(options))
+    with limit(options) as found:
+        for _ in range(rounds(options)):
+            found.measure()
+    whole, each = found.best, found.each
     if options.json:
         for precision, rate in whole.items():
             peers = {name: round(found[precision] / 1e9, 1) for name, found in each.items() if precision in found}

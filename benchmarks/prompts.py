@@ -20,7 +20,7 @@ import numpy as np
 from contest import Contender, contest, parser, rounds
 from machine import token_operations
 from models import Models, models
-from peak import best, peaks
+from peak import limit
 from report import Report, rows
 
 import contralto
@@ -74,9 +74,12 @@ def main() -> None:
     if options.quick:
         names = random.Random(0).sample(names, QUICK)
     turns, last = Turns(names, 1 if options.quick else SAMPLE), rounds(options)
-    limit, _ = peaks(options)
-    with models(options, options.model) as found, contest(contenders(found), options) as running:
-        results = running.run("labels", turns, last)
+    with (
+        models(options, options.model) as found,
+        contest(contenders(found), options) as running,
+        limit(options) as peak,
+    ):
+        results = running.run("labels", turns, last, after=peak.measure)
         counts = {name: len(turns(last, name)["labels"]) * len(turns.templates) for name in results}
         for name in results:
             if name.startswith("contralto"):
@@ -86,7 +89,7 @@ def main() -> None:
         tokens = float((contralto.load(found.native).tokenize(texts) != 0).sum(axis=1).mean())
         per_token = token_operations(found.contract)
         each = rows(running, results, "text", counts, per_token * tokens if per_token else None)
-        report = Report(options, best(limit, peaks(options)[0]))
+        report = Report(options, peak.best)
         remark = f"{where}; {len(turns.templates)} templates, {tokens:.1f} tokens a prompt"
         report.head(running, f"{remark}; {last} rounds", found.described)
         total = len(names) * len(turns.templates)

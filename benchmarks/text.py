@@ -15,7 +15,7 @@ import material
 from contest import Contender, contest, parser, rounds
 from machine import token_operations
 from models import Models, models, plain
-from peak import best, peaks
+from peak import limit
 from report import Report, rows
 
 import contralto
@@ -47,14 +47,17 @@ def main() -> None:
     made.add_argument("--count", type=int, default=500, help="captions (default: 500)")
     options = made.parse_args()
     texts, where = material.captions(options, min(options.count, 96) if options.quick else options.count)
-    limit, _ = peaks(options)
-    with models(options, options.model) as found, contest(contenders(found), options) as running:
+    with (
+        models(options, options.model) as found,
+        contest(contenders(found), options) as running,
+        limit(options) as peak,
+    ):
         tokens = float((contralto.load(found.native).tokenize(texts) != 0).sum(axis=1).mean())
-        results = running.run("texts", lambda _, __: {"texts": texts}, rounds(options))
+        results = running.run("texts", lambda _, __: {"texts": texts}, rounds(options), after=peak.measure)
         per_token = token_operations(found.contract)
         operations = per_token * tokens if per_token else None
         each = rows(running, results, "text", dict.fromkeys(results, len(texts)), operations)
-        report = Report(options, best(limit, peaks(options)[0]))
+        report = Report(options, peak.best)
         remark = f"{len(texts)} {where}, {tokens:.1f} tokens each; {rounds(options)} rounds"
         report.head(running, remark, found.described)
         report.rates(f"{found.contract.name} texts from strings", "texts/s", each)
