@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import parity_peers
-from side_by_side import flags
+from machine import flags
 
 OURS = """
 import contralto

@@ -24,7 +24,7 @@ import numpy as np
 import parity_peers as peers
 import torch
 import torch.nn.functional as F
-from side_by_side import flags
+from machine import flags
 
 import contralto
 from contralto.encoder.golden import pictures

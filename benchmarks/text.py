@@ -1,9 +1,68 @@
-"""Texts a second from token ids, of 8 and 16 tokens: the default engine beside eager PyTorch.
+"""Texts a second, from strings to unit rows: Contralto, transformers, open_clip, OpenAI's code, ONNX Runtime.
 
-    python benchmarks/text.py [MODEL_FOLDER]
+    python benchmarks/text.py [--peers PYTHON] [--models DIR] [--captions FILE] [--quick] [--json]
+
+Tokenizing is included. Peers run as their users run them, in batches of 32 in the order given: padded to the longest of
+the batch (transformers, ONNX Runtime) or to 77 (open_clip, OpenAI's code, and transformers once more). GFLOP/s counts
+the plain tower at the real tokens of each text, not the padding. Exits 1 if rows of ours are outside their bound.
 """
 
-from side_by_side import side_by_side
+from __future__ import annotations
+
+from pathlib import Path
+
+import material
+from contest import Contender, contest, parser, rounds
+from machine import token_operations
+from models import Models, models, plain
+from peak import limit
+from report import Report, rows
+
+import contralto
+
+
+def contenders(found: Models) -> list[Contender]:
+    ours = {"model": str(found.native), "cache": str(found.cache)}
+    hf, oc = str(found.transformers), str(found.open_clip)
+    ort = {"model": str(found.native), "side": "text", "tokenizer": hf}
+    return [
+        *(
+            Contender(f"contralto {precision}", "ours", "ours", ours | {"precision": precision})
+            for precision in ("auto", "fp32", "bf16", "int8")
+        ),
+        *plain(found),
+        Contender("transformers fp32", "hf", "baseline", {"model": hf}),
+        Contender("transformers fp32, all 77", "hf", "baseline", {"model": hf, "padding": "max_length"}),
+        Contender("open_clip fp32", "oc", "baseline", {"model": oc}),
+        Contender("OpenAI's code fp32", "openai", "baseline", {"model": oc}),
+        Contender("transformers bf16", "hf", "peer", {"model": hf, "dtype": "bfloat16"}),
+        Contender("ONNX Runtime fp32", "ort", "peer", ort | {"precision": "fp32"}),
+        Contender("ONNX Runtime int8", "ort", "peer", ort | {"precision": "int8"}),
+    ]
+
+
+def main() -> None:
+    made = parser(__doc__, runs=5)
+    made.add_argument("--captions", metavar="FILE", type=Path, help="a caption a line, or a WebDataset tar")
+    made.add_argument("--count", type=int, default=500, help="captions (default: 500)")
+    options = made.parse_args()
+    texts, where = material.captions(options, min(options.count, 96) if options.quick else options.count)
+    with (
+        models(options, options.model) as found,
+        contest(contenders(found), options) as running,
+        limit(options) as peak,
+    ):
+        tokens = float((contralto.load(found.native).tokenize(texts) != 0).sum(axis=1).mean())
+        results = running.run("texts", lambda _, __: {"texts": texts}, rounds(options), after=peak.measure)
+        per_token = token_operations(found.contract)
+        operations = per_token * tokens if per_token else None
+        each = rows(running, results, "text", dict.fromkeys(results, len(texts)), operations)
+        report = Report(options, peak.best)
+        remark = f"{len(texts)} {where}, {tokens:.1f} tokens each; {rounds(options)} rounds"
+        report.head(running, remark, found.described)
+        report.rates(f"{found.contract.name} texts from strings", "texts/s", each)
+        report.end(running)
+
 
 if __name__ == "__main__":
-    side_by_side("text", [(1, 8), (32, 8), (32, 16)])
+    main()

@@ -1,100 +1,120 @@
-"""Captions to ids: Contralto against transformers' CLIPTokenizer (Rust) and, if installed, open_clip's SimpleTokenizer.
+"""Captions to ids: Contralto, open_clip's tokenizer, transformers' (Rust) and instant-clip-tokenizer (Rust).
 
-    python benchmarks/tokens.py [FILE OF TEXTS, one a line]
+    python benchmarks/tokens.py [--peers PYTHON] [--captions FILE] [--quick] [--json]
 
-Without a file: drawn English captions, as long as Flickr8k's. All take turns in one process, on the same texts, and
-must give the same ids. "Cold" is the first pass of a new tokenizer, before any word is known; "warm" is the median of
-the later ones.
+Each round starts every tokenizer in a new process. "Cold" is its first pass over the captions, "warm" the median of the
+passes after it. Ids are compared with open_clip's, on the captions and on strings that tokenizers part over; exits 1 if
+ours differ anywhere.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import statistics
 import sys
-import tempfile
-import time
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import material
 import numpy as np
+from contest import Contender, Contest, contest, parser, rounds
+from models import Models, models
+from report import Report
 
-from contralto.contract import preset
-from contralto.text import bpe
-from contralto.text.tokenizer import load
-
-ROUNDS, COUNT, BATCH = 7, 10_000, 1_000
-
-
-def main() -> None:
-    texts = Path(sys.argv[1]).read_text().splitlines() if sys.argv[1:] else captions()
-    tokenizers = {"contralto": contralto(), "transformers": transformers()}
-    if peer := open_clip():
-        tokenizers["open_clip"] = peer
-    seconds: dict[str, list[float]] = {name: [] for name in tokenizers}
-    for _ in range(ROUNDS):
-        rows = {name: run(tokenize, texts, seconds[name]) for name, tokenize in tokenizers.items()}
-        for name, ids in rows.items():
-            differ = (ids != rows["contralto"]).any(axis=1)
-            if differ.any():
-                sys.exit(f"{name} differs on {differ.sum()} texts, the first is {texts[int(differ.argmax())]!r}")
-    print(f"{len(texts)} texts in batches of {BATCH}, {np.mean(rows['contralto'] != 0) * 77:.1f} ids each, all equal")
-    ours = statistics.median(seconds["contralto"][1:])
-    for name, times in seconds.items():
-        warm = statistics.median(times[1:])
-        rates = f"warm {len(texts) / warm:9.0f} texts/s   cold {len(texts) / times[0]:9.0f} texts/s"
-        print(f"{name:13} {rates}   contralto is {warm / ours:5.2f} x as fast")
+LEAST = 0.5  # seconds of warm passes a round
+REFERENCES = ("open_clip", "transformers")
 
 
-def run(tokenize: Callable[[list[str]], np.ndarray], texts: list[str], seconds: list[float]) -> np.ndarray:
-    begin = time.perf_counter()
-    rows = [tokenize(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
-    seconds.append(time.perf_counter() - begin)
-    return np.concatenate(rows)
-
-
-def captions() -> list[str]:
-    """Sentences of 5 to 18 words; common words are drawn more often, as Zipf found."""
-    draw = random.Random(0)
-    vocabulary = bpe.shipped()
-    words = [vocabulary.text([i]) for i in range(512, 12_000)]
-    words = [word for word in words if word.isascii() and word.isalpha()]
-    weights = [1 / (rank + 10) for rank in range(len(words))]
+def contenders(found: Models) -> list[Contender]:
     return [
-        " ".join(draw.choices(words, weights, k=draw.randint(5, 18))).capitalize() + draw.choice([".", " .", ""])
-        for _ in range(COUNT)
+        Contender("contralto", "ours", "ours", {"model": str(found.native), "cache": str(found.cache)}),
+        Contender("open_clip", "oc", "baseline", {"only": "tokens"}),
+        Contender("transformers", "hf", "peer", {"model": str(found.transformers), "only": "tokens"}),
+        Contender("instant-clip-tokenizer", "instant", "peer"),
     ]
 
 
-def contralto() -> Callable[[list[str]], np.ndarray]:
-    return load(preset("ViT-B-32").text).tokenize
+@dataclass
+class Found:
+    """Of a tokenizer: seconds of each round, and the ids that it gave."""
+
+    cold: list[float] = field(default_factory=list)
+    warm: list[float] = field(default_factory=list)
+    ids: Any = None
+    odd: Any = None
+
+    def rates(self, count: int) -> tuple[float, float]:
+        """(warm, cold) texts a second."""
+        return count / statistics.median(self.warm), count / statistics.median(self.cold)
 
 
-def transformers() -> Callable[[list[str]], np.ndarray]:
-    from transformers import CLIPTokenizer
+def main() -> None:
+    made = parser(__doc__, runs=5)
+    made.add_argument("--captions", metavar="FILE", type=Path, help="a caption a line, or a WebDataset tar")
+    options = made.parse_args()
+    texts, where = material.captions(options, 1000 if options.quick else 5000)
+    report, each = Report(options, {}), defaultdict(Found)
+    with models(options, options.model) as models_found:
+        for left in reversed(range(rounds(options))):
+            with contest(contenders(models_found), options) as running:
+                measure(running, texts, each)
+                if not left:
+                    report.head(running)
+                    report.absent(running)
+    report.say(f"{len(texts)} {where}, {np.mean(each['contralto'].ids != 0) * 77:.1f} ids each")
+    right = next((name for name in REFERENCES if name in each), "contralto")
+    show(report, each, right, len(texts))
+    if options.json:
+        as_json({name: found.rates(len(texts)) for name, found in each.items()})
+    ours, theirs = each["contralto"], each[right]
+    wrong = [texts[place] for place in differ(ours.ids, theirs.ids)]
+    if right == "open_clip":  # transformers' own differ on some of the others
+        wrong += [material.AWKWARD[place] for place in differ(ours.odd, theirs.odd)]
+    if wrong:
+        sys.exit(f"ids of ours differ from {right}'s on {', '.join(ascii(text[:60]) for text in wrong)}")
 
-    vocabulary, merges = bpe.shipped().published()
-    with tempfile.TemporaryDirectory() as folder:
-        names = Path(folder, "vocab.json"), Path(folder, "merges.txt")
-        names[0].write_text(json.dumps(vocabulary), "utf-8")
-        names[1].write_text("#version: 0.2\n" + "\n".join(merges), "utf-8")
-        peer = CLIPTokenizer(vocab=str(names[0]), merges=str(names[1]))  # pad_token="!" would swallow every "!"
 
-    def tokenize(texts: list[str]) -> np.ndarray:
-        found = peer(texts, padding="max_length", max_length=77, return_tensors="np")
-        return found["input_ids"] * found["attention_mask"]
+def measure(running: Contest, texts: list[str], each: dict[str, Found]) -> None:
+    """One round, in processes that have not seen a text."""
 
-    return tokenize
+    def given(texts: list[str]) -> Callable[[int, str], dict[str, Any]]:
+        return lambda _, __: {"texts": texts}
+
+    for name, result in running.run("tokens", given(texts), 1, warm_up=False).items():
+        each[name].cold.append(result.median)
+        each[name].ids = result.value
+    for name, result in running.run("tokens", given(texts), 1, least=LEAST, warm_up=False).items():
+        each[name].warm.append(result.median)
+    for name, result in running.run("tokens", given(material.AWKWARD), 1, warm_up=False).items():
+        each[name].odd = result.value
 
 
-def open_clip() -> Callable[[list[str]], np.ndarray] | None:
-    try:
-        from open_clip.tokenizer import SimpleTokenizer
-    except ImportError:
-        return None
-    peer = SimpleTokenizer()
-    return lambda texts: peer(texts).numpy()
+def show(report: Report, each: dict[str, Found], right: str, count: int) -> None:
+    """x is how often the warm rate of the first reference; then how many texts have other ids than its."""
+    report.say(f"{'tokenizer':24}{'warm/s':>10}{'cold/s':>10}{f'x {right}':>15}{'captions differ':>18}{'odd ones':>12}")
+    base = each[right].rates(count)[0]
+    for name, found in each.items():
+        fast, slow = found.rates(count)
+        some, odd = (len(differ(*both)) for both in ((found.ids, each[right].ids), (found.odd, each[right].odd)))
+        counts = f"{some:18}{f'{odd} of {len(found.odd)}':>12}"
+        report.say(f"{name:24}{fast:10.0f}{slow:10.0f}{fast / base:14.1f}x{counts}")
+
+
+def differ(ids: np.ndarray, others: np.ndarray) -> list[int]:
+    """The places of texts with other ids."""
+    return np.flatnonzero((ids != others).any(axis=1)).tolist()
+
+
+def as_json(rates: dict[str, tuple[float, float]]) -> None:
+    for place, kind in enumerate(("warm", "cold")):
+        for name, found in rates.items():
+            peers = {other: round(rate[place]) for other, rate in rates.items() if other != "contralto"}
+            row = {"what": f"captions to ids, {kind}, {name}", "value": round(found[place]), "unit": "texts/s"}
+            row |= {"peak": None, "fraction": None, "peers": peers if name == "contralto" else {}}
+            print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

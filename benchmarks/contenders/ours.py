@@ -1,0 +1,50 @@
+"""Contralto, as its users call it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+import numpy as np
+
+import contralto
+from contenders import PICTURES_AT_ONCE, versions
+
+
+class Ours:
+    def __init__(self, model: str, cache: str, **choices: Any) -> None:
+        os.environ["CONTRALTO_CACHE"] = cache  # the user's own is neither used nor filled
+        self._clip, self._cache = contralto.load(model, **choices), cache
+        self.about = f"contralto {contralto.__version__}, {versions('openvino')}, engine {self._clip.engine}"
+
+    def precision(self, side: str) -> str:
+        """`clip.precision` is one word, or one a tower: "int8 (image), fp32 (text)"."""
+        parts = self._clip.precision.split(", ")
+        return next((part.split(" ")[0] for part in parts if f"({side})" in part), parts[0])
+
+    def images(self, pixels: np.ndarray) -> np.ndarray:
+        return self._clip.encode_pixels(pixels)
+
+    def texts(self, texts: list[str]) -> np.ndarray:
+        return self._clip.encode_text(texts)
+
+    def tokens(self, texts: list[str]) -> np.ndarray:
+        return self._clip.tokenize(texts, truncate=True)
+
+    def labels(self, labels: list[str], templates: str) -> np.ndarray:
+        """With an empty cache folder, since a matrix found on disk would be no computation."""
+        with tempfile.TemporaryDirectory(dir=self._cache) as empty:
+            os.environ["CONTRALTO_CACHE"] = empty
+            try:
+                return self._clip.encode_labels(labels, templates)
+            finally:
+                os.environ["CONTRALTO_CACHE"] = self._cache
+
+    def folder(self, paths: list[str], out: str) -> None:
+        found = [row for _, row in self._clip.stream_images(paths, batch_size=PICTURES_AT_ONCE)]
+        np.save(out, np.stack(found))
+
+
+def make(**options: Any) -> Ours:
+    return Ours(**options)

@@ -1,0 +1,70 @@
+"""The machine's own limit: the fastest matrix products in fp32, bf16 and int8, by OpenVINO and by PyTorch.
+
+    python benchmarks/peak.py [--runs 3]
+
+What counts is the best seen of several medians: whatever else runs on a machine can only make it slower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from contest import Contender, Contest, contest, parser, rounds
+from machine import described
+
+CONTENDERS = [
+    Contender("OpenVINO", "peaks", "ours", {"runtime": "openvino"}),
+    Contender("PyTorch", "peaks", "peer", {"runtime": "torch"}),
+]
+
+
+class Limit:
+    """The best seen so far: `best` of all, `each` by runtime. Measured between the rounds of a contest, as others come
+    and go on a machine, so that nobody seems faster than it."""
+
+    def __init__(self, running: Contest) -> None:
+        self._running = running
+        self.each: dict[str, dict[str, float]] = {}
+
+    def measure(self) -> None:
+        for name, found in self._running.ask("peaks").items():
+            known = self.each.setdefault(name, {})
+            known |= {precision: max(rate, known.get(precision, 0.0)) for precision, rate in found.items()}
+
+    @property
+    def best(self) -> dict[str, float]:
+        """Precision -> operations a second."""
+        names = dict.fromkeys(name for one in self.each.values() for name in one)
+        return {name: max(one.get(name, 0.0) for one in self.each.values()) for name in names}
+
+
+@contextmanager
+def limit(options: argparse.Namespace) -> Iterator[Limit]:
+    with contest(CONTENDERS, options) as running:
+        yield Limit(running)
+
+
+def main() -> None:
+    options = parser(__doc__, runs=3, model=False).parse_args()
+    with limit(options) as found:
+        for _ in range(rounds(options)):
+            found.measure()
+    whole, each = found.best, found.each
+    if options.json:
+        for precision, rate in whole.items():
+            peers = {name: round(found[precision] / 1e9, 1) for name, found in each.items() if precision in found}
+            row = {"what": f"matrix peak, {precision}", "value": round(rate / 1e9, 1), "unit": "GFLOP/s"}
+            print(json.dumps(row | {"peak": round(rate / 1e9, 1), "fraction": 1.0, "peers": peers}))
+        return
+    print(described())
+    print(f"{'GFLOP/s':12}" + "".join(f"{precision:>8}" for precision in whole))
+    for name, found in each.items():
+        cells = (f"{found[precision] / 1e9:8.0f}" if precision in found else f"{'-':>8}" for precision in whole)
+        print(f"{name:12}" + "".join(cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""One contender in a process of its own, told over standard input what to do and when. Started by contest.py.
+
+    python benchmarks/worker.py MODULE OPTIONS_AS_JSON
+
+A line in is {"call": method, "arguments": {...}, "least": seconds, "out": path}, a line out what came of it. Arrays
+travel as .npy files, read before and written after the clock runs. No import beyond the standard library and NumPy.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+
+def main() -> None:
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no reply
+
+    def reply(**what: Any) -> None:
+        print(json.dumps(what), file=replies, flush=True)
+
+    module, options = sys.argv[1:]
+    try:
+        contender = importlib.import_module(f"contenders.{module}").make(**json.loads(options))
+    except Exception as error:
+        reply(error=told(error))
+        return
+    reply(about=contender.about)
+    for line in sys.stdin:
+        reply(**answer(contender, json.loads(line)))
+
+
+def answer(contender: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Calls the method again and again until `least` seconds have gone by, once at least."""
+    arguments = {name: np.load(value["npy"]) if isinstance(value, dict) and "npy" in value else value
+                 for name, value in request["arguments"].items()}  # fmt: skip
+    seconds: list[float] = []
+    gc.collect()
+    try:
+        work = getattr(contender, request["call"])
+        while not seconds or sum(seconds) < request["least"]:
+            begin = time.perf_counter()
+            value = work(**arguments)
+            seconds.append(time.perf_counter() - begin)
+    except Exception as error:
+        return {"error": told(error)}
+    if isinstance(value, np.ndarray):
+        np.save(request["out"], value)
+        value = {"npy": request["out"]}
+    return {"seconds": seconds, "value": value}
+
+
+def told(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    kind = "" if type(error).__name__ == "ContraltoError" else f"{type(error).__name__}: "
+    return kind + (lines[0] if lines else "no message")[:200]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The measured limit of the machine: what is measured, and that the graphs compute the products they claim to."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from contralto.engine import peak
+from contralto.engine.openvino import _configuration, _core, computes
+
+SMALL = (16, 64, 128)
+
+
+def test_each_precision_of_the_processor_has_a_rate() -> None:
+    found = peak.peaks((SMALL,), runs=1)
+    assert {"fp32", "int8"} <= found.keys()
+    assert ("bf16" in found) == computes("bf16")
+    assert all(rate > 0 for rate in found.values())
+
+
+def test_precisions_that_would_be_emulated_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peak, "computes", lambda _: False)
+    assert peak.peaks((SMALL,), runs=1).keys() == {"fp32", "int8"}
+
+
+def test_the_rate_is_that_of_the_best_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peak, "_rate", lambda precision, shape, runs: float(shape[0]))
+    assert set(peak.peaks(((8, 1, 1), (32, 1, 1), (16, 1, 1))).values()) == {32.0}
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-5), ("int8", 5e-2)])
+def test_the_graph_multiplies_by_both_matrices(precision: str, bound: float) -> None:
+    rows, inner, outer = SMALL
+    model = peak._products(precision, SMALL, np.random.default_rng(0))
+    batch = np.random.default_rng(1).standard_normal((rows, inner), np.float32)
+    found = _core(os.getpid()).compile_model(model, "CPU", _configuration("fp32"))([batch])[0]
+    random, expected = np.random.default_rng(0), batch
+    for inputs, outputs in ((inner, outer), (outer, inner)):
+        matrix = random.standard_normal((outputs, inputs), np.float32) / inputs**0.5
+        expected = np.maximum(expected @ matrix.T, 0)
+    assert np.abs(found - expected).max() < bound * np.abs(expected).max()
