@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from contest import Contender, contest, parser, rounds, saved
-from machine import picture_operations
 from models import Models, models, plain
 from peak import limit
 from report import Report, rows
+
+from contralto.engine.operations import picture_operations
 
 BATCHES = (1, 32)
 LEAST = 0.5  # seconds that a turn lasts at least, so that a batch of one is measured several times

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import parity_peers
-from machine import flags
+
+from contralto.engine.machine import instructions
 
 OURS = """
 import contralto
@@ -61,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
     runs = parser.parse_args().runs
-    print(f"instructions: {' '.join(flags())}")
+    print(f"instructions: {' '.join(instructions())}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "ViT-L-14"
         parity_peers.PEERS["ViT-L-14"](folder, False)

@@ -1,4 +1,4 @@
-"""What the figures depend on: the processor's instruction sets, and what a tower costs by its plain definition."""
+"""What the figures depend on: the processor's instruction sets, and what else it did meanwhile."""
 
 from __future__ import annotations
 
@@ -6,26 +6,14 @@ import statistics
 import time
 from pathlib import Path
 
-from contralto.architecture import CausalText, ViT
-from contralto.contract import Contract
 from contralto.engine.cpus import available_cpus
+from contralto.engine.machine import instructions
 
 PAUSE = 0.1  # seconds
-FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimddp", "bf16")
-
-
-def flags() -> list[str]:
-    """Those of the processor's instruction sets that decide how fast a tower is (Linux only)."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ["unknown"]
-    present = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
-    return [flag for flag in FLAGS if flag in present]
 
 
 def described() -> str:
-    return f"instructions: {' '.join(flags())}; {available_cpus()} processors"
+    return f"instructions: {' '.join(instructions()) or 'unknown'}; {available_cpus()} processors"
 
 
 class Disturbance:
@@ -55,24 +43,3 @@ def _processor_time() -> tuple[float, float]:
     except OSError:
         return 0.0, 0.0
     return sum(fields) - fields[3] - fields[4], sum(fields)  # less idle and waiting for a disk
-
-
-def picture_operations(contract: Contract) -> float | None:
-    """Operations (2 a multiply-add) of the plain tower for one picture: every position in every block. ViT only."""
-    tower = contract.image.tower
-    if not isinstance(tower, ViT):
-        return None
-    height, width = (side // tower.patch for side in contract.image.size)
-    patches = height * width
-    positions = patches + 1
-    patching = patches * 3 * tower.patch**2 * tower.width
-    block = positions * (4 * tower.width**2 + 2 * tower.width * tower.mlp) + 2 * positions**2 * tower.width
-    return 2.0 * (patching + tower.layers * block + tower.width * contract.embedding)
-
-
-def token_operations(contract: Contract) -> float | None:
-    """Operations of the plain causal tower for one real token, without attention's own products (1% at 14 tokens)."""
-    tower = contract.text.tower
-    if not isinstance(tower, CausalText):
-        return None
-    return 2.0 * tower.layers * (4 * tower.width**2 + 2 * tower.width * tower.mlp)

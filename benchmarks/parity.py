@@ -24,10 +24,10 @@ import numpy as np
 import parity_peers as peers
 import torch
 import torch.nn.functional as F
-from machine import flags
 
 import contralto
 from contralto.encoder.golden import pictures
+from contralto.engine.machine import instructions
 from contralto.loss.infonce import infonce
 from contralto.weights.checkpoint import Stored
 from contralto.weights.layouts.parts import imported
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a few layers of each")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(peers.PEERS), help=", ".join(peers.PEERS))
     args = parser.parse_args()
-    print(f"instructions: {' '.join(flags())}; torch {torch.__version__}, {torch.get_num_threads()} threads")
+    print(f"instructions: {' '.join(instructions())}; torch {torch.__version__}, {torch.get_num_threads()} threads")
     heads = ("pixels", "features", "rows", "logits", "gradients", "load", "peer", "run", "peer")
     print(f"{'model':18} {'engine':9} {'ids':>4} " + " ".join(f"{head:>9}" for head in heads))
     broken = []

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
-from side_by_side import flags
 
 from contralto import contract
 from contralto.architecture import ViT
+from contralto.engine.machine import instructions
 from contralto.image import resample, transform
 from contralto.image.decode import decode, stored
 
@@ -41,7 +41,7 @@ def main() -> None:
     image, on_its_side = decode(data), _on_its_side(data)
     kind = "absent" if resample.compiled is None else "with AVX2" if resample.compiled.AVX2 else "without AVX2"
     print(f"{image.width} x {image.height}, {len(data) / 1e6:.1f} MB of JPEG, to {SIZE} x {SIZE}; one core")
-    print(f"instructions: {' '.join(flags())}; compiled resize {kind}")
+    print(f"instructions: {' '.join(instructions())}; compiled resize {kind}")
     _compare("JPEG to pixels", lambda: _ours(data), lambda: _plain(_open(data)))
     _compare("the same, turned by EXIF", lambda: _ours(on_its_side), lambda: _plain(_open(on_its_side)))
     _compare("decoded scaled", lambda: _ours(data, SIZE), lambda: _plain(_open(data, 2 * SIZE)))

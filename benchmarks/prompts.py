@@ -18,12 +18,12 @@ from typing import Any
 import material
 import numpy as np
 from contest import Contender, contest, parser, rounds
-from machine import token_operations
 from models import Models, models
 from peak import limit
 from report import Report, rows
 
 import contralto
+from contralto.engine.operations import token_operations
 from contralto.zeroshot import prompts
 
 TEMPLATES = "imagenet"

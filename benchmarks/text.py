@@ -13,12 +13,12 @@ from pathlib import Path
 
 import material
 from contest import Contender, contest, parser, rounds
-from machine import token_operations
 from models import Models, models, plain
 from peak import limit
 from report import Report, rows
 
 import contralto
+from contralto.engine.operations import token_operations
 
 
 def contenders(found: Models) -> list[Contender]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 from contralto.engine import peak
-from contralto.engine.openvino import _configuration, _core, computes
+from contralto.engine.openvino import computes, configuration, core
 
 SMALL = (16, 64, 128)
 
@@ -35,7 +33,7 @@ def test_the_graph_multiplies_by_both_matrices(precision: str, bound: float) -> 
     rows, inner, outer = SMALL
     model = peak._products(precision, SMALL, np.random.default_rng(0))
     batch = np.random.default_rng(1).standard_normal((rows, inner), np.float32)
-    found = _core(os.getpid()).compile_model(model, "CPU", _configuration("fp32"))([batch])[0]
+    found = core().compile_model(model, "CPU", configuration("fp32"))([batch])[0]
     random, expected = np.random.default_rng(0), batch
     for inputs, outputs in ((inner, outer), (outer, inner)):
         matrix = random.standard_normal((outputs, inputs), np.float32) / inputs**0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.openvino import HINTS, _configuration, _core, _import_openvino, computes
+from contralto.engine.openvino import HINTS, _import_openvino, computes, configuration, core
 
 Shape = tuple[int, int, int]
 
@@ -33,8 +32,8 @@ def peaks(shapes: tuple[Shape, ...] = SHAPES, runs: int = 7) -> dict[str, float]
 def _rate(precision: str, shape: Shape, runs: int) -> float:
     rows, inner, outer = shape
     random = np.random.default_rng(0)
-    compiled = _core(os.getpid()).compile_model(
-        _products(precision, shape, random), "CPU", _configuration("fp32" if precision == "int8" else precision)
+    compiled = core().compile_model(
+        _products(precision, shape, random), "CPU", configuration("fp32" if precision == "int8" else precision)
     )
     request, batch = compiled.create_infer_request(), random.standard_normal((rows, inner), np.float32)
     seconds = []
