@@ -42,7 +42,7 @@ class OpenVINO:
     """
 
     name = "openvino"
-    images_at_once = 16
+    images_at_once = 32
 
     def __init__(self, checkpoint: Checkpoint, precision: str = "fp32", rest: str = "fp32") -> None:
         self.precision = precision

@@ -12,9 +12,7 @@ TEMPERATURE = 10_000
 
 def eva(layers: Layers, tower: Eva, pixels: str, size: tuple[int, int]) -> str:
     """pixels (N, 3, h, w), size = (h, w) -> embeddings (N, E)."""
-    x = layers.convolution("image.patch", pixels, stride=tower.patch)  # (N, W, rows, columns)
-    x = layers.node("Reshape", x, layers.constant([0, tower.width, -1]))
-    x = layers.node("Transpose", x, perm=[0, 2, 1])  # (N, cells, W)
+    x = layers.patches("image.patch", pixels, size, tower.patch)  # (N, cells, W)
     count = layers.node("Shape", pixels, start=0, end=1)
     shape = layers.node("Concat", count, layers.constant([1, tower.width]), axis=0)
     first = layers.node("Expand", layers.weight("image.class_token"), shape)

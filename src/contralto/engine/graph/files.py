@@ -81,7 +81,7 @@ def _image(layers: Layers, contract: Contract) -> str:
     tower, size = contract.image.tower, contract.image.size
     pixels = layers.input("pixels", FLOAT, ["N", 3, *size])
     if isinstance(tower, ViT):
-        return vit(layers, tower, pixels)
+        return vit(layers, tower, pixels, size)
     if isinstance(tower, ResNet):
         return resnet(layers, tower, pixels)
     if isinstance(tower, Eva):

@@ -104,6 +104,23 @@ class Layers(Graph):
         kernel = self._tensors[weight].shape[2:]
         return self.node("Conv", *inputs, kernel_shape=kernel, strides=[stride, stride], pads=pads, group=group)
 
+    def patches(self, name: str, pixels: str, size: tuple[int, int], patch: int) -> str:
+        """A convolution whose kernel and stride are `patch`: pixels (N, 3, *size) -> rows of patches (N, cells, W).
+
+        As a matrix product, which runtimes compute twice as fast. Pixels that are left over on the right and below fall
+        away, as in a convolution.
+        """
+        rows, columns = (side // patch for side in size)
+        if (rows * patch, columns * patch) != size:
+            ends = self.constant([rows * patch, columns * patch])
+            pixels = self.node("Slice", pixels, self.constant([0, 0]), ends, self.constant([2, 3]))
+        x = self.node("Reshape", pixels, self.constant([0, 3, rows, patch, columns, patch]))
+        x = self.node("Transpose", x, perm=[0, 2, 4, 1, 3, 5])
+        x = self.node("Reshape", x, self.constant([0, rows * columns, 3 * patch**2]))
+        weight = self.node("Reshape", self.weight(f"{name}.weight"), self.constant([0, -1]))
+        x = self.node("MatMul", x, self.node("Transpose", weight, perm=[1, 0]))
+        return self.node("Add", x, self.weight(f"{name}.bias")) if f"{name}.bias" in self._tensors else x
+
     def _levels(self, name: str, x: str, channels: list[int]) -> str:
         """x in the levels of int8 if the map is computed in it; maps that read the same value read the same levels."""
         if f"{name}.weight{STEP}" not in self._tensors:

@@ -9,15 +9,17 @@ STEM_EPS = 1e-5
 LAST = 2**63 - 1  # the end of a dimension, whatever its length
 
 
-def vit(layers: Layers, tower: ViT, pixels: str) -> str:
-    """pixels (N, 3, h, w) -> embeddings (N, E)."""
+def vit(layers: Layers, tower: ViT, pixels: str, size: tuple[int, int]) -> str:
+    """pixels (N, 3, h, w), size = (h, w) -> embeddings (N, E)."""
 
     def first(x: str) -> str:
         return layers.node("Gather", x, layers.constant([0]), axis=1)  # (N, 1, W)
 
-    x = _patches(layers, tower, pixels)  # (N, W, rows, columns)
-    x = layers.node("Reshape", x, layers.constant([0, tower.width, -1]))
-    x = layers.node("Transpose", x, perm=[0, 2, 1])  # (N, cells, W)
+    x = (
+        layers.patches("image.patch", pixels, size, tower.patch)
+        if tower.stem == "patch"
+        else _stem(layers, tower, pixels)
+    )
     if not tower.class_position:
         x = layers.node("Add", x, layers.weight("image.positions"))
     if tower.class_token:
@@ -32,15 +34,14 @@ def vit(layers: Layers, tower: ViT, pixels: str) -> str:
     return layers.head("image.head", tower.head, _pool(layers, tower, x))
 
 
-def _patches(layers: Layers, tower: ViT, pixels: str) -> str:
-    """pixels (N, 3, h, w) -> (N, W, h / patch, w / patch)."""
-    if tower.stem == "patch":
-        return layers.convolution("image.patch", pixels, stride=tower.patch)
+def _stem(layers: Layers, tower: ViT, pixels: str) -> str:
+    """Three convolutions: pixels (N, 3, h, w) -> rows of patches (N, cells, W)."""
     x = pixels
     for n, stride in ((1, tower.patch // 4), (2, 2)):
         x = layers.batch_norm(f"image.patch.norm{n}", layers.convolution(f"image.patch.conv{n}", x, stride), STEM_EPS)
         x = layers.activation("gelu", x)
-    return layers.convolution("image.patch.conv3", x, stride=2)
+    x = layers.convolution("image.patch.conv3", x, stride=2)  # (N, W, rows, columns)
+    return layers.node("Transpose", layers.node("Reshape", x, layers.constant([0, tower.width, -1])), perm=[0, 2, 1])
 
 
 def _for_each(layers: Layers, name: str, tower: ViT, x: str) -> str:
