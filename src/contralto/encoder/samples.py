@@ -18,7 +18,7 @@ from contralto.image import transform
 from contralto.text.tokenizer import Tokenizer
 
 SIDE = 256
-PICTURES, TEXTS = 16, 96
+PICTURES, TEXTS = 16, 256
 
 WORDS = {
     "start": "a photo of|a picture of|an old drawing of|two|a close-up of|many|there is|the|black and white photo of",
@@ -28,7 +28,7 @@ WORDS = {
     "deed": "running|sitting|playing with a ball|looking at the camera|lying|jumping over a fence|standing|reading",
     "place": "on the beach|in the snow|on a street in Tokyo|under a bridge|near the Eiffel Tower|at night|indoors"
     "|next to a lake, mountains behind it|on a white background|in 1987|at 12:30|by J. Smith (2nd edition)",
-    "mark": ".|!|, seen from above|: 50% off|, café & bar|; #sunset #travel|, highly detailed, 4k, oil on canvas",
+    "mark": ".| .|  .|!|, seen from above|: 50% off|, café & bar|; #sunset #travel|, highly detailed, oil on canvas",
 }
 
 
@@ -44,7 +44,7 @@ class Samples:
         return transform.batch([_drawn(np.random.default_rng(seed)) for seed in range(PICTURES)], self.contract.image)
 
     def ids(self) -> NDArray[np.int64]:
-        """int64 (96, context)."""
+        """int64 (256, context)."""
         return self.tokenizer.tokenize([_written(random.Random(seed)) for seed in range(TEXTS)], truncate=True)
 
 
@@ -70,7 +70,7 @@ def _drawn(chance: np.random.Generator) -> Image.Image:
 def _written(chance: random.Random) -> str:
     """A caption, of one word or of two sentences."""
     words = {kind: chance.choice(several.split("|")) for kind, several in WORDS.items()}
-    if chance.random() < 0.15:
+    if chance.random() < 0.1:
         return words["thing"]
     parts = [words["start"], words["kind"], words["thing"]]
     parts += [words[kind] for kind in ("deed", "place") if chance.random() < 0.6]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from contralto.engine import remembered
 from contralto.engine.base import Engine, Float
 from contralto.engine.graph.files import Side
-from contralto.engine.measure import BOUNDS, INT8_BOUNDS, Measured, Samples, measure, rest
+from contralto.engine.measure import BOUNDS, INT8_BOUNDS, Measured, Samples, measure, per_second, rest
 from contralto.engine.openvino import OpenVINO, computes
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
@@ -20,7 +20,8 @@ from contralto.weights.checkpoint import Checkpoint
 ENGINES = ("auto", "eager", "openvino", "compiled")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 SIDES: tuple[Side, Side] = ("image", "text")
-WORTH: dict[Side, int] = {"image": 256, "text": 1024}
+FEW: dict[Side, int] = {"image": 64, "text": 256}
+WORTH = 15.0  # seconds of work in fp32 that measuring, which takes some, is worth
 LEAST = 0.99  # of the cosine of a sample's row in int8 to that of fp32: below it, int8 is refused to who asks for it
 
 
@@ -72,7 +73,7 @@ class Choice:
 class Chosen:
     """OpenVINO, each tower in a precision that is measured when there is enough to compute with it.
 
-    Until then auto is fp32: measuring takes about as long as that takes for WORTH items.
+    Until then auto is fp32, so that one picture need not wait for what pays only with thousands.
     """
 
     name = "openvino"
@@ -82,6 +83,7 @@ class Chosen:
         """wanted: int8, or None for the fastest that keeps the bound."""
         self._checkpoint, self._samples, self._wanted = checkpoint, samples, wanted
         self._asked = dict.fromkeys(SIDES, 0)
+        self._rates: dict[Side, float] = {}  # in fp32
         self._exact = OpenVINO(checkpoint)
         self._engines: dict[Side, OpenVINO] = {}
         self._choices: dict[Side, Choice] = {}
@@ -102,8 +104,17 @@ class Chosen:
                 return
             self._asked[side] += count
             measured = remembered.recall(self._checkpoint, side)
-            if measured is not None or self._wanted is not None or self._asked[side] >= WORTH[side]:
+            if measured is not None or self._wanted is not None or self._is_much(side):
                 self._settle(side, measured)
+
+    def _is_much(self, side: Side) -> bool:
+        """Whether what was asked for takes longer in fp32 than measuring is worth."""
+        if self._asked[side] < FEW[side]:
+            return False
+        if side not in self._rates:
+            batch: NDArray[Any] = self._samples.pixels() if side == "image" else self._samples.ids()
+            self._rates[side] = per_second(self._exact, side, batch[: FEW[side] // 8])
+        return self._asked[side] / self._rates[side] >= WORTH
 
     @property
     def precision(self) -> str:

@@ -6,6 +6,7 @@ Measured once for a model, a tower and a machine, on samples; kept in the cache 
 from __future__ import annotations
 
 import logging
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -23,8 +24,15 @@ from contralto.weights.checkpoint import Checkpoint
 
 BOUNDS = {"image": 0.999, "text": 0.9999}  # what auto keeps: the lowest cosine of a sample's row to that of fp32
 INT8_BOUNDS = {"image": 0.999, "text": 0.999}
-# Shares of noise that a map may take from int8, the most permissive first: the fastest that keeps the bound is taken.
-NOISE = (1.0, 2e-3, 3e-4)
+# Samples are few, and others will be further off: of what a bound allows, this part may be used on them.
+USED = 0.6
+MOST_NOISE = 1e-3  # that a map may take from int8, as a share of its own energy
+SHARES = (
+    1.0,
+    0.75,
+    0.5,
+    0.25,
+)  # of the maps that are in int8, those with the least noise; the first that is near enough
 ROUNDS, SECONDS = 5, 0.8  # of timing, whichever comes first
 
 log = logging.getLogger("contralto")
@@ -50,7 +58,8 @@ class Measured:
     @property
     def keeps_the_bound(self) -> bool:
         """Whether auto may choose it."""
-        return self.cosine >= (INT8_BOUNDS if self.precision == "int8" else BOUNDS)[self.tower]
+        bound = (INT8_BOUNDS if self.precision == "int8" else BOUNDS)[self.tower]
+        return 1 - self.cosine <= USED * (1 - bound)
 
 
 def measure(checkpoint: Checkpoint, side: Side, samples: Samples) -> tuple[list[Measured], Checkpoint]:
@@ -60,39 +69,36 @@ def measure(checkpoint: Checkpoint, side: Side, samples: Samples) -> tuple[list[
     fitted, held = batch[::2], batch[1::2]  # int8 is not measured on what it was fitted to
     exact = OpenVINO(checkpoint, "fp32")
     wanted = _rows(exact, side, held)
-    found = [Measured(exact.name, "fp32", side, _per_second(exact, side, batch), 1.0)]
+    found = [Measured(exact.name, "fp32", side, per_second(exact, side, batch), 1.0)]
     del exact
     for precision in ("bf16", "fp16"):
         if computes(precision):
             half = OpenVINO(checkpoint, precision)
             cosine = _cosine(_rows(half, side, held), wanted)
-            found.append(Measured(half.name, precision, side, _per_second(half, side, batch), cosine))
+            found.append(Measured(half.name, precision, side, per_second(half, side, batch), cosine))
     read = levels(checkpoint, side, _parts(fitted, side))
-    engine: OpenVINO | None = None
-    made, cosine = checkpoint, -1.0
+    best: tuple[float, Checkpoint] | None = None
     for limit in _limits([one.noise for one in read]):
-        other = quantised(checkpoint, read, limit)
-        tried = OpenVINO(other, "int8", rest(found))
-        if (lowest := _cosine(_rows(tried, side, held), wanted)) > cosine:
-            made, engine, cosine = other, tried, lowest
-        if cosine >= INT8_BOUNDS[side]:
+        made = quantised(checkpoint, read, limit)
+        cosine = _cosine(_rows(OpenVINO(made, "int8", rest(found)), side, held), wanted)
+        best = (cosine, made) if best is None or cosine > best[0] else best
+        if 1 - cosine <= USED * (1 - INT8_BOUNDS[side]):
             break
-    assert engine is not None
-    found.append(Measured(engine.name, "int8", side, _per_second(engine, side, batch), cosine))
-    return found, made
+    assert best is not None
+    engine = OpenVINO(best[1], "int8", rest(found))
+    return [*found, Measured(engine.name, "int8", side, per_second(engine, side, batch), best[0])], best[1]
 
 
 def rest(measured: Sequence[Measured]) -> str:
     """What a tower in int8 computes all else in: norms, softmax, and the maps that int8 would spoil."""
-    return "bf16" if any(one.precision == "bf16" and one.keeps_the_bound for one in measured) else "fp32"
+    bf16 = [one for one in measured if one.precision == "bf16" and one.cosine >= BOUNDS[one.tower]]
+    return "bf16" if bf16 else "fp32"
 
 
 def _limits(noises: Sequence[float]) -> list[float]:
-    """Those of NOISE that leave out other maps than the one before, and not all."""
-    found: dict[int, float] = {}
-    for limit in NOISE:
-        found.setdefault(sum(noise <= limit for noise in noises), limit)
-    return [limit for kept, limit in found.items() if kept]
+    """The most noise of a map in int8, for each of SHARES."""
+    usable = sorted(noise for noise in noises if noise <= MOST_NOISE) or [min(noises)]
+    return list(dict.fromkeys(usable[math.ceil(share * len(usable)) - 1] for share in SHARES))
 
 
 def _parts(batch: NDArray[Any], side: Side) -> list[NDArray[Any]]:
@@ -100,7 +106,9 @@ def _parts(batch: NDArray[Any], side: Side) -> list[NDArray[Any]]:
     return [batch[i : i + 1] for i in range(len(batch))] if side == "image" else [batch]
 
 
-def _per_second(engine: OpenVINO, side: Side, batch: NDArray[Any]) -> float:
+def per_second(engine: OpenVINO, side: Side, batch: NDArray[Any]) -> float:
+    """Items of the batch, the median of a few rounds after one that loads the tower."""
+    _run(engine, side, batch)
     seconds: list[float] = []
     while len(seconds) < ROUNDS and sum(seconds) < SECONDS:
         begin = time.perf_counter()

@@ -9,6 +9,8 @@ import sys
 import threading
 import weakref
 from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,11 @@ PARTICULAR: dict[Side, dict[str, str]] = {"image": {}, "text": {"SNIPPETS_MODE":
 
 # Nodes of a forest of texts: enough for the matrix products to reach their speed, and few enough for its mask, whose
 # size is the square. A multiple of the step, so that the runtime meets few shapes, and prepares each once.
-NODES, NODES_STEP = 256, 16
+NODES, NODES_STEP = 192, 16
 TEXTS_AT_ONCE = 32  # of towers that read a matrix of ids
+MANY = 8  # forests or batches of texts, for which it pays to compile the tower once more, for several side by side
+
+Inputs = tuple[NDArray[Any], ...]
 
 
 class OpenVINO:
@@ -48,7 +53,7 @@ class OpenVINO:
         self.precision = precision
         self._computed = rest if precision == "int8" else precision
         self._checkpoint = checkpoint
-        self._towers: dict[Side, _Tower] = {}
+        self._towers: dict[tuple[Side, int], _Tower] = {}
         self._lock = threading.Lock()
         if hasattr(os, "register_at_fork"):
             engine = weakref.ref(self)
@@ -61,17 +66,30 @@ class OpenVINO:
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
-        ids, text = checked_ids(self._checkpoint.contract, ids), self._checkpoint.contract.text
-        rows, needed = self._empty(len(ids)), lengths(ids, text)
+        ids = checked_ids(self._checkpoint.contract, ids)
+        rows, parts = self._empty(len(ids)), list(self._parts(ids))
+        work = [inputs for _, inputs in parts]
+        found = self._side_by_side(work) if len(work) >= MANY else [self._tower("text").run(*one) for one in work]
+        for (places, _), some in zip(parts, found, strict=True):
+            rows[places] = some[: len(places)]
+        return rows
+
+    def _parts(self, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Inputs]]:
+        """Which texts, and what the text tower reads of them; the first rows that it gives are theirs."""
+        text = self._checkpoint.contract.text
+        needed = lengths(ids, text)
         if grows(text):
             for forest in forests(ids, needed, NODES, NODES_STEP):
-                found = self._tower("text").run(forest.ids, forest.depths, forest.ends, forest.mask)
-                rows[forest.places] = found[: len(forest.places)]
+                yield forest.places, (forest.ids, forest.depths, forest.ends, forest.mask)
         else:
             for places in alike(needed, TEXTS_AT_ONCE):
-                some = np.ascontiguousarray(ids[places, : needed[places].max()])
-                rows[places] = self._tower("text").run(some)
-        return rows
+                yield places, (np.ascontiguousarray(ids[places, : needed[places].max()]),)
+
+    def _side_by_side(self, parts: list[Inputs]) -> list[Float]:
+        """Each on one processor, several at a time: layers of so few rows are over too soon to be shared out."""
+        tower = self._tower("text", available_cpus())
+        with ThreadPoolExecutor(available_cpus(), thread_name_prefix="contralto-texts") as pool:
+            return list(pool.map(lambda inputs: tower.run(*inputs), parts))
 
     def expect(self, side: Side, count: int) -> None:
         """Nothing to prepare."""
@@ -79,11 +97,11 @@ class OpenVINO:
     def _empty(self, count: int) -> Float:
         return np.empty((count, self._checkpoint.contract.embedding), np.float32)
 
-    def _tower(self, side: Side) -> _Tower:
+    def _tower(self, side: Side, at_once: int = 1) -> _Tower:
         with self._lock:
-            if side not in self._towers:
-                self._towers[side] = _Tower(self._checkpoint, side, self._computed)
-        return self._towers[side]
+            if (side, at_once) not in self._towers:
+                self._towers[side, at_once] = _Tower(self._checkpoint, side, self._computed, at_once)
+        return self._towers[side, at_once]
 
     def forget(self) -> None:
         """In a forked child: the parent's runtime is gone with its threads, so the towers are compiled anew.
@@ -96,13 +114,19 @@ class OpenVINO:
 
 
 class _Tower:
-    """A compiled tower and its idle requests; as many requests come into being as threads run at one time."""
+    """A compiled tower and its idle requests; as many requests come into being as threads run at one time.
 
-    def __init__(self, checkpoint: Checkpoint, side: Side, precision: str) -> None:
+    at_once: of 1, all processors work on one batch, the shortest way to its answer; else so many batches side by side.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, side: Side, precision: str, at_once: int) -> None:
         self._checkpoint = checkpoint  # the runtime reads from its arrays
         try:
             graph = model(checkpoint, runtime_graph(checkpoint, side))
-            self._compiled = core().compile_model(graph, "CPU", configuration(precision) | PARTICULAR[side])
+            settings = configuration(precision) | PARTICULAR[side]
+            if at_once > 1:
+                settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": at_once}
+            self._compiled = core().compile_model(graph, "CPU", settings)
         except RuntimeError as error:
             reason = one_line(str(error))
             raise ContraltoError(f"openvino cannot load the {side} tower of {checkpoint.folder}: {reason}") from error
@@ -171,7 +195,7 @@ def configuration(precision: str) -> dict[str, Any]:
     found = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
-        "PERFORMANCE_HINT": "LATENCY",  # all processors on one batch, the shortest way to its answer
+        "PERFORMANCE_HINT": "LATENCY",
     }
     if available_cpus() < (os.cpu_count() or 1):
         found["INFERENCE_NUM_THREADS"] = available_cpus()

@@ -30,7 +30,7 @@ Float = NDArray[np.float32]
 
 HEAD = ".head."  # maps of which one row a picture or text is computed stay in float: nothing would be won
 LEVELS, STEPS = 127, 255  # the largest number of a weight; of steps between the levels of what is read
-ROWS = 128  # of what a map reads, on which its noise is worked out
+ROWS = 256  # of what a map reads, on which its noise is worked out
 SHARES = (0.0, 0.5)  # of the spread, on a logarithmic scale, that goes from what is read to the weights; tried in turn
 CLIPS = (1.0, 0.9, 0.8, 0.7, 0.5)  # of the largest value, where the levels end: rare values may be cut for a finer step
 
