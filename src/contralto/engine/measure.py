@@ -25,7 +25,7 @@ from contralto.weights.checkpoint import Checkpoint
 BOUNDS = {"image": 0.999, "text": 0.9999}  # what auto keeps: the lowest cosine of a sample's row to that of fp32
 INT8_BOUNDS = {"image": 0.999, "text": 0.999}
 # Samples are few, and others will be further off: of what a bound allows, this part may be used on them.
-USED = 0.6
+USED = 0.75
 MOST_NOISE = 1e-3  # that a map may take from int8, as a share of its own energy
 SHARES = (
     1.0,

@@ -32,7 +32,7 @@ HEAD = ".head."  # maps of which one row a picture or text is computed stay in f
 LEVELS, STEPS = 127, 255  # the largest number of a weight; of steps between the levels of what is read
 ROWS = 256  # of what a map reads, on which its noise is worked out
 SHARES = (0.0, 0.5)  # of the spread, on a logarithmic scale, that goes from what is read to the weights; tried in turn
-CLIPS = (1.0, 0.9, 0.8, 0.7, 0.5)  # of the largest value, where the levels end: rare values may be cut for a finer step
+HEADROOM = 1.25  # of the levels over what samples showed: others go further, and what is cut off costs most
 
 
 class Seen(NamedTuple):
@@ -145,7 +145,9 @@ def _levels(checkpoint: Checkpoint, seen: Seen) -> Levels:
 def _with_share(seen: Seen, weights: dict[str, Float], share: float) -> Levels:
     smooth = _smooth(seen, weights, share)
     divided: Float = np.divide(seen.rows, np.repeat(smooth, seen.rows.shape[1] // len(smooth)), dtype=np.float32)
-    step, zero = _step(divided, float((seen.low / smooth).min()), float((seen.high / smooth).max()))
+    low, high = (HEADROOM * float(end) for end in ((seen.low / smooth).min(), (seen.high / smooth).max()))
+    step = np.float32(max(high - low, 1e-30) / STEPS)
+    zero = round(float(-low / step))
     read = _rounded(divided, step, zero)
     stored, noise = {}, 0.0
     for name, weight in weights.items():
@@ -175,18 +177,6 @@ def _by_channel(weight: Float) -> Float:
     """(C,): the largest weight that reads each channel."""
     largest: Float = np.abs(weight).max(axis=tuple(axis for axis in range(weight.ndim) if axis != 1))
     return largest
-
-
-def _step(values: Float, low: float, high: float) -> tuple[np.float32, int]:
-    """The step of the levels that rounds `values` with the least square error, and the level of 0."""
-    best, least = (np.float32(1), 0), np.inf
-    for clip in CLIPS:
-        step = np.float32(max(clip * (high - low), 1e-30) / STEPS)
-        zero = round(float(-clip * low / step))
-        error = float(np.square(_rounded(values, step, zero) - values).sum())
-        if error < least:
-            best, least = (step, zero), error
-    return best
 
 
 def _rounded(values: Float, step: np.float32, zero: int) -> Float:
