@@ -66,7 +66,6 @@ def read(path: Path) -> tuple[list[str], tuple[str, ...], list[bytes], np.ndarra
     """Class names, templates, pictures of the split val, and the place of each one's class."""
     stated = json.loads(path.with_suffix(".json").read_text())
     classes = stated["classes"]
-    folders = sorted({name.split("/")[1] for name in tarfile.open(path).getnames() if name.startswith("val/")} - {""})
     named = [one["name"] if isinstance(one, dict) else one for one in classes]
     place = {one["dir"] if isinstance(one, dict) else one: n for n, one in enumerate(classes)}
     pictures, truth = [], []
@@ -77,7 +76,7 @@ def read(path: Path) -> tuple[list[str], tuple[str, ...], list[bytes], np.ndarra
                 file = tar.extractfile(member)
                 assert file is not None
                 pictures.append(file.read())
-                truth.append(place.get(parts[1], folders.index(parts[1])))
+                truth.append(place[parts[1]])
     return named, tuple(stated.get("templates", ["a photo of a {}."])), pictures, np.array(truth)
 
 

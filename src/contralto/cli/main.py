@@ -33,6 +33,7 @@ COMMANDS = {
     "models": "the models that can be loaded",
     "info": "a model's contract: what it is made of and how it is to be used",
     "doctor": "prove that a model is whole and gives what it should",
+    "bench": "what a model makes on this machine, and what to use it with",
     "convert": "write a model in another layout: native, open_clip or transformers",
     "train": "train a model by a recipe",
 }

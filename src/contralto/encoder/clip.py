@@ -18,8 +18,9 @@ from contralto.encoder import layouts, native, pictures, rows
 from contralto.encoder.items import Failure
 from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
+from contralto.encoder.samples import Own, Samples
 from contralto.encoder.stream import windows
-from contralto.engine import Engine, Report, report
+from contralto.engine import Engine, Report, refit, report
 from contralto.errors import ContraltoError, ImageError, one_line
 from contralto.text.tokenizer import Tokenizer
 from contralto.weights.checkpoint import Checkpoint
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from contralto.model.clip import CLIP
     from contralto.zeroshot.classifier import Labels, Prediction, Templates
 
+LEAST_TO_FIT = 16
 MANY = 2**20  # pictures that an iterator may give: nobody knows
 OnError = Literal["raise", "skip"]
 Progress = Callable[[int, int], object]
@@ -91,6 +93,19 @@ class Clip:
     def engine_report(self) -> Report:
         """Engine, precision, why, and what was measured of each precision on this machine (now, if it never was)."""
         return report(self._runner.engine)
+
+    def fit(self, pictures: Any = None, texts: Any = None) -> Report:
+        """Measures each precision anew, and fits int8, on pictures and texts of one's own, at least 16 of either.
+
+        What is given takes the place of what code draws and writes; it is remembered for this model on this machine.
+        Raises ContraltoError for fewer, and if engine and precision were asked for; ImageError, TextError.
+        """
+        pixels = None if pictures is None else self.preprocess(pictures)
+        ids = None if texts is None else self.tokenize(texts, truncate=True)
+        for what, given in (("pictures", pixels), ("texts", ids)):
+            if given is not None and len(given) < LEAST_TO_FIT:
+                raise ContraltoError(f"fitting takes at least {LEAST_TO_FIT} {what}, got {len(given)}")
+        return refit(self._runner.engine, Own(Samples(self.contract, self._tokenizer), pixels, ids))
 
     # Pictures
 

@@ -41,15 +41,37 @@ class Samples:
 
     def pixels(self) -> NDArray[np.float32]:
         """float32 (16, 3, H, W), prepared as the contract says."""
-        return transform.batch([_drawn(np.random.default_rng(seed)) for seed in range(PICTURES)], self.contract.image)
+        return transform.batch([drawn(np.random.default_rng(seed)) for seed in range(PICTURES)], self.contract.image)
 
     def ids(self) -> NDArray[np.int64]:
         """int64 (256, context)."""
-        return self.tokenizer.tokenize([_written(random.Random(seed)) for seed in range(TEXTS)], truncate=True)
+        return self.tokenizer.tokenize(self.texts(), truncate=True)
+
+    @staticmethod
+    def texts() -> list[str]:
+        """256 captions."""
+        return [_written(random.Random(seed)) for seed in range(TEXTS)]
 
 
-def _drawn(chance: np.random.Generator) -> Image.Image:
-    """Coloured noise of a photograph's spectrum, and figures in front of it."""
+@dataclass(frozen=True)
+class Own:
+    """A user's own pixels or ids, as many as there are, in place of what is drawn and written."""
+
+    others: Samples
+    own_pixels: NDArray[np.float32] | None
+    own_ids: NDArray[np.int64] | None
+
+    def pixels(self) -> NDArray[np.float32]:
+        """float32 (N, 3, H, W)."""
+        return self.others.pixels() if self.own_pixels is None else self.own_pixels
+
+    def ids(self) -> NDArray[np.int64]:
+        """int64 (N, context)."""
+        return self.others.ids() if self.own_ids is None else self.own_ids
+
+
+def drawn(chance: np.random.Generator) -> Image.Image:
+    """A picture of 256 x 256: coloured noise of a photograph's spectrum, and figures in front of it."""
     frequencies = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)) * SIDE
     falloff = np.maximum(frequencies, 1) ** -chance.uniform(0.8, 1.6)
     noise = np.fft.irfft2(np.fft.rfft2(chance.standard_normal((3, SIDE, SIDE))) * falloff, axes=(1, 2))

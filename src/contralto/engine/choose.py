@@ -136,6 +136,13 @@ class Chosen:
                 self._settle(side, remembered.recall(self._checkpoint, side))
             return self._choices[side]
 
+    def refit(self, samples: Samples) -> None:
+        """Measures both towers anew."""
+        with self._lock:
+            self._samples = samples
+            for side in SIDES:
+                self._settle(side, None)
+
     def _settle(self, side: Side, measured: list[Measured] | None) -> None:
         int8 = None
         if measured is None:
@@ -182,6 +189,14 @@ def report(engine: Engine) -> Report:
     choices = {side: engine.choice(side) for side in SIDES}
     why = "; ".join(f"{side} {_why(choice, side)}" for side, choice in choices.items())
     return Report(engine.name, engine.precision, why, tuple(one for side in SIDES for one in choices[side].measured))
+
+
+def refit(engine: Engine, samples: Samples) -> Report:
+    """Measures anew on other samples, which are remembered. Raises ContraltoError if the engine does not choose."""
+    if not isinstance(engine, Chosen):
+        raise ContraltoError(f"engine {engine.name!r} in {engine.precision} was asked for: there is nothing to fit")
+    engine.refit(samples)
+    return report(engine)
 
 
 def _why(choice: Choice, side: Side) -> str:

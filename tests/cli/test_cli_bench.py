@@ -1,0 +1,69 @@
+"""`contralto bench`: every figure is there, in the fields that are promised, and what it recommends was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import contralto
+from contralto.encoder import bench
+from contralto.engine import peak
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny"
+    contralto.save(path, *contralto.create("tiny", seed=0))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "peaks", lambda: peak.peaks(((16, 64, 128),), runs=1))
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    monkeypatch.setattr(bench, "CAMERA", (400, 300))
+
+
+def test_every_figure_is_told(cli, folder) -> None:
+    found = cli("bench", "--model", folder, "--json").objects
+    assert all(set(one) == {"what", "value", "unit", "peak", "fraction", "peers"} for one in found)
+    assert all(one["value"] > 0 for one in found)
+    names = [one["what"] for one in found]
+    assert names[:1] == ["matrix products, fp32"]
+    assert {"pictures, fp32", "pictures, int8", "texts, fp32", "texts, int8", "texts to tokens"} <= set(names)
+    batches = {one["what"]: one for one in found if one["what"].startswith("pictures, batch")}
+    assert list(batches) == [f"pictures, batch {size}" for size in bench.BATCHES]
+    assert all(one["peers"]["PyTorch, fp32"] > 0 for one in batches.values())
+    assert names[-1].startswith("recommended: openvino, ")
+    best = batches[f"pictures, batch {names[-1].rpartition(' ')[2]}"]
+    assert best["value"] == found[-1]["value"]
+    assert best["value"] >= 0.95 * max(one["value"] for one in batches.values()) - 0.01
+
+
+def test_people_read_a_table(cli, folder) -> None:
+    done = cli("bench", "--model", folder)
+    assert "pictures, batch 32" in done.out
+    assert "recommended: openvino" in done.out.splitlines()[-1]
+
+
+def test_int8_is_fitted_to_pictures_of_ones_own(cli, folder, tmp_path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (16, 40, 40, 3), np.uint8)
+    for number, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(own / f"{number}.png")
+    before = cli("info", folder, "--json").objects[0]["engine"]["measured"]
+    assert cli("bench", own, "--model", folder, "--json").code == 0
+    after = cli("info", folder, "--json").objects[0]["engine"]["measured"]
+
+    def cosines(measured: list[dict]) -> dict[str, float]:
+        return {one["precision"]: one["cosine"] for one in measured if one["tower"] == "image"}
+
+    assert cosines(before)["int8"] != cosines(after)["int8"]
+    (own / "15.png").unlink()
+    few = cli("bench", own, "--model", folder)
+    assert few.code == 1
+    assert "fitting takes at least 16 pictures, got 15" in few.err
