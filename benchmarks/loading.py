@@ -24,7 +24,7 @@ from contralto.engine.machine import instructions
 
 OURS = """
 import contralto
-clip = contralto.load(folder)
+clip = contralto.load(folder, precision="fp32")
 told("load")
 row = clip.encode_text("a photo of a cat")
 image = clip.encode_pixels(pixels)[0]

@@ -64,7 +64,7 @@ def compare(name: str, small: bool) -> Iterator[tuple[str, dict[str, float]]]:
         theirs = peer.run(pictures(), TEXTS)
         for engine in ("eager", "openvino"):
             begin = time.perf_counter()
-            clip = contralto.load(folder, engine=engine)
+            clip = contralto.load(folder, engine=engine, precision="fp32")
             load = time.perf_counter() - begin
             pixels, ids = clip.preprocess(pictures()), clip.tokenize(TEXTS)
             clip.encode_pixels(pixels[:1]), clip.encode_text(TEXTS[:1])  # towers are read on first use

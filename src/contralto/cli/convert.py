@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     with console.progress("converting", 3) as advance:
         clip.save(target, layout=args.to)
         advance()
-        written = load(target)
+        written = load(target, precision="fp32")
         if args.to == "native":
             golden.write(written, target)
         advance()

@@ -27,6 +27,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from contralto.encoder.doctor import CHECKS, Check, examine
 
     args.model = args.name or args.model
+    if args.precision == "auto":
+        args.precision = "fp32"  # the reference's own: what is proven is exactness
     try:
         clip = shared.load(args, console)
     except ContraltoError as error:

@@ -22,8 +22,7 @@ class Runner:
     """The engine, with the batches that suit it.
 
     reproducible: each item goes through alone, so that its bits depend on nothing beside it. A row's last bits follow
-    the shape of the batch, as the kernels split their sums by it. The price is the gain of batches: with ViT-B/32 on
-    two cores pictures went at 0.7 of the speed, short texts at 0.25.
+    the shape of the batch, as the kernels split their sums by it. The price is the gain of batches (docs/speed.md).
     """
 
     def __init__(self, contract: Contract, engine: Engine, reproducible: bool) -> None:

@@ -84,18 +84,18 @@ class Chosen:
         self._checkpoint, self._samples, self._wanted = checkpoint, samples, wanted
         self._asked = dict.fromkeys(SIDES, 0)
         self._rates: dict[Side, float] = {}  # in fp32
-        self._exact = OpenVINO(checkpoint)
-        self._engines: dict[Side, OpenVINO] = {}
+        self._engines: dict[Side, OpenVINO] = {}  # of what is settled
+        self._exact = {side: OpenVINO(checkpoint) for side in SIDES}  # until then
         self._choices: dict[Side, Choice] = {}
         self._lock = threading.RLock()
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
-        return self._engines.get("image", self._exact).image(pixels)
+        return self._engines.get("image", self._exact["image"]).image(pixels)
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
-        return self._engines.get("text", self._exact).text(ids)
+        return self._engines.get("text", self._exact["text"]).text(ids)
 
     def expect(self, side: Side, count: int) -> None:
         """Decides what the tower is run in from here on, unless that is settled."""
@@ -113,7 +113,7 @@ class Chosen:
             return False
         if side not in self._rates:
             batch: NDArray[Any] = self._samples.pixels() if side == "image" else self._samples.ids()
-            self._rates[side] = per_second(self._exact, side, batch[: FEW[side] // 8])
+            self._rates[side] = per_second(self._exact[side], side, batch[: FEW[side] // 8])
         return self._asked[side] / self._rates[side] >= WORTH
 
     @property
@@ -153,10 +153,11 @@ class Chosen:
         if precision == "int8":
             made = int8 or remembered.recall_int8(self._checkpoint, side) or self._measured(side)[1]
         self._engines[side] = OpenVINO(made, precision, rest(measured))
+        self._exact[side] = OpenVINO(self._checkpoint)  # its tower is not needed any more
         self._choices[side] = Choice(precision, tuple(measured))
 
     def _refuse(self, side: Side, found: Measured) -> None:
-        if found.cosine < LEAST:
+        if not found.cosine >= LEAST:
             raise ContraltoError(
                 f"int8 is too coarse for the {side} tower of {self._checkpoint.contract.name}: a cosine of "
                 f"{found.cosine:.4f} to fp32, where {LEAST} is the least: use precision auto"

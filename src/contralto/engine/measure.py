@@ -27,12 +27,8 @@ INT8_BOUNDS = {"image": 0.999, "text": 0.999}
 # Samples are few, and others will be further off: of what a bound allows, this part may be used on them.
 USED = 0.75
 MOST_NOISE = 1e-3  # that a map may take from int8, as a share of its own energy
-SHARES = (
-    1.0,
-    0.75,
-    0.5,
-    0.25,
-)  # of the maps that are in int8, those with the least noise; the first that is near enough
+# How many of the maps, those with the least noise, are in int8: the first share that is near enough.
+SHARES = (1.0, 0.75, 0.5, 0.25)
 ROUNDS, SECONDS = 5, 0.8  # of timing, whichever comes first
 
 log = logging.getLogger("contralto")
@@ -58,8 +54,7 @@ class Measured:
     @property
     def keeps_the_bound(self) -> bool:
         """Whether auto may choose it."""
-        bound = (INT8_BOUNDS if self.precision == "int8" else BOUNDS)[self.tower]
-        return 1 - self.cosine <= USED * (1 - bound)
+        return _keeps(self.cosine, (INT8_BOUNDS if self.precision == "int8" else BOUNDS)[self.tower])
 
 
 def measure(checkpoint: Checkpoint, side: Side, samples: Samples) -> tuple[list[Measured], Checkpoint]:
@@ -67,26 +62,29 @@ def measure(checkpoint: Checkpoint, side: Side, samples: Samples) -> tuple[list[
     log.info("measuring the %s tower of %s on this machine, once ...", side, checkpoint.contract.name)
     batch: NDArray[Any] = samples.pixels() if side == "image" else samples.ids()
     fitted, held = batch[::2], batch[1::2]  # int8 is not measured on what it was fitted to
-    exact = OpenVINO(checkpoint, "fp32")
-    wanted = _rows(exact, side, held)
-    found = [Measured(exact.name, "fp32", side, per_second(exact, side, batch), 1.0)]
-    del exact
+    wanted = _rows(OpenVINO(checkpoint), side, held)
+
+    def measured(precision: str, cosine: float, made: Checkpoint = checkpoint, others: str = "fp32") -> Measured:
+        engine = OpenVINO(made, precision, others)
+        return Measured(engine.name, precision, side, per_second(engine, side, batch), cosine)
+
+    found = [measured("fp32", 1.0)]
     for precision in ("bf16", "fp16"):
         if computes(precision):
-            half = OpenVINO(checkpoint, precision)
-            cosine = _cosine(_rows(half, side, held), wanted)
-            found.append(Measured(half.name, precision, side, per_second(half, side, batch), cosine))
-    read = levels(checkpoint, side, _parts(fitted, side))
-    best: tuple[float, Checkpoint] | None = None
+            found.append(measured(precision, _cosine(_rows(OpenVINO(checkpoint, precision), side, held), wanted)))
+    read, others = levels(checkpoint, side, _parts(fitted, side)), rest(found)
+    best, cosine = checkpoint, -1.0
     for limit in _limits([one.noise for one in read]):
         made = quantised(checkpoint, read, limit)
-        cosine = _cosine(_rows(OpenVINO(made, "int8", rest(found)), side, held), wanted)
-        best = (cosine, made) if best is None or cosine > best[0] else best
-        if 1 - cosine <= USED * (1 - INT8_BOUNDS[side]):
+        if (lowest := _cosine(_rows(OpenVINO(made, "int8", others), side, held), wanted)) > cosine:
+            best, cosine = made, lowest
+        if _keeps(cosine, INT8_BOUNDS[side]):
             break
-    assert best is not None
-    engine = OpenVINO(best[1], "int8", rest(found))
-    return [*found, Measured(engine.name, "int8", side, per_second(engine, side, batch), best[0])], best[1]
+    return [*found, measured("int8", cosine, best, others)], best
+
+
+def _keeps(cosine: float, bound: float) -> bool:
+    return 1 - cosine <= USED * (1 - bound)
 
 
 def rest(measured: Sequence[Measured]) -> str:
