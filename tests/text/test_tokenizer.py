@@ -149,3 +149,14 @@ def test_forked_processes_go_on_using_it(tokenizer: Tokenizer) -> None:
     with multiprocessing.get_context("fork").Pool(2) as pool:
         for ids in pool.starmap(tokenizer.tokenize, [(texts, True)] * 4):
             np.testing.assert_array_equal(ids, expected[1])
+
+
+@given(st.lists(st.one_of(st.text(max_size=20), st.text("ab &\n\t.!<|>", max_size=20)), max_size=8), st.integers(1, 3))
+def test_a_list_gives_each_text_the_row_that_it_has_alone(texts: list[str], at_once: int) -> None:
+    """Many at a time, plain ones take another way; whoever stands beside a text changes nothing."""
+    tokenizer = load(preset("ViT-B-32").text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("contralto.text.tokenizer.TEXTS_AT_ONCE", at_once)
+        together = tokenizer.tokenize_each(texts)
+    rows = [tokenizer.encode(text) for text in texts if not any("\ud800" <= c <= "\udfff" for c in text)]
+    assert [row[: len(alone)].tolist() for row, alone in zip(together.ids, rows, strict=True)] == rows

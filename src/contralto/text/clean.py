@@ -18,6 +18,7 @@ from __future__ import annotations
 import html
 import re
 import string
+from collections.abc import Sequence
 from typing import Literal
 
 from contralto.errors import TextError
@@ -45,6 +46,14 @@ def clean(text: str, rule: Rule) -> str:
     if rule == "canonicalize":
         return " ".join(repaired.replace("_", " ").translate(_PUNCTUATION).lower().split())
     return repaired.lower() if rule == "clip" else repaired
+
+
+def are_plain(texts: Sequence[str]) -> bool:
+    """Whether `words` of each, by the rule clip, are simply those of `text.lower().split()`. False if one is no str."""
+    try:
+        return _PLAIN.fullmatch("\n".join(texts)) is not None
+    except TypeError:
+        return False
 
 
 def words(text: str, rule: Rule) -> list[str]:
