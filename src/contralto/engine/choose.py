@@ -91,11 +91,16 @@ class Chosen:
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
-        return self._engines.get("image", self._exact["image"]).image(pixels)
+        return self._engine("image", len(pixels)).image(pixels)
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
-        return self._engines.get("text", self._exact["text"]).text(ids)
+        return self._engine("text", len(ids)).text(ids)
+
+    def _engine(self, side: Side, count: int) -> OpenVINO:
+        if side not in self._engines and self._wanted is not None:
+            self.expect(side, count)  # nobody said so before; what was asked for is given all the same
+        return self._engines.get(side, self._exact[side])
 
     def expect(self, side: Side, count: int) -> None:
         """Decides what the tower is run in from here on, unless that is settled."""
@@ -203,7 +208,7 @@ def refit(engine: Engine, samples: Samples) -> Report:
 def _why(choice: Choice, side: Side) -> str:
     bound = (INT8_BOUNDS if choice.precision == "int8" else BOUNDS)[side]
     others = [one for one in choice.measured if one.precision != choice.precision and not one.keeps_the_bound]
-    coarse = "".join(f", {one.precision} is too coarse ({one.cosine:.4f})" for one in others)
+    coarse = "".join(f", {one.precision} is too coarse ({one.cosine:.5f})" for one in others)
     return f"{choice.precision}: the fastest here with a cosine of {bound} to fp32{coarse}"
 
 
