@@ -41,13 +41,13 @@ def load(
     source: "nano", the model inside the package; a name that `contralto models` lists ("ViT-B-32/openai"), downloaded
         once and from then on found without a connection; "hf:OWNER/NAME", a repository of the hub; or the path of a
         folder or file: native, OpenAI's archive, open_clip's, transformers'. (A folder called nano: "./nano".)
-    engine: auto, openvino, eager (PyTorch), compiled (torch.compile). device: auto (the CPU), cpu, cuda, cuda:N; on a
-        GPU the engine auto is compiled.
+    engine: auto, openvino, eager (PyTorch), compiled (torch.compile; auto on a GPU). device: auto (the CPU), cpu, cuda,
+        cuda:N.
     precision: auto, fp32, bf16, fp16, int8. auto is fp32 for a little work. For much it is the fastest whose rows keep
         a cosine to those of fp32 (0.999 for pictures and for texts in int8, else 0.9999), measured once on a machine.
         `clip.engine` and `clip.precision` tell what is computed with, `clip.engine_report()` why.
-    reproducible: the same bits for an item whatever stands beside it, on one machine with one number of threads.
-        Items go through the engine one by one, which costs most where batches gain most: short texts.
+    reproducible: the same bits for an item whatever stands beside it, on one machine with one number of threads, as
+        items go through the engine one by one.
     decode: "exact" gives the reference's pixels; "scaled" lets JPEGs be decoded smaller, for speed.
     alpha: what becomes of transparency, "white" or "drop"; it goes into `clip.contract`.
     architecture, activation: what a foreign file leaves open, such as "ViT-B-32" and "quickgelu". Loading stops and
@@ -58,9 +58,7 @@ def load(
 
     Raises ContraltoError.
     """
-    for name, value, known in (("decode", decode, ("exact", "scaled")), ("alpha", alpha, ("white", "drop"))):
-        if value not in known:
-            raise ContraltoError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    _check(decode=(decode, "exact", "scaled"), alpha=(alpha, "white", "drop"))
     choices = Choices(architecture, activation, image_size)
     checkpoint = _with_alpha(_checkpoint(source, choices, revision, progress), alpha)
     again = functools.partial(
@@ -87,6 +85,13 @@ def load(
         reproducible=reproducible,
         reload=again,
     )
+
+
+def _check(**given: tuple[str, ...]) -> None:
+    """Each: what was given, then what it may be. Raises ContraltoError."""
+    for name, (value, *known) in given.items():
+        if value not in known:
+            raise ContraltoError(f"{name} must be one of {', '.join(known)}, got {value!r}")
 
 
 def _checkpoint(
