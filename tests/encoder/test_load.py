@@ -65,6 +65,15 @@ def test_reproducible_rows_do_not_depend_on_their_neighbours(folder, engine, pre
     np.testing.assert_allclose(alone, together, atol=1e-6 if precision == "fp32" else 1e-2)
 
 
+def test_reproducible_rows_do_not_depend_on_what_was_measured(folder):
+    before = contralto.load(folder, reproducible=True)
+    rows = before.encode_text(TEXTS)
+    contralto.load(folder, precision="int8").engine_report()  # remembered from here on
+    again = contralto.load(folder, reproducible=True)
+    assert (again.encode_text(TEXTS) == rows).all()
+    assert (again.precision, again.engine_report().measured) == ("fp32", ())
+
+
 def test_threads_share_a_clip(folder):
     clip = contralto.load(folder)
     wanted = loaded(folder).encode_image(PICTURES), loaded(folder).encode_text(TEXTS)

@@ -47,7 +47,7 @@ def load(
         a cosine to those of fp32 (0.999 for pictures and for texts in int8, else 0.9999), measured once on a machine.
         `clip.engine` and `clip.precision` tell what is computed with, `clip.engine_report()` why.
     reproducible: the same bits for an item whatever stands beside it, on one machine with one number of threads, as
-        items go through the engine one by one.
+        items go through the engine one by one; auto is fp32 then.
     decode: "exact" gives the reference's pixels; "scaled" lets JPEGs be decoded smaller, for speed.
     alpha: what becomes of transparency, "white" or "drop"; it goes into `clip.contract`.
     architecture, activation: what a foreign file leaves open, such as "ViT-B-32" and "quickgelu". Loading stops and
@@ -76,7 +76,8 @@ def load(
         revision=revision,
     )
     words = tokenizer.load(checkpoint.contract.text, checkpoint.folder)
-    samples = Samples(checkpoint.contract, words)
+    # What is measured may come out otherwise in another process, and so would the bits: without samples auto is fp32.
+    samples = None if reproducible and precision == "auto" else Samples(checkpoint.contract, words)
     return Clip(
         checkpoint,
         words,
