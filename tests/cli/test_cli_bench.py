@@ -67,3 +67,10 @@ def test_int8_is_fitted_to_pictures_of_ones_own(cli, folder, tmp_path) -> None:
     few = cli("bench", own, "--model", folder)
     assert few.code == 1
     assert "fitting takes at least 16 pictures, got 15" in few.err
+
+
+def test_a_picture_that_is_not_there_is_no_reason_to_draw_others(cli, folder, tmp_path) -> None:
+    done = cli("bench", tmp_path / "missing.jpg", "--model", folder)
+    assert done.code == 1
+    assert "missing.jpg: no such file" in done.err
+    assert done.out == ""

@@ -148,3 +148,10 @@ def ids(contract: Contract, count: int = 3) -> np.ndarray:
         text[used - 1] = 49
     rows[:1, 2] = 49
     return rows
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of unit length; they must be finite, in float32."""
+    assert rows.dtype == np.float32
+    assert np.isfinite(rows).all()
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

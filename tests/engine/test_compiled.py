@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import ids, pixels
+from small_models import ids, pixels, unit
 
 from contralto.engine import compiled
 from contralto.engine.compiled import Compiled
@@ -26,12 +26,6 @@ from contralto.weights.checkpoint import Checkpoint
 
 Make = Callable[..., Checkpoint]
 BOUND = 1e-5
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    assert rows.dtype == np.float32
-    assert np.isfinite(rows).all()
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:

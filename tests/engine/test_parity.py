@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import CONTRACTS, ids, pixels, random_arrays
+from small_models import CONTRACTS, ids, pixels, random_arrays, unit
 
 from contralto.contract import Contract, preset
 from contralto.engine import Engine, start
@@ -23,12 +23,6 @@ from contralto.weights.native import read, write
 
 Make = Callable[..., Checkpoint]
 BOUND = 1e-5
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    assert rows.dtype == np.float32
-    assert np.isfinite(rows).all()
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def rows(engine: Engine, contract: Contract) -> tuple[np.ndarray, np.ndarray]:

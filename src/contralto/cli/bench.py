@@ -11,7 +11,7 @@ import argparse
 from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console
-from contralto.cli.outcome import OK
+from contralto.cli.outcome import FAILED, OK, PARTLY
 from contralto.encoder.bench import Figure, figures
 from contralto.engine.machine import instructions
 
@@ -28,7 +28,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prints a line a figure, as it is found."""
     clip = shared.load(args, console)
-    files, _ = pictures.named(args.pictures)
+    files, unusable = pictures.named(args.pictures)
+    for lost in unusable:
+        console.failed(lost.path, lost.reason)
+    if unusable and not files:
+        return FAILED
     if files or (args.engine in ("auto", "openvino") and args.precision in ("auto", "int8")):
         clip.fit([file.path for file in files[:MOST]] or None)
     if not console.json:
@@ -43,7 +47,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         else:
             console.line(_line(one, fraction))
         console.flush()
-    return OK
+    return PARTLY if unusable else OK
 
 
 def _line(one: Figure, fraction: float | None) -> str:

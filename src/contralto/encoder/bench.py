@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +17,7 @@ from PIL import Image
 from contralto.encoder.clip import Clip
 from contralto.encoder.samples import Samples, drawn
 from contralto.engine import start
+from contralto.engine.measure import rate
 from contralto.engine.operations import picture_operations
 from contralto.engine.peak import peaks
 from contralto.text import tokenizer
@@ -48,8 +47,8 @@ def figures(clip: Clip) -> Iterator[Figure]:
     """One after the other, as they are found. The last one is of the batch that is recommended."""
     samples = Samples(clip.contract, tokenizer.load(clip.contract.text, clip.checkpoint.folder))
     limits = peaks()
-    for precision, rate in limits.items():
-        yield Figure(f"matrix products, {precision}", rate / 1e9, "GFLOP/s")
+    for precision, limit in limits.items():
+        yield Figure(f"matrix products, {precision}", limit / 1e9, "GFLOP/s")
     operations = {"image": picture_operations(clip.contract), "text": None}
     for one in clip.engine_report().measured:
         cost = operations[one.tower]
@@ -84,16 +83,16 @@ def _photograph() -> bytes:
 def _batches(clip: Clip, samples: Samples, limits: dict[str, float]) -> Iterator[Figure]:
     pixels = samples.pixels()
     pixels = np.concatenate([pixels] * (max(BATCHES) // len(pixels)))
-    cost, precision = picture_operations(clip.contract), image_precision(clip)
+    cost, precision = picture_operations(clip.contract), _image_precision(clip)
     peak = limits[precision] / cost if cost and precision in limits else None
     found = {size: _rate(lambda some=pixels[:size]: clip.encode_pixels(some), size) for size in BATCHES}  # type: ignore[misc]
-    for size, rate in found.items():
-        yield Figure(f"pictures, batch {size}", rate, "pictures/s", peak, _peers(clip, pixels[:size]))
+    for size, value in found.items():
+        yield Figure(f"pictures, batch {size}", value, "pictures/s", peak, _peers(clip, pixels[:size]))
     best = next(size for size in BATCHES if found[size] >= NEARLY * max(found.values()))
     yield Figure(f"recommended: {clip.engine}, {clip.precision}, batch {best}", found[best], "pictures/s", peak)
 
 
-def image_precision(clip: Clip) -> str:
+def _image_precision(clip: Clip) -> str:
     """What pictures are computed in."""
     return clip.precision.split(" ")[0]
 
@@ -106,11 +105,4 @@ def _peers(clip: Clip, pixels: Any) -> dict[str, float]:
 
 
 def _rate(work: Callable[[], object], count: int) -> float:
-    """Items a second; the first time does not count."""
-    work()
-    seconds: list[float] = []
-    while len(seconds) < ROUNDS and sum(seconds) < SECONDS:
-        begin = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begin)
-    return count / statistics.median(seconds)
+    return rate(work, count, ROUNDS, SECONDS)

@@ -63,7 +63,6 @@ class Clip:
         image = checkpoint.contract.image
         self._scaled_to = max(image.resized or image.size) if decode == "scaled" else None
         self._runner = Runner(checkpoint.contract, engine, reproducible)
-        self._reproducible = reproducible
 
     @property
     def contract(self) -> Contract:
@@ -88,7 +87,7 @@ class Clip:
     @property
     def reproducible(self) -> bool:
         """Whether an item gets the same bits whatever stands beside it."""
-        return self._reproducible
+        return self._runner.reproducible
 
     def engine_report(self) -> Report:
         """Engine, precision, why, and what was measured of each precision on this machine (now, if it never was)."""

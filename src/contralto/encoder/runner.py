@@ -26,14 +26,14 @@ class Runner:
     """
 
     def __init__(self, contract: Contract, engine: Engine, reproducible: bool) -> None:
-        self.contract, self.engine, self._reproducible = contract, engine, reproducible
+        self.contract, self.engine, self.reproducible = contract, engine, reproducible
         self.images_at_once = engine.images_at_once
 
     def images(self, pixels: Sequence[NDArray[np.float32]]) -> Rows:
         """One batch, N times (3, H, W) -> unit rows (N, d)."""
         if not len(pixels):
             return np.empty((0, self.contract.embedding), np.float32)
-        step = 1 if self._reproducible else len(pixels)
+        step = 1 if self.reproducible else len(pixels)
         parts = [self.engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
         return unit(np.concatenate(parts))
 
@@ -44,7 +44,7 @@ class Runner:
         """
         self.engine.expect("text", len(ids))
         found = np.empty((len(ids), self.contract.embedding), np.float32)
-        order, step = in_order(ids), 1 if self._reproducible else batch_size or TEXTS_AT_ONCE
+        order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_AT_ONCE
         for start in range(0, len(ids), step):
             places = order[start : start + step]
             found[places] = unit(self.engine.text(ids[places]))

@@ -12,6 +12,7 @@ from contralto.errors import ContraltoError
 
 Float = NDArray[np.float32]
 Ids = NDArray[np.int64]
+Side = Literal["image", "text"]
 
 
 class Engine(Protocol):
@@ -29,7 +30,7 @@ class Engine(Protocol):
     def images_at_once(self) -> int:
         """Pictures of a batch that suits it."""
 
-    def expect(self, side: Literal["image", "text"], count: int) -> None:
+    def expect(self, side: Side, count: int) -> None:
         """Told before `count` items are given in batches, so that they all go through in one precision."""
 
     def image(self, pixels: NDArray[Any]) -> Float:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from contralto.engine import remembered
-from contralto.engine.base import Engine, Float
-from contralto.engine.graph.files import Side
+from contralto.engine.base import Engine, Float, Side
 from contralto.engine.measure import BOUNDS, INT8_BOUNDS, Measured, Samples, measure, per_second, rest
 from contralto.engine.openvino import OpenVINO, computes
 from contralto.errors import ContraltoError

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.contract import Contract
-from contralto.engine.base import Float
-from contralto.engine.torch_towers import Run, Side, TorchEngine
+from contralto.engine.base import Float, Side
+from contralto.engine.torch_towers import Run, TorchEngine
 from contralto.errors import ContraltoError, one_line
 
 if TYPE_CHECKING:

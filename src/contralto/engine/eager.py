@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from contralto.engine.base import Float
-from contralto.engine.torch_towers import Run, Side, TorchEngine
+from contralto.engine.base import Float, Side
+from contralto.engine.torch_towers import Run, TorchEngine
 
 if TYPE_CHECKING:
     from torch import nn

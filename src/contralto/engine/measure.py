@@ -9,15 +9,14 @@ import logging
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.base import Float
-from contralto.engine.graph.files import Side
+from contralto.engine.base import Float, Side
 from contralto.engine.openvino import OpenVINO, computes
 from contralto.engine.quantise import levels, quantised
 from contralto.weights.checkpoint import Checkpoint
@@ -62,16 +61,19 @@ def measure(checkpoint: Checkpoint, side: Side, samples: Samples) -> tuple[list[
     log.info("measuring the %s tower of %s on this machine, once ...", side, checkpoint.contract.name)
     batch: NDArray[Any] = samples.pixels() if side == "image" else samples.ids()
     fitted, held = batch[::2], batch[1::2]  # int8 is not measured on what it was fitted to
-    wanted = _rows(OpenVINO(checkpoint), side, held)
+    found: list[Measured] = []
 
-    def measured(precision: str, cosine: float, made: Checkpoint = checkpoint, others: str = "fp32") -> Measured:
-        engine = OpenVINO(made, precision, others)
-        return Measured(engine.name, precision, side, per_second(engine, side, batch), cosine)
+    def measured(engine: OpenVINO, cosine: float) -> Measured:
+        return Measured(engine.name, engine.precision, side, per_second(engine, side, batch), cosine)
 
-    found = [measured("fp32", 1.0)]
+    engine = OpenVINO(checkpoint)
+    wanted = _rows(engine, side, held)
+    found.append(measured(engine, 1.0))
     for precision in ("bf16", "fp16"):
         if computes(precision):
-            found.append(measured(precision, _cosine(_rows(OpenVINO(checkpoint, precision), side, held), wanted)))
+            engine = OpenVINO(checkpoint, precision)  # takes the place of the one before, whose tower is freed
+            found.append(measured(engine, _cosine(_rows(engine, side, held), wanted)))
+    del engine
     read, others = levels(checkpoint, side, _parts(fitted, side)), rest(found)
     best, cosine = checkpoint, -1.0
     for limit in _limits([one.noise for one in read]):
@@ -80,7 +82,7 @@ def measure(checkpoint: Checkpoint, side: Side, samples: Samples) -> tuple[list[
             best, cosine = made, lowest
         if _keeps(cosine, INT8_BOUNDS[side]):
             break
-    return [*found, measured("int8", cosine, best, others)], best
+    return [*found, measured(OpenVINO(best, "int8", others), cosine)], best
 
 
 def _keeps(cosine: float, bound: float) -> bool:
@@ -105,14 +107,19 @@ def _parts(batch: NDArray[Any], side: Side) -> list[NDArray[Any]]:
 
 
 def per_second(engine: OpenVINO, side: Side, batch: NDArray[Any]) -> float:
-    """Items of the batch, the median of a few rounds after one that loads the tower."""
-    _run(engine, side, batch)
+    """Items of the batch."""
+    return rate(lambda: _run(engine, side, batch), len(batch), ROUNDS, SECONDS)
+
+
+def rate(work: Callable[[], object], count: int, rounds: int, limit: float) -> float:
+    """Of `count` things a second, the median of so many rounds or seconds, after one that loads what it needs."""
+    work()
     seconds: list[float] = []
-    while len(seconds) < ROUNDS and sum(seconds) < SECONDS:
+    while len(seconds) < rounds and sum(seconds) < limit:
         begin = time.perf_counter()
-        _run(engine, side, batch)
+        work()
         seconds.append(time.perf_counter() - begin)
-    return len(batch) / statistics.median(seconds)
+    return count / statistics.median(seconds)
 
 
 def _run(engine: OpenVINO, side: Side, batch: NDArray[Any]) -> Float:

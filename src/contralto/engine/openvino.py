@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.base import Float, checked_ids, checked_pixels
+from contralto.engine.base import Float, Side, checked_ids, checked_pixels
 from contralto.engine.cpus import available_cpus
 from contralto.engine.forest import alike, forests, grows, lengths
-from contralto.engine.graph.files import Side, runtime_graph
+from contralto.engine.graph.files import runtime_graph
 from contralto.engine.graph.layers import Layers
 from contralto.errors import ContraltoError, one_line
 from contralto.weights.checkpoint import Checkpoint

@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto.engine.base import Side
 from contralto.engine.forest import forests, grows, lengths
-from contralto.engine.graph.files import Side, runtime_graph
+from contralto.engine.graph.files import runtime_graph
 from contralto.engine.graph.layers import SMOOTH, STEP, Map
 from contralto.engine.openvino import NODES, NODES_STEP, configuration, core, model
 from contralto.weights.checkpoint import SCALE, Checkpoint, Stored

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from contralto import cache
-from contralto.engine.graph.files import Side
+from contralto.engine.base import Side
 from contralto.engine.machine import fingerprint
 from contralto.engine.measure import Measured
 from contralto.errors import WeightsError

@@ -11,12 +11,12 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.base import Float, checked_ids, checked_pixels
+from contralto.engine.base import Float, Side, checked_ids, checked_pixels
 from contralto.engine.forest import alike, lengths
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import Checkpoint
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Side = Literal["image", "text"]
 Run = Callable[[NDArray[Any]], Float]  # pixels or ids, at least one row -> embeddings
 
 IMAGES_AT_ONCE, IMAGES_ON_GPU = 16, 256

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from contralto.architecture import CausalText, ConvNeXt, Eva, FastViT, ResNet, ViT
 from contralto.contract import Contract
+from contralto.engine.base import Side
 from contralto.engine.forest import grows
 from contralto.engine.graph.convnext import convnext
 from contralto.engine.graph.efficientnet import efficientnet
@@ -22,7 +22,6 @@ from contralto.files import written_whole
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read
 
-Side = Literal["image", "text"]
 FEATURES = "features"  # what the one output is called
 
 
