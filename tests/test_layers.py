@@ -17,6 +17,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ORDER = [
     {"errors"},
     {"cache", "files"},
+    {"metrics"},
+    {"probe"},
     {"architecture"},
     {"contract"},
     {"image", "text"},
@@ -27,7 +29,8 @@ ORDER = [
     {"zeroshot", "search"},
     {"loss", "data"},
     {"train"},
-    {"evaluate"},
+    {"sets"},
+    {"evaluation"},
     {"face"},  # contralto/__init__.py
     {"cli"},
     {"__main__"},

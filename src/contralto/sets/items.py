@@ -1,0 +1,146 @@
+"""What a data set for measuring is: items by index, and what the whole of them is asked.
+
+An item names its picture but does not decode it, so that a set of a million is small and what was embedded before is
+not even read. A set is one split; `DataSet.split` opens another of the same declaration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from contralto.data.source import SampleError
+from contralto.data.tar import Member
+from contralto.errors import DataError
+from contralto.image.decode import decode
+
+Task = Literal["classes", "labels", "retrieval", "choice", "pairs"]
+"""classes: one class a picture. labels: any number of classes a picture (VOC 2007). retrieval: pictures and captions
+find each other. choice: which of an item's own texts is true. pairs: as choice, and items 2k and 2k + 1 share their two
+texts (Winoground)."""
+
+Picture: TypeAlias = Path | Member | bytes | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something done to a decoded picture before it is encoded (a corruption, a written word). Its name says exactly
+    what, version and strength included: it is part of the identity of the changed picture."""
+
+    name: str
+    apply: Callable[[Image.Image, str], Image.Image]
+    """(RGB picture, the item's key, from which all randomness is drawn) -> RGB picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A picture and what is known about it.
+
+    picture: a path, a member of a tar, a file's bytes, or an array uint8 (H, W, 3). key: unique in its split; errors
+    and records call the item so. label: class index; for choice and pairs the place of the true text in `captions`.
+    labels, ignored: classes that are there, and those that are not to be counted either way (VOC's difficult objects).
+    captions: true texts (retrieval), or the texts to choose from. groups: what else is known, such as {"race": ...}.
+    """
+
+    key: str
+    picture: Picture
+    label: int | None = None
+    labels: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
+    captions: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+    change: Change | None = None
+
+    def content(self) -> bytes:
+        """The stored bytes of the picture, before any change. Raises DataError if they cannot be read."""
+        if isinstance(self.picture, bytes):
+            return self.picture
+        if isinstance(self.picture, Member):
+            return self.picture.read()
+        if isinstance(self.picture, Path):
+            try:
+                return self.picture.read_bytes()
+            except OSError as error:
+                raise SampleError(str(self.picture), f"cannot be read: {error.strerror or error}") from error
+        return str(self.picture.shape).encode() + np.ascontiguousarray(self.picture).tobytes()
+
+    def digest(self) -> bytes:
+        """sha256 of the content and of the change's name. Raises DataError."""
+        found = hashlib.sha256(self.content()).digest()
+        return found if self.change is None else hashlib.sha256(found + self.change.name.encode()).digest()
+
+    def stamp(self) -> str | None:
+        """What tells cheaply whether the picture is still the same: place, size, time of change; None if nothing does.
+
+        Raises DataError if the file is gone.
+        """
+        path = self.picture.tar if isinstance(self.picture, Member) else self.picture
+        if not isinstance(path, Path):
+            return None
+        try:
+            state = os.stat(path)
+        except OSError as error:
+            raise SampleError(str(path), f"cannot be read: {error.strerror or error}") from error
+        place = f":{self.picture.offset}+{self.picture.size}" if isinstance(self.picture, Member) else ""
+        changed = f"\0{self.change.name}" if self.change else ""
+        return f"{os.path.abspath(path)}{place}\0{state.st_size}\0{state.st_mtime_ns}{changed}"
+
+    def realise(self) -> Path | bytes | Image.Image | NDArray[np.uint8]:
+        """The picture as `Clip.encode_image` takes it, changed if there is a change. Raises DataError, ImageError."""
+        if self.change is None:
+            return self.picture.read() if isinstance(self.picture, Member) else self.picture
+        given = self.picture.read() if isinstance(self.picture, Member) else self.picture
+        return self.change.apply(decode(given, name=self.key).convert("RGB"), self.key)
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class as prompts name it: `names` are averaged where there are several. folder: how the data call it.
+    group: a coarser kind, if one is known."""
+
+    name: str
+    names: tuple[str, ...] = ()
+    folder: str = ""
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            object.__setattr__(self, "names", (self.name,))
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """One split of a set, ready to be measured. metric: the one its authors or the paper report (see contralto.metrics)
+
+    templates: texts with {}; template_set: what they are called in the protocol. splits: all that can be opened.
+    """
+
+    name: str
+    split: str
+    task: Task
+    metric: str
+    items: Sequence[Item]
+    classes: tuple[Class, ...] = ()
+    templates: tuple[str, ...] = ()
+    template_set: str = ""
+    splits: tuple[str, ...] = ()
+    origin: str = ""
+    """Where it was read from, for messages and the protocol's reader."""
+    open_split: Callable[[str], DataSet] | None = None
+
+    def other(self, split: str) -> DataSet:
+        """Another split of the same set. Raises DataError that lists them."""
+        if split == self.split:
+            return self
+        if self.open_split is None or split not in self.splits:
+            there = ", ".join(self.splits) or "none"
+            raise DataError(f"{self.name} has no split {split!r} (there are: {there})")
+        return self.open_split(split)
