@@ -6,7 +6,7 @@ Whatever is drawn or compared later (reliability, confusion, worst errors, paire
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.key)
+
+    def taken(self, places: NDArray[np.intp]) -> Records:
+        """Those at these places."""
+        columns: list[Any] = [getattr(self, column.name) for column in fields(self)]
+        return Records(*(None if values is None else values[places] for values in columns))
 
 
 @dataclass(frozen=True, eq=False)
