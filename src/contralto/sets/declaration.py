@@ -31,10 +31,10 @@ SPLITS_BY_DEFAULT = ("test", "val")
 class Declaration:
     """A published set: all that is known without its files.
 
-    task, metric: as in `DataSet`, the metric the one that the paper reports. reader: `module:function` within `contralto.sets.layouts`. folders: what its
-    folder may be called below the data folder. where: the page to get it from. layout: the files expected. templates: a
-    set of templates by its name, or the templates. sizes: pictures in each split as published. notes: where the paper
-    is silent, or the files differ from it. source: where the class names are from.
+    metric: as in `DataSet`, the one that the paper reports. reader: `module:function` within `contralto.sets.layouts`.
+    folders: what the set's folder may be called below the data folder. where: the page to get it from. layout: the
+    files expected. templates: a set of templates by its name, or the templates. sizes: pictures in each split as
+    published. notes: where the paper is silent, or the files differ from it. source: where the class names are from.
     """
 
     name: str
