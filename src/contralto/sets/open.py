@@ -10,10 +10,13 @@ from pathlib import Path
 
 from contralto.errors import DataError, one_line
 from contralto.sets import declaration
+from contralto.sets.choices import choice_files, open_choices, open_pairs
 from contralto.sets.classes_file import Names, renamed
 from contralto.sets.folders import open_folders
 from contralto.sets.found import Found, check_labels, pick
+from contralto.sets.huggingface import open_parquet, open_saved
 from contralto.sets.items import DataSet
+from contralto.sets.tables import TABLES, metadata, open_image_folder, open_table
 from contralto.sets.tars import open_shards, open_tar
 from contralto.zeroshot import prompts
 
@@ -64,7 +67,7 @@ def _is_path(given: str) -> bool:
 
 
 def _exists(given: str) -> bool:
-    return Path(given).exists() or bool(_expanded(given))
+    return Path(given).exists() or any(path.exists() for path in _expanded(given))
 
 
 def _expanded(pattern: str) -> list[Path]:
@@ -82,40 +85,54 @@ def _found(path: Path) -> Found:
     """Which reader a path is for shows by what lies there."""
     if not path.exists():
         return open_shards(path, _expanded(str(path)))
-    readers: Sequence[tuple[Callable[[Path], object], Callable[[Path], Found]]] = (
-        (lambda path: path.suffix == ".tar" and path.is_file(), open_tar),
-        (lambda path: path.is_dir() and _tars(path), lambda path: open_shards(path, _tars(path))),
-        (Path.is_dir, open_folders),
-    )
-    for fits, reader in readers:
+    for fits, reader in _READERS:
         if fits(path):
             return reader(path)
-    raise DataError(f"{path} is no folder and no .tar, .csv, .parquet or .json: convert it to one of them")
+    raise DataError(
+        f"{path} is no folder and no .tar, .parquet, .csv, .tsv, .json or .jsonl: convert it to one of them"
+    )
 
 
-def _tars(path: Path) -> list[Path]:
-    return [*path.glob("*.tar"), *path.glob("*/*.tar")]
+def _files(path: Path, suffix: str) -> list[Path]:
+    """The files of a folder and of the folders in it; none if it is no folder."""
+    return [*path.glob(f"*{suffix}"), *path.glob(f"*/*{suffix}")] if path.is_dir() else []
+
+
+_READERS: Sequence[tuple[Callable[[Path], object], Callable[[Path], Found]]] = (
+    (lambda path: (path / "state.json").is_file() or (path / "dataset_dict.json").is_file(), open_saved),
+    (lambda path: (path / "examples.jsonl").is_file(), open_pairs),
+    (choice_files, open_choices),
+    (lambda path: _files(path, ".tar"), lambda path: open_shards(path, _files(path, ".tar"))),
+    (lambda path: _files(path, ".parquet"), lambda path: open_parquet(path, _files(path, ".parquet"))),
+    (metadata, open_image_folder),
+    (Path.is_dir, open_folders),
+    (lambda path: path.suffix == ".tar", open_tar),
+    (lambda path: path.suffix == ".parquet", open_parquet),
+    (lambda path: path.suffix == ".json", open_choices),
+    (lambda path: path.suffix in TABLES, open_table),
+)
+"""Which reader is for a path: the first for which anything is found there. Folders go before files."""
 
 
 def _worded(found: DataSet, classes: Names | None, templates: str | tuple[str, ...] | None) -> DataSet:
     """The set with the names and templates that were given, in its other splits too."""
-    opened = found
-    if classes is not None:
-        if found.task not in ("classes", "labels"):
-            raise DataError(f"{found.name} has no classes to be named: its task is {found.task}")
-        names, texts = renamed(found.classes, classes, found.name)
-        if not found.classes:
-            check_labels(found.name, found.items, len(names), exact=True)
-        found = dataclasses.replace(found, classes=names)
-        if texts and templates is None:  # whole texts are prompts as they stand
-            found = dataclasses.replace(found, templates=prompts.PLAIN, template_set="the classes' own texts")
+    worded = found if classes is None else _renamed(found, classes)
     if templates is not None:
-        name = templates if isinstance(templates, str) else "given"
-        found = dataclasses.replace(found, templates=prompts.templates(templates), template_set=name)
-    if found.task in ("classes", "labels") and not found.classes:
-        raise DataError(
-            f"{found.origin} does not name its classes: put a name a line into classnames.txt, or give --classes"
-        )
-    if (other := opened.open_split) is None:
-        return found
-    return dataclasses.replace(found, open_split=lambda split: _worded(other(split), classes, templates))
+        named = templates if isinstance(templates, str) else "given"
+        worded = dataclasses.replace(worded, templates=prompts.templates(templates), template_set=named)
+    if worded.task in ("classes", "labels") and not worded.classes:
+        raise DataError(f"{found.origin} has classes but no names of them: give --classes, or a classnames.txt beside")
+    if (other := found.open_split) is None:
+        return worded
+    return dataclasses.replace(worded, open_split=lambda split: _worded(other(split), classes, templates))
+
+
+def _renamed(found: DataSet, given: Names) -> DataSet:
+    if found.task not in ("classes", "labels"):
+        raise DataError(f"{found.name} has no classes that could be named: its task is {found.task}")
+    classes, are_texts = renamed(found.classes, given, found.name)
+    if not found.classes:
+        check_labels(found.name, found.items, len(classes), exact=True)
+    if are_texts:  # prompts as they stand
+        found = dataclasses.replace(found, templates=prompts.PLAIN, template_set="the classes' own texts")
+    return dataclasses.replace(found, classes=classes)
