@@ -1,0 +1,138 @@
+"""A set by its name or by the path of one's own files, with one's own class names and templates if wished."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from contralto.errors import DataError, one_line
+from contralto.sets import declaration
+from contralto.sets.choices import choice_files, open_choices, open_pairs
+from contralto.sets.classes_file import Names, renamed
+from contralto.sets.folders import open_folders
+from contralto.sets.found import Found, check_labels, pick
+from contralto.sets.huggingface import open_parquet, open_saved
+from contralto.sets.items import DataSet
+from contralto.sets.tables import TABLES, metadata, open_image_folder, open_table
+from contralto.sets.tars import open_shards, open_tar
+from contralto.zeroshot import prompts
+
+
+def open_set(
+    given: str,
+    data: Path | None = None,
+    *,
+    classes: Names | None = None,
+    templates: str | Iterable[str] | None = None,
+) -> DataSet:
+    """One split of a named set or of one's own files; no picture is read.
+
+    given: a registry's name, looked for under `data` (default: the current folder), or a path: a folder per class, also
+    in a tar; WebDataset tars (a folder of them, or a pattern such as `x-{000..005}.tar`); CSV; Parquet; a Hugging Face
+    folder; SugarCrepe's or Winoground's files. A name of the registry goes before a file of that name: `./name`.
+    `given:split` names the split; none named: test, else val, else the only one there is.
+    classes: go before the set's own names, see `classes_file.renamed`. templates: a set of them by its name, or texts
+    with {}; they go before the set's own.
+    Raises DataError: nothing there, another layout, an empty or unknown split, labels and names that do not agree.
+    """
+    named, path, split = _parted(given)
+    if path is None:
+        found = declaration.declared(named).open(data or Path(), split)
+    else:
+        opened = _found(path)
+        found = opened.open(pick(opened.splits, split, named))
+    return _worded(found, classes, templates if templates is None or isinstance(templates, str) else tuple(templates))
+
+
+def _parted(given: str) -> tuple[str, Path | None, str | None]:
+    """What was named, its path unless it is a registry's name, and the split. The whole goes before a part of it."""
+    name, colon, split = given.rpartition(":")
+    candidates = [(given, None), (name, split)] if colon and name and split else [(given, None)]
+    for named, asked in candidates:
+        if named not in declaration.names() and _exists(named):
+            return named, Path(named), asked
+        if named in declaration.names():
+            return named, None, asked
+    named, asked = candidates[-1]
+    if _is_path(named) or _is_path(given):
+        raise DataError(f"{one_line(named, 200)} is not there: no such file or folder")
+    return named, None, asked
+
+
+def _is_path(given: str) -> bool:
+    return "/" in given or "\\" in given or bool(Path(given).suffix)
+
+
+def _exists(given: str) -> bool:
+    return Path(given).exists() or any(path.exists() for path in _expanded(given))
+
+
+def _expanded(pattern: str) -> list[Path]:
+    """The tars of a pattern with {000..005} or with a glob's signs."""
+    numbers = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
+    if not numbers:
+        return sorted(Path(name) for name in glob.glob(pattern)) if glob.has_magic(pattern) else []
+    first, last = numbers.groups()
+    middle = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+    names = [f"{pattern[: numbers.start()]}{number}{pattern[numbers.end() :]}" for number in middle]
+    return [path for name in names for path in (_expanded(name) or [Path(name)])]
+
+
+def _found(path: Path) -> Found:
+    """Which reader a path is for shows by what lies there."""
+    if not path.exists():
+        return open_shards(path, _expanded(str(path)))
+    for fits, reader in _READERS:
+        if fits(path):
+            return reader(path)
+    raise DataError(
+        f"{path} is no folder and no .tar, .parquet, .csv, .tsv, .json or .jsonl: convert it to one of them"
+    )
+
+
+def _files(path: Path, suffix: str) -> list[Path]:
+    """The files of a folder and of the folders in it; none if it is no folder."""
+    return [*path.glob(f"*{suffix}"), *path.glob(f"*/*{suffix}")] if path.is_dir() else []
+
+
+_READERS: Sequence[tuple[Callable[[Path], object], Callable[[Path], Found]]] = (
+    (lambda path: (path / "state.json").is_file() or (path / "dataset_dict.json").is_file(), open_saved),
+    (lambda path: (path / "examples.jsonl").is_file(), open_pairs),
+    (choice_files, open_choices),
+    (lambda path: _files(path, ".tar"), lambda path: open_shards(path, _files(path, ".tar"))),
+    (lambda path: _files(path, ".parquet"), lambda path: open_parquet(path, _files(path, ".parquet"))),
+    (metadata, open_image_folder),
+    (Path.is_dir, open_folders),
+    (lambda path: path.suffix == ".tar", open_tar),
+    (lambda path: path.suffix == ".parquet", open_parquet),
+    (lambda path: path.suffix == ".json", open_choices),
+    (lambda path: path.suffix in TABLES, open_table),
+)
+"""Which reader is for a path: the first for which anything is found there. Folders go before files."""
+
+
+def _worded(found: DataSet, classes: Names | None, templates: str | tuple[str, ...] | None) -> DataSet:
+    """The set with the names and templates that were given, in its other splits too."""
+    worded = found if classes is None else _renamed(found, classes)
+    if templates is not None:
+        named = templates if isinstance(templates, str) else "given"
+        worded = dataclasses.replace(worded, templates=prompts.templates(templates), template_set=named)
+    if worded.task in ("classes", "labels") and not worded.classes:
+        raise DataError(f"{found.origin} has classes but no names of them: give --classes, or a classnames.txt beside")
+    if (other := found.open_split) is None:
+        return worded
+    return dataclasses.replace(worded, open_split=lambda split: _worded(other(split), classes, templates))
+
+
+def _renamed(found: DataSet, given: Names) -> DataSet:
+    if found.task not in ("classes", "labels"):
+        raise DataError(f"{found.name} has no classes that could be named: its task is {found.task}")
+    classes, are_texts = renamed(found.classes, given, found.name)
+    if not found.classes:
+        check_labels(found.name, found.items, len(classes), exact=True)
+    if are_texts:  # prompts as they stand
+        found = dataclasses.replace(found, templates=prompts.PLAIN, template_set="the classes' own texts")
+    return dataclasses.replace(found, classes=classes)
