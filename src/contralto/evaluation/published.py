@@ -2,8 +2,8 @@
 
 `published.json` holds it by model, variant, set, metric and source. Sources: "paper", Radford et al. 2021 (zero-shot
 Table 11, linear probe Table 10, retrieval, robustness); "open_clip", that project's re-runs, whose prompts and splits
-differ from the paper's in places; "notebook", the one that OpenAI released; "model card". Two supervised models that the
-paper compares with are among them. A figure is unverified where its source could not be read again.
+differ from the paper's in places; "notebook", the one that OpenAI released; "model card". Two supervised models that
+the paper compares with are among them. A figure is unverified where its source could not be read again.
 """
 
 from __future__ import annotations
