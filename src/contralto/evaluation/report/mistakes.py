@@ -18,11 +18,23 @@ Pictures = Callable[[str, str, str], Image.Image | None]
 """(set, split, item's key) -> its picture, or None where there is none to be shown."""
 
 SIDE, QUALITY = 160, 72
-PAIRS, MOST_CLASSES = 10, 60
+PAIRS, WIDE, MOST_CLASSES = 10, 8, 60  # a matrix of more than WIDE classes takes the place of two plots
 
 
 def confusion(outcome: Outcome) -> str:
-    """The pairs confused most often, and for up to 60 classes the whole matrix. Empty if nothing was confused."""
+    """The whole matrix. Empty for more than 60 classes."""
+    if len(outcome.classes) > MOST_CLASSES:
+        return ""
+    drawn = heat(_matrix(outcome), outcome.classes)
+    about = "True classes down, answers across: blue where right, shaded by the share of the true class."
+    wide = " wide" if len(outcome.classes) > WIDE else ""
+    return f'<figure class="plot{wide}"><figcaption><h3>Confusion</h3><p>{about}</p></figcaption>' + (
+        f'<div class="matrix" tabindex="0">{drawn}</div></figure>'
+    )
+
+
+def confused(outcome: Outcome) -> str:
+    """The pairs confused most often. Empty if nothing was confused."""
     matrix = _matrix(outcome)
     wrong = matrix - np.diag(np.diag(matrix))
     if not wrong.any():
@@ -31,8 +43,7 @@ def confusion(outcome: Outcome) -> str:
     rows = "".join(_pair(matrix, outcome.classes, *divmod(int(at), len(matrix))) for at in order if wrong.flat[at])
     head = '<th scope="col">true</th><th scope="col">taken for</th><th scope="col" class="n">how often</th>'
     pairs = f'<table class="pairs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    drawn = f'<div class="matrix">{heat(matrix, outcome.classes)}</div>' if len(matrix) <= MOST_CLASSES else ""
-    return f'<h3>Confusion</h3><div class="confusion"><div class="scroll plain">{pairs}</div>{drawn}</div>'
+    return f'<div class="plot"><h3>Most confused</h3>{pairs}</div>'
 
 
 def gallery(outcome: Outcome, pictures: Pictures, most: int) -> str:
@@ -74,7 +85,7 @@ def _card(outcome: Outcome, place: int, pictures: Pictures) -> str:
     records = outcome.records
     key = str(records.key[place])
     picture = pictures(outcome.set, outcome.split, key)
-    shown = '<div class="none">no picture</div>' if picture is None else f'<img src="{_data(picture)}" alt="">'
+    shown = f'<div class="none">{text(key)}</div>' if picture is None else f'<img src="{_data(picture)}" alt="">'
     taken, true = (text(outcome.classes[int(at[place])], 80) for at in (records.predicted, records.label))
     sure = f"{100 * float(records.confidence[place]):.0f}%"
     said = f'<span class="bad">{taken}</span> <small>{sure}</small><br><span class="soft">is</span> {true}'

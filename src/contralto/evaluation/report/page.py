@@ -69,7 +69,7 @@ def _lead(report: Report, found: list[Measured]) -> str:
     items = sum(len(one.main.records) for one in found if one.main is not None)
     sets = "1 set" if len(found) == 1 else f"{len(found)} sets"
     figures = sum(len(one.figures) for one in report.outcomes)
-    when = f" on <span class="date">{text(report.measured)}</span>" if report.measured else ""
+    when = f' on <span class="date">{text(report.measured)}</span>' if report.measured else ""
     return f"{figures:,} figures on {sets}, of {items:,} answers that are all kept. Measured{when}."
 
 

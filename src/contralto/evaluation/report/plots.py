@@ -33,7 +33,7 @@ def spot(x: float, figure: Figure) -> Spot:
 
 def reliability(bins: Bins) -> str:
     """Accuracy over confidence by bin, with 95% intervals; below, how many items lie in each bin."""
-    frame, tall = Frame((0, 1), (0, 1), 400, 330, bottom=92), 36
+    frame, tall = Frame((0, 1), (0, 1), 400, 330, top=26, bottom=92), 36
     strip = Frame((0, 1), (0, max(int(bins.count.max()), 1)), 400, 330, top=frame.height - 42 - tall)
     body = [frame.axes([], QUARTERS, "", "accuracy"), frame.path([(0, 0), (1, 1)], "guide")]
     body.append(strip.axes(QUARTERS, [(strip.y[1], f"{strip.y[1]:,.0f}")], "confidence, and items in each bin"))
@@ -43,8 +43,8 @@ def reliability(bins: Bins) -> str:
         left, right = frame.across(low) + 1, frame.across(high) - 1
         top, base = frame.down(accuracy), frame.down(0)
         said = f"confidence {confidence:.1%}, accuracy {accuracy:.1%}, {count} items"
-        body.append(box(left, top, right - left, base - top, "bar", said))
-        body.append(frame.whisker((low + high) / 2, *clopper_pearson(round(accuracy * count), int(count)), "whisker"))
+        body.append(box(left, top, right - left, base - top, "bar", said, opacity=0.1 + 0.25 * count / strip.y[1]))
+        body.append(frame.whisker(confidence, *clopper_pearson(round(accuracy * count), int(count)), "whisker"))
         body.append(frame.dot((confidence, accuracy), "mark", said, 3.5))
         body.append(box(left, strip.down(count), right - left, strip.down(0) - strip.down(count), "count", said))
     about = "Bars: accuracy in bins of the model's confidence. The diagonal is perfect calibration."
@@ -83,9 +83,9 @@ def recall(ranks: Sequence[tuple[str, NDArray[np.int64]]]) -> str:
     """The share of queries answered within the k best, over k on a logarithmic scale; a line for each direction."""
     most = max(10, int(max(rank.max(initial=1) for _, rank in ranks)) + 1)
     ends = [10**i for i in range(len(str(most)) + 1) if 10**i <= 10 * most]
-    frame = Frame((0, np.log10(most)), (0, 1), right=20)
+    frame = Frame((0, np.log10(most)), (0, 1))
     marks = [(float(np.log10(end)), f"{end:,}") for end in ends if end <= most]
-    body = [frame.axes(marks, QUARTERS, "k best answers", "recall")]
+    body = [frame.axes(marks, QUARTERS, "k best answers")]
     for place, (name, rank) in enumerate(ranks):
         steps = np.unique(np.round(np.geomspace(1, most, 80)).astype(int))
         shares = np.searchsorted(np.sort(rank), steps, side="left") / max(len(rank), 1)
@@ -123,7 +123,7 @@ def whiskers(title: str, rows: Sequence[tuple[str, Figure]]) -> str:
 def heat(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
     """A confusion matrix: true classes down, predicted ones across, shaded by the share of the true class."""
     n = len(names)
-    cell = max(9.0, min(26.0, 560 / n))
+    cell = max(9.0, min(26.0, 500 / n))
     length = 18 if n > 20 else 24
     margin = 6.4 * min(max(map(len, names)), length) + 14
     size = margin + n * cell + 4
@@ -149,29 +149,27 @@ def heat(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
     return drawing("Confusion", "Rows: true classes. Columns: predicted classes.", size, size, "".join(body))
 
 
-def shift(points: Sequence[tuple[str, float, float]], others: Sequence[tuple[str, float, float]]) -> str:
-    """Accuracy on shifted data over accuracy on the original, both on the logit scale: (name, original, shifted).
+def shift(
+    title: str,
+    spots: Sequence[tuple[str, float, float]],
+    others: Sequence[tuple[str, float, float]],
+    baseline: Sequence[tuple[float, float]],
+    limits: tuple[float, float],
+) -> str:
+    """Accuracy on a shifted set over accuracy on the original, both on the logit scale: (name, original, shifted).
 
-    points: the model's; others: models to be compared with. The dashed line is no loss at all.
+    spots: the model's; others: those that the baseline, a line through two places, was laid through. The dashed line is
+    no loss at all; how far a spot lies above the baseline is its effective robustness.
     """
-    values = [v for _, *pair in (*points, *others) for v in pair]
-    low, high = max(0.01, min(values) * 0.7), min(0.995, 1 - (1 - max(values)) * 0.6)
-    frame = Frame((low, high), (low, high), 440, 400, x_scale=logit, y_scale=logit)
-    marks = [(v, percent(v)) for v in (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99) if low <= v <= high]
-    body = [frame.axes(marks, marks, "ImageNet", "shifted set"), frame.path([(low, low), (high, high)], "guide")]
-    for name, x, y in others:
-        body.append(frame.dot((x, y), "hollow", f"{name}: {x:.1%} → {y:.1%}", 4))
-    taken: list[float] = []
-    for name, x, y in sorted(points, key=lambda point: -point[2]):
-        body.append(frame.dot((x, y), "mark", f"{name}: {x:.1%} → {y:.1%}", 5))
-        height = max([frame.down(y) + 4, *(t + 14 for t in taken[-1:])])
-        taken.append(height)
-        before = frame.across(x) > frame.width / 2
-        body.append(
-            label((frame.across(x) + (-10 if before else 10), height), name, "row", "end" if before else "start")
-        )
-    about = "; ".join(f"{name}: {x:.1%} to {y:.1%}" for name, x, y in points)
-    return drawing("Robustness", about, frame.width, frame.height, "".join(body))
+    frame = Frame(limits, limits, 260, 240, top=8, x_scale=logit, y_scale=logit)
+    marks = [(v, percent(v)) for v in (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99) if limits[0] <= v <= limits[1]]
+    body = [frame.axes(marks, marks, "top-1 on ImageNet"), frame.path([(v, v) for v in limits], "guide")]
+    if baseline:
+        body.append(frame.path(baseline, "base"))
+    body += [frame.dot((x, y), "hollow", f"{name}: {x:.1%} → {y:.1%}") for name, x, y in others]
+    body += [frame.dot((x, y), "mark", f"{name}: {x:.1%} → {y:.1%}", 5) for name, x, y in spots]
+    about = "; ".join(f"{name}: {x:.1%} to {y:.1%}" for name, x, y in spots)
+    return drawing(title, about, frame.width, frame.height, "".join(body))
 
 
 def strip(figure: Figure) -> str:

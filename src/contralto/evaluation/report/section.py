@@ -10,7 +10,7 @@ import numpy as np
 
 from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.report import plots
-from contralto.evaluation.report.mistakes import Pictures, confusion, gallery
+from contralto.evaluation.report.mistakes import Pictures, confused, confusion, gallery
 from contralto.evaluation.report.svg import around
 from contralto.evaluation.report.table import table
 from contralto.evaluation.report.variants import Measured, headline
@@ -23,12 +23,12 @@ from contralto.metrics.robustness import mean_corruption_error
 def section(measured: Measured, model: str, pictures: Pictures, most: int) -> str:
     """HTML of one split. most: how many mistakes are shown as pictures."""
     main = measured.main
-    drawn = [_reliability(main), _recall(main), _templates(measured), _few_shot(measured)]
-    grid = "".join(plot for plot in drawn if plot)
-    parts = [f'<div class="plots">{grid}</div>' if grid else "", _corruptions(measured)]
-    if main is not None and main.classes and main.task == "classes":
-        parts += [confusion(main), gallery(main, pictures, most)]
-    parts += [_failures(measured), _details(measured, model)]
+    judged = main if main is not None and main.classes and main.task == "classes" else None
+    grid = [_reliability(main), _recall(main)]
+    grid += [confusion(judged), confused(judged)] if judged else []
+    grid += [_templates(measured), _few_shot(measured)]
+    parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(measured)]
+    parts += [gallery(judged, pictures, most) if judged else "", _failures(measured), _details(measured, model)]
     return f"""<section id="{text(anchor(measured))}">
 <h2>{text(measured.set)} <small>{text(measured.split)}</small></h2>
 <p class="about">{_about(measured)}</p>
@@ -124,7 +124,7 @@ def _corruptions(measured: Measured) -> str:
         drawn = plots.curve(title, spots, names, "severity", reference, limits, (240, 180))
         panels.append(f'<figure class="panel"><figcaption>{text(title)}</figcaption>{drawn}</figure>')
     error = mean_corruption_error({key: [1 - f.value for f in each.values()] for key, each in found.items()})
-    about = f"Dashed: the set as it is. Mean corruption error {100 * error:.1f}, not set against a reference model."
+    about = f"Dashed: the set as it is. Mean error over all corruptions and severities: {100 * error:.1f}%."
     return f'<h3>Corruptions</h3><p class="about">{about}</p><div class="panels">{"".join(panels)}</div>'
 
 

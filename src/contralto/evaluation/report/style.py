@@ -40,7 +40,7 @@ h2 { overflow-wrap: anywhere; }
 h3 { font-size: 1.18rem; font-weight: 600; line-height: 1.3; margin-top: 36px; }
 h4 { font-size: .88rem; margin: 18px 0 6px; }
 small { font-size: .82em; font-weight: 400; color: var(--soft); }
-.lead { font-size: clamp(1.02rem, 1.6vw, 1.14rem); color: var(--soft); max-width: 64ch; }
+.lead { font-size: clamp(1.02rem, 1.6vw, 1.14rem); color: var(--soft); max-width: 76ch; }
 .date { white-space: nowrap; }
 .facts {
   display: flex; flex-wrap: wrap; gap: 12px 40px; margin-top: 26px; padding: 18px 0;
@@ -74,29 +74,27 @@ thead th { color: var(--soft); font-weight: 500; font-size: .78rem; border-botto
 .figures tr:first-child .value { font-weight: 680; }
 .variant { display: block; }
 .range { color: var(--soft); padding-left: 0; }
-.known > span + span { margin-left: 18px; }
+.known div { display: grid; grid-template-columns: 2.6em 6.4em 3em 1em; gap: 0 8px; align-items: baseline; }
+sup { line-height: 0; font-size: .75em; }
 .ends { display: flex; justify-content: space-between; width: 104px; }
-.strip { display: block; width: 104px; height: 14px; position: relative; top: 2px; }
+.strip { width: 104px; height: 14px; max-width: none; position: relative; top: 2px; }
 .pairs td, .pairs th { padding-inline: 0 22px; }
 .pairs td { border-top: 1px solid var(--grid); }
-.pairs .n { padding-right: 0; }
+.pairs :is(td, th):last-child { padding-right: 0; } .pairs td { padding-block: 4px; }
 """
 
 PLOTS = """
 figure { margin: 0; }
-svg { display: block; width: 100%; height: auto; }
+svg { display: block; width: 100%; height: auto; max-width: calc(1.15 * var(--wide)); }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 28px 40px; }
 .plots > * { min-width: 0; max-width: 560px; }
 .plot h3 { margin-top: 8px; } .plot p { color: var(--soft); font-size: .88rem; margin: 2px 0 10px; min-height: 2.9em; }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 200px), 1fr)); gap: 16px 20px; }
+.shifts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 200px), 1fr)); margin-bottom: 22px; }
+.base { stroke: var(--other); fill: none; stroke-width: 1.6; }
 .panel figcaption { font-size: .86rem; font-weight: 560; padding-left: 12%; }
-.panel svg { max-width: none !important; }
-.confusion {
-  display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap: 28px 48px; align-items: start;
-  margin-top: 10px;
-}
-.plain { background: none; border: 0; border-radius: 0; }
-.matrix { overflow-x: auto; } .matrix svg { min-width: 340px; }
+.plots > .wide { grid-column: span 2; max-width: none; }
+.matrix { overflow-x: auto; } .matrix svg { width: var(--wide); max-width: none; }
 line, polyline, rect, circle { vector-effect: non-scaling-stroke; }
 .grid { stroke: var(--grid); } .axis { stroke: var(--soft); stroke-width: .8; }
 .tick, .name { font-size: 11px; fill: var(--soft); } .name { font-size: 11.5px; }
@@ -106,7 +104,8 @@ line, polyline, rect, circle { vector-effect: non-scaling-stroke; }
 .curve.other { stroke: var(--other); }
 .mark { fill: var(--accent); } .hollow { fill: none; stroke: var(--soft); stroke-width: 1.4; }
 .whisker { stroke: var(--accent); stroke-width: 1.6; }
-.bar { fill: var(--accent); opacity: .2; } .bar:hover { opacity: .32; } .count { fill: var(--soft); opacity: .55; }
+.bar { fill: var(--accent); }
+.count { fill: var(--soft); opacity: .55; }
 .ground { fill: none; stroke: var(--line); } .right { fill: var(--other); } .wrong { fill: var(--accent); }
 .cell { font-size: 10px; fill: var(--ink); } .in { font-size: 10px; fill: var(--card); }
 .track { stroke: var(--line); stroke-width: 2; } .span { stroke: var(--accent); stroke-width: 4; opacity: .45; }
@@ -118,7 +117,10 @@ MISTAKES = """
 .mistakes img, .none {
   width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; border: 1px solid var(--line); display: block;
 }
-.none { display: grid; place-items: center; color: var(--soft); font-size: .8rem; background: var(--card); }
+.none {
+  display: grid; place-items: center; text-align: center; padding: 8px; overflow: hidden; overflow-wrap: anywhere;
+  color: var(--soft); font-size: .7rem; background: var(--card);
+}
 .mistakes figcaption { font-size: .82rem; line-height: 1.35; margin-top: 6px; overflow-wrap: anywhere; }
 details { margin-top: 22px; border-top: 1px solid var(--line); padding-top: 10px; }
 details + details { margin-top: 12px; }
@@ -132,8 +134,9 @@ details > .scroll { margin-top: 12px; }
 .items li { break-inside: avoid; }
 pre { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; white-space: pre-wrap; }
 @media (max-width: 760px) {
-  .confusion { grid-template-columns: minmax(0, 1fr); }
+  .plots > .wide { grid-column: auto; }
   .plot p { min-height: 0; }
+  .figures tbody th small { display: block; } .figures td:first-of-type { white-space: normal; min-width: 6.5em; }
   th, td { padding-inline: 8px; }
   .mistakes { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); gap: 14px 12px; }
 }

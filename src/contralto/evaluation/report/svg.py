@@ -34,8 +34,8 @@ class Frame:
     width: float = 400
     height: float = 280
     left: float = 44
-    right: float = 14
-    top: float = 12
+    right: float = 20
+    top: float = 14
     bottom: float = 42
     x_scale: Callable[[float], float] = straight
     y_scale: Callable[[float], float] = straight
@@ -71,9 +71,7 @@ class Frame:
         if x_name:
             found.append(label(((self.left + end) / 2, self.height - 6), x_name, "name", "middle"))
         if y_name:
-            middle = (self.top + base) / 2
-            found.append(f'<text class="name" text-anchor="middle" transform="translate(11 {middle:.1f}) rotate(-90)">')
-            found.append(f"{text(y_name)}</text>")
+            found.append(label((0, 11), y_name, "name"))
         return "".join(found)
 
     def path(self, points: Sequence[Point], kind: str) -> str:
@@ -94,7 +92,7 @@ class Frame:
 def drawing(title: str, about: str, width: float, height: float, body: str) -> str:
     """A whole plot; `title` and `about` (plain text) tell it to those who cannot see it."""
     return (
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" style="max-width:{1.5 * width:.0f}px">'
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" style="--wide:{width:.0f}px">'
         f"<title>{text(title)}</title><desc>{text(about, 1000)}</desc>{body}</svg>"
     )
 

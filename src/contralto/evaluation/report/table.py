@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.published import Published, published
 from contralto.evaluation.report.plots import strip
-from contralto.evaluation.report.words import interval, is_share, metric, number, text
+from contralto.evaluation.report.words import interval, is_share, metric, number, signed, text
 
 ENDS = '<span class="ends"><span>0</span><span>100</span></span>'
 COLUMNS = {"set": "", "metric": "", "value": "n", "95% interval": "", ENDS: "", "chance": "n", "items": "n"}
@@ -61,12 +61,11 @@ def _known(outcome: Outcome, figure: Figure, model: str) -> list[Published]:
 
 def _beside(known: Published, figure: Figure) -> str:
     """A published figure, how far ours is from it, and whether our interval holds it."""
-    away = 100 * (figure.value - known.value)
     mark, why = "", ""
     if figure.low is not None and figure.high is not None:
         held = figure.low <= known.value <= figure.high
         mark = '<span class="good">✓</span>' if held else '<span class="bad">≠</span>'
         why = ' title="within the interval"' if held else ' title="outside the interval"'
     doubt = "" if known.verified else "<sup>†</sup>"
-    said = f"{number(figure.metric, known.value)}{doubt} <small>{text(known.source)}</small> {away:+.1f}"
-    return f"<span{why}>{said} {mark}</span>"
+    said = f"<span>{number(figure.metric, known.value)}{doubt}</span><small>{text(known.source)}</small>"
+    return f"<div{why}>{said}<span>{signed(100 * (figure.value - known.value))}</span>{mark}</div>"

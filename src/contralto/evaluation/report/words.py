@@ -48,6 +48,12 @@ def number(name: str, value: float) -> str:
     return f"{100 * value:.1f}" if is_share(name) else f"{value:g}"
 
 
+def signed(points: float) -> str:
+    """A difference in percentage points, with its sign and one digit."""
+    said = f"{points:+.1f}".replace("-", "−")
+    return "0.0" if said[1:] == "0.0" else said
+
+
 def interval(figure: Figure) -> str:
     """The 95% interval, or nothing."""
     if figure.low is None or figure.high is None:
