@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 from contralto.cli import options as shared
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, OK, PARTLY, Usage
-from contralto.errors import ContraltoError, DataError
+from contralto.errors import DataError
 
 if TYPE_CHECKING:
+    from contralto.encoder import Clip
     from contralto.evaluation.outcome import Figure, Outcome
     from contralto.evaluation.run import Session
+    from contralto.sets.classes_file import Names
     from contralto.sets.items import DataSet
 
+CHECKS = ("corruptions", "typographic", "sizes", "questions")
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What `contralto evaluate` takes."""
@@ -36,7 +39,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--probe", metavar="P", choices=("linear", "knn", "few-shot"), help=help)
     help = "examples a class for few-shot (default: 1 2 4 8 16)"
     parser.add_argument("--shots", nargs="+", type=shared.positive, metavar="N", default=[1, 2, 4, 8, 16], help=help)
-    help = "what else is measured: " + ", ".join(CHECKS)
+    help = f"what else is measured: {', '.join(CHECKS)}"
     parser.add_argument("--check", nargs="+", default=[], choices=CHECKS, metavar="NAME", help=help)
     help = "look for near-duplicates of SET's pictures in this set, and what they do to the figures"
     parser.add_argument("--overlap", metavar="TRAIN", help=help)
@@ -44,7 +47,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", metavar="DIR", help=help)
     parser.add_argument("--card", metavar="FILE", help="write the table into this model card, between its marks")
     parser.add_argument("--fresh", action="store_true", help="use nothing of what was embedded before")
-    shared.ran(parser, decode="exact", precision="fp32")
+    shared.running(parser.add_argument_group("model"), decode="exact", precision="fp32")
     shared.common(parser)
 
 
@@ -144,17 +147,15 @@ def _list(console: Console) -> int:
     return OK
 
 
-def _write(
-    args: argparse.Namespace, console: Console, clip: Clip, done: list[tuple[DataSet, list[Outcome]]]
-) -> None:
+def _write(args: argparse.Namespace, console: Console, clip: Clip, done: list[tuple[DataSet, list[Outcome]]]) -> None:
     """The report and the table in the model card, where they are asked for."""
     outcomes = [outcome for _, several in done for outcome in several]
     if not outcomes:
         return
     if args.report:
-        from contralto.evaluation.report import write
+        from contralto.evaluation.publish import publish
 
-        page = write(Path(args.report), clip, done)
+        page = publish(Path(args.report), clip, done)
         console.record({"page": str(page)}) if console.json else console.line(shown(str(page)))
     if args.card:
         from contralto.evaluation import card

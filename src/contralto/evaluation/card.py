@@ -30,7 +30,7 @@ def update(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: a table for each kind of task, a row an outcome, a column a metric; then what they were measured with."""
+    """Markdown: a table for each kind of task, a row an outcome, a column a metric; then what measured them."""
     parts = []
     for several in _alike(outcomes):
         measured = list(dict.fromkeys(figure.metric for one in several for figure in one.figures))
@@ -58,7 +58,8 @@ def _made_by(outcomes: Sequence[Outcome]) -> str:
     splits = ", ".join(f"{name} {short}" for name, short in hashes.items())
     return (
         f"Measured by contralto {said['contralto']} in {said['precision']} ({said['engine']}), contract "
-        f"{said['contract'][:12]}. Shares are in percent, with 95% intervals; {said['ties']}. sha256 of the splits: {splits}."
+        f"{said['contract'][:12]}. Shares are in percent, with 95% intervals; {said['ties']}. sha256 of the splits: "
+        f"{splits}."
     )
 
 

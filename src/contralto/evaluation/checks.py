@@ -1,4 +1,4 @@
-"""What else can be asked of a model on a labelled set: under corruptions, an attack, at small sizes, with other words."""
+"""What else can be asked of a model on a labelled set: corrupted, attacked, made small, or asked in other words."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def _mean_per_class(records: Records, right: NDArray[np.bool_], classes: int) ->
 
 
 def _ece(metric: str, confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Figure:
-    """ECE is biased upwards, in a resample more than in the sample, so that its interval may have to be widened for it."""
+    """ECE is biased upwards, in resamples even more, so that its interval may have to be widened to hold it."""
     value = metrics.ece(confidence, right)
     low, high = metrics.bootstrap(lambda drawn: metrics.ece(confidence[drawn], right[drawn]), len(right))
     return Figure(metric, value, min(low, value), high, len(right))

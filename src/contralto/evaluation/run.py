@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,10 @@ from contralto.zeroshot import prompts
 
 Probe = Literal["linear", "knn", "few-shot"]
 SHOTS: Final = (1, 2, 4, 8, 16)
-COMPARED: Final = {"name": (prompts.PLAIN), "single": ("a photo of a {}.",), "imagenet-7": prompts.templates("imagenet-7")}
+    "name": (prompts.PLAIN),
+    "single": ("a photo of a {}.",),
+    "imagenet-7": prompts.templates("imagenet-7"),
+}
 
 
 def evaluate(
@@ -122,13 +126,9 @@ class Session:
 @contextmanager
 def session(clip: Clip, *, fresh: bool = False, progress: Progress | None = None) -> Iterator[Session]:
     """Settles what the model computes in, so that all rows of a run are of one kind, and opens what is kept."""
-    import logging
-
     clip.engine_report()
-    notes: list[str] = []
-    with Store(clip, fresh=fresh, warn=logging.getLogger("contralto").info) as store:
+    with Store(clip, fresh=fresh, warn=logging.getLogger("contralto").warning) as store:
         yield Session(clip, store, progress or (lambda what, done, total: None))
-    del notes
 
 
 def _check(data: DataSet, templates: str | Sequence[str] | None, probe: str | None, checks: Sequence[str]) -> None:
@@ -148,7 +148,8 @@ def _chosen(data: DataSet, templates: str | Sequence[str] | None) -> list[tuple[
     if templates is None:
         return [own]
     if templates == "compare":
-        return [own, *((f"templates {name}", several, name) for name, several in COMPARED.items())]
+        ways = {"name": prompts.PLAIN, "single": ("a photo of a {}.",), "imagenet-7": prompts.templates("imagenet-7")}
+        return [own, *((f"templates {name}", several, name) for name, several in ways.items())]
     if isinstance(templates, str) and templates != "none":
         return [("", prompts.templates(templates), templates)]
     several = prompts.templates(None if templates == "none" else templates)

@@ -10,10 +10,10 @@ from PIL import Image
 
 from contralto.errors import DataError, MissingExtraError
 from contralto.sets.items import Change, Class, Item
-from contralto.sets.layouts.split_folders import per_class
 from contralto.sets.layouts.documents import table
 from contralto.sets.layouts.found import Missing, folders, lines, one_of, pictures
 from contralto.sets.layouts.labels import by_folder, index_of
+from contralto.sets.layouts.split_folders import per_class
 
 WNID = re.compile(r"n\d{8}")
 
