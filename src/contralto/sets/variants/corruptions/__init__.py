@@ -46,7 +46,8 @@ CORRUPTIONS = {
     "shot_noise": Corruption("noise", noise.shot, ((60,), (25,), (12,), (5,), (3,))),
     "impulse_noise": Corruption("noise", noise.impulse, ((0.03,), (0.06,), (0.09,), (0.17,), (0.27,))),
     "defocus_blur": Corruption("blur", blur.defocus, ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))),
-    "glass_blur": Corruption("blur", blur.glass, ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))),
+    # one round at severity 1 instead of two: all pixels move at once here, which is stronger than one after the other
+    "glass_blur": Corruption("blur", blur.glass, ((0.7, 1, 1), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))),
     "motion_blur": Corruption("blur", blur.motion, ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))),
     "zoom_blur": Corruption("blur", blur.zoom, ((1.1, 0.01), (1.15, 0.01), (1.2, 0.02), (1.25, 0.02), (1.3, 0.03))),
     "snow": Corruption(
