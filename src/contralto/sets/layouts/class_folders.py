@@ -28,11 +28,13 @@ def caltech101(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
 def resisc45(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """`airport/airport_001.jpg`: 70 of each class for training, 70 for validation, the others for test.
 
-    Where resisc45-train.txt, -val.txt, -test.txt lie beside the folder (`airport_001.jpg` a line), they say instead.
+    Where resisc45-train.txt, -val.txt and -test.txt (`airport_001.jpg` a line) lie in or beside the folder, they say.
     """
-    folder, listed = one_of(root, "NWPU-RESISC45", "."), root / f"resisc45-{split}.txt"
-    if not listed.exists():
+    folder = one_of(root, "NWPU-RESISC45", ".")
+    beside = next((top for top in (folder, folder.parent) if (top / "resisc45-test.txt").exists()), None)
+    if beside is None:
         return _cut(folder, classes, {"train": slice(70), "val": slice(70, 140), "test": slice(140, None)}[split])
+    listed = one_of(beside, f"resisc45-{split}.txt")
     called = ((line, line.rpartition("_")[0]) for line in lines(listed))
     return labelled_files(folder, ".", ((f"{name}/{line}", name) for line, name in called), classes, listed)
 

@@ -41,7 +41,7 @@ def agree(there: Iterable[str], place: Mapping[str, int], where: Path) -> None:
 
 
 def by_id(ids: NDArray[Any], called: Sequence[str], classes: Sequence[Class], where: Path) -> list[int]:
-    """Class indices of ids that count from 0 through `called`, the data's names of all classes. Raises DataError."""
+    """Class indices of ids, which count from 0 through `called`, the data's names of all classes. Raises DataError."""
     place = by_folder(classes)
     agree(called, place, where)
     if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < len(called):

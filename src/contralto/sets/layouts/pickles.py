@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def plain(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
+        _check_memo(content)
         held = _Reader(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a damaged pickle may fail in any way
         raise DataError(f"{path} is no plain pickle of arrays: {one_line(str(error), 120)}") from error
@@ -69,3 +71,11 @@ def plain(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is no pickled dictionary")
     named = ((key.decode("utf-8", "replace") if isinstance(key, bytes) else key, value) for key, value in held.items())
     return {str(key): value.array if isinstance(value, _Bytes) else value for key, value in named}
+
+
+def _check_memo(content: bytes) -> None:
+    """Raises UnpicklingError for a memo place beyond those that a writer, who counts them, can have reached: Python
+    would make room for all below it, gigabytes for a few bytes."""
+    for number, (code, argument, _) in enumerate(pickletools.genops(content)):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument is not None and argument > number:
+            raise pickle.UnpicklingError(f"it asks for memo place {argument} at its operation {number}")

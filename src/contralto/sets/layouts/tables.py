@@ -19,9 +19,12 @@ def fer2013(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """fer2013.csv, or icml_face_data.csv: emotion 0 ... 6, usage, and 48 x 48 grey pixels as numbers in one field."""
     where, place = one_of(root, "fer2013.csv", "icml_face_data.csv"), by_folder(classes)
     usage = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}[split]
-    faces = [row for row in _rows(where, ",", ("emotion", "pixels", "Usage")) if row["Usage"] == usage]
-    labels = [index_of(place, row["emotion"], where) for row in faces]
-    return labelled_arrays(split, [_face(row["pixels"], where) for row in faces], labels)
+    labels, faces = [], []
+    for row in _rows(where, ",", ("emotion", "pixels", "Usage")):
+        if row["Usage"] == usage:
+            labels.append(index_of(place, row["emotion"], where))
+            faces.append(_face(row["pixels"], where))
+    return labelled_arrays(split, faces, labels)
 
 
 def _face(pixels: str, where: Path) -> NDArray[np.uint8]:
@@ -34,19 +37,16 @@ def _face(pixels: str, where: Path) -> NDArray[np.uint8]:
 def gtsrb(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """Test: Final_Test/Images with GT-final_test.csv. Training: a folder per class, Training/00000/00000_00000.ppm, or
     the later, larger Final_Training/Images."""
+    base = one_of(root, "GTSRB", ".")
     if split == "test":
-        table = "GT-final_test.csv"
-        images = one_of(root, "Final_Test/Images", "GTSRB/Final_Test/Images").relative_to(root)
-        where = one_of(root, table, f"{images}/{table}", f"GTSRB/{table}")
-        rows = _rows(where, ";", ("Filename", "ClassId"))
-        return labelled_files(
-            root, images.as_posix(), ((row["Filename"], row["ClassId"].zfill(5)) for row in rows), classes, where
-        )
-    tops = ("Training", "Final_Training/Images")
-    top, place = one_of(root, *tops, *(f"GTSRB/{top}" for top in tops)), by_folder(classes)
+        tops = ("", "GTSRB/", "GTSRB/Final_Test/Images/", "Final_Test/Images/")
+        where = one_of(root, *(f"{top}GT-final_test.csv" for top in tops))
+        signs = ((row["Filename"], row["ClassId"].zfill(5)) for row in _rows(where, ";", ("Filename", "ClassId")))
+        return labelled_files(base, "Final_Test/Images", signs, classes, where)
+    top, place = one_of(base, "Training", "Final_Training/Images"), by_folder(classes)
     agree(folders(top), place, top)
     return [
-        Item(path.relative_to(root).as_posix(), path, index)
+        Item(path.relative_to(base).as_posix(), path, index)
         for name, index in place.items()
         for path in pictures(top / name, "ppm")
     ]
