@@ -92,6 +92,8 @@ def data_set(
     if not items:
         raise DataError(f"{path}: the split {split!r} is empty")
     task = task or _task(items)
+    if (wrong := next((template for template in templates if prompts.PLACE not in template), None)) is not None:
+        raise DataError(f"{path}: its template {one_line(wrong, 80)!r} has no {{}} for the class name")
     _check_items(path, items, task)
     if classes:
         check_labels(str(path), items, len(classes))
