@@ -1,33 +1,53 @@
-"""A folder per class below a folder per split, where the names of the folders are published."""
+"""Sets of a folder per class without a published split: EuroSAT, Caltech-101, RESISC45.
+
+Their cut is ours: within a class, pictures are put in the order of the SHA-256 of `class/file name`, which depends on
+nothing but these names, and each split takes a stretch of that order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from contralto.sets.items import Class, Item
-from contralto.sets.layouts.found import folders, one_of, pictures
-from contralto.sets.layouts.labels import agree, by_folder
+from contralto.sets.layouts.found import Missing, folders, lines, one_of, pictures
+from contralto.sets.layouts.labels import agree, by_folder, labelled_files
 
 
-def per_class(root: Path, folder: Path, place: Mapping[str, int]) -> list[Item]:
-    """All pictures in `folder`'s folders, which are just those of `place`: what the data call a class -> its index.
+def eurosat(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
+    """`Forest/Forest_1.jpg`: of each class 500 for test, the next 1,000 for training, the sizes of the paper."""
+    return _cut(root, classes, {"test": slice(500), "train": slice(500, 1500)}[split])
 
-    Sorted by folder, then by file; keys are relative to `root`. Raises DataError.
+
+def caltech101(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
+    """`accordion/image_0001.jpg`: of each class 30 for training, the others for test."""
+    return _cut(root, classes, {"train": slice(30), "test": slice(30, None)}[split])
+
+
+def resisc45(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
+    """`airport/airport_001.jpg`: 70 of each class for training, 70 for validation, the others for test.
+
+    Where resisc45-train.txt, -val.txt, -test.txt lie beside the folder (`airport_001.jpg` a line), they say instead.
     """
-    agree(folders(folder), place, folder)
+    folder, listed = one_of(root, "NWPU-RESISC45", "."), root / f"resisc45-{split}.txt"
+    if not listed.exists():
+        return _cut(folder, classes, {"train": slice(70), "val": slice(70, 140), "test": slice(140, None)}[split])
+    called = ((line, line.rpartition("_")[0]) for line in lines(listed))
+    return labelled_files(folder, ".", ((f"{name}/{line}", name) for line, name in called), classes, listed)
+
+
+def _cut(root: Path, classes: Sequence[Class], part: slice) -> list[Item]:
+    place = by_folder(classes)
+    there = [name for name in folders(root) if pictures(root / name)]
+    if not place.keys() & set(there):
+        raise Missing(f"{root / next(iter(place))} is not there")
+    agree(there, place, root)
     return [
-        Item(path.relative_to(root).as_posix(), path, place[name])
-        for name in sorted(place)
-        for path in pictures(folder / name)
+        Item(f"{name}/{path.name}", path, place[name]) for name in there for path in sorted(_drawn(root / name)[part])
     ]
 
 
-def country211(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
-    """train, valid and test, each with a folder per country by its ISO code."""
-    return per_class(root, one_of(root, {"val": "valid"}.get(split, split)), by_folder(classes))
-
-
-def sst2(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
-    """train, valid and test, each with the folders negative and positive."""
-    return per_class(root, one_of(root, {"val": "valid"}.get(split, split)), by_folder(classes))
+def _drawn(folder: Path) -> list[Path]:
+    """The pictures of a class in an order that looks random and is the same everywhere."""
+    return sorted(pictures(folder), key=lambda path: hashlib.sha256(f"{folder.name}/{path.name}".encode()).digest())

@@ -44,12 +44,13 @@ def lines(path: Path) -> list[str]:
     return [line for line in map(str.strip, text.splitlines()) if line]
 
 
-def pictures(folder: Path) -> list[Path]:
-    """The picture files directly in a folder, sorted by name. Raises DataError if it cannot be listed."""
+def pictures(folder: Path, suffix: str = "") -> list[Path]:
+    """The picture files directly in a folder (with this suffix, or a usual one), sorted. Raises DataError."""
     try:
-        return sorted(path for path in folder.iterdir() if is_picture(path.name) and not path.name.startswith("."))
+        there = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise DataError(f"{folder} cannot be listed: {error.strerror or error}") from error
+    return sorted(p for p in there if (p.name.endswith(f".{suffix}") if suffix else is_picture(p.name)))
 
 
 def folders(folder: Path) -> list[str]:
