@@ -109,7 +109,7 @@ def test_kinetics_frames_may_lie_in_one_folder(tmp_path):
         ("zumba,gone,1,11,val\n", "a frame of none of the videos"),
         ("zumba,x,one,11,val\n", "no number of seconds: 'one'"),
         ("sleepwalking,x,1,11,val\n", "none of the 700 classes"),
-        ("zumba,x\n", "row 2 has 2 columns, too few"),
+        ("zumba,x\n", "line 2 has 2 columns, too few"),
     ],
 )
 def test_lists_that_do_not_fit_are_errors(rows, said, tmp_path):

@@ -137,7 +137,8 @@ def test_hateful_memes_are_measured_on_the_development_set(released, tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"id": 1, "img": "img/1.png"}', "without img or a label"),
+        ('{"id": 1, "img": "img/1.png"}', "without img or label"),
+        ('{"img": "img/1.png", "label": 2}', "'2' is none of the 2 classes"),
         ('{"img": "../1.png", "label": 1}', "does not lie below"),
         ("[1]", "line 1 is not a JSON object"),
         ("{", "line 1 is not JSON"),

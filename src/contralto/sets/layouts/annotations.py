@@ -12,7 +12,7 @@ from contralto.errors import DataError, one_line
 from contralto.sets.items import Class, Item
 from contralto.sets.layouts.documents import json_rows, table
 from contralto.sets.layouts.found import Missing, inside, lines, one_of
-from contralto.sets.layouts.labels import agree, by_folder, index_of
+from contralto.sets.layouts.labels import agree, by_folder, index_of, labelled_files
 
 
 def voc2007(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
@@ -73,12 +73,12 @@ def hateful_memes(root: Path, split: str, classes: Sequence[Class]) -> list[Item
     """train.jsonl and dev.jsonl (in the second release dev_seen.jsonl), and img/. Label 1 is hateful."""
     listed = one_of(root, "train.jsonl") if split == "train" else one_of(root, "dev.jsonl", "dev_seen.jsonl")
     one_of(root, "img")
-    items = []
+    named = []
     for row in json_rows(listed):
-        if row.get("label") not in (0, 1) or not isinstance(row.get("img"), str):
-            raise DataError(f"{listed} has a meme without img or a label of 0 or 1: {one_line(str(row), 80)}")
-        items.append(Item(row["img"], inside(root, row["img"]), int(row["label"])))
-    return items
+        if not isinstance(row.get("img"), str) or "label" not in row:
+            raise DataError(f"{listed} has a meme without img or label: {one_line(str(row), 80)}")
+        named.append((row["img"], str(row["label"])))
+    return labelled_files(root, ".", named, classes, listed)
 
 
 def _plain(name: str) -> str:

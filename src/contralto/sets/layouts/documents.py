@@ -6,10 +6,12 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from contralto.errors import DataError, one_line
 from contralto.sets.layouts.found import lines
+
+_QUOTING: dict[str, Literal[0, 3]] = {",": csv.QUOTE_MINIMAL, "\t": csv.QUOTE_NONE}
 
 JSON_BYTES = 1 << 30
 """The longest JSON that is read; the scenes of CLEVR's training split are the longest that is published."""
@@ -40,18 +42,21 @@ def json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         yield row
 
 
-def table(path: Path, *columns: str, delimiter: str = ",") -> Iterator[tuple[str, ...]]:
-    """These columns of a table with a header, a row at a time, without the spaces around. Raises DataError."""
-    quoted = delimiter != "\t"  # in tables with tabs a quotation mark is a letter like others
-    rows = csv.reader(lines(path), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+def table(path: Path, *columns: str, delimiter: Literal[",", "\t"] = ",") -> Iterator[tuple[str, ...]]:
+    """These columns of a table with a header, a row at a time, without spaces around. Raises DataError.
+
+    In tables with tabs a quotation mark is a letter like others.
+    """
     try:
-        header = [name.strip() for name in next(rows, [])]
-        if missing := [column for column in columns if column not in header]:
-            raise DataError(f"{path} has no column {missing[0]!r} (there are: {one_line(', '.join(header), 120)})")
-        places = [header.index(column) for column in columns]
-        for number, row in enumerate(rows, 2):
-            if len(row) <= max(places):
-                raise DataError(f"{path} row {number} has {len(row)} columns, too few")
-            yield tuple(row[place].strip() for place in places)
-    except csv.Error as error:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, delimiter=delimiter, quoting=_QUOTING[delimiter])
+            header = [name.strip() for name in next(rows, [])]
+            if absent := [column for column in columns if column not in header]:
+                raise DataError(f"{path} has no column {absent[0]!r} (there are: {one_line(', '.join(header), 120)})")
+            places = [header.index(column) for column in columns]
+            for row in filter(None, rows):
+                if len(row) <= max(places):
+                    raise DataError(f"{path} line {rows.line_num} has {len(row)} columns, too few")
+                yield tuple(row[place].strip() for place in places)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table: {error}") from error

@@ -12,7 +12,7 @@ from contralto.errors import DataError, MissingExtraError
 from contralto.sets.items import Change, Class, Item
 from contralto.sets.layouts.documents import table
 from contralto.sets.layouts.found import Missing, folders, lines, one_of, pictures
-from contralto.sets.layouts.labels import by_folder, index_of
+from contralto.sets.layouts.labels import by_folder, labelled_files
 from contralto.sets.layouts.split_folders import per_class
 
 WNID = re.compile(r"n\d{8}")
@@ -31,14 +31,11 @@ BORDER = 2
 def imagenet(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """train and val, each a folder per wnid; val may also be flat, as it is released, with a list of its labels."""
     folder = one_of(root, split, f"ILSVRC/Data/CLS-LOC/{split}", f"Data/CLS-LOC/{split}")
-    place = by_folder(classes)
     if split == "train" or any(WNID.fullmatch(name) for name in folders(folder)):
-        return per_class(root, folder, place)
-    stated = _validation_labels(root)
-    return [
-        Item(path.relative_to(root).as_posix(), path, index_of(place, _wnid(stated, path), path))
-        for path in pictures(folder)
-    ]
+        return per_class(root, folder, by_folder(classes))
+    listed, wnids = _validation_labels(root)
+    named = ((path.name, _wnid(wnids, path)) for path in pictures(folder))
+    return labelled_files(root, folder.relative_to(root).as_posix(), named, classes, listed)
 
 
 def imagenet_v2(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
@@ -75,24 +72,24 @@ def _without_border(picture: Image.Image, key: str) -> Image.Image:
     return picture.crop((BORDER, BORDER, picture.width - BORDER, picture.height - BORDER))
 
 
-def _wnid(stated: Mapping[str, str], path: Path) -> str:
-    if path.stem not in stated:
-        raise DataError(f"{path}: the list of validation labels, of {len(stated)} pictures, does not name it")
-    return stated[path.stem]
+def _wnid(wnids: Mapping[str, str], path: Path) -> str:
+    if path.stem not in wnids:
+        raise DataError(f"{path}: the list of validation labels, of {len(wnids)} pictures, does not name it")
+    return wnids[path.stem]
 
 
-def _validation_labels(root: Path) -> dict[str, str]:
-    """File name without its ending -> wnid, by Kaggle's list or the development kit's."""
+def _validation_labels(root: Path) -> tuple[Path, dict[str, str]]:
+    """Kaggle's list or the development kit's, and by it: file name without its ending -> wnid."""
     kit = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
-    found = one_of(root, "LOC_val_solution.csv", kit, "ILSVRC2012_validation_ground_truth.txt")
-    if found.suffix == ".csv":
-        return {name: boxes.split(" ")[0] for name, boxes in table(found, "ImageId", "PredictionString")}
-    wnids = _kit_wnids(one_of(found.parent, "meta.mat"))
+    listed = one_of(root, "LOC_val_solution.csv", kit, "ILSVRC2012_validation_ground_truth.txt")
+    if listed.suffix == ".csv":
+        return listed, {name: boxes.split()[0] for name, boxes in table(listed, "ImageId", "PredictionString") if boxes}
+    meaning = _kit_wnids(one_of(listed.parent, "meta.mat"))
     try:
-        numbered = enumerate(lines(found), 1)
-        return {f"ILSVRC2012_val_{number:08d}": wnids[int(identity)] for number, identity in numbered}
+        numbered = enumerate(lines(listed), 1)
+        return listed, {f"ILSVRC2012_val_{number:08d}": meaning[int(identity)] for number, identity in numbered}
     except (KeyError, ValueError) as error:
-        raise DataError(f"{found} is no list of ids that {found.parent / 'meta.mat'} states: {error}") from error
+        raise DataError(f"{listed} is no list of ids that {listed.parent / 'meta.mat'} states: {error}") from error
 
 
 def _kit_wnids(path: Path) -> dict[int, str]:

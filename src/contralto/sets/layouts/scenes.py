@@ -12,8 +12,8 @@ import numpy as np
 from contralto.errors import DataError
 from contralto.sets.items import Class, Item
 from contralto.sets.layouts.documents import read_json
-from contralto.sets.layouts.found import inside, lines, one_of
-from contralto.sets.layouts.labels import by_folder, index_of
+from contralto.sets.layouts.found import lines, one_of
+from contralto.sets.layouts.labels import labelled_files
 
 CLEVR_SPLITS: dict[str, tuple[str, int | None]] = {"train": ("train", 2000), "test": ("val", 500), "val": ("val", None)}
 """Split -> released split, how many of its first pictures. The paper's sizes; it does not say which pictures."""
@@ -29,7 +29,6 @@ def clevr(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """scenes/CLEVR_val_scenes.json and images/val. A class is called by the number of objects."""
     released, count = CLEVR_SPLITS[split]
     document = one_of(root, f"scenes/CLEVR_{released}_scenes.json")
-    folder, place = one_of(root, f"images/{released}"), by_folder(classes)
 
     def scene(stated: dict[str, Any]) -> Any:
         """A scene as (file, number of objects); of the objects themselves, gigabytes of them, nothing is kept."""
@@ -41,21 +40,17 @@ def clevr(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
         scenes = sorted(read_json(document, scene)["scenes"])[:count]
     except (KeyError, TypeError) as error:
         raise DataError(f"{document} is not laid out as CLEVR's scenes: {error!r}") from error
-    paths = [(inside(folder, name), number) for name, number in scenes]
-    return [
-        Item(path.relative_to(root).as_posix(), path, index_of(place, str(number), document)) for path, number in paths
-    ]
+    return labelled_files(
+        root, f"images/{released}", ((name, str(number)) for name, number in scenes), classes, document
+    )
 
 
 def kitti(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """training/image_2 and training/label_2 of the object detection set, and mapping/ of its development kit."""
-    training, place = one_of(root, "training"), by_folder(classes)
-    pictures, labels = one_of(training, "image_2"), one_of(training, "label_2")
-    items = []
-    for number in _kitti_split(one_of(root, "devkit_object/mapping", "devkit/mapping", "mapping"), split):
-        path, label = pictures / f"{number:06d}.png", _distance(one_of(labels, f"{number:06d}.txt"))
-        items.append(Item(path.relative_to(root).as_posix(), path, index_of(place, label, labels)))
-    return items
+    labels = one_of(root, "training/label_2")
+    numbers = _kitti_split(one_of(root, "devkit_object/mapping", "devkit/mapping", "mapping"), split)
+    named = ((f"{number:06d}.png", _distance(one_of(labels, f"{number:06d}.txt"))) for number in numbers)
+    return labelled_files(root, "training/image_2", named, classes, labels)
 
 
 def _distance(path: Path) -> str:

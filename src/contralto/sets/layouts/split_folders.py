@@ -1,4 +1,4 @@
-"""A folder per class below a folder per split, where the names of the folders are published."""
+"""Sets of a folder per class below a folder per split: Country211, Rendered SST2. ImageNet's are listed so, too."""
 
 from __future__ import annotations
 
