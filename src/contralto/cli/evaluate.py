@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHECKS = ("corruptions", "typographic", "sizes", "questions")
 
+
 def options(parser: argparse.ArgumentParser) -> None:
     """What `contralto evaluate` takes."""
     parser.add_argument("name", nargs="?", metavar="MODEL", help="a name (see contralto models), a folder or a file")

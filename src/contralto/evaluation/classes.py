@@ -76,7 +76,7 @@ def answer(
     predicted, rank = np.empty(count, np.int64), np.empty(count, np.int64)
     confidence = np.empty(count, np.float64)
     halves = np.array([digest is not None and digest[0] % 2 == 1 for digest in digests], bool)
-    there = rows.any(axis=1)
+    there = np.asarray(rows.any(axis=1))
     fitted = _temperatures(rows, class_rows, labels, rule, halves, there)
     tempered = np.empty(count, np.float64) if fitted else None
     for start in range(0, count, step := at_once(len(class_rows))):
@@ -152,7 +152,7 @@ def _temperatures(
 
 def _told(cosine: Rows, labels: NDArray[np.int64], rank: NDArray[np.int64]) -> NDArray[np.int64]:
     """The best class of each row; where a wrong one ties with the right one, the wrong one."""
-    best = cosine.argmax(axis=1)
+    best: NDArray[np.int64] = cosine.argmax(axis=1)
     for i in np.flatnonzero((rank > 0) & (best == labels)):
         others = cosine[i].copy()
         others[labels[i]] = -np.inf

@@ -6,7 +6,7 @@ Whatever is drawn or compared later (reliability, confusion, worst errors, paire
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,8 +52,7 @@ class Records:
 
     def taken(self, places: NDArray[np.intp]) -> Records:
         """Those at these places."""
-        columns: list[Any] = [getattr(self, column.name) for column in fields(self)]
-        return Records(*(None if values is None else values[places] for values in columns))
+        return Records(**{name: values[places] for name, values in vars(self).items() if values is not None})
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from contralto.evaluation.classes import zero_shot
 from contralto.evaluation.embed import Pictures, Progress
 from contralto.evaluation.labels import several_labels
 from contralto.evaluation.outcome import Outcome
-from contralto.evaluation.probes import PROBES, probed
+PROBES = ("linear", "knn", "few-shot")
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.store import Store
 from contralto.sets.items import DataSet
@@ -28,10 +28,6 @@ from contralto.zeroshot import prompts
 
 Probe = Literal["linear", "knn", "few-shot"]
 SHOTS: Final = (1, 2, 4, 8, 16)
-    "name": (prompts.PLAIN),
-    "single": ("a photo of a {}.",),
-    "imagenet-7": prompts.templates("imagenet-7"),
-}
 
 
 def evaluate(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from contralto.errors import DataError, one_line
-from contralto.sets import declaration
+from contralto.sets import declaration, drawn
 from contralto.sets.choices import choice_files, open_choices, open_pairs
 from contralto.sets.classes_file import Names, renamed
 from contralto.sets.folders import open_folders
@@ -30,9 +30,10 @@ def open_set(
 ) -> DataSet:
     """One split of a named set or of one's own files; no picture is read.
 
-    given: a registry's name, looked for under `data` (default: the current folder), or a path: a folder per class, also
-    in a tar; WebDataset tars (a folder of them, or a pattern such as `x-{000..005}.tar`); CSV; Parquet; a Hugging Face
-    folder; SugarCrepe's or Winoground's files. A name of the registry goes before a file of that name: `./name`.
+    given: a name, of the registry (looked for under `data`, default: the current folder) or of what is drawn; or a
+    path: a folder per class, also in a tar; WebDataset tars (a folder of them, or a pattern such as
+    `x-{000..005}.tar`); CSV; Parquet; a Hugging Face folder; SugarCrepe's or Winoground's files. A name goes before a
+    file of that name: `./name`.
     `given:split` names the split; none named: test, else val, else the only one there is.
     classes: go before the set's own names, see `classes_file.renamed`. templates: a set of them by its name, or texts
     with {}; they go before the set's own.
@@ -40,22 +41,32 @@ def open_set(
     """
     named, path, split = _parted(given)
     if path is None:
-        found = declaration.declared(named).open(data or Path(), split)
+        found = _known(named, data or Path(), split)
     else:
         opened = _found(path)
         found = opened.open(pick(opened.splits, split, named))
     return _worded(found, classes, templates if templates is None or isinstance(templates, str) else tuple(templates))
 
 
+def _known(name: str, data: Path, split: str | None) -> DataSet:
+    """A set of the registry, from its files, or one that the code draws."""
+    if name not in drawn.NAMES:
+        return declaration.declared(name).open(data, split)
+    if split not in (None, "test"):
+        raise DataError(f"{name} has no split {split!r}: what is drawn is all test")
+    return drawn.drawn(name)
+
+
 def _parted(given: str) -> tuple[str, Path | None, str | None]:
     """What was named, its path unless it is a registry's name, and the split. The whole goes before a part of it."""
     name, colon, split = given.rpartition(":")
     candidates = [(given, None), (name, split)] if colon and name and split else [(given, None)]
+    known = {*declaration.names(), *drawn.NAMES}
     for named, asked in candidates:
-        if named not in declaration.names() and _exists(named):
-            return named, Path(named), asked
-        if named in declaration.names():
+        if named in known:
             return named, None, asked
+        if _exists(named):
+            return named, Path(named), asked
     named, asked = candidates[-1]
     if _is_path(named) or _is_path(given):
         raise DataError(f"{one_line(named, 200)} is not there: no such file or folder")
