@@ -8,6 +8,7 @@ import pytest
 
 from contralto.errors import DataError
 from contralto.sets.declaration import declared
+from contralto.sets.layouts import documents
 
 
 def karpathy(path, dataset, pictures):
@@ -140,3 +141,20 @@ def test_damaged_or_hostile_json_is_an_error(text, said, tmp_path):
     (tmp_path / "coco/dataset_coco.json").write_text(text)
     with pytest.raises(DataError, match=said):
         declared("coco").open(tmp_path)
+
+
+def test_damaged_captions_of_coco_are_an_error(tmp_path):
+    (tmp_path / "coco/val2017").mkdir(parents=True)
+    (tmp_path / "coco/captions_val2017.json").write_text('{"images": [{"id": 1}], "annotations": []}')
+    with pytest.raises(DataError, match=r"not laid out as COCO's captions: KeyError\('file_name'\)"):
+        declared("coco").open(tmp_path, "val2017")
+
+
+def test_json_is_bounded_and_its_absence_a_data_error(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text("[1, 2, 3]")
+    assert documents.read_json(tmp_path / "a.json") == [1, 2, 3]
+    monkeypatch.setattr(documents, "JSON_BYTES", 8)
+    with pytest.raises(DataError, match="not the file that is meant"):
+        documents.read_json(tmp_path / "a.json")
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        documents.read_json(tmp_path / "b.json")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from contralto.errors import DataError
+from contralto.errors import DataError, MissingExtraError
 from contralto.sets.declaration import declared
 from contralto.sets.items import Class
 from contralto.sets.layouts import imagenet
@@ -90,6 +92,17 @@ def test_a_list_that_does_not_fit_the_pictures_is_an_error(ids, said, tmp_path):
         touch(tmp_path / f"val/ILSVRC2012_val_{number:08d}.JPEG")
     kit(tmp_path, ids, ["n02119789", "n01440764"])
     with pytest.raises(DataError, match=said):
+        declared("imagenet").open(tmp_path)
+
+
+def test_a_kit_that_is_damaged_or_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    touch(tmp_path / "imagenet/val/ILSVRC2012_val_00000001.JPEG")
+    kit(tmp_path / "imagenet", [1], ["n01440764"])
+    (tmp_path / "imagenet/ILSVRC2012_devkit_t12/data/meta.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
+    with pytest.raises(DataError, match=r"meta\.mat is not ILSVRC2012's"):
+        declared("imagenet").open(tmp_path)
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(MissingExtraError, match=r"meta\.mat needs the extra 'evaluate'"):
         declared("imagenet").open(tmp_path)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from contralto.errors import DataError
 from contralto.sets.declaration import declared
+from contralto.sets.layouts.documents import table
 
 
 def touch(path):
@@ -166,6 +167,19 @@ def test_country211_and_sst2_have_a_folder_per_class(split, folder, tmp_path):
         (f"{folder}/negative/0007.png", 0),
         (f"{folder}/positive/0007.png", 1),
     ]
+
+
+def test_folders_of_another_set_do_not_count_as_this_one(tmp_path):
+    touch(tmp_path / "test/cat/1.jpg")
+    with pytest.raises(DataError, match=r"no folder rendered-sst2 or sst2 in .*; get Rendered SST2 from"):
+        declared("sst2").open(tmp_path)
+
+
+@pytest.mark.parametrize(("content", "said"), [(b'file,age\n"a', "unexpected end"), (b"file,\xff\n", "can't decode")])
+def test_a_damaged_table_is_an_error(content, said, tmp_path):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(DataError, match=f"cannot be read as a table: .*{said}"):
+        list(table(tmp_path / "a.csv", "file"))
 
 
 def test_a_country_too_few_is_an_error_with_both_counts(tmp_path):

@@ -49,7 +49,7 @@ def table(path: Path, *columns: str, delimiter: Literal[",", "\t"] = ",") -> Ite
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, delimiter=delimiter, quoting=_QUOTING[delimiter])
+            rows = csv.reader(file, delimiter=delimiter, quoting=_QUOTING[delimiter], strict=True)
             header = [name.strip() for name in next(rows, [])]
             if absent := [column for column in columns if column not in header]:
                 raise DataError(f"{path} has no column {absent[0]!r} (there are: {one_line(', '.join(header), 120)})")
