@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,19 +45,13 @@ def retrieval(
 ) -> Outcome:
     """The outcome of a set of pictures and captions."""
     ranks = metrics.retrieval_ranks(pictures.rows, texts.rows, owners, progress=progress)
-    figures: list[Figure] = []
-    for way, rank, groups in (
-        ("image_to_text", ranks.image_to_text, None),
-        ("text_to_image", ranks.text_to_image, owners),
-    ):
-        for k in AT:
-            figures.append(_mean(f"r{k}_{way}", (rank < k).astype(np.float64), groups))
-        low, high = metrics.bootstrap(
-            lambda drawn, rank=rank: metrics.median_rank(rank[drawn]), len(rank), groups=groups
-        )
-        figures.append(Figure(f"median_rank_{way}", metrics.median_rank(rank), low, high, len(rank)))
-        if way == "image_to_text":
-            figures += [_mean(f"share{k}_{way}", _shares(ranks.own_texts < k, owners), None) for k in AT]
+    figures = [
+        *(_mean(f"r{k}_image_to_text", ranks.image_to_text < k) for k in AT),
+        _median("median_rank_image_to_text", ranks.image_to_text),
+        *(_mean(f"share{k}_image_to_text", _shares(ranks.own_texts < k, owners)) for k in AT),
+        *(_mean(f"r{k}_text_to_image", ranks.text_to_image < k, owners) for k in AT),
+        _median("median_rank_text_to_image", ranks.text_to_image, owners),
+    ]
     keys = np.array([data.items[i].key for i in range(len(data.items))], object)
     count, several = len(keys), len(owners)
     records = Records(
@@ -83,11 +78,11 @@ def _shares(found: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.f
     return shares
 
 
-def _mean(metric: str, values: NDArray[np.float64], groups: NDArray[np.int64] | None) -> Figure:
+def _mean(metric: str, values: NDArray[Any], groups: NDArray[np.int64] | None = None) -> Figure:
     low, high = metrics.bootstrap(lambda drawn: float(values[drawn].mean()), len(values), groups=groups)
     return Figure(metric, float(values.mean()), low, high, len(values))
 
 
-def _median(metric: str, rank: NDArray[np.int64], groups: NDArray[np.int64] | None) -> Figure:
+def _median(metric: str, rank: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> Figure:
     low, high = metrics.bootstrap(lambda drawn: metrics.median_rank(rank[drawn]), len(rank), groups=groups)
     return Figure(metric, metrics.median_rank(rank), low, high, len(rank))

@@ -19,7 +19,7 @@ from contralto.evaluation.classes import zero_shot
 from contralto.evaluation.embed import Pictures, Progress
 from contralto.evaluation.labels import several_labels
 from contralto.evaluation.outcome import Outcome
-PROBES = ("linear", "knn", "few-shot")
+from contralto.evaluation.probes import PROBES, probed
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.store import Store
 from contralto.sets.items import DataSet
@@ -101,7 +101,7 @@ class Session:
             yield from check(self, name, data)
 
     def _retrieval(self, data: DataSet, pictures: Pictures, templates: str | Sequence[str] | None) -> Outcome:
-        template = "{}" if templates is None else _only(templates)
+        template = _only((data.templates or prompts.PLAIN) if templates is None else templates)
         several, owners = captions(data, template)
         texts = embed.texts(self.clip, several, self.store, progress=self.progress)
         return retrieval(
@@ -153,7 +153,9 @@ def _chosen(data: DataSet, templates: str | Sequence[str] | None) -> list[tuple[
 
 
 def _only(templates: str | Sequence[str]) -> str:
-    several = [templates] if isinstance(templates, str) else list(templates)
+    several = (
+        list(prompts.PLAIN) if templates == "none" else [templates] if isinstance(templates, str) else list(templates)
+    )
     if len(several) != 1 or prompts.PLACE not in several[0]:
         raise ContraltoError("captions take one template, such as 'a photo of {}', or none")
     return several[0]
