@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from contralto.evaluation.outcome import Figure, Outcome
 
-TEMPLATES, FEW_SHOT, CORRUPTED = (
-    re.compile(r"templates (.+)"),
-    re.compile(r"few-shot (\d+)"),
-    re.compile(r"(.+) ([1-5])"),
-)
+TEMPLATES, FEW_SHOT = re.compile(r"templates (.+)"), re.compile(r"few-shot (\d+)")
+CORRUPTED = re.compile(r"([a-z_]+) ([1-5])")  # as the corruptions of sets/variants are called, and "k-NN 5" is not
 
 
 @dataclass(eq=False)
@@ -62,6 +60,7 @@ def gathered(outcomes: Iterable[Outcome]) -> list[Measured]:
 
 
 def headline(outcome: Outcome, metric: str | None = None) -> Figure | None:
-    """The figure of that metric, or else the first: an outcome states first what its set is judged by."""
-    named = next((one for one in outcome.figures if one.metric == metric), None)
-    return named or next(iter(outcome.figures), None)
+    """The figure of that metric, or else the first, since an outcome states first what its set is judged by; None if it
+    has no value."""
+    named = [one for one in outcome.figures if one.metric == metric] or outcome.figures
+    return named[0] if named and math.isfinite(named[0].value) else None

@@ -17,7 +17,7 @@ METRICS = {
     "mean_top1_top5": "mean of top-1 and top-5",
     "map11": "11-point mAP",
     "auc": "ROC AUC",
-    "ece": "calibration error (ECE)",
+    "ece": "ECE",
 }
 DIRECTED = re.compile(r"(r\d+|median_rank)_(image|text)_to_(text|image)")
 
