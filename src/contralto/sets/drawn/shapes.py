@@ -10,7 +10,7 @@ Points = NDArray[np.float64]
 Part = tuple[Points, float]
 """A polygon and its tone: -1 is black, 0 the paint itself, 1 white."""
 
-STRIPS = 16  # by which a round side is shaded
+STRIPS = 24  # by which a round side is shaded
 
 
 def regular(corners: int, *radii: float) -> Points:

@@ -65,6 +65,7 @@ CORRUPTIONS = {
     "fog": Corruption("weather", weather.fog, ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4))),
     "brightness": Corruption("weather", weather.brightness, ((0.1,), (0.2,), (0.3,), (0.4,), (0.5,))),
     "contrast": Corruption("digital", digital.contrast, ((0.4,), (0.3,), (0.2,), (0.1,), (0.05,))),
+    # as published: the jolt of severity 2 is stronger than those after it
     "elastic_transform": Corruption(
         "digital", digital.elastic, ((488, 171, 24.4), (488, 19.5, 48.8), (12.2, 2.44, 4.88), (17.1, 2.44, 4.88),
                                      (29.3, 2.44, 4.88))),
