@@ -35,7 +35,6 @@ COMMANDS = {
     "doctor": "prove that a model is whole and gives what it should",
     "bench": "what a model makes on this machine, and what to use it with",
     "convert": "write a model in another layout: native, open_clip or transformers",
-    "compare": "two models measured on the same sets, with paired tests",
     "train": "train a model by a recipe",
     "evaluate": "measure a model on sets: zero-shot, retrieval, probes, with intervals",
     "score": "how well texts describe pictures: CLIPScore and RefCLIPScore",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from contralto import metrics
 from contralto.contract import Score
 from contralto.encoder.rows import Rows, at_once, probabilities
+from contralto.errors import DataError
 from contralto.evaluation.embed import Pictures
 
 MOST_TO_FIT = 5000  # pictures of a half that a temperature is fitted on: more would not move it
@@ -99,9 +100,15 @@ def _temperatures(
     rule: Score,
     halves: Sequence[NDArray[np.intp]],
 ) -> tuple[float, float] | None:
-    """Fitted on the first half and on the second: each is for the other. None if the rule is no softmax."""
+    """Fitted on the first half and on the second: each is for the other.
+
+    None if the rule is no softmax, or a half has no best temperature, as where all its answers are right.
+    """
     if rule.rule != "softmax" or min(map(len, halves)) < 2:
         return None
     some = [half[:MOST_TO_FIT] for half in halves]
-    first, second = (metrics.temperature(rule.scale * scored(places), labels[places]) for places in some)
+    try:
+        first, second = (metrics.temperature(rule.scale * scored(places), labels[places]) for places in some)
+    except DataError:
+        return None
     return first, second
