@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from contralto.zeroshot import prompts
 
 
 def open_set(
-    given: str,
+    given: str | os.PathLike[str],
     data: Path | None = None,
     *,
     classes: Names | None = None,
@@ -38,7 +39,7 @@ def open_set(
     with {}; they go before the set's own.
     Raises DataError: nothing there, another layout, an empty or unknown split, labels and names that do not agree.
     """
-    named, path, split = _parted(given)
+    named, path, split = _parted(os.fspath(given))
     if path is None:
         found = declaration.declared(named).open(data or Path(), split)
     else:

@@ -57,10 +57,11 @@ def _entries(table: Path, root: Path, split: str) -> dict[str, dict[str, Entry]]
     """Split -> key -> what its rows say together. Raises DataError for a picture twice, unless with captions."""
     found: dict[str, dict[str, Entry]] = {}
     names: Columns | None = None
+    within = "" if table.parent == root else f"{table.parent.relative_to(root).as_posix()}/"
     for line, row in rows(table):
         names = names or columns(str(table), list(row))
         where = f"{table} line {line}"
-        entry = _entry(where, table.parent, root, row, names)
+        entry = _entry(where, table.parent, within, row, names)
         named = row.get(names.split) if names.split else split
         if not isinstance(named, str) or not named:
             raise DataError(f"{where}: the row names no split")
@@ -75,13 +76,13 @@ def _entries(table: Path, root: Path, split: str) -> dict[str, dict[str, Entry]]
     return found
 
 
-def _entry(where: str, folder: Path, root: Path, row: Mapping[str, Any], names: Columns) -> Entry:
-    picture = inside(folder, row.get(names.picture), where)
+def _entry(where: str, folder: Path, within: str, row: Mapping[str, Any], names: Columns) -> Entry:
+    picture = inside(folder, name := row.get(names.picture), where)
     label = row.get(names.label) if names.label else None
     captions = texts(row.get(names.caption)) if names.caption else ()
     if (names.label and label in (None, "")) or (names.label is None and not captions):
         raise DataError(f"{where}: the row has no {names.label or names.caption}")
-    return Entry(picture.relative_to(root).as_posix(), picture, label, captions)
+    return Entry(f"{within}{name}", picture, label, captions)
 
 
 def rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
