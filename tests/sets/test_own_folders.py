@@ -80,7 +80,7 @@ def test_the_json_beside_it_states_names_groups_and_templates(made, tmp_path):
     found = open_set(f"{path}:train")
     assert labels(found) == {1: "catfish", 2: "great ape"}
     assert [known.group for known in found.classes] == ["", "fish", ""]
-    assert found.templates == ("see {}",)
+    assert (found.templates, found.template_set) == (("see {}",), "set")
 
 
 def test_names_alone_find_their_folders_with_or_without_spaces(made, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import sys
 
 import pyarrow as pa
 import pytest
@@ -10,7 +11,7 @@ import yaml
 from own_files import labels, png, shade, tree
 from pyarrow import parquet
 
-from contralto.errors import DataError
+from contralto.errors import DataError, MissingExtraError
 from contralto.sets.open import open_set
 from contralto.sets.rows import ParquetColumn, RecentGroups
 
@@ -191,6 +192,21 @@ def test_two_configurations_are_not_mixed(tmp_path):
     with pytest.raises(DataError, match="test lies in several folders"):
         open_set(str(tmp_path))
     assert open_set(str(tmp_path / "de")).items[0].captions == ("de",)
+
+
+def test_files_of_other_columns_are_not_mixed(tmp_path):
+    write(tmp_path / "test-00000-of-00001.parquet", pa.table({"image": pictures([1]), "caption": ["a"]}))
+    write(tmp_path / "train-00000-of-00001.parquet", pa.table({"image": pictures([1]), "label": ["a"]}))
+    with pytest.raises(DataError, match=r"train-.* has other columns than .*test-"):
+        open_set(str(tmp_path))
+    assert open_set(tmp_path / "train-00000-of-00001.parquet").split == "train"
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
+    write(tmp_path / "a.parquet", pa.table({"image": pictures([1]), "caption": ["a"]}))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"contralto\[evaluate\]"):
+        open_set(tmp_path / "a.parquet")
 
 
 def test_rows_without_a_picture_fail_alone(tmp_path):

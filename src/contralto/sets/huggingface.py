@@ -59,7 +59,8 @@ def open_saved(path: Path) -> Found:
     by_split = {}
     for folder in folders:
         state = read_json(folder / "state.json")
-        files = [folder / Path(str(entry.get("filename"))).name for entry in state.get("_data_files", ())]
+        listed = [entry.get("filename") for entry in state.get("_data_files") or () if isinstance(entry, dict)]
+        files = [folder / Path(name).name for name in listed if isinstance(name, str)]
         if not files or state.get("_indices_files"):
             raise DataError(f"{folder} lists no files of rows in their order: save it once more, flattened")
         named = folder.name if folder != path else state.get("_split")
@@ -98,7 +99,10 @@ def _columns(path: Path, schema: Any) -> Columns:
 
 
 def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> Found:
-    classes = _classes(path, [shard for listed in by_file.values() for shard in listed])
+    files = [shard for listed in by_file.values() for shard in listed]
+    if other := next((shard for shard in files if shard.names != files[0].names), None):
+        raise DataError(f"{other.path} has other columns than {files[0].path}: name one of them")
+    classes = _classes(path, files)
     by_split: dict[str, list[tuple[_Shard, Sequence[int]]]] = {}
     for split, listed in by_file.items():
         for shard in listed:
@@ -138,16 +142,16 @@ def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[Entry]:
     ]
 
 
-def _classes(path: Path, shards: Sequence[_Shard]) -> tuple[Class, ...]:
+def _classes(path: Path, files: Sequence[_Shard]) -> tuple[Class, ...]:
     """Those that the files state; else the labels themselves if they are strings; else none."""
-    label = shards[0].names.label
+    label = files[0].names.label
     if label is None:
         return ()
-    folders = dict.fromkeys((path, shards[0].path.parent))
-    if names := label_names(label, shards[0].schema, [folder for folder in folders if folder.is_dir()]):
+    folders = dict.fromkeys((path, files[0].path.parent))
+    if names := label_names(label, files[0].schema, [folder for folder in folders if folder.is_dir()]):
         return tuple(class_named(name) for name in names)
     values: set[object] = set()
-    for shard in shards:
+    for shard in files:
         column = shard.said.column(label)
         flat = column.combine_chunks().flatten() if hasattr(column.type, "value_field") else column
         values.update(flat.unique().to_pylist())

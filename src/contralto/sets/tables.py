@@ -12,7 +12,6 @@ from contralto.errors import DataError, one_line
 from contralto.sets.columns import Columns, Entry, columns, inside, items, named_classes, texts
 from contralto.sets.found import ALL, Found, data_set, is_split, split_name
 
-TABLES = (".csv", ".tsv", ".jsonl")
 METADATA = ("metadata.csv", "metadata.jsonl")
 """What Hugging Face's `imagefolder` calls the table beside the pictures."""
 
@@ -34,9 +33,11 @@ def open_image_folder(path: Path) -> Found:
 
 
 def metadata(path: Path) -> list[Path]:
-    """The tables in the folder, or in its folders."""
-    here = [path / name for name in METADATA if (path / name).is_file()]
-    return here or sorted(file for name in METADATA for file in path.glob(f"*/{name}"))
+    """The tables in the folder, else in its folders; of one kind, where there are two."""
+    for name in METADATA:
+        if listed := [path / name] if (path / name).is_file() else sorted(path.glob(f"*/{name}")):
+            return listed
+    return []
 
 
 def _found(path: Path, by_split: Mapping[str, Mapping[str, Entry]]) -> Found:
@@ -89,7 +90,7 @@ def rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Line and cells of each row of a CSV, TSV or JSON Lines file. Raises DataError."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".jsonl":
+            if path.suffix.lower() == ".jsonl":
                 yield from _json_lines(path, file)
                 return
             reader = csv.DictReader(file, strict=True, dialect="excel-tab" if _tabbed(path, file) else "excel")
@@ -107,7 +108,7 @@ def _tabbed(path: Path, file: TextIO) -> bool:
     """Whether tabs part the cells: in `.tsv`, and where a header has tabs alone."""
     header = file.readline()
     file.seek(0)
-    return path.suffix == ".tsv" or ("\t" in header and "," not in header)
+    return path.suffix.lower() == ".tsv" or ("\t" in header and "," not in header)
 
 
 def _json_lines(path: Path, file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:

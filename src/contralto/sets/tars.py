@@ -111,7 +111,7 @@ def _item(key: str, parts: Mapping[str, Member]) -> Item:
     if number is None and "npy" in parts:
         number, labels = _labels(parts["npy"])
     if number is None and not labels and not texts and "npy" not in parts:
-        raise SampleError(str(parts["picture"]), "has no caption and no class")
+        raise SampleError(str(parts["picture"]), "has no caption and no class beside it (.json, .txt, .cls or .npy)")
     return Item(key, parts["picture"], number, labels, captions=texts)
 
 
