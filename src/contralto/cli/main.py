@@ -36,6 +36,9 @@ COMMANDS = {
     "bench": "what a model makes on this machine, and what to use it with",
     "convert": "write a model in another layout: native, open_clip or transformers",
     "train": "train a model by a recipe",
+    "evaluate": "measure a model on sets: zero-shot, retrieval, probes, with intervals",
+    "score": "how well texts describe pictures: CLIPScore and RefCLIPScore",
+    "compare": "two models measured on the same sets, with paired tests",
 }
 
 

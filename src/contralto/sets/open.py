@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from contralto.errors import DataError, one_line
-from contralto.sets import declaration
+from contralto.sets import declaration, drawn
 from contralto.sets.choices import choice_files, open_choices, open_pairs
 from contralto.sets.classes_file import Names, renamed
 from contralto.sets.folders import open_folders
@@ -40,10 +40,10 @@ def open_set(
 ) -> DataSet:
     """One split of a named set or of one's own files; no picture is read.
 
-    given: a registry's name, looked for under `data` (default: the current folder), or a path: a folder per class, also
-    in a tar; WebDataset tars (a folder of them, or a pattern such as `x-{000..005}.tar`); CSV; Parquet; a Hugging Face
-    folder; SugarCrepe's or Winoground's files. A name of the registry goes before a file of that name, which is
-    `./name`; a `Path` is never a name.
+    given: a name, of the registry (looked for under `data`, default: the current folder) or of what is drawn; or a
+    path: a folder per class, also in a tar; WebDataset tars (a folder of them, or a pattern such as
+    `x-{000..005}.tar`); CSV; Parquet; a Hugging Face folder; SugarCrepe's or Winoground's files. A name goes before a
+    file of that name, which is `./name`; a `Path` is never a name.
     `given:split` names the split; none named: test, else val, else the only one there is.
     classes: go before the set's own names, see `classes_file.renamed`. templates: a set of them by its name, or texts
     with {}; they go before the set's own.
@@ -51,20 +51,29 @@ def open_set(
     """
     named, path, split = _parted(given) if isinstance(given, str) else (str(given), given, None)
     if path is None:
-        found = declaration.declared(named).open(data or Path(), split)
+        found = _known(named, data or Path(), split)
     else:
         opened = _found(path)
         found = opened.open(pick(opened.splits, split, named))
     return _worded(found, classes, templates if templates is None or isinstance(templates, str) else tuple(templates))
 
 
+def _known(name: str, data: Path, split: str | None) -> DataSet:
+    """A set of the registry, from its files, or one that the code draws."""
+    if name not in drawn.NAMES:
+        return declaration.declared(name).open(data, split)
+    if split not in (None, "test"):
+        raise DataError(f"{name} has no split {split!r}: what is drawn is all test")
+    return drawn.drawn(name)
+
+
 def _parted(given: str) -> tuple[str, Path | None, str | None]:
-    """What was named, its path unless it is a registry's name, and the split. The whole goes before a part of it."""
+    """What was named, its path unless it is a known name, and the split. The whole goes before a part of it."""
     name, _, split = given.rpartition(":")
     candidates = [(given, None), (name, split)] if name and split else [(given, None)]
-    registered = declaration.names()
+    known = {*declaration.names(), *drawn.NAMES}
     for named, asked in candidates:
-        if named in registered:
+        if named in known:
             return named, None, asked
         if _exists(Path(named)):
             return named, Path(named), asked

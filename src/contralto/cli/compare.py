@@ -1,0 +1,94 @@
+"""Two models measured on the same sets: each figure side by side, with paired tests.
+
+DIR is a folder that `contralto evaluate ... --report DIR` wrote. The difference is the first minus the second, with its
+95% interval; p is adjusted by Holm's method for all rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contralto.cli import options as shared
+from contralto.cli.console import Console, shown
+from contralto.cli.outcome import code
+from contralto.errors import DataError
+
+if TYPE_CHECKING:
+    from contralto.evaluation.compare import Comparison
+    from contralto.evaluation.files import Report
+
+FIELDS = ("set", "split", "variant", "metric", "a", "b", "difference", "low", "high", "p", "p_holm", "n")
+CERTAIN = 0.05
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What `contralto compare` takes."""
+    parser.add_argument("a", metavar="DIR", help="the first model's report")
+    parser.add_argument("b", metavar="DIR", help="the second model's report")
+    shared.common(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Prints a line a figure. What cannot be compared is told with its reason."""
+    from contralto.evaluation.compare import compare
+    from contralto.evaluation.files import read
+
+    a, b = read(Path(args.a)), read(Path(args.b))
+    rows = compare(a, b)
+    if not rows:
+        raise DataError(f"{args.a} and {args.b} have no figure in common: measure both models on the same sets")
+    _notes(a, b, console)
+    compared = [row for row in rows if row.difference is not None]
+    for row in rows:
+        if row.difference is None:
+            console.failed(_place(row), row.reason)
+        elif row.reason:
+            console.note(f"{_place(row)}: {row.reason}")
+    if console.json:
+        for row in compared:
+            stated = asdict(row)
+            console.record({name: stated[name] for name in FIELDS})
+    elif compared:
+        _table(compared, (a, b), console)
+    return code(len(compared), len(rows) - len(compared))
+
+
+def _notes(a: Report, b: Report, console: Console) -> None:
+    """What was measured in different ways, or once only."""
+    from contralto.evaluation.compare import differing, shared
+
+    pairs = shared(a, b)
+    for one, other in pairs:
+        if names := differing(one, other):
+            place = " ".join(filter(None, (one.set, one.split, one.variant)))
+            console.note(f"{place}: the protocols differ in {', '.join(names)}")
+    alone = len(a.outcomes) + len(b.outcomes) - 2 * len(pairs)
+    if alone:
+        console.note(f"{alone} of the outcomes are in one of the two reports only")
+
+
+def _table(rows: list[Comparison], reports: tuple[Report, Report], console: Console) -> None:
+    places = [shown(_place(row)) for row in rows]
+    wide = max(map(len, places))
+    names = [shown(str(report.model.get("name", "?"))) for report in reports]
+    console.line(f"a: {names[0]}\nb: {names[1]}\n")
+    console.line(
+        console.dim(f"{'':{wide}}  {'a':>6}  {'b':>6}  {'a - b':>6}  {'95% interval':>16}  {'p (Holm)':>8}  {'n':>7}")
+    )
+    for place, row in zip(places, rows, strict=True):
+        scale = 1.0 if row.metric.startswith("median_rank") else 100.0
+        interval, p = "", ""
+        if row.low is not None and row.high is not None:
+            interval = f"[{scale * row.low:+.1f}, {scale * row.high:+.1f}]"
+        if row.p_holm is not None:
+            p = "<0.0001" if row.p_holm < 0.0001 else f"{row.p_holm:.4f}"
+        values = f"{scale * row.a:6.1f}  {scale * row.b:6.1f}  {scale * (row.a - row.b):+6.1f}"
+        said = f"{place:{wide}}  {values}  {interval:>16}  {p:>8}  {row.n:>7,}"
+        console.line(console.bold(said) if row.p_holm is not None and row.p_holm < CERTAIN else said)
+
+
+def _place(row: Comparison) -> str:
+    return " ".join(filter(None, (row.set, row.split, row.variant, row.metric)))

@@ -1,0 +1,163 @@
+"""The section of one split of a set: its plots, its mistakes, and exactly how it was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from contralto.evaluation.outcome import Outcome
+from contralto.evaluation.report import plots
+from contralto.evaluation.report.mistakes import Pictures, confused, confusion, gallery
+from contralto.evaluation.report.svg import around
+from contralto.evaluation.report.table import table
+from contralto.evaluation.report.variants import Measured, headline
+from contralto.evaluation.report.words import metric, percent, text
+from contralto.metrics.calibration import ece
+from contralto.metrics.calibration import reliability as binned
+from contralto.metrics.robustness import mean_corruption_error
+
+
+def section(measured: Measured, model: str, pictures: Pictures, most: int) -> str:
+    """HTML of one split. most: how many mistakes are shown as pictures."""
+    main = measured.main
+    judged = main if main is not None and main.classes and main.task == "classes" else None
+    grid = [_reliability(main), _recall(main)]
+    grid += [confusion(judged), confused(judged)] if judged else []
+    grid += [_templates(measured), _few_shot(measured)]
+    parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(measured)]
+    parts += [gallery(judged, pictures, most) if judged else "", _failures(measured), _details(measured, model)]
+    return f"""<section id="{text(anchor(measured))}">
+<h2>{text(measured.set)} <small>{text(measured.split)}</small></h2>
+<p class="about">{_about(measured)}</p>
+{"".join(parts)}
+</section>
+"""
+
+
+def anchor(measured: Measured) -> str:
+    """The place of the section on the page."""
+    return f"{measured.set}-{measured.split}".replace(" ", "-")
+
+
+def _about(measured: Measured) -> str:
+    first = measured.main or measured.all[0]
+    keys = len(np.unique(first.records.key.astype(str)))
+    said = [f"{keys:,} pictures" if keys else "", f"{len(first.classes):,} classes" if first.classes else ""]
+    told = ", ".join(part for part in said if part)
+    best = "; ".join(f"{metric(one.metric)} {100 * one.value:.1f}%" for one in first.figures[:1] if one.value <= 1)
+    return ". ".join(part for part in (told, best) if part) + "."
+
+
+def _plot(title: str, about: str, drawing: str) -> str:
+    return f'<figure class="plot"><figcaption><h3>{title}</h3><p>{about}</p></figcaption>{drawing}</figure>'
+
+
+def _reliability(main: Outcome | None) -> str:
+    """For tasks with one right answer an item, where the records hold a confidence."""
+    if main is None or main.task == "labels":
+        return ""
+    records = main.records
+    known = (records.direction == "") & np.isfinite(records.confidence)
+    if not known.any():
+        return ""
+    confidence, right = records.confidence[known], records.rank[known] == 0
+    sure, hit, off = float(confidence.mean()), float(right.mean()), ece(confidence, right)
+    way = "too sure of itself" if sure > hit else "less sure than it could be"
+    about = f"On average {percent(sure)} sure and {percent(hit)} right: {way}. ECE {100 * off:.1f}, 15 bins."
+    return _plot("Reliability", about, plots.reliability(binned(confidence, right)))
+
+
+def _recall(main: Outcome | None) -> str:
+    if main is None:
+        return ""
+    records = main.records
+    ways = [way for way in ("image_to_text", "text_to_image") if (records.direction == way).any()]
+    ranks = [(way.replace("_to_", " → "), records.rank[records.direction == way]) for way in ways]
+    about = "How often the right answer is among the k best."
+    return _plot("Recall at k", about, plots.recall(ranks)) if ranks else ""
+
+
+def _templates(measured: Measured) -> str:
+    """The template sets that were compared, beside the set's own."""
+    main = headline(measured.main) if measured.main else None
+    name = main.metric if main else None
+    rows = [(name_, figure) for name_, one in measured.templates.items() if (figure := headline(one, name))]
+    if not rows:
+        return ""
+    shown = rows + ([("the set's own", main)] if main and all(name_ != "own" for name_, _ in rows) else [])
+    about = f"{metric(rows[0][1].metric)} with each set of templates, with 95% intervals."
+    return _plot("Templates", about, plots.whiskers("Templates compared", shown))
+
+
+def _few_shot(measured: Measured) -> str:
+    main = headline(measured.main) if measured.main else None
+    shots = sorted(measured.few_shot)
+    figures = [(k, headline(measured.few_shot[k], main.metric if main else None)) for k in shots]
+    spots = [plots.spot(float(np.log2(k)), figure) for k, figure in figures if figure]
+    if not spots:
+        return ""
+    reference = ("zero-shot", main.value) if main else None
+    about = "A linear probe on few labelled pictures a class, against no labelled picture at all."
+    names = [str(k) for k, figure in figures if figure]
+    return _plot("Few-shot", about, plots.curve("Few-shot", spots, names, "labelled pictures a class", reference))
+
+
+def _corruptions(measured: Measured) -> str:
+    """Small plots of one scale, one a corruption, against the set as it is."""
+    main = headline(measured.main) if measured.main else None
+    name = main.metric if main else None
+    found = {
+        corruption: {severity: figure for severity in sorted(each) if (figure := headline(each[severity], name))}
+        for corruption, each in measured.corruptions.items()
+    }
+    values = [f.value for each in found.values() for f in each.values()] + ([main.value] if main else [])
+    if len(values) < 2:
+        return ""
+    limits, panels = around(values), []
+    for corruption, each in found.items():
+        spots = [plots.spot(severity, figure)._replace(low=None, high=None) for severity, figure in each.items()]
+        reference = ("", main.value) if main else None
+        title, names = corruption.replace("_", " "), [str(severity) for severity in each]
+        drawn = plots.curve(title, spots, names, "severity", reference, limits, (240, 180))
+        panels.append(f'<figure class="panel"><figcaption>{text(title)}</figcaption>{drawn}</figure>')
+    error = mean_corruption_error({key: [1 - f.value for f in each.values()] for key, each in found.items()})
+    about = f"Dashed: the set as it is. Mean error over all corruptions and severities: {100 * error:.1f}%."
+    return f'<h3>Corruptions</h3><p class="about">{about}</p><div class="panels">{"".join(panels)}</div>'
+
+
+def _failures(measured: Measured) -> str:
+    lost = {key: why for one in measured.all for key, why in one.failures.items()}
+    if not lost:
+        return ""
+    rows = "".join(f"<dt>{text(key)}</dt><dd>{text(why)}</dd>" for key, why in lost.items())
+    what = f"{len(lost):,} pictures could not be used and count as wrong"
+    return f"<details><summary>{what}</summary><dl class='protocol'>{rows}</dl></details>"
+
+
+def _details(measured: Measured, model: str) -> str:
+    """The protocol of the first outcome in full, of the others what differs; and all figures where some were drawn."""
+    first, *others = measured.all
+    blocks = [_protocol(first.variant or "as it is", first.protocol)]
+    for one in others:
+        changed = {key: value for key, value in one.protocol.items() if first.protocol.get(key) != value}
+        if changed:
+            blocks.append(_protocol(f"{one.variant or 'as it is'}: what differs", changed))
+    found = f"<details><summary>The exact protocol</summary>{''.join(blocks)}</details>"
+    drawn = [one for one in measured.all if one not in measured.plain]
+    return found + (f"<details><summary>All figures</summary>{table(drawn, model)}</details>" if drawn else "")
+
+
+def _protocol(title: str, stated: Mapping[str, Any]) -> str:
+    rows = "".join(f"<dt>{text(key.replace('_', ' '))}</dt><dd>{_value(value)}</dd>" for key, value in stated.items())
+    return f'<h4>{text(title)}</h4><dl class="protocol">{rows}</dl>'
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return f'<ol class="items">{"".join(f"<li>{text(one)}</li>" for one in value)}</ol>'
+    if isinstance(value, list | tuple | dict):
+        return f"<pre>{text(json.dumps(value, ensure_ascii=False), 100_000)}</pre>"
+    return text(value)
