@@ -52,6 +52,7 @@ def test_a_name_goes_before_a_folder_of_that_name_and_a_path_is_a_path():
     tree(Path(), {"birds/test/ape/1.png": png(1), "apes/ape/2.png": png(1)})
     assert open_set("birds").origin == "."
     assert open_set("./birds").origin == "birds"
+    assert open_set(Path("birds")).origin == "birds"
     assert open_set("apes").name == "apes"
     assert open_set("apes:all").split == "all"
 

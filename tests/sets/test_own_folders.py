@@ -53,6 +53,18 @@ def test_without_splits_all_pictures_are_one(made):
     assert (found.split, found.splits, labels(found)) == ("all", ("all",), {1: "ape", 2: "bee"})
 
 
+def test_a_folder_that_the_whole_tar_lies_in_is_no_class(tmp_path):
+    for number, above in enumerate(("set/", "./set/val/")):
+        path = tar_of(tmp_path / f"{number}.tar", [(f"{above}ape/1.png", png(1)), (f"{above}bee/2.png", png(2))])
+        assert labels(open_set(str(path))) == {1: "ape", 2: "bee"}
+
+
+def test_what_lies_beside_the_folders_of_splits_is_none(made):
+    found = open_set(made({**FILES, "extra/9.png": png(9)}))
+    assert sorted(found.splits) == ["train", "val"]
+    assert [known.name for known in found.classes] == ["ape", "cat fish"]
+
+
 def test_a_class_may_be_called_train(made):
     assert labels(open_set(made({"train/1.png": png(1), "tram/2.png": png(2)}))) == {1: "train", 2: "tram"}
 
@@ -68,7 +80,7 @@ def test_the_json_beside_it_states_names_groups_and_templates(made, tmp_path):
     found = open_set(f"{path}:train")
     assert labels(found) == {1: "catfish", 2: "great ape"}
     assert [known.group for known in found.classes] == ["", "fish", ""]
-    assert found.templates == ("see {}",)
+    assert (found.templates, found.template_set) == (("see {}",), "set")
 
 
 def test_names_alone_find_their_folders_with_or_without_spaces(made, tmp_path):

@@ -3,14 +3,17 @@
 import json
 import os
 import pickle
+import sys
 
 import pyarrow as pa
 import pytest
+import yaml
 from own_files import labels, png, shade, tree
 from pyarrow import parquet
 
-from contralto.errors import DataError
+from contralto.errors import DataError, MissingExtraError
 from contralto.sets.open import open_set
+from contralto.sets.rows import ParquetColumn, RecentGroups
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -124,6 +127,51 @@ def test_names_in_dataset_info_where_the_schema_has_none(tmp_path):
     assert labels(open_set(str(tmp_path))) == {1: "yes", 2: "no"}
 
 
+def card(described) -> str:
+    return f"---\n{yaml.safe_dump({'license': 'mit', 'dataset_info': described})}---\n# A set\n"
+
+
+def described(*names):
+    label = {"name": "label", "dtype": {"class_label": {"names": {str(n): name for n, name in enumerate(names)}}}}
+    return {"features": [{"name": "image", "dtype": "image"}, label], "splits": [{"name": "test", "num_examples": 2}]}
+
+
+def test_names_in_the_card_where_nothing_else_has_them(tmp_path):
+    write(tmp_path / "data/test-00000-of-00001.parquet", pa.table({"image": pictures([1, 2]), "label": [1, 0]}))
+    tree(tmp_path, {"README.md": card(described("no", "yes"))})
+    assert labels(open_set(str(tmp_path))) == {1: "yes", 2: "no"}
+    one, other = ({"config_name": name, **described("no", name)} for name in ("yes", "maybe"))
+    tree(tmp_path, {"README.md": card([one, {"config_name": "texts", "features": []}])})
+    assert labels(open_set(str(tmp_path))) == {1: "yes", 2: "no"}
+    tree(tmp_path, {"README.md": card([one, other])})
+    with pytest.raises(DataError, match="--classes"):
+        open_set(str(tmp_path))
+    tree(tmp_path, {"README.md": "---\na: [\n---\n"})
+    with pytest.raises(DataError, match=r"README\.md: its head is not YAML"):
+        open_set(str(tmp_path))
+
+
+def test_the_row_groups_kept_are_bounded_over_all_files(tmp_path):
+    for n in range(3):
+        write(tmp_path / f"{n}.parquet", pa.table({"jpg": [b"x" * 1000] * 4}), row_group_size=2)
+    groups = RecentGroups(limit=4500)
+    columns = [ParquetColumn(tmp_path / f"{n}.parquet", "jpg", [2, 2], groups) for n in range(3)]
+    for _ in range(2):
+        assert [len(column[row]) for column in columns for row in range(4)] == [1000] * 12
+        assert 2000 < sum(kept.nbytes for kept in groups._kept.values()) <= 4500
+    small = RecentGroups(limit=1)
+    assert len(ParquetColumn(tmp_path / "0.parquet", "jpg", [2, 2], small)[3]) == 1000
+    assert len(small._kept) == 1
+
+
+def test_a_file_that_is_damaged_after_opening_fails_where_it_is_read(tmp_path):
+    found = open_set(hub(tmp_path, {"test": ([1, 2, 3], [0, 1, 0])}))
+    (tmp_path / "data/test-00000-of-00002.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="test-00000-of-00002"):
+        found.items[0].content()
+    assert shade(found.items[2]) == 3
+
+
 def test_a_label_outside_the_names_is_an_error(tmp_path):
     table = with_features(pa.table({"image": pictures([1]), "label": [2]}), label=class_label("a", "b"))
     write(tmp_path / "a.parquet", table)
@@ -144,6 +192,21 @@ def test_two_configurations_are_not_mixed(tmp_path):
     with pytest.raises(DataError, match="test lies in several folders"):
         open_set(str(tmp_path))
     assert open_set(str(tmp_path / "de")).items[0].captions == ("de",)
+
+
+def test_files_of_other_columns_are_not_mixed(tmp_path):
+    write(tmp_path / "test-00000-of-00001.parquet", pa.table({"image": pictures([1]), "caption": ["a"]}))
+    write(tmp_path / "train-00000-of-00001.parquet", pa.table({"image": pictures([1]), "label": ["a"]}))
+    with pytest.raises(DataError, match=r"train-.* has other columns than .*test-"):
+        open_set(str(tmp_path))
+    assert open_set(tmp_path / "train-00000-of-00001.parquet").split == "train"
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
+    write(tmp_path / "a.parquet", pa.table({"image": pictures([1]), "caption": ["a"]}))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"contralto\[evaluate\]"):
+        open_set(tmp_path / "a.parquet")
 
 
 def test_rows_without_a_picture_fail_alone(tmp_path):

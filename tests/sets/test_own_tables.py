@@ -61,6 +61,13 @@ def test_the_metadata_of_an_image_folder(tmp_path, name):
     assert [item.captions for item in found.other("val").items] == [("a validation",)]
 
 
+def test_one_table_is_read_where_there_are_two_kinds(tmp_path):
+    tree(
+        tmp_path, {"metadata.csv": "file_name,text\na.png,x\n", "metadata.jsonl": '{"file_name": "a.png", "text": "y"}'}
+    )
+    assert [item.captions for item in open_set(str(tmp_path)).items] == [("x",)]
+
+
 def test_metadata_above_the_pictures(tmp_path):
     tree(tmp_path, {**PICTURES, "metadata.csv": "file_name,label,split\np/0.png,x,val\np/1.png,y,val\n"})
     assert labels(open_set(str(tmp_path))) == {0: "x", 1: "y"}

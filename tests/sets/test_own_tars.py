@@ -140,6 +140,16 @@ def test_numbered_shards_by_pattern(tmp_path):
         open_set(str(tmp_path / "y-{009..011}.tar"))
 
 
+def test_a_pattern_of_folders(tmp_path):
+    for n in (1, 2):
+        tar_of(tmp_path / f"part{n}/x.tar", sample(n, txt="a"))
+    found = open_set(str(tmp_path / "part*/x.tar"))
+    assert [(item.key, shade(item)) for item in found.items] == [
+        ("part1/x.tar/s0000001", 1),
+        ("part2/x.tar/s0000002", 2),
+    ]
+
+
 def test_splits_that_the_shards_names_begin_with_stay_apart(tmp_path):
     for name, n in (("train-000.tar", 1), ("valid-000.tar", 2), ("valid-001.tar", 3), ("trainee.tar", 4)):
         tar_of(tmp_path / name, sample(n, txt="a"))

@@ -86,16 +86,25 @@ def _folders(path: Path) -> list[str]:
 
 def _in_tar(files: Sequence[Member]) -> _Tree:
     found: dict[str, list[Labelled]] = {}
-    for member in files:
-        parts = member.name.removeprefix("./").split("/")
-        if not is_picture(member.name) or parts[-1].startswith("."):
-            continue
+    for parts, member in _below_common_folder(files):
+        key = "/".join(parts)
         if len(parts) == 2:
-            found.setdefault(ALL, []).append((parts[0], "/".join(parts), member))
+            found.setdefault(ALL, []).append((parts[0], key, member))
         elif len(parts) == 3 and is_split(parts[0]):
-            found.setdefault(split_name(parts[0]), []).append((parts[1], "/".join(parts), member))
+            found.setdefault(split_name(parts[0]), []).append((parts[1], key, member))
+    if len(found) > 1:
+        found.pop(ALL, None)  # as on the disk: what lies beside folders of splits is none
     folders = frozenset(folder for listed in found.values() for folder, _, _ in listed)
     return _Tree(folders, {split: partial(tuple, listed) for split, listed in found.items()})
+
+
+def _below_common_folder(files: Sequence[Member]) -> list[tuple[list[str], Member]]:
+    """The parts of each picture's name, without a folder that all lie in and that is no split: `set/` of `set.tar`."""
+    split = [(member.name.removeprefix("./").split("/"), member) for member in files if is_picture(member.name)]
+    named = [(parts, member) for parts, member in split if not parts[-1].startswith(".")]
+    first = {parts[0] for parts, _ in named}
+    within = len(first) == 1 and not is_split(*first) and all(len(parts) > 2 for parts, _ in named)
+    return [(parts[1:], member) for parts, member in named] if within else named
 
 
 def _classes(path: Path, said: Mapping[str, Any], folders: frozenset[str]) -> tuple[Class, ...]:

@@ -98,15 +98,16 @@ def data_set(
     if classes:
         check_labels(str(path), items, len(classes))
     named = task in ("classes", "labels")
+    name = path.stem if path.is_file() else path.resolve().name
     return DataSet(
-        name=path.stem if path.is_file() else path.resolve().name,
+        name=name,
         split=split,
         task=task,
         metric=_METRIC[task],
         items=items,
         classes=classes,
         templates=(templates or prompts.templates("photo")) if named else (),
-        template_set=(f"of {path.name}" if templates else "photo") if named else "",
+        template_set=(name if templates else "photo") if named else "",
         origin=str(path),
     )
 

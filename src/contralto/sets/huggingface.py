@@ -1,21 +1,27 @@
-"""Parquet files and folders as the Hugging Face hub has them, and what `save_to_disk` writes.
-
-Class names are those of the ClassLabel in the files' own schema, else in dataset_info.json.
-"""
+"""Parquet files and folders as the Hugging Face hub has them, and what `save_to_disk` writes."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contralto.errors import DataError, one_line
+from contralto.errors import DataError
 from contralto.sets.columns import Columns, Entry, class_named, columns, items, named_classes, texts
+from contralto.sets.features import label_names, read_json
 from contralto.sets.found import ALL, Found, data_set, shards, split_name
 from contralto.sets.items import Class, DataSet
-from contralto.sets.rows import ArrowColumn, Column, ParquetColumn, Row, open_arrow_file, open_parquet_file
+from contralto.sets.rows import (
+    ArrowColumn,
+    Column,
+    ParquetColumn,
+    RecentGroups,
+    Row,
+    open_arrow_file,
+    open_parquet_file,
+    read_columns,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +32,7 @@ class _Shard:
     names: Columns
     said: Any
     pictures: Column
-    features: Mapping[str, Any]
+    schema: Any
 
 
 def open_parquet(path: Path, files: Sequence[Path] = ()) -> Found:
@@ -38,7 +44,8 @@ def open_parquet(path: Path, files: Sequence[Path] = ()) -> Found:
     for split, listed in by_split.items():
         if len(folders := sorted({str(file.parent) for file in listed})) > 1:
             raise DataError(f"{path}: {split} lies in several folders, name one of them: {', '.join(folders[:5])}")
-    return _found(path, {split: [_parquet(file) for file in listed] for split, listed in by_split.items()})
+    groups = RecentGroups()
+    return _found(path, {split: [_parquet(file, groups) for file in listed] for split, listed in by_split.items()})
 
 
 def open_saved(path: Path) -> Found:
@@ -51,8 +58,9 @@ def open_saved(path: Path) -> Found:
         folders = sorted(folder for folder in path.iterdir() if (folder / "state.json").is_file())
     by_split = {}
     for folder in folders:
-        state = _json(folder / "state.json")
-        files = [folder / Path(str(entry.get("filename"))).name for entry in state.get("_data_files", ())]
+        state = read_json(folder / "state.json")
+        listed = [entry.get("filename") for entry in state.get("_data_files") or () if isinstance(entry, dict)]
+        files = [folder / Path(name).name for name in listed if isinstance(name, str)]
         if not files or state.get("_indices_files"):
             raise DataError(f"{folder} lists no files of rows in their order: save it once more, flattened")
         named = folder.name if folder != path else state.get("_split")
@@ -60,17 +68,18 @@ def open_saved(path: Path) -> Found:
     return _found(path, by_split)
 
 
-def _parquet(path: Path) -> _Shard:
-    file = open_parquet_file(path)
-    names = _columns(path, file.schema_arrow)
-    said = file.read(columns=[name for name in (names.label, names.caption, names.split) if name])
-    return _Shard(path, names, said, ParquetColumn(path, file, names.picture), _features(file.schema_arrow))
+def _parquet(path: Path, groups: RecentGroups) -> _Shard:
+    with open_parquet_file(path) as file:
+        names = _columns(path, file.schema_arrow)
+        said = read_columns(path, file, [name for name in (names.label, names.caption, names.split) if name])
+        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+        return _Shard(path, names, said, ParquetColumn(path, names.picture, sizes, groups), file.schema_arrow)
 
 
 def _arrow(path: Path) -> _Shard:
     table = open_arrow_file(path)
     names = _columns(path, table.schema)
-    return _Shard(path, names, table, ArrowColumn(table.column(names.picture)), _features(table.schema))
+    return _Shard(path, names, table, ArrowColumn(table.column(names.picture)), table.schema)
 
 
 def _columns(path: Path, schema: Any) -> Columns:
@@ -90,7 +99,10 @@ def _columns(path: Path, schema: Any) -> Columns:
 
 
 def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> Found:
-    classes = _classes(path, [shard for listed in by_file.values() for shard in listed])
+    files = [shard for listed in by_file.values() for shard in listed]
+    if other := next((shard for shard in files if shard.names != files[0].names), None):
+        raise DataError(f"{other.path} has other columns than {files[0].path}: name one of them")
+    classes = _classes(path, files)
     by_split: dict[str, list[tuple[_Shard, Sequence[int]]]] = {}
     for split, listed in by_file.items():
         for shard in listed:
@@ -130,52 +142,17 @@ def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[Entry]:
     ]
 
 
-def _classes(path: Path, shards: Sequence[_Shard]) -> tuple[Class, ...]:
-    """ClassLabel's names; else the labels themselves if they are strings; else none."""
-    label = shards[0].names.label
+def _classes(path: Path, files: Sequence[_Shard]) -> tuple[Class, ...]:
+    """Those that the files state; else the labels themselves if they are strings; else none."""
+    label = files[0].names.label
     if label is None:
         return ()
-    stated = _label_names(shards[0].features.get(label))
-    for file in (path / "dataset_info.json", *(shard.path.parent / "dataset_info.json" for shard in shards[:1])):
-        if not stated and file.is_file():
-            features = _json(file).get("features")
-            stated = _label_names(features.get(label)) if isinstance(features, dict) else ()
-    if stated:
-        return tuple(class_named(name) for name in stated)
+    folders = dict.fromkeys((path, files[0].path.parent))
+    if names := label_names(label, files[0].schema, [folder for folder in folders if folder.is_dir()]):
+        return tuple(class_named(name) for name in names)
     values: set[object] = set()
-    for shard in shards:
+    for shard in files:
         column = shard.said.column(label)
         flat = column.combine_chunks().flatten() if hasattr(column.type, "value_field") else column
         values.update(flat.unique().to_pylist())
     return named_classes(values)
-
-
-def _label_names(feature: object) -> tuple[str, ...]:
-    """The names of a ClassLabel, or of a list of them."""
-    if isinstance(feature, list):
-        return _label_names(feature[0]) if feature else ()
-    if not isinstance(feature, dict):
-        return ()
-    names = feature.get("names")
-    if isinstance(names, list) and all(isinstance(name, str) for name in names):
-        return tuple(names)
-    return _label_names(feature.get("feature"))
-
-
-def _features(schema: Any) -> Mapping[str, Any]:
-    """What the library `datasets` keeps in a schema; nothing if others wrote it."""
-    try:
-        found = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read as JSON: {one_line(str(error))}") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path} must be an object")
-    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from contralto.errors import DataError, one_line
@@ -16,13 +16,23 @@ from contralto.sets.folders import open_folders
 from contralto.sets.found import Found, check_labels, pick
 from contralto.sets.huggingface import open_parquet, open_saved
 from contralto.sets.items import DataSet
-from contralto.sets.tables import TABLES, metadata, open_image_folder, open_table
+from contralto.sets.tables import metadata, open_image_folder, open_table
 from contralto.sets.tars import open_shards, open_tar
 from contralto.zeroshot import prompts
 
+_READERS: Mapping[str, Callable[[Path], Found]] = {
+    ".tar": open_tar,
+    ".parquet": open_parquet,
+    ".csv": open_table,
+    ".tsv": open_table,
+    ".jsonl": open_table,
+    ".json": open_choices,
+}
+"""For files, by their suffix."""
+
 
 def open_set(
-    given: str,
+    given: str | Path,
     data: Path | None = None,
     *,
     classes: Names | None = None,
@@ -33,13 +43,13 @@ def open_set(
     given: a name, of the registry (looked for under `data`, default: the current folder) or of what is drawn; or a
     path: a folder per class, also in a tar; WebDataset tars (a folder of them, or a pattern such as
     `x-{000..005}.tar`); CSV; Parquet; a Hugging Face folder; SugarCrepe's or Winoground's files. A name goes before a
-    file of that name: `./name`.
+    file of that name, which is `./name`; a `Path` is never a name.
     `given:split` names the split; none named: test, else val, else the only one there is.
     classes: go before the set's own names, see `classes_file.renamed`. templates: a set of them by its name, or texts
     with {}; they go before the set's own.
     Raises DataError: nothing there, another layout, an empty or unknown split, labels and names that do not agree.
     """
-    named, path, split = _parted(given)
+    named, path, split = _parted(given) if isinstance(given, str) else (str(given), given, None)
     if path is None:
         found = _known(named, data or Path(), split)
     else:
@@ -58,27 +68,21 @@ def _known(name: str, data: Path, split: str | None) -> DataSet:
 
 
 def _parted(given: str) -> tuple[str, Path | None, str | None]:
-    """What was named, its path unless it is a registry's name, and the split. The whole goes before a part of it."""
-    name, colon, split = given.rpartition(":")
-    candidates = [(given, None), (name, split)] if colon and name and split else [(given, None)]
+    """What was named, its path unless it is a known name, and the split. The whole goes before a part of it."""
+    name, _, split = given.rpartition(":")
+    candidates = [(given, None), (name, split)] if name and split else [(given, None)]
     known = {*declaration.names(), *drawn.NAMES}
     for named, asked in candidates:
         if named in known:
             return named, None, asked
-        if _exists(named):
+        if _exists(Path(named)):
             return named, Path(named), asked
     named, asked = candidates[-1]
-    if _is_path(named) or _is_path(given):
-        raise DataError(f"{one_line(named, 200)} is not there: no such file or folder")
-    return named, None, asked
+    return named, Path(named) if "/" in named or "\\" in named or Path(named).suffix else None, asked
 
 
-def _is_path(given: str) -> bool:
-    return "/" in given or "\\" in given or bool(Path(given).suffix)
-
-
-def _exists(given: str) -> bool:
-    return Path(given).exists() or any(path.exists() for path in _expanded(given))
+def _exists(path: Path) -> bool:
+    return path.exists() or any(tar.exists() for tar in _expanded(str(path)))
 
 
 def _expanded(pattern: str) -> list[Path]:
@@ -94,35 +98,31 @@ def _expanded(pattern: str) -> list[Path]:
 
 def _found(path: Path) -> Found:
     """Which reader a path is for shows by what lies there."""
+    if not _exists(path):
+        raise DataError(f"{one_line(str(path), 200)} is not there: no such file or folder")
     if not path.exists():
         return open_shards(path, _expanded(str(path)))
-    for fits, reader in _READERS:
-        if fits(path):
-            return reader(path)
-    raise DataError(
-        f"{path} is no folder and no .tar, .parquet, .csv, .tsv, .json or .jsonl: convert it to one of them"
-    )
+    if path.is_dir():
+        return _in_folder(path)
+    if (reader := _READERS.get(path.suffix.lower())) is None:
+        raise DataError(f"{path} is no folder and no {', '.join(_READERS)} file: convert it to one of them")
+    return reader(path)
 
 
-def _files(path: Path, suffix: str) -> list[Path]:
-    """The files of a folder and of the folders in it; none if it is no folder."""
-    return [*path.glob(f"*{suffix}"), *path.glob(f"*/*{suffix}")] if path.is_dir() else []
-
-
-_READERS: Sequence[tuple[Callable[[Path], object], Callable[[Path], Found]]] = (
-    (lambda path: (path / "state.json").is_file() or (path / "dataset_dict.json").is_file(), open_saved),
-    (lambda path: (path / "examples.jsonl").is_file(), open_pairs),
-    (choice_files, open_choices),
-    (lambda path: _files(path, ".tar"), lambda path: open_shards(path, _files(path, ".tar"))),
-    (lambda path: _files(path, ".parquet"), lambda path: open_parquet(path, _files(path, ".parquet"))),
-    (metadata, open_image_folder),
-    (Path.is_dir, open_folders),
-    (lambda path: path.suffix == ".tar", open_tar),
-    (lambda path: path.suffix == ".parquet", open_parquet),
-    (lambda path: path.suffix == ".json", open_choices),
-    (lambda path: path.suffix in TABLES, open_table),
-)
-"""Which reader is for a path: the first for which anything is found there. Folders go before files."""
+def _in_folder(path: Path) -> Found:
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+        return open_saved(path)
+    if (path / "examples.jsonl").is_file():
+        return open_pairs(path)
+    if choice_files(path):
+        return open_choices(path)
+    if tars := [*path.glob("*.tar"), *path.glob("*/*.tar")]:
+        return open_shards(path, tars)
+    if tables := [*path.glob("*.parquet"), *path.glob("*/*.parquet")]:
+        return open_parquet(path, tables)
+    if metadata(path):
+        return open_image_folder(path)
+    return open_folders(path)
 
 
 def _worded(found: DataSet, classes: Names | None, templates: str | tuple[str, ...] | None) -> DataSet:

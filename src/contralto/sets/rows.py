@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from contralto.data.source import SampleError
-from contralto.errors import DataError, MissingExtraError
+from contralto.errors import DataError, MissingExtraError, one_line
 
 
 class Column(Protocol):
@@ -39,34 +41,35 @@ class Row:
         return given
 
 
-class ParquetColumn:
-    """A column of a Parquet file, a row group at a time; the last ones read are kept, up to `cache_bytes`."""
+class RecentGroups:
+    """The row groups that were read last, of all files of a set together, up to `limit` bytes."""
 
-    def __init__(self, path: Path, file: Any, name: str, cache_bytes: int = 256 * 2**20) -> None:
-        self._path, self._file, self._name, self._cache_bytes = path, file, name, cache_bytes
-        self._ends: list[int] = []  # rows up to the end of each group
-        for group in range(file.num_row_groups):
-            self._ends.append((self._ends or [0])[-1] + file.metadata.row_group(group).num_rows)
-        self._cache: OrderedDict[int, Any] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, limit: int = 512 * 2**20) -> None:
+        self._limit, self._kept, self._lock = limit, OrderedDict[tuple[Path, int], Any](), threading.Lock()
+
+    def get(self, path: Path, group: int, column: str) -> Any:
+        """That column of a row group, an Arrow array. Raises DataError, SampleError."""
+        with self._lock:  # so that what two threads want is read once
+            if (path, group) not in self._kept:
+                with open_parquet_file(path) as file:  # not kept open: a set may have more files than a process may
+                    self._kept[path, group] = read_columns(path, file, [column], group).column(column)
+                while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self._limit:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end((path, group))
+            return self._kept[path, group]
+
+
+class ParquetColumn:
+    """A column of a Parquet file, read a row group at a time. sizes: rows of each group."""
+
+    def __init__(self, path: Path, name: str, sizes: Sequence[int], groups: RecentGroups) -> None:
+        self._path, self._name, self._groups = path, name, groups
+        self._ends = list(itertools.accumulate(sizes))
 
     def __getitem__(self, row: int) -> Any:
         group = bisect.bisect_right(self._ends, row)
-        return self._read(group)[row - (self._ends[group - 1] if group else 0)].as_py()
-
-    def _read(self, group: int) -> Any:
-        import pyarrow
-
-        with self._lock:  # a ParquetFile must not be read by two threads at once
-            if group not in self._cache:
-                try:
-                    self._cache[group] = self._file.read_row_group(group, columns=[self._name]).column(self._name)
-                except (pyarrow.ArrowException, OSError) as error:
-                    raise SampleError(f"{self._path} row group {group}", f"cannot be read: {error}") from error
-                while len(self._cache) > 1 and sum(c.nbytes for c in self._cache.values()) > self._cache_bytes:
-                    self._cache.popitem(last=False)
-            self._cache.move_to_end(group)
-            return self._cache[group]
+        first = self._ends[group - 1] if group else 0
+        return self._groups.get(self._path, group, self._name)[row - first].as_py()
 
 
 class ArrowColumn:
@@ -87,7 +90,20 @@ def open_parquet_file(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a readable Parquet file: {error}") from error
+        raise DataError(f"{path} is not a readable Parquet file: {one_line(str(error))}") from error
+
+
+def read_columns(path: Path, file: Any, columns: Sequence[str], group: int | None = None) -> Any:
+    """A `pyarrow.Table` of these columns of a `ParquetFile`, or of a row group of it. Raises SampleError."""
+    import pyarrow
+
+    try:
+        if group is None:
+            return file.read(columns=list(columns))
+        return file.read_row_group(group, columns=list(columns))
+    except (pyarrow.ArrowException, OSError) as error:
+        place = path if group is None else f"{path} row group {group}"
+        raise SampleError(str(place), f"cannot be read: {one_line(str(error))}") from error
 
 
 def open_arrow_file(path: Path) -> Any:
@@ -96,7 +112,7 @@ def open_arrow_file(path: Path) -> Any:
     try:
         return pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a readable Arrow stream: {error}") from error
+        raise DataError(f"{path} is not a readable Arrow stream: {one_line(str(error))}") from error
 
 
 def _pyarrow(what: str) -> Any:

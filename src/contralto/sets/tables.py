@@ -12,7 +12,6 @@ from contralto.errors import DataError, one_line
 from contralto.sets.columns import Columns, Entry, columns, inside, items, named_classes, texts
 from contralto.sets.found import ALL, Found, data_set, is_split, split_name
 
-TABLES = (".csv", ".tsv", ".jsonl")
 METADATA = ("metadata.csv", "metadata.jsonl")
 """What Hugging Face's `imagefolder` calls the table beside the pictures."""
 
@@ -34,9 +33,11 @@ def open_image_folder(path: Path) -> Found:
 
 
 def metadata(path: Path) -> list[Path]:
-    """The tables in the folder, or in its folders."""
-    here = [path / name for name in METADATA if (path / name).is_file()]
-    return here or sorted(file for name in METADATA for file in path.glob(f"*/{name}"))
+    """The tables in the folder, else in its folders; of one kind, where there are two."""
+    for name in METADATA:
+        if listed := [path / name] if (path / name).is_file() else sorted(path.glob(f"*/{name}")):
+            return listed
+    return []
 
 
 def _found(path: Path, by_split: Mapping[str, Mapping[str, Entry]]) -> Found:
@@ -57,10 +58,11 @@ def _entries(table: Path, root: Path, split: str) -> dict[str, dict[str, Entry]]
     """Split -> key -> what its rows say together. Raises DataError for a picture twice, unless with captions."""
     found: dict[str, dict[str, Entry]] = {}
     names: Columns | None = None
+    within = "" if table.parent == root else f"{table.parent.relative_to(root).as_posix()}/"
     for line, row in rows(table):
         names = names or columns(str(table), list(row))
         where = f"{table} line {line}"
-        entry = _entry(where, table.parent, root, row, names)
+        entry = _entry(where, table.parent, within, row, names)
         named = row.get(names.split) if names.split else split
         if not isinstance(named, str) or not named:
             raise DataError(f"{where}: the row names no split")
@@ -75,20 +77,20 @@ def _entries(table: Path, root: Path, split: str) -> dict[str, dict[str, Entry]]
     return found
 
 
-def _entry(where: str, folder: Path, root: Path, row: Mapping[str, Any], names: Columns) -> Entry:
-    picture = inside(folder, row.get(names.picture), where)
+def _entry(where: str, folder: Path, within: str, row: Mapping[str, Any], names: Columns) -> Entry:
+    picture = inside(folder, name := row.get(names.picture), where)
     label = row.get(names.label) if names.label else None
     captions = texts(row.get(names.caption)) if names.caption else ()
     if (names.label and label in (None, "")) or (names.label is None and not captions):
         raise DataError(f"{where}: the row has no {names.label or names.caption}")
-    return Entry(picture.relative_to(root).as_posix(), picture, label, captions)
+    return Entry(f"{within}{name}", picture, label, captions)
 
 
 def rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Line and cells of each row of a CSV, TSV or JSON Lines file. Raises DataError."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".jsonl":
+            if path.suffix.lower() == ".jsonl":
                 yield from _json_lines(path, file)
                 return
             reader = csv.DictReader(file, strict=True, dialect="excel-tab" if _tabbed(path, file) else "excel")
@@ -106,7 +108,7 @@ def _tabbed(path: Path, file: TextIO) -> bool:
     """Whether tabs part the cells: in `.tsv`, and where a header has tabs alone."""
     header = file.readline()
     file.seek(0)
-    return path.suffix == ".tsv" or ("\t" in header and "," not in header)
+    return path.suffix.lower() == ".tsv" or ("\t" in header and "," not in header)
 
 
 def _json_lines(path: Path, file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:

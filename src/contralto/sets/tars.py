@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,17 +29,23 @@ _LARGEST_LABELS = 2**20
 """Bytes of a `.npy` with labels: far more than any set has classes."""
 
 Parts: TypeAlias = dict[str, Member]
+Scan: TypeAlias = Callable[[Path], Mapping[str, Parts]]
+
+
+def _scan(tar: Path) -> Mapping[str, Parts]:
+    return grouped(members(tar))
 
 
 def open_tar(path: Path) -> Found:
     """One tar: samples if something lies beside a picture under its key, else a folder per class. Raises DataError."""
     files = members(path)
-    if any("picture" in parts and parts.keys() & _SAID for parts in grouped(files).values()):
-        return open_shards(path, [path], scan=lambda _: files)
+    samples = grouped(files)
+    if any("picture" in parts and parts.keys() & _SAID for parts in samples.values()):
+        return open_shards(path, [path], scan=lambda _: samples)
     return open_tar_of_folders(path, files)
 
 
-def open_shards(path: Path, tars: Sequence[Path], scan: Callable[[Path], Sequence[Member]] = members) -> Found:
+def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> Found:
     """WebDataset shards: `path` is the folder that they lie in, the pattern that names them, or the only one itself.
 
     The split is the folder a shard lies in, what its name begins with, or what `split` says in each sample's JSON.
@@ -46,7 +53,7 @@ def open_shards(path: Path, tars: Sequence[Path], scan: Callable[[Path], Sequenc
     Raises DataError, also for a picture about which nothing is said, and for shards that nshards.txt counts but that
     are not there.
     """
-    folder = path if path.is_dir() else path.parent
+    folder = path if path.is_dir() else Path(os.path.commonpath([tar.parent for tar in tars]))
     by_split = shards(tars, folder)
     for listed in by_split.values():
         _check_complete(listed)
@@ -68,13 +75,11 @@ def _check_complete(tars: Sequence[Path]) -> None:
         raise DataError(f"{counted} says {one_line(said, 20)} shards, but {len(tars)} are there: get the others")
 
 
-def _samples(
-    tars: Sequence[Path], folder: Path, scan: Callable[[Path], Sequence[Member]]
-) -> Iterator[tuple[str, Parts]]:
+def _samples(tars: Sequence[Path], folder: Path, scan: Scan) -> Iterator[tuple[str, Parts]]:
     """Key and parts of each sample. Only several shards need their names in the keys."""
     for tar in tars:
         within = f"{tar.relative_to(folder).as_posix()}/" if len(tars) > 1 else ""
-        for key, parts in grouped(scan(tar)).items():
+        for key, parts in scan(tar).items():
             if "picture" in parts:
                 yield within + key, parts
             elif parts.keys() & _SAID:
@@ -106,7 +111,7 @@ def _item(key: str, parts: Mapping[str, Member]) -> Item:
     if number is None and "npy" in parts:
         number, labels = _labels(parts["npy"])
     if number is None and not labels and not texts and "npy" not in parts:
-        raise SampleError(str(parts["picture"]), "has no caption and no class")
+        raise SampleError(str(parts["picture"]), "has no caption and no class beside it (.json, .txt, .cls or .npy)")
     return Item(key, parts["picture"], number, labels, captions=texts)
 
 
