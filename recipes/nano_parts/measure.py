@@ -12,9 +12,10 @@ from contralto.contract import Contract
 from contralto.data.classes import ClassFolders
 from contralto.data.source import Source
 from contralto.data.webdataset import WebDataset
+from contralto.metrics import ranks, top_k
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
-from contralto.train.validation import Validation, recalls, text_rows, together, top1, unit
+from contralto.train.validation import Validation, recalls, text_rows, together, unit
 from nano_parts.features import SETS, Runner, whole_features
 
 
@@ -46,7 +47,7 @@ def _accuracy(source: ClassFolders, features: Tensor, tokenizer: Tokenizer) -> V
 
     def validate(model: CLIP, contract: Contract) -> dict[str, float]:
         classes = text_rows(model, contract, tokenizer, prompts)
-        return {source.name: top1(_embedded(model, features), classes, labels)}
+        return {source.name: top_k(ranks(_embedded(model, features) @ classes.T, labels), 1)}
 
     return validate
 

@@ -1,1 +1,53 @@
-"""Work in progress."""
+"""The figures that models are measured by, and how far each can be trusted. Arrays in, numbers out.
+
+Read `accuracy.py` (classes), `retrieval.py` (pictures and texts; `counting.py` does its work in blocks) and
+`calibration.py` (confidences), then what is said of such figures: `intervals.py`, `paired.py` (two models on the same
+items), `robustness.py` (other data).
+"""
+
+from contralto.metrics.accuracy import auc, map11, mean_per_class, mean_top1_top5, ranks, top_k
+from contralto.metrics.calibration import Bins, Platt, brier, ece, platt, reliability, temperature
+from contralto.metrics.intervals import Interval, bootstrap, clopper_pearson
+from contralto.metrics.paired import Difference, holm, mcnemar, paired_bootstrap
+from contralto.metrics.retrieval import Ranks, Recall, median_rank, recall, retrieval_ranks, share_recall
+from contralto.metrics.robustness import (
+    corruption_error,
+    effective_robustness,
+    mean_corruption_error,
+    relative_corruption_error,
+    relative_mean_corruption_error,
+)
+
+__all__ = [
+    "Bins",
+    "Difference",
+    "Interval",
+    "Platt",
+    "Ranks",
+    "Recall",
+    "auc",
+    "bootstrap",
+    "brier",
+    "clopper_pearson",
+    "corruption_error",
+    "ece",
+    "effective_robustness",
+    "holm",
+    "map11",
+    "mcnemar",
+    "mean_corruption_error",
+    "mean_per_class",
+    "mean_top1_top5",
+    "median_rank",
+    "paired_bootstrap",
+    "platt",
+    "ranks",
+    "recall",
+    "relative_corruption_error",
+    "relative_mean_corruption_error",
+    "reliability",
+    "retrieval_ranks",
+    "share_recall",
+    "temperature",
+    "top_k",
+]

@@ -13,6 +13,7 @@ from contralto.contract import Contract
 from contralto.data.loader import plain
 from contralto.data.source import Source
 from contralto.errors import DataError
+from contralto.metrics import ranks, retrieval_ranks, top_k
 from contralto.text.tokenizer import Tokenizer
 from contralto.train.contrastive import shorten
 
@@ -47,7 +48,8 @@ def zero_shot(source: Source, prompts: Sequence[str | Sequence[str]], tokenizer:
         rows = text_rows(model, contract, tokenizer, [text for texts in groups for text in texts])
         ends = np.cumsum([len(texts) for texts in groups])[:-1]
         classes = unit(np.stack([part.mean(axis=0) for part in np.split(rows, ends)]))
-        return {name: top1(image_rows(model, contract, source), classes, np.array(labels))}
+        scores = image_rows(model, contract, source) @ classes.T
+        return {name: top_k(ranks(scores, np.array(labels)), 1)}
 
     return validate
 
@@ -57,32 +59,11 @@ def together(*validations: Validation) -> Validation:
     return lambda model, contract: {k: v for each in validations for k, v in each(model, contract).items()}
 
 
-def recalls(images: Rows, texts: Rows, owners: NDArray[np.int64], block: int = 1024) -> dict[str, float]:
-    """`r{1,5,10}_image_to_text` and `r{1,5,10}_text_to_image`, in 0..1. owners[j]: the picture of text j.
-
-    images (N, E) and texts (M, E) are compared as they are, `block` rows at a time. A picture is found with k if one
-    of its captions is among the k best; a wrong item with the same score goes before a right one.
-    """
-    to_text = np.empty(len(images), np.int64)
-    for start in range(0, len(images), block):
-        scores = images[start : start + block] @ texts.T  # (b, M)
-        own = owners[None, :] == np.arange(start, start + len(scores))[:, None]
-        best = np.where(own, scores, -np.inf).max(axis=1, keepdims=True)
-        to_text[start : start + block] = ((scores >= best) & ~own).sum(axis=1)
-    to_image = np.empty(len(texts), np.int64)
-    for start in range(0, len(texts), block):
-        scores = texts[start : start + block] @ images.T  # (b, N)
-        right = np.take_along_axis(scores, owners[start : start + block, None], axis=1)
-        to_image[start : start + block] = (scores >= right).sum(axis=1) - 1
-    wrong_before = {"image_to_text": to_text, "text_to_image": to_image}
-    return {f"r{k}_{way}": float((n < k).mean()) for way, n in wrong_before.items() for k in (1, 5, 10)}
-
-
-def top1(images: Rows, classes: Rows, labels: NDArray[np.int64]) -> float:
-    """Share of pictures whose own class scores above every other; a tie counts against."""
-    scores = images @ classes.T  # (N, C)
-    own = np.take_along_axis(scores, labels[:, None], axis=1)
-    return float(((scores >= own).sum(axis=1) == 1).mean())
+def recalls(images: Rows, texts: Rows, owners: NDArray[np.int64]) -> dict[str, float]:
+    """`r{1,5,10}_image_to_text` and `r{1,5,10}_text_to_image`; arguments and errors as for `retrieval_ranks`."""
+    found = retrieval_ranks(images, texts, owners)
+    ways = {"image_to_text": found.image_to_text, "text_to_image": found.text_to_image}
+    return {f"r{k}_{way}": top_k(rank, k) for way, rank in ways.items() for k in (1, 5, 10)}
 
 
 def image_rows(model: CLIP, contract: Contract, source: Source) -> Rows:

@@ -1,0 +1,116 @@
+"""Classification: how many wrong classes stand before the right one, and the figures made of that.
+
+A wrong class with the same score as the right one counts against, whatever the order; so does a score that is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contralto.errors import DataError
+
+Integers = NDArray[np.int64]
+
+
+def ranks(scores: ArrayLike, labels: ArrayLike) -> Integers:
+    """int64 (N,): for each item the number of wrong classes that score at least as high as its own.
+
+    scores (N, C): higher is better. labels (N,): class indices. An item is right at k if its rank is below k.
+    Raises DataError where the shapes disagree or a label is not a class.
+    """
+    rows, own = np.asarray(scores), np.asarray(labels)
+    if rows.ndim != 2 or own.shape != rows.shape[:1]:
+        raise DataError(f"scores {rows.shape} and labels {own.shape} disagree: (N, C) and (N,) are needed")
+    _check_labels(own, rows.shape[1])
+    right = np.take_along_axis(rows, own[:, None], axis=1)
+    wrong: Integers = rows.shape[1] - 1 - np.count_nonzero(rows < right, axis=1)
+    return wrong
+
+
+def top_k(rank: ArrayLike, k: int) -> float:
+    """Share of the items whose rank (`ranks`) is below k. Raises DataError if there is no item."""
+    return float(np.mean(_some(rank, "top-k accuracy") < k))
+
+
+def mean_top1_top5(rank: ArrayLike) -> float:
+    """Mean of top-1 and top-5, the paper's figure for Kinetics700."""
+    return (top_k(rank, 1) + top_k(rank, 5)) / 2
+
+
+def mean_per_class(right: ArrayLike, labels: ArrayLike) -> float:
+    """Mean of the accuracies of the classes that occur in labels, each counted once, however many items it has.
+
+    right (N,) bool, labels (N,) class indices. Raises DataError if there is no item.
+    """
+    hits, own = _some(right, "mean per class").astype(bool), np.asarray(labels)
+    if hits.shape != own.shape:
+        raise DataError(f"right {hits.shape} and labels {own.shape} disagree: each item needs one of both")
+    _, place = np.unique(own, return_inverse=True)
+    return float(np.mean(np.bincount(place, weights=hits) / np.bincount(place)))
+
+
+def map11(scores: ArrayLike, relevant: ArrayLike, ignored: ArrayLike | None = None) -> float:
+    """Mean over the classes of the 11-point interpolated average precision of Pascal VOC 2007.
+
+    scores (N, C); relevant (N, C) bool: which classes a picture shows; ignored (N, C) bool: which pictures are left out
+    of a class ("difficult"). A class without a relevant picture has no average precision and is not counted.
+    Raises DataError where the shapes disagree or no class has a relevant picture.
+    """
+    rows, shown = np.asarray(scores, np.float64), np.asarray(relevant, bool)
+    left_out = np.zeros_like(shown) if ignored is None else np.asarray(ignored, bool)
+    if rows.ndim != 2 or not rows.shape == shown.shape == left_out.shape:
+        shapes = f"{rows.shape}, {shown.shape} and {left_out.shape}"
+        raise DataError(f"scores, relevant and ignored are {shapes}: all must be (N, C)")
+    counted = shown & ~left_out
+    classes = np.flatnonzero(counted.any(axis=0))
+    if not len(classes):
+        raise DataError("average precision needs a relevant picture, and no class has one")
+    return float(np.mean([_precision11(rows[:, c], counted[:, c], ~left_out[:, c]) for c in classes]))
+
+
+def _precision11(scores: NDArray[np.float64], relevant: NDArray[np.bool_], kept: NDArray[np.bool_]) -> float:
+    """Mean over the recalls 0, 0.1 ... 1 of the best precision that is reached at that recall or later."""
+    shown = relevant[kept]
+    hits = shown[np.lexsort((shown, -_nan_against(scores[kept], shown)))]  # among equals the wrong one goes first
+    found = np.cumsum(hits)
+    precision = found / np.arange(1, len(hits) + 1)
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    needed = -(-np.arange(11) * found[-1] // 10)  # relevant pictures that make a recall of t / 10, in whole numbers
+    return float(np.mean(best_from_here[np.searchsorted(found, needed)]))
+
+
+def auc(scores: ArrayLike, positive: ArrayLike) -> float:
+    """Area under the ROC curve: the share of pairs in which the positive item scores higher; a tie counts half.
+
+    scores (N,), positive (N,) bool. Raises DataError unless both kinds occur.
+    """
+    shown = np.asarray(positive, bool)
+    values = np.asarray(scores, np.float64)
+    if values.shape != shown.shape or values.ndim != 1:
+        raise DataError(f"scores {values.shape} and positive {shown.shape} disagree: both must be (N,)")
+    positives = np.count_nonzero(shown)
+    if positives in (0, len(shown)):
+        raise DataError("the ROC area needs positive and negative items: one of the kinds is absent")
+    distinct, place = np.unique(_nan_against(values, shown), return_inverse=True)
+    above = np.bincount(place[shown], minlength=len(distinct))
+    below = np.bincount(place[~shown], minlength=len(distinct))
+    won = np.sum(above * (2 * np.cumsum(below) - below))  # twice the pairs won, so that halves stay whole
+    return float(won / (2 * positives * (len(shown) - positives)))
+
+
+def _nan_against(scores: NDArray[np.float64], relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.where(np.isnan(scores), np.where(relevant, -np.inf, np.inf), scores)
+
+
+def _check_labels(labels: NDArray[np.int64], classes: int) -> None:
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise DataError(f"label {labels[wrong[0]]} of item {wrong[0]} is not one of the {classes} classes")
+
+
+def _some(values: ArrayLike, what: str) -> NDArray[np.int64]:
+    found = np.asarray(values)
+    if not found.size:
+        raise DataError(f"{what} needs at least one item")
+    return found

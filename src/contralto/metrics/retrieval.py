@@ -1,0 +1,125 @@
+"""Retrieval between pictures and texts, with several texts a picture.
+
+Two definitions of recall at k are in use for a picture's own texts. "any" (Karpathy and Fei-Fei 2015; the CLIP paper,
+section 3.1.4; CLIP_benchmark): a picture is right if any of its texts is among the k best. "share": the share of its
+texts that are among the k best, averaged over the pictures. From text to picture they are the same.
+
+A wrong item with the same score as the right one counts against, whatever the order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contralto.errors import DataError
+from contralto.metrics.accuracy import top_k
+from contralto.metrics.counting import Distinct, Progress, count, exact
+
+Rows = NDArray[Any]
+Integers = NDArray[np.int64]
+
+
+class Recall(NamedTuple):
+    """Shares in 0..1."""
+
+    image_to_text: float
+    text_to_image: float
+
+
+class Ranks(NamedTuple):
+    """What stands before the right answers, each int64 and counted from 0.
+
+    image_to_text (N,): the wrong texts that score at least as high as the picture's best own one ("any").
+    text_to_image (M,): the wrong pictures that score at least as high as the text's own one.
+    own_texts (M,): all texts, its siblings too, that go before text j when its picture asks ("share"); siblings of
+    equal score go one after another.
+    """
+
+    image_to_text: Integers
+    text_to_image: Integers
+    own_texts: Integers
+
+
+def recall(images: ArrayLike, texts: ArrayLike, owners: ArrayLike, k: int) -> Recall:
+    """Recall at k in both directions, a picture being right if any of its texts is among the k best ("any").
+
+    Arguments and errors as for `retrieval_ranks`; for several k take `top_k` of its ranks.
+    """
+    ranks = retrieval_ranks(images, texts, owners)
+    return Recall(top_k(ranks.image_to_text, k), top_k(ranks.text_to_image, k))
+
+
+def share_recall(own_texts: ArrayLike, owners: ArrayLike, k: int) -> float:
+    """Recall at k from picture to text as the mean share of a picture's texts among the k best ("share").
+
+    own_texts (M,): of `Ranks`. owners (M,): the picture of each text.
+    """
+    _, picture = np.unique(np.asarray(owners), return_inverse=True)
+    found = np.bincount(picture, weights=np.asarray(own_texts) < k)
+    return float(np.mean(found / np.bincount(picture)))
+
+
+def median_rank(rank: ArrayLike) -> float:
+    """Median place of the right answer, the first being 1. rank: what stands before it (N,), N > 0."""
+    places = np.asarray(rank)
+    if not places.size:
+        raise DataError("a median rank needs at least one item")
+    return float(np.median(places)) + 1
+
+
+def retrieval_ranks(
+    images: ArrayLike, texts: ArrayLike, owners: ArrayLike, *, progress: Progress | None = None
+) -> Ranks:
+    """Ranks in both directions by the dot products of rows, which are compared as they are.
+
+    images (N, E), texts (M, E): finite; owners (M,): the picture of each text. The ranks are those of scores computed
+    pair by pair in float64, to the last tie; memory beyond the rows is bounded. progress: called with pairs scored and
+    pairs in all. Raises DataError for shapes that disagree, an owner that is not a picture, a picture without a text,
+    or a row that is not finite.
+    """
+    pictures, captions, owner = np.asarray(images), np.asarray(texts), np.asarray(owners)
+    _check(pictures, captions, owner)
+    distinct_images, distinct_texts = Distinct(pictures, "images"), Distinct(captions, "texts")
+    pairs = distinct_images.place[owner] * len(distinct_texts) + distinct_texts.place
+    own_pairs, pair = np.unique(pairs, return_inverse=True)
+    image, text = np.divmod(own_pairs, len(distinct_texts))
+    found = count(distinct_images, distinct_texts, image, text, progress)
+    scores = exact(distinct_images.rows, distinct_texts.rows, owner, np.arange(len(owner)))
+    order, first, place, tied = _siblings(owner, scores)
+    wrong = np.empty_like(place)
+    wrong[order] = found.texts[pair[order]] - tied
+    own_texts = np.empty_like(place)
+    own_texts[order] = wrong[order] + place
+    return Ranks(wrong[order[first]], found.images[pair] - 1, own_texts)
+
+
+def _siblings(owner: Integers, scores: NDArray[np.float64]) -> tuple[Integers, Integers, Integers, Integers]:
+    """The texts in the order of their pictures, the best of each first; where in it each picture begins; for each text
+    of that order how many siblings go before it, and how many, itself among them, score not below it."""
+    order = np.lexsort((-scores, owner))
+    begins = np.flatnonzero(np.diff(owner[order], prepend=-1))
+    begin = np.repeat(begins, np.diff(begins, append=len(order)))
+    within = np.arange(len(order)) - begin
+    changes = (np.diff(owner[order], prepend=-1) != 0) | (np.diff(scores[order], prepend=np.nan) != 0)
+    starts = np.flatnonzero(changes)
+    last = np.repeat(np.append(starts[1:], len(order)), np.diff(starts, append=len(order)))
+    return order, begins, within, last - begin
+
+
+def _check(images: Rows, texts: Rows, owners: Integers) -> None:
+    if images.ndim != 2 or texts.ndim != 2 or images.shape[1] != texts.shape[1]:
+        raise DataError(f"images {images.shape} and texts {texts.shape} disagree: (N, E) and (M, E) are needed")
+    if owners.shape != texts.shape[:1] or not np.issubdtype(owners.dtype, np.integer):
+        raise DataError(f"owners must be whole numbers ({len(texts)},), one for each text; they are {owners.shape}")
+    if not len(images):
+        raise DataError("retrieval needs at least one picture")
+    outside = np.flatnonzero((owners < 0) | (owners >= len(images)))
+    if len(outside):
+        text = outside[0]
+        raise DataError(f"owners[{text}] is {owners[text]}, which is not one of the {len(images)} pictures")
+    alone = np.flatnonzero(np.bincount(owners, minlength=len(images)) == 0)
+    if len(alone):
+        raise DataError(f"picture {alone[0]} has no text, so nothing could be right for it: leave it out")

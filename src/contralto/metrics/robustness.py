@@ -1,0 +1,85 @@
+"""What is left of an accuracy on other data: natural shifts, and pictures corrupted on purpose.
+
+Taori et al. 2020 (effective robustness; section 3.3 of the CLIP paper); Hendrycks and Dietterich 2019 (corruptions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contralto.errors import DataError
+
+
+def effective_robustness(in_distribution: float, shifted: float, baselines: ArrayLike) -> float:
+    """How much higher the accuracy on shifted data is than standard models of the same accuracy would have.
+
+    baselines (B, 2): pairs (in-distribution, shifted) of standard models, B >= 2; through their logits a line is laid
+    by least squares. Raises DataError where an accuracy does not lie between 0 and 1, or where the baselines do not
+    determine a line.
+    """
+    pairs = np.asarray(baselines, np.float64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or len(np.unique(pairs[:, 0])) < 2:
+        raise DataError("the line of effective robustness needs (B, 2) baselines of at least two different accuracies")
+    x, y = _logit(pairs).T
+    slope = np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2)
+    expected = y.mean() + slope * (_logit(np.array(in_distribution)) - x.mean())
+    _logit(np.array(shifted))  # a share as well
+    return float(shifted - 1 / (1 + np.exp(-expected)))
+
+
+def corruption_error(errors: ArrayLike, reference: ArrayLike | None = None) -> float:
+    """Sum of the errors (S,) at a corruption's severities by the reference model's (CE); the mean if there is none."""
+    own = np.asarray(errors, np.float64)
+    return float(own.mean()) if reference is None else _ratio(own, np.asarray(reference, np.float64))
+
+
+def relative_corruption_error(errors: ArrayLike, clean: float, reference: ArrayLike, reference_clean: float) -> float:
+    """As `corruption_error`, of what the corruption adds to the error on clean pictures (relative CE)."""
+    return _ratio(np.asarray(errors, np.float64) - clean, np.asarray(reference, np.float64) - reference_clean)
+
+
+def mean_corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] | None = None) -> float:
+    """Mean over the corruptions of `corruption_error` (mCE). errors, reference: corruption -> errors by severity.
+
+    Raises DataError if there is no corruption, or if the reference lacks one.
+    """
+    names = _names(errors, reference)
+    return float(
+        np.mean([corruption_error(errors[name], None if reference is None else reference[name]) for name in names])
+    )
+
+
+def relative_mean_corruption_error(
+    errors: Mapping[str, ArrayLike], clean: float, reference: Mapping[str, ArrayLike], reference_clean: float
+) -> float:
+    """Mean over the corruptions of `relative_corruption_error` (relative mCE)."""
+    names = _names(errors, reference)
+    each = [relative_corruption_error(errors[name], clean, reference[name], reference_clean) for name in names]
+    return float(np.mean(each))
+
+
+def _names(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] | None) -> list[str]:
+    """The corruptions, all of which the reference must have."""
+    if not errors:
+        raise DataError("a mean corruption error needs at least one corruption")
+    absent = [] if reference is None else sorted(set(errors) - set(reference))
+    if absent:
+        raise DataError(f"the reference model has no errors for {', '.join(absent)}")
+    return list(errors)
+
+
+def _ratio(own: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    if own.shape != reference.shape or reference.sum() == 0:
+        raise DataError(
+            f"errors {own.shape} cannot be divided by a reference {reference.shape} of sum {reference.sum()}"
+        )
+    return float(own.sum() / reference.sum())
+
+
+def _logit(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not ((share > 0) & (share < 1)).all():
+        raise DataError("effective robustness needs accuracies within 0 and 1, as it is a matter of their logits")
+    return np.log(share) - np.log1p(-share)
