@@ -29,6 +29,7 @@ COMMANDS = {
     "classify": "the labels that fit pictures best",
     "similarity": "the cosine of each picture with each text",
     "embed": "pictures and texts as unit rows",
+    "score": "CLIPScore of captions, and RefCLIPScore where there are references",
     "search": "find the pictures of a folder by words, by a picture, or both",
     "models": "the models that can be loaded",
     "info": "a model's contract: what it is made of and how it is to be used",
