@@ -186,7 +186,7 @@ def test_a_picture_that_could_not_be_used_is_no_mistake():
     surest = plain.key[wrong[np.argmax(plain.confidence[wrong])]]
     reader = Reader(made([fabricated.outcome(plain, failures={surest: "is truncated"})]))
     assert not [1 for tag, attributes in reader.tags if tag == "figure" and attributes.get("title") == surest]
-    assert "1 pictures could not be used and count as wrong" in reader.text
+    assert "1 picture counts as wrong: not usable" in reader.text
     assert f"{surest} is truncated" in reader.text
 
 

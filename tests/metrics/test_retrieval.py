@@ -79,7 +79,7 @@ def test_it_does_not_matter_where_blocks_end(kind, monkeypatch):
     owners = owned(random, 40, 90)
     images, texts = rows(random, kind, 40, 24), rows(random, kind, 130, 24)
     whole = retrieval_ranks(images, texts, owners)
-    for name, size in {"TEXTS": 7, "IMAGES": 9, "STRIPE": 4, "LINES": 3, "VALUES": 50}.items():
+    for name, size in {"TEXTS": 7, "IMAGES": 9, "STRIPE": 4, "COMPARED": 30, "VALUES": 50}.items():
         monkeypatch.setattr(counting, name, size)
     for ours, theirs in zip(whole, retrieval_ranks(images, texts, owners), strict=True):
         np.testing.assert_array_equal(ours, theirs)

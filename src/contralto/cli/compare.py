@@ -19,6 +19,7 @@ from contralto.errors import DataError
 if TYPE_CHECKING:
     from contralto.evaluation.compare import Comparison
     from contralto.evaluation.files import Report
+    from contralto.evaluation.outcome import Outcome
 
 FIELDS = ("set", "split", "variant", "metric", "a", "b", "difference", "low", "high", "p", "p_holm", "n")
 CERTAIN = 0.05
@@ -33,14 +34,16 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prints a line a figure. What cannot be compared is told with its reason."""
-    from contralto.evaluation.compare import compare
+    from contralto.evaluation.compare import compare, shared
     from contralto.evaluation.files import read
 
     a, b = read(Path(args.a)), read(Path(args.b))
-    rows = compare(a, b)
+    pairs = shared(a, b)
+    _notes(a, b, pairs, console)
+    with console.progress("figures", sum(len(one.figures) for one, _ in pairs)) as advance:
+        rows = compare(a, b, advance=advance)
     if not rows:
         raise DataError(f"{args.a} and {args.b} have no figure in common: measure both models on the same sets")
-    _notes(a, b, console)
     compared = [row for row in rows if row.difference is not None]
     for row in rows:
         if row.difference is None:
@@ -56,11 +59,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return code(len(compared), len(rows) - len(compared))
 
 
-def _notes(a: Report, b: Report, console: Console) -> None:
+def _notes(a: Report, b: Report, pairs: list[tuple[Outcome, Outcome]], console: Console) -> None:
     """What was measured in different ways, or once only."""
-    from contralto.evaluation.compare import differing, shared
+    from contralto.evaluation.compare import differing
 
-    pairs = shared(a, b)
     for one, other in pairs:
         if names := differing(one, other):
             place = " ".join(filter(None, (one.set, one.split, one.variant)))

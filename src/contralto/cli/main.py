@@ -30,6 +30,7 @@ COMMANDS = {
     "similarity": "the cosine of each picture with each text",
     "embed": "pictures and texts as unit rows",
     "search": "find the pictures of a folder by words, by a picture, or both",
+    "score": "how well texts describe pictures: CLIPScore and RefCLIPScore",
     "models": "the models that can be loaded",
     "info": "a model's contract: what it is made of and how it is to be used",
     "doctor": "prove that a model is whole and gives what it should",
@@ -37,7 +38,6 @@ COMMANDS = {
     "convert": "write a model in another layout: native, open_clip or transformers",
     "train": "train a model by a recipe",
     "evaluate": "measure a model on sets: zero-shot, retrieval, probes, with intervals",
-    "score": "how well texts describe pictures: CLIPScore and RefCLIPScore",
     "compare": "two models measured on the same sets, with paired tests",
 }
 

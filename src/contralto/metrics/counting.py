@@ -26,7 +26,7 @@ Progress = Callable[[int, int], object]
 
 TEXTS, IMAGES = 8192, 1024  # rows of a block: its scores take 32 MiB
 STRIPE = 128  # images that are counted together: few enough for a byte
-LINES = 1024  # own pairs that are compared with a stripe at once
+COMPARED = 2**20  # scores that are compared at once
 VALUES = 2**20  # values of each side that `exact` has in hand
 DENSE = 64  # from one pair in so many on, a block in float64 is quicker than single pairs
 
@@ -141,25 +141,25 @@ class _Side:
         copies: how often each of the stripe's texts (transposed: images) occurs.
         """
         first, end = np.searchsorted(self._line, (lines.start, lines.stop))
-        for start in range(first, end, LINES):
-            part = slice(start, min(start + LINES, end))
+        step = max(1, COMPARED // len(copies))
+        for start in range(first, end, step):
+            part = slice(start, min(start + step, end))
             found = _not_below(stripe, self._line[part] - lines.start, self._own[part], copies, transposed)
             self.counts[self._order[part]] += found
 
 
 def _not_below(stripe: _Stripe, line: Integers, own: Floats, copies: Integers, transposed: bool) -> Integers:
     """For each own score (L,), how many of a line of the stripe's scores are not below it, with their copies."""
-    scores = stripe.scores
-    if not np.array_equal(line, np.arange(scores.shape[1 if transposed else 0])):
-        scores = scores.take(line, axis=1 if transposed else 0)
-    scores = scores.T if transposed else scores
+    consecutive = np.array_equal(line, np.arange(line[0], line[0] + len(line)))
+    taken = slice(line[0], line[0] + len(line)) if consecutive else line  # a slice is not copied
+    scores = stripe.scores[:, taken].T if transposed else stripe.scores[taken]
     low, high = _float32(own - stripe.bound, -np.inf), _float32(own + stripe.bound, np.inf)
     above, below = scores > high[:, None], scores < low[:, None]
     sure = _counted(above)
     undecided = np.flatnonzero(sure + _counted(below) < scores.shape[1])
     repeated = np.flatnonzero(copies > 1)
     found = sure + above[:, repeated] @ (copies[repeated] - 1)
-    at, other = np.nonzero(~(above[undecided] | below[undecided]))
+    at, other = np.divmod(np.flatnonzero(~(above[undecided] | below[undecided])), scores.shape[1])
     at = undecided[at]
     image, text = (other, line[at]) if transposed else (line[at], other)
     more = stripe.not_below(image, text, own[at]) * copies[other]

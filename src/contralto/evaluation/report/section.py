@@ -48,7 +48,7 @@ def _about(measured: Measured) -> str:
     said = [f"{keys:,} pictures" if keys else "", f"{len(first.classes):,} classes" if first.classes else ""]
     told = ", ".join(part for part in said if part)
     best = "; ".join(f"{metric(one.metric)} {100 * one.value:.1f}%" for one in first.figures[:1] if one.value <= 1)
-    return ". ".join(part for part in (told, best) if part) + "."
+    return "; ".join(part for part in (told, best) if part)
 
 
 def _plot(title: str, about: str, drawing: str) -> str:
@@ -66,6 +66,7 @@ def _reliability(main: Outcome | None) -> str:
     confidence, right = records.confidence[known], records.rank[known] == 0
     sure, hit, off = float(confidence.mean()), float(right.mean()), ece(confidence, right)
     way = "too sure of itself" if sure > hit else "less sure than it could be"
+    way = "as sure as it is right, on the whole" if percent(sure) == percent(hit) else way
     about = f"On average {percent(sure)} sure and {percent(hit)} right: {way}. ECE {100 * off:.1f}, 15 bins."
     return _plot("Reliability", about, plots.reliability(binned(confidence, right)))
 
@@ -133,8 +134,8 @@ def _failures(measured: Measured) -> str:
     if not lost:
         return ""
     rows = "".join(f"<dt>{text(key)}</dt><dd>{text(why)}</dd>" for key, why in lost.items())
-    what = f"{len(lost):,} pictures could not be used and count as wrong"
-    return f"<details><summary>{what}</summary><dl class='protocol'>{rows}</dl></details>"
+    what = f"{len(lost):,} pictures count as wrong" if len(lost) > 1 else "1 picture counts as wrong"
+    return f'<details><summary>{what}: not usable</summary><dl class="protocol">{rows}</dl></details>'
 
 
 def _details(measured: Measured, model: str) -> str:
@@ -147,7 +148,11 @@ def _details(measured: Measured, model: str) -> str:
             blocks.append(_protocol(f"{one.variant or 'as it is'}: what differs", changed))
     found = f"<details><summary>The exact protocol</summary>{''.join(blocks)}</details>"
     drawn = [one for one in measured.all if one not in measured.plain]
-    return found + (f"<details><summary>All figures</summary>{table(drawn, model)}</details>" if drawn else "")
+    return found + (
+        f"<details><summary>The figures of what is drawn above</summary>{table(drawn, model)}</details>"
+        if drawn
+        else ""
+    )
 
 
 def _protocol(title: str, stated: Mapping[str, Any]) -> str:

@@ -114,13 +114,10 @@ line, polyline, rect, circle { vector-effect: non-scaling-stroke; }
 
 MISTAKES = """
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(126px, 1fr)); gap: 18px 16px; }
-.mistakes img, .none {
+.mistakes img {
   width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; border: 1px solid var(--line); display: block;
 }
-.none {
-  display: grid; place-items: center; text-align: center; padding: 8px; overflow: hidden; overflow-wrap: anywhere;
-  color: var(--soft); font-size: .7rem; background: var(--card);
-}
+.none { color: var(--soft); font-size: .74rem; overflow-wrap: anywhere; }
 .mistakes figcaption { font-size: .82rem; line-height: 1.35; margin-top: 6px; overflow-wrap: anywhere; }
 details { margin-top: 22px; border-top: 1px solid var(--line); padding-top: 10px; }
 details + details { margin-top: 12px; }
@@ -142,9 +139,13 @@ pre { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; whit
 }
 @media print {
   body { font-size: 11px; }
-  .plot, .panel, .mistakes figure, table, .matrix { break-inside: avoid; }
+  h2, h3, .about { break-after: avoid; }
+  .plot, .panel, .mistakes figure, tbody, .matrix { break-inside: avoid; }
+  .plots { grid-template-columns: 1fr 1fr; gap: 14px 28px; } .plots > .wide { grid-column: 1 / -1; }
+  .matrix svg { max-width: 100%; }
   .scroll { overflow: visible; }
   .items { max-height: none; }
+  details::details-content { content-visibility: visible; }
   * { print-color-adjust: exact; }
 }
 """

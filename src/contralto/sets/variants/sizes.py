@@ -8,7 +8,7 @@ from PIL import Image
 
 from contralto.errors import DataError
 from contralto.sets.items import Change, DataSet
-from contralto.sets.variants.draws import generator
+from contralto.sets.variants.draws import generator, place
 from contralto.sets.variants.lazy import changed, mapped
 
 VERSION = 1
@@ -16,7 +16,8 @@ GREY = (128, 128, 128)
 
 
 def shrunken(dataset: DataSet, share: float) -> DataSet:
-    """Every picture at `share` (0 < share <= 1) of its sides on grey of the old size; the place is drawn by the key.
+    """Every picture at `share` (0 < share <= 1) of its sides on grey of the old size; the place is drawn by the key,
+    within what a centre crop keeps.
 
     A share of 1 is the picture itself: the line from which the loss by size is measured. Raises DataError.
     """
@@ -28,8 +29,7 @@ def shrunken(dataset: DataSet, share: float) -> DataSet:
 
 def _shrink(picture: Image.Image, key: str, share: float) -> Image.Image:
     width, height = (max(1, round(side * share)) for side in picture.size)
-    random = generator("shrunken", VERSION, key)
-    place = tuple(int(random.integers(room + 1)) for room in (picture.width - width, picture.height - height))
     canvas = Image.new("RGB", picture.size, GREY)
-    canvas.paste(picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=None), (place[0], place[1]))
+    small = picture.resize((width, height), Image.Resampling.BICUBIC)
+    canvas.paste(small, place(generator("shrunken", VERSION, key), canvas.size, small.size))
     return canvas

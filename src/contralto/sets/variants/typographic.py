@@ -12,20 +12,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from contralto.errors import DataError
 from contralto.sets.items import Change, DataSet, Item
-from contralto.sets.variants.draws import generator
+from contralto.sets.variants.draws import generator, place
 from contralto.sets.variants.lazy import changed, mapped
 
 VERSION = 1
 LETTERS = 0.14, 0.2  # height of the font, as shares of the shorter side
 MARGIN = 0.35  # of the font's height, around the word
-WIDEST = 0.9  # of the picture's width
+WIDEST = 0.9  # of the shorter side
 
 
 def attacked(dataset: DataSet, seed: int = 0) -> DataSet:
     """Every picture with a wrong class's name written on it; the item's groups["written"] is that name.
 
-    Which class, the size of the letters and the place are drawn by the seed and the item's key. The font is Pillow's
-    own. Raises DataError if the set does not have one class a picture, or only one class.
+    Which class, the size of the letters and the place (within what a centre crop keeps) are drawn by the seed and the
+    item's key. The font is Pillow's own. Raises DataError if the set does not have one class a picture, or only one
+    class.
     """
     if dataset.task != "classes" or len(dataset.classes) < 2:
         raise DataError(f"{dataset.name} has no wrong class to write on a picture: take a set with one class a picture")
@@ -50,16 +51,15 @@ class _Label:
     def __call__(self, picture: Image.Image, key: str) -> Image.Image:
         random = generator("typographic label", VERSION, self.seed, key)
         label = self.draw(picture.size, random.uniform(*LETTERS))
-        x, y = (int(random.integers(room + 1)) for room in (picture.width - label.width, picture.height - label.height))
         shown = picture.copy()
-        shown.paste(label, (x, y))
+        shown.paste(label, place(random, picture.size, label.size))
         return shown
 
     def draw(self, size: tuple[int, int], share: float) -> Image.Image:
         """The word in black on white, with letters as high as asked, or as fit into a picture of `size`."""
         height = share * min(size)
         wanted = _extent(self.word, height)[0] + 2 * MARGIN * height
-        height *= min(1.0, WIDEST * size[0] / wanted)
+        height *= min(1.0, WIDEST * min(size) / wanted)
         width, tall = _extent(self.word, height)
         edge = round(MARGIN * height)
         label = Image.new("RGB", (min(size[0], round(width) + 2 * edge), min(size[1], round(tall) + 2 * edge)), "white")

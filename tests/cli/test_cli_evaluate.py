@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COLOURS = {"red": (200, 30, 30), "blue": (40, 60, 200)}
+
+
+@pytest.fixture
+def colours(tmp_path):
+    """Six plain pictures in folders per class."""
+    for name, colour in COLOURS.items():
+        (tmp_path / "colours" / name).mkdir(parents=True)
+        for i in range(3):
+            Image.fromarray(np.full((20, 20, 3), colour, np.uint8)).save(tmp_path / "colours" / name / f"{i}.png")
+    return tmp_path / "colours"
+
+
+def test_a_line_a_figure(cli, colours):
+    done = cli("evaluate", "nano", colours)
+    assert done.code == 0
+    assert "top1" in done.out
+    assert "chance 50.0" in done.out
+    assert not done.err
+
+
+def test_an_object_a_figure_with_its_interval_and_protocol(cli, colours):
+    done = cli("evaluate", "nano", colours, "--json", "--templates", "none")
+    first = done.objects[0]
+    assert list(first) == ["set", "split", "metric", "value", "low", "high", "n", "protocol"]
+    assert first["metric"] == "top1"
+    assert 0 <= first["low"] <= first["value"] <= first["high"] <= 1
+    assert first["n"] == 6
+    assert first["protocol"]["templates"] == {
+        "name": "none",
+        "count": 1,
+        "sha256": first["protocol"]["templates"]["sha256"],
+    }
+    assert first["protocol"]["precision"] == "fp32", "what is measured is exact unless another precision is asked for"
+    assert {one["metric"] for one in done.objects} >= {"top1", "mean_per_class", "auc", "ece"}
+
+
+def test_the_known_sets_are_listed(cli):
+    done = cli("evaluate", "--list", "--json")
+    assert done.code == 0
+    names = {one["set"] for one in done.objects}
+    assert {"food101", "imagenet", "flickr30k", "fairface", "drawn_counting"} <= names
+    assert all(list(one) == ["set", "task", "layout", "where"] and one["layout"] for one in done.objects)
+
+
+def test_classes_of_one_s_own(cli, colours, tmp_path):
+    (tmp_path / "names.txt").write_text("something blue\nsomething red\n")
+    done = cli("evaluate", "nano", colours, "--classes", f"@{tmp_path / 'names.txt'}", "--json")
+    assert done.code == 0
+    (tmp_path / "names.txt").write_text("only one\n")
+    done = cli("evaluate", "nano", colours, "--classes", f"@{tmp_path / 'names.txt'}")
+    assert done.code == 1
+    assert "1" in done.err
+    assert "2" in done.err
+
+
+def test_a_missing_set_is_an_error_that_says_where_to_get_it(cli, tmp_path):
+    done = cli("evaluate", "nano", "food101", "--data", tmp_path)
+    assert done.code == 1
+    assert "http" in done.err
+    assert "food-101/meta" in done.err
+    assert not done.out
+
+
+def test_of_several_sets_the_others_go_on(cli, colours, tmp_path):
+    done = cli("evaluate", "nano", "food101", colours, "--data", tmp_path, "--json")
+    assert done.code == 3
+    assert {one["set"] for one in done.objects} == {"colours"}
+    assert json.loads(done.err.splitlines()[0])["path"] == "food101"
+
+
+def test_a_picture_that_cannot_be_used_counts_as_wrong_and_is_named(cli, colours):
+    (colours / "red" / "bad.png").write_bytes(b"no picture")
+    done = cli("evaluate", "nano", colours, "--json")
+    assert done.code == 3
+    assert done.objects[0]["n"] == 7
+    assert json.loads(done.err.splitlines()[0])["path"] == "red/bad.png"
+
+
+@pytest.mark.parametrize(
+    "given", [["nano"], [], ["nano", "x", "--classes", "names.txt"], ["nano", "x", "--check", "all"]]
+)
+def test_wrong_usage(cli, given):
+    assert cli("evaluate", *given).code == 2
+
+
+def test_the_report_can_be_compared_and_the_card_is_written(cli, colours, tmp_path):
+    card = tmp_path / "card.md"
+    card.write_text("# nano\n\n<!-- contralto evaluate: begin -->\nold\n<!-- contralto evaluate: end -->\n\nmore\n")
+    done = cli("evaluate", "nano", colours, "--report", tmp_path / "a", "--card", card)
+    assert done.code == 0
+    assert done.out.splitlines()[-1] == str(tmp_path / "a" / "index.html")
+    assert (tmp_path / "a" / "items.parquet").exists()
+    text = card.read_text()
+    assert "old" not in text
+    assert text.startswith("# nano\n\n<!-- contralto evaluate: begin -->\n| set | split | items | top1 |")
+    assert text.endswith("<!-- contralto evaluate: end -->\n\nmore\n")
+    assert cli("evaluate", "nano", colours, "--report", tmp_path / "b", "--templates", "none").code == 0
+    compared = cli("compare", tmp_path / "a", tmp_path / "b", "--json")
+    assert compared.code == 0
+    assert {one["metric"] for one in compared.objects} >= {"top1", "ece"}
+
+
+def test_a_card_without_marks_is_left_as_it_is(cli, colours, tmp_path):
+    card = tmp_path / "card.md"
+    card.write_text("# nano\n")
+    done = cli("evaluate", "nano", colours, "--card", card)
+    assert done.code == 1
+    assert "contralto evaluate: begin" in done.err
+    assert card.read_text() == "# nano\n"
