@@ -80,8 +80,9 @@ def test_classes_without_names_are_an_error_until_names_are_given(tmp_path):
         open_set(path, classes=["yes", "no", "maybe"])
 
 
-def test_several_classes_a_picture(tmp_path):
-    arrays = [np.array(row) for row in ([0, 1, 1], [1, 0, 0], [0, 0, 0])]
+@pytest.mark.parametrize("kind", [np.float32, np.int64, bool])
+def test_several_classes_a_picture(tmp_path, kind):
+    arrays = [np.array(row, kind) for row in ([0, 1, 1], [1, 0, 0], [0, 0, 0])]
     tar_of(tmp_path / "a.tar", [part for n, row in enumerate(arrays) for part in sample(n, npy=npy(row))])
     tree(tmp_path, {"classnames.txt": "a\nb\nc\n"})
     found = open_set(str(tmp_path / "a.tar"))
@@ -95,7 +96,17 @@ def test_an_array_of_no_dimension_is_a_class_index(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", [npy(np.array([0.5, 1])), npy(np.array([2, 0])), npy(np.array(["a"], dtype=object)), b"\x93NUMPY", b""]
+    "value",
+    [
+        npy(np.array([0.5, 1])),
+        npy(np.array([2, 0])),
+        npy(np.array(["a"], dtype=object)),
+        npy(np.int64(-1)),
+        npy(np.zeros((2, 2))),
+        npy(np.zeros(2**17)),
+        b"\x93NUMPY",
+        b"",
+    ],
 )
 def test_other_arrays_are_errors_and_pickles_are_not_run(tmp_path, value):
     path = tar_of(tmp_path / "a.tar", sample(0, npy=value))
@@ -172,3 +183,10 @@ def test_splits_that_the_shards_names_begin_with_stay_apart(tmp_path):
 def test_nothing_is_passed_over_in_silence(tmp_path, parts, why):
     with pytest.raises(DataError, match=why):
         open_set(str(tar_of(tmp_path / "a.tar", parts)), classes=["a"] if "cls" in str(parts) else None)
+
+
+def test_a_header_that_claims_more_than_there_is_is_an_error(tmp_path):
+    value = npy(np.zeros(4)).replace(b"(4,), }" + b" " * 14, b"(4" + b"0" * 14 + b",), }")
+    assert len(value) == len(npy(np.zeros(4)))
+    with pytest.raises(DataError, match=r"s0000000\.npy"):
+        open_set(str(tar_of(tmp_path / "a.tar", sample(0, npy=value))))

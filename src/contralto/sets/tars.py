@@ -116,16 +116,18 @@ def _item(key: str, parts: Mapping[str, Member]) -> Item:
 
 
 def _labels(member: Member) -> tuple[int | None, tuple[int, ...]]:
-    """Class index, or the classes that are there, of an array of integers."""
+    """A class index, in an array of no dimension; else the classes that are there (CLIP_benchmark: in floats)."""
     if member.size > _LARGEST_LABELS:
         raise SampleError(str(member), "is too large to be labels")
     try:
         array = np.load(io.BytesIO(member.read()), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise SampleError(str(member), f"is no array of labels: {error}") from error
-    if array.dtype.kind not in "iub" or array.ndim > 1 or (array.ndim and not np.isin(array, (0, 1)).all()):
-        raise SampleError(str(member), "must hold a class index, or 0 or 1 for each class")
-    return (int(array), ()) if not array.ndim else (None, tuple(np.flatnonzero(array).tolist()))
+    except (ValueError, EOFError, OSError, MemoryError) as error:  # the header may claim any size
+        raise SampleError(str(member), f"is no array of labels: {one_line(str(error))}") from error
+    if array.ndim == 0 and array.dtype.kind in "iu" and array >= 0:
+        return int(array), ()
+    if array.ndim == 1 and array.dtype.kind in "iubf" and np.isin(array, (0, 1)).all():
+        return None, tuple(np.flatnonzero(array).tolist())
+    raise SampleError(str(member), "must hold a class index, or 0 or 1 for each class")
 
 
 def _data_set(path: Path, folder: Path, split: str, items: Sequence[Item]) -> DataSet:
