@@ -1,0 +1,115 @@
+"""The linear probe: multinomial logistic regression with L2 (Radford et al. 2021, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contralto.errors import ContraltoError
+from contralto.probe.checks import BLOCK, Labels, Rows, checked_labels, checked_rows, class_indices
+from contralto.probe.lbfgs import Minimum, minimise
+from contralto.probe.objective import Float, Objective
+
+
+class LinearProbe:
+    """Logistic regression on features as they are, with scikit-learn's conventions: `strength` is its C.
+
+    It minimises strength * sum(losses) + 1/2 |coef_|^2, the intercept not regularised; two classes share one logit. As
+    in the paper the features should be those before the projection, not normalised, and they are not standardised.
+
+    After `fit`: classes_ (K,), coef_ float64 (K, d) or (1, d), intercept_ (K,) or (1,), n_iter_, and gap_: how far
+    above the least the objective is at most, relative to it; within 1e-6 unless 1,000 iterations or float32 did not do.
+    """
+
+    classes_: Labels
+    coef_: Float
+    intercept_: Float
+    n_iter_: int
+    gap_: float
+
+    def __init__(self, strength: float = 1.0) -> None:
+        self.strength = strength
+
+    def fit(self, rows: ArrayLike, labels: ArrayLike) -> Self:
+        """rows: finite, (N, d); labels: anything that sorts, (N,). Raises ContraltoError."""
+        problem = Problem(rows, labels)
+        return self.take(problem, problem.solve(self.strength))
+
+    def take(self, problem: Problem, minimum: Minimum) -> Self:
+        """Become what `problem` found."""
+        coef, intercept = problem.objective.as_given(minimum.theta)
+        if problem.binary:
+            coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
+        self.classes_, self.coef_, self.intercept_ = problem.classes, coef, intercept
+        self.n_iter_, self.gap_ = minimum.iterations, minimum.gap
+        return self
+
+    def decision_function(self, rows: ArrayLike) -> Float:
+        """Logits (N, K); of two classes the second's, (N,). Raises ContraltoError."""
+        logits = self._checked(rows) @ self.coef_.T + self.intercept_
+        return logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, rows: ArrayLike) -> Float:
+        """Probabilities (N, K). Raises ContraltoError."""
+        logits = self.decision_function(rows)
+        if logits.ndim == 1:
+            logits = np.stack([np.zeros_like(logits), logits], axis=1)
+        parts = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(parts / parts.sum(axis=1, keepdims=True))
+
+    def predict(self, rows: ArrayLike) -> Labels:
+        """The most probable class of each row (N,), by blocks. Raises ContraltoError."""
+        given = self._checked(rows)
+        found = [self._places(given[start : start + BLOCK]) for start in range(0, len(given), BLOCK)]
+        return np.asarray(self.classes_[np.concatenate(found)])
+
+    def score(self, rows: ArrayLike, labels: ArrayLike) -> float:
+        """The share of rows that `predict` gets right, 0 to 1. Raises ContraltoError."""
+        predicted = self.predict(rows)
+        return float(np.mean(predicted == checked_labels(labels, len(predicted), "labels")))
+
+    def _places(self, rows: Rows) -> NDArray[np.intp]:
+        logits = rows @ self.coef_.T + self.intercept_
+        return (logits[:, 0] > 0).astype(np.intp) if len(self.classes_) == 2 else logits.argmax(axis=1)
+
+    def _checked(self, rows: ArrayLike) -> Rows:
+        if not hasattr(self, "coef_"):
+            raise ContraltoError("this probe has learnt nothing yet: call fit first")
+        return checked_rows(rows, "rows", self.coef_.shape[1])
+
+
+class Problem:
+    """Rows and labels prepared once, to be solved at any number of strengths. Raises ContraltoError."""
+
+    def __init__(self, rows: ArrayLike, labels: ArrayLike) -> None:
+        given = checked_rows(rows, "rows")
+        self.classes, places = class_indices(checked_labels(labels, len(given), "labels"))
+        self.objective = Objective(given, places, len(self.classes))
+
+    @property
+    def binary(self) -> bool:
+        return len(self.classes) == 2
+
+    def solve(self, strength: float, start: Float | None = None, known: Minimum | None = None) -> Minimum:
+        """The minimum at `strength`, from theta `start`; `known`: that of a neighbour. Raises ContraltoError."""
+        return minimise(self.objective, self.ridge(strength), start, known)
+
+    def ridge(self, strength: float) -> float:
+        """Two classes share one logit, w = W[1] - W[0]: at the minimum W = (-w/2, w/2), so |w|^2 = 2 |W|^2."""
+        return (2.0 if self.binary else 1.0) / (checked_strength(strength) * self.objective.count)
+
+    def start_from(self, probe: LinearProbe) -> Float:
+        """theta of a probe of the same classes."""
+        coef, intercept = probe.coef_, probe.intercept_
+        if self.binary:
+            coef, intercept = np.vstack([-coef, coef]) / 2, np.append(-intercept, intercept) / 2
+        return self.objective.from_given(coef, intercept)
+
+
+def checked_strength(strength: Any) -> float:
+    """Raises ContraltoError unless it is a finite number above zero."""
+    if not isinstance(strength, int | float | np.number) or not 0 < float(strength) < np.inf:
+        raise ContraltoError(f"strength {strength!r} is not a number above 0")
+    return float(strength)
