@@ -37,14 +37,14 @@ def reliability(bins: Bins) -> str:
     strip = Frame((0, 1), (0, max(int(bins.count.max()), 1)), 400, 330, top=frame.height - 42 - tall)
     body = [frame.axes([], QUARTERS, "", "accuracy"), frame.path([(0, 0), (1, 1)], "guide")]
     body.append(strip.axes(QUARTERS, [(strip.y[1], f"{strip.y[1]:,.0f}")], "confidence, and items in each bin"))
-    for low, high, count, confidence, accuracy in zip(*bins, strict=True):
-        if not count:
-            continue
+    for i in np.flatnonzero(bins.count).tolist():
+        low, high, count = float(bins.low[i]), float(bins.high[i]), int(bins.count[i])
+        confidence, accuracy = float(bins.confidence[i]), float(bins.accuracy[i])
         left, right = frame.across(low) + 1, frame.across(high) - 1
         top, base = frame.down(accuracy), frame.down(0)
         said = f"confidence {confidence:.1%}, accuracy {accuracy:.1%}, {count} items"
         body.append(box(left, top, right - left, base - top, "bar", said, opacity=0.1 + 0.25 * count / strip.y[1]))
-        body.append(frame.whisker(confidence, *clopper_pearson(round(accuracy * count), int(count)), "whisker"))
+        body.append(frame.whisker(confidence, *clopper_pearson(round(accuracy * count), count), "whisker"))
         body.append(frame.dot((confidence, accuracy), "mark", said, 3.5))
         body.append(box(left, strip.down(count), right - left, strip.down(0) - strip.down(count), "count", said))
     about = "Bars: accuracy in bins of the model's confidence. The diagonal is perfect calibration."
