@@ -16,7 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 ORDER = [
     {"errors"},
-    {"cache", "files"},
+    {"cache", "files", "kept"},
     {"metrics"},
     {"probe"},
     {"architecture"},
@@ -81,7 +81,8 @@ def faults(name: str, where: str, source: str) -> list[str]:
                 found.append(f"{where}:{line} imports torch")
         if top != "contralto":
             continue
-        target = "face" if rest in ("", *contralto.__all__) else rest.split(".")[0]
+        first = rest.split(".")[0]
+        target = first if first in HEIGHT else "face" if rest in ("", *contralto.__all__) else first
         if rest == "__version__":
             continue
         allowed = target == name or HEIGHT.get(target, 99) < HEIGHT[name]

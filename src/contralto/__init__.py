@@ -12,24 +12,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from contralto import metrics, probe
     from contralto.contract import Contract
     from contralto.encoder import Clip, create, load, save
     from contralto.errors import ContraltoError
+    from contralto.evaluation import evaluate
 
 __version__ = "0.1.0"
-__all__ = ["Clip", "Contract", "ContraltoError", "__version__", "create", "load", "save"]
+__all__ = [
+    "Clip",
+    "Contract",
+    "ContraltoError",
+    "__version__",
+    "create",
+    "evaluate",
+    "load",
+    "metrics",
+    "probe",
+    "save",
+]
 
 _HOMES = {
     "Clip": "contralto.encoder",
     "Contract": "contralto.contract",
     "ContraltoError": "contralto.errors",
     "create": "contralto.encoder",
+    "evaluate": "contralto.evaluation",
     "load": "contralto.encoder",
     "save": "contralto.encoder",
 }
 
+_MODULES = ("metrics", "probe")
+
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"contralto.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'contralto' has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES[name]), name)

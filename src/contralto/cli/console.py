@@ -97,8 +97,23 @@ class Console:
 
         streams: results are printed meanwhile; then there is no bar where both would share the terminal.
         """
-        if self.quiet or total == 0 or not _terminal(sys.stderr) or (streams and _terminal(sys.stdout)):
-            yield lambda: None
+        with self.stages(streams=streams) as tell:
+            done = 0
+            if total:
+                tell(what, 0, total)
+
+            def advance() -> None:
+                nonlocal done
+                done += 1
+                tell(what, done, total)
+
+            yield advance
+
+    @contextlib.contextmanager
+    def stages(self, *, streams: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+        """Gives a function for (what is done, done, total): a bar for the stage that it was last called with."""
+        if self.quiet or not _terminal(sys.stderr) or (streams and _terminal(sys.stdout)):
+            yield lambda what, done, total: None
             return
         from rich.console import Console as Terminal
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -107,15 +122,20 @@ class Console:
         rest = (TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True), TextColumn("left"))
         terminal = Terminal(stderr=True)
         with Progress(*columns, *rest, console=terminal, transient=True, redirect_stdout=False) as bar:
-            task, began, done = bar.add_task(what, total=total, rate=""), time.monotonic(), 0
+            stage, began = "", 0.0
 
-            def advance() -> None:
-                nonlocal done
-                done += 1
+            def tell(what: str, done: int, total: int) -> None:
+                nonlocal stage, began
+                if what != stage or not bar.tasks:
+                    for task in bar.task_ids:
+                        bar.remove_task(task)
+                    stage, began = what, time.monotonic()
+                    bar.add_task(what, total=total, rate="")
                 rate = done / max(time.monotonic() - began, 1e-6)
-                bar.update(task, completed=done, rate=f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+                told = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+                bar.update(bar.task_ids[0], completed=done, total=total, rate=told if done else "")
 
-            yield advance
+            yield tell
 
     @contextlib.contextmanager
     def download(self) -> Iterator[Callable[[int, int], None]]:

@@ -29,14 +29,17 @@ COMMANDS = {
     "classify": "the labels that fit pictures best",
     "similarity": "the cosine of each picture with each text",
     "embed": "pictures and texts as unit rows",
+    "score": "CLIPScore of captions, and RefCLIPScore where there are references",
     "search": "find the pictures of a folder by words, by a picture, or both",
     "models": "the models that can be loaded",
     "info": "a model's contract: what it is made of and how it is to be used",
     "doctor": "prove that a model is whole and gives what it should",
     "bench": "what a model makes on this machine, and what to use it with",
     "convert": "write a model in another layout: native, open_clip or transformers",
-    "compare": "two models measured on the same sets, with paired tests",
     "train": "train a model by a recipe",
+    "evaluate": "measure a model on sets: zero-shot, retrieval, probes, with intervals",
+    "score": "how well texts describe pictures: CLIPScore and RefCLIPScore",
+    "compare": "two models measured on the same sets, with paired tests",
 }
 
 

@@ -27,8 +27,16 @@ def model(parser: argparse.ArgumentParser, *, decode: str | None = None) -> None
     """The options that choose a model and how it is run; --decode, with this default, if one is given."""
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="M", default="nano", help="a name (see contralto models), a folder or a file")
+    running(group, decode=decode)
+
+
+def running(
+    group: argparse.ArgumentParser | argparse._ArgumentGroup, *, decode: str | None = None, precision: str = "auto"
+) -> None:
+    """The options for how a model is run, without the one that names it."""
     group.add_argument("--engine", metavar="E", choices=ENGINES, default="auto", help=", ".join(ENGINES))
-    group.add_argument("--precision", metavar="P", choices=PRECISIONS, default="auto", help=", ".join(PRECISIONS))
+    help = f"{', '.join(PRECISIONS)} (default: {precision})"
+    group.add_argument("--precision", metavar="P", choices=PRECISIONS, default=precision, help=help)
     group.add_argument("--device", metavar="D", default="auto", help="where it is computed: auto, cpu, cuda, cuda:N")
     foreign(group)
     if decode is not None:

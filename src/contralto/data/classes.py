@@ -27,12 +27,12 @@ class ClassFolders:
         path = Path(path)
         self.name = f"{path.stem}:{split}" if split else path.stem
         self.skipped: dict[str, int] = {}
-        stated = _stated(path)
-        self.templates = tuple(templates or stated.get("templates") or ("a photo of a {}.",))
+        said = stated(path)
+        self.templates = tuple(templates or said.get("templates") or ("a photo of a {}.",))
         if wrong := next((template for template in self.templates if "{}" not in template), None):
             raise DataError(f"{self.name}: template {wrong!r} has no {{}} for the class name")
         found = _pictures(path, split)
-        folders, self.names = _classes(stated, sorted({folder for folder, _ in found}))
+        folders, self.names = _classes(said, sorted({folder for folder, _ in found}))
         index = {folder: number for number, folder in enumerate(folders)}
         if unknown := sorted({folder for folder, _ in found} - set(index)):
             raise DataError(f"{path}: folder {unknown[0]!r} is no class that {path.with_suffix('.json')} states")
@@ -66,7 +66,7 @@ def _pictures(path: Path, split: str | None) -> list[tuple[str, Path | Member]]:
     return [(names[-2], member) for names, member in parts if len(names) >= 2 and names[:-2] == above]
 
 
-def _stated(path: Path) -> dict[str, Any]:
+def stated(path: Path) -> dict[str, Any]:
     """What the JSON beside `path` says, or nothing."""
     beside = path.with_suffix(".json")
     try:
@@ -83,9 +83,9 @@ def _stated(path: Path) -> dict[str, Any]:
     return value
 
 
-def _classes(stated: dict[str, Any], folders: list[str]) -> tuple[list[str], list[str]]:
+def _classes(said: dict[str, Any], folders: list[str]) -> tuple[list[str], list[str]]:
     """Folder and name of each class, by index."""
-    listed = stated.get("classes")
+    listed = said.get("classes")
     if listed is None:
         return folders, [folder.replace("_", " ") for folder in folders]
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from contralto.data.source import Sample, SampleError, is_picture
@@ -37,29 +37,14 @@ class WebDataset:
 
     def __getitem__(self, index: int) -> Sample:
         parts = self._samples[index]
-        label = _label(parts["cls"]) if "cls" in parts else None
-        captions: tuple[str, ...] = ()
-        if "json" in parts:
-            captions = _from_json(parts["json"])
-        elif "txt" in parts:
-            captions = tuple(line.strip() for line in _text(parts["txt"]).splitlines() if line.strip())
-        if not captions and label is None:
+        found, number = captions(parts), label(parts)
+        if not found and number is None:
             raise SampleError(str(parts["picture"]), "has no caption")
-        return Sample(parts["picture"].read(), captions, parts["picture"].name, label)
+        return Sample(parts["picture"].read(), found, parts["picture"].name, number)
 
     def _complete(self, path: Path) -> list[dict[str, Member]]:
         """The samples of one tar that have a picture and something said about it."""
-        samples: dict[str, dict[str, Member]] = {}
-        for member in members(path):
-            folder, _, file = member.name.rpartition("/")
-            if file.startswith("."):
-                continue  # what some systems leave beside each file
-            stem, _, extension = file.partition(".")
-            part = "picture" if is_picture(extension) else extension.lower()
-            parts = samples.setdefault(f"{folder}/{stem}", {})
-            if part in parts:
-                raise DataError(f"{one_line(str(member))}: a second {part or 'file'} of the same key")
-            parts[part] = member
+        samples = grouped(members(path))
         complete = [parts for parts in samples.values() if "picture" in parts and parts.keys() & {"json", "txt", "cls"}]
         for parts in samples.values():
             if "picture" not in parts:
@@ -67,6 +52,38 @@ class WebDataset:
             elif not parts.keys() & {"json", "txt", "cls"}:
                 self.skipped["no caption"] += 1
         return complete
+
+
+def grouped(files: Iterable[Member]) -> dict[str, dict[str, Member]]:
+    """The members of a tar by their sample's key, in the tar's order; then "picture", or the extension, -> member.
+
+    Raises DataError for two members that would be the same part of a sample.
+    """
+    samples: dict[str, dict[str, Member]] = {}
+    for member in files:
+        folder, _, file = member.name.removeprefix("./").rpartition("/")
+        if file.startswith("."):
+            continue  # what some systems leave beside each file
+        stem, _, extension = file.partition(".")
+        part = "picture" if is_picture(extension) else extension.lower()
+        parts = samples.setdefault(f"{folder}/{stem}" if folder else stem, {})
+        if part in parts:
+            raise DataError(f"{one_line(str(member))}: a second {part or 'file'} of the same key")
+        parts[part] = member
+    return samples
+
+
+def captions(parts: Mapping[str, Member]) -> tuple[str, ...]:
+    """A sample's captions, those of its `.json` first; none if it has none. Raises SampleError."""
+    found = _from_json(parts["json"]) if "json" in parts else ()
+    if not found and "txt" in parts:
+        found = tuple(line.strip() for line in _text(parts["txt"]).splitlines() if line.strip())
+    return found
+
+
+def label(parts: Mapping[str, Member]) -> int | None:
+    """A sample's class index, None if it has none. Raises SampleError."""
+    return _label(parts["cls"]) if "cls" in parts else None
 
 
 def _from_json(member: Member) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Sized
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -15,12 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from contralto.contract import Contract
 from contralto.encoder import items as kinds
 from contralto.encoder import layouts, native, pictures, rows
+from contralto.encoder.features import headless
 from contralto.encoder.items import Failure
 from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import Own, Samples
 from contralto.encoder.stream import windows
-from contralto.engine import Engine, Report, refit, report
+from contralto.engine import Engine, Report, refit, report, start
 from contralto.errors import ContraltoError, ImageError, one_line
 from contralto.text.tokenizer import Tokenizer
 from contralto.weights.checkpoint import Checkpoint
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from contralto.zeroshot.classifier import Labels, Prediction, Templates
 
 LEAST_TO_FIT = 16
-MANY = 2**20  # pictures that an iterator may give: nobody knows
 OnError = Literal["raise", "skip"]
 Progress = Callable[[int, int], object]
 
@@ -63,6 +64,7 @@ class Clip:
         image = checkpoint.contract.image
         self._scaled_to = max(image.resized or image.size) if decode == "scaled" else None
         self._runner = Runner(checkpoint.contract, engine, reproducible)
+        self._headless = headless(checkpoint)
 
     @property
     def contract(self) -> Contract:
@@ -88,6 +90,11 @@ class Clip:
     def reproducible(self) -> bool:
         """Whether an item gets the same bits whatever stands beside it."""
         return self._runner.reproducible
+
+    @property
+    def decode(self) -> Literal["exact", "scaled"]:
+        """Whether every pixel of a picture is decoded, as in the reference, or large JPEGs are decoded smaller."""
+        return "exact" if self._scaled_to is None else "scaled"
 
     def engine_report(self) -> Report:
         """Engine, precision, why, and what was measured of each precision on this machine (now, if it never was)."""
@@ -137,9 +144,7 @@ class Clip:
         failures: list[Failure] = []
         found = rows.given(items, self.contract.embedding)
         if found is None:
-            single, several = kinds.pictures(items)
-            found = self._image_matrix(several, on_error, batch_size, progress, failures)
-            found = found[0] if single and len(found) else found
+            found = self._encoded(self._runner, items, on_error, batch_size, progress, failures)
         return (found, failures) if on_error == "skip" else found
 
     def stream_images(
@@ -149,10 +154,48 @@ class Clip:
 
         items may be a generator; it is read a few batches ahead. Closing the iterator ends the threads behind it.
         """
-        _check("skip", batch_size)
-        with closing(self._rows_of(kinds.pictures(items)[1], batch_size)) as stream:
-            for index, item, result in stream:
-                yield index, Failure(index, item, result.reason) if isinstance(result, ImageError) else result
+        yield from self._streamed(self._runner, items, batch_size)
+
+    @overload
+    def features(
+        self,
+        items: Any,
+        *,
+        on_error: Literal["raise"] = ...,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> Rows: ...
+    @overload
+    def features(
+        self, items: Any, *, on_error: Literal["skip"], batch_size: int | None = ..., progress: Progress | None = ...
+    ) -> tuple[Rows, list[Failure]]: ...
+    def features(
+        self,
+        items: Any,
+        *,
+        on_error: OnError = "raise",
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> Rows | tuple[Rows, list[Failure]]:
+        """Pictures -> what the tower makes before its projection, float32 (w,) or (N, w), not of unit length.
+
+        The paper's linear probes read these (its section 3.2). w is `feature_width`. They are computed in fp32 always.
+        A ResNet's are its embeddings before they are made unit: its attention pool has the projection in it.
+        """
+        failures: list[Failure] = []
+        found = self._encoded(self._featurer, items, on_error, batch_size, progress, failures)
+        return (found, failures) if on_error == "skip" else found
+
+    def stream_features(
+        self, items: Iterable[Any], *, batch_size: int | None = None
+    ) -> Generator[tuple[int, Rows | Failure], None, None]:
+        """As `stream_images`, with the `features` of each picture."""
+        yield from self._streamed(self._featurer, items, batch_size)
+
+    @property
+    def feature_width(self) -> int:
+        """Numbers of a picture's `features`."""
+        return self._headless.contract.embedding
 
     def preprocess(self, items: Any) -> NDArray[np.float32]:
         """Pictures -> float32 (N, 3, H, W), exactly what the picture tower sees; N is 1 for one. Raises ImageError."""
@@ -223,6 +266,13 @@ class Clip:
         """The published ids, int64 (N, context), padded as the contract says; N is 1 for one str. Raises TextError."""
         return self._ids(kinds.texts(texts)[1], truncate, "raise")[0]
 
+    def too_long(self, texts: str | Iterable[str]) -> list[int]:
+        """Places of the texts that are longer than the context, which `truncate` would cut. Raises TextError."""
+        _, cut, failed = self._tokenizer.tokenize_each(kinds.texts(texts)[1], truncate=True)
+        if failed:
+            raise failed[0].error
+        return cut
+
     def encode_labels(self, labels: Labels, templates: Templates = "photo") -> Rows:
         """Class names -> (L, d): of each the mean of its templates' unit rows, scaled to unit length.
 
@@ -282,21 +332,26 @@ class Clip:
             raise TypeError("this Clip was not made by contralto.load, so it cannot be pickled")
         return self._reload, ()
 
-    def _rows_of(self, items: Iterable[Any], batch_size: int | None) -> Generator[pictures.Encoded, None, None]:
-        self._runner.engine.expect("image", len(items) if isinstance(items, Sized) else MANY)
-        return pictures.encoded(items, self._runner, self._scaled_to, batch_size or self._runner.images_at_once)
+    @functools.cached_property
+    def _featurer(self) -> Runner:
+        device = getattr(self._runner.engine, "device", "auto")
+        engine = start(self._headless, engine=self.engine, precision="fp32", device=device)
+        return Runner(self._headless.contract, engine, self.reproducible, normalise=False)
 
-    def _image_matrix(
+    def _encoded(
         self,
-        items: Iterable[Any],
+        runner: Runner,
+        items: Any,
         on_error: OnError,
         batch_size: int | None,
         progress: Progress | None,
         failures: list[Failure],
     ) -> Rows:
-        several = items if isinstance(items, list | tuple | np.ndarray) else list(items)
-        found = [self._runner.images([])]
-        with closing(self._rows_of(several, batch_size)) as stream:
+        _check(on_error, batch_size)
+        single, given = kinds.pictures(items)
+        several = given if isinstance(given, list | tuple | np.ndarray) else list(given)
+        found = [runner.images([])]
+        with closing(pictures.encoded(several, runner, self._scaled_to, batch_size)) as stream:
             for index, item, result in stream:
                 if not isinstance(result, ImageError):
                     found.append(result[None])
@@ -306,7 +361,16 @@ class Clip:
                     failures.append(Failure(index, item, result.reason))
                 if progress is not None:
                     progress(index + 1, len(several))
-        return np.concatenate(found)
+        rows = np.concatenate(found)
+        return rows[0] if single and len(rows) else rows
+
+    def _streamed(
+        self, runner: Runner, items: Iterable[Any], batch_size: int | None
+    ) -> Generator[tuple[int, Rows | Failure], None, None]:
+        _check("skip", batch_size)
+        with closing(pictures.encoded(kinds.pictures(items)[1], runner, self._scaled_to, batch_size)) as stream:
+            for index, item, result in stream:
+                yield index, Failure(index, item, result.reason) if isinstance(result, ImageError) else result
 
     def _ids(self, texts: list[Any], truncate: bool, on_error: OnError) -> tuple[NDArray[np.int64], list[Failure]]:
         """ids (N, context) of the texts that can be used; those that cannot. What is cut is named in a UserWarning."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sized
 from contextlib import closing
 from typing import Any
 
@@ -20,14 +20,18 @@ from contralto.errors import ImageError
 from contralto.image.decode import stored
 from contralto.image.transform import pixels
 
+MANY = 2**20  # pictures that an iterator may give: nobody knows
+
 Prepared = tuple[int, Any, NDArray[np.float32] | ImageError]
-
-
 Encoded = tuple[int, Any, Rows | ImageError]
 
 
-def encoded(items: Iterable[Any], runner: Runner, scaled_to: int | None, size: int) -> Generator[Encoded, None, None]:
-    """(index, item, its unit row or why there is none) in order; two batches of `size` are prepared ahead."""
+def encoded(
+    items: Iterable[Any], runner: Runner, scaled_to: int | None, batch_size: int | None
+) -> Generator[Encoded, None, None]:
+    """(index, item, its row or why there is none) in order; two batches are prepared ahead."""
+    runner.engine.expect("image", len(items) if isinstance(items, Sized) else MANY)
+    size = batch_size or runner.images_at_once
     with closing(prepared(items, runner.contract.image, scaled_to, 2 * size)) as stream:
         for window in windows(stream, size):
             found = iter(runner.images([result for _, _, result in window if not isinstance(result, ImageError)]))

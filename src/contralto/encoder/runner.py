@@ -25,17 +25,19 @@ class Runner:
     the shape of the batch, as the kernels split their sums by it. The price is the gain of batches (docs/speed.md).
     """
 
-    def __init__(self, contract: Contract, engine: Engine, reproducible: bool) -> None:
+    def __init__(self, contract: Contract, engine: Engine, reproducible: bool, *, normalise: bool = True) -> None:
+        """normalise: whether pictures' rows are made unit."""
         self.contract, self.engine, self.reproducible = contract, engine, reproducible
+        self._scaled = unit if normalise else np.asarray
         self.images_at_once = engine.images_at_once
 
     def images(self, pixels: Sequence[NDArray[np.float32]]) -> Rows:
-        """One batch, N times (3, H, W) -> unit rows (N, d)."""
+        """One batch, N times (3, H, W) -> rows (N, d)."""
         if not len(pixels):
             return np.empty((0, self.contract.embedding), np.float32)
         step = 1 if self.reproducible else len(pixels)
         parts = [self.engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
-        return unit(np.concatenate(parts))
+        return self._scaled(np.concatenate(parts))
 
     def texts(self, ids: Ids, batch_size: int | None = None, progress: Callable[[int, int], Any] | None = None) -> Rows:
         """ids (N, context) -> unit rows (N, d) in the order given.

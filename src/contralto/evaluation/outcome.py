@@ -50,6 +50,10 @@ class Records:
     def __len__(self) -> int:
         return len(self.key)
 
+    def taken(self, places: NDArray[np.intp]) -> Records:
+        """Those at these places."""
+        return Records(**{name: values[places] for name, values in vars(self).items() if values is not None})
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:

@@ -4,50 +4,44 @@ A way of making rows is a contract (its hash, which covers what becomes of trans
 named after them. In it a picture is keyed by its absolute path, and counts as known while its size and time of change
 are the same. Rows are committed every second or 64 rows: a process that is killed loses at most those.
 
-The index is a convenience: nothing that happens to it stops the work. A damaged file is moved aside and built again;
-one that cannot be written is replaced by memory. Either is told once.
+The index is a convenience: nothing that happens to it stops the work (see `contralto.kept`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contralto import cache
 from contralto.contract import Contract
+from contralto.kept import Kept
 from contralto.search.files import File
 
 Row = NDArray[np.float32]
-T = TypeVar("T")
 
 COMMIT_ROWS: Final = 64
 COMMIT_SECONDS: Final = 1.0
-BUSY_SECONDS: Final = 30.0
 FOLDER: Final = "index-1"  # the number changes with the table below
 TABLE: Final = """CREATE TABLE IF NOT EXISTS pictures (
     path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, embedding BLOB, failure TEXT)"""
-DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Index:
     """Known rows of one contract and decode mode. Use as a context; of one thread only. warn: takes one line."""
 
     def __init__(self, contract: Contract, *, decode: str = "exact", warn: Callable[[str], None]) -> None:
-        self._file: Path | None = cache.folder() / FOLDER / f"{contract.hash}-{decode}.sqlite"
+        file = cache.folder() / FOLDER / f"{contract.hash}-{decode}.sqlite"
+        self._kept = Kept(file, TABLE, "the index", warn)
         self._bytes = 4 * contract.embedding
-        self._warn = warn
         self._waiting: list[tuple[File, Row | str]] = []
         self._committed = time.monotonic()
-        self._connection = self._open()
 
     def get(self, files: Sequence[File]) -> dict[int, Row | str]:
         """What is known of `files`, by position: the row of an unchanged file, or the reason why it has none."""
@@ -63,7 +57,7 @@ class Index:
                         known[i] = np.frombuffer(embedding, np.float32)
             return known
 
-        return self._run(read)
+        return self._kept.run(read)
 
     def put(self, file: File, outcome: Row | str) -> None:
         """Keeps a row or the reason of a failure; on the disk after a second, 64 rows, or `flush`."""
@@ -78,7 +72,7 @@ class Index:
             for file, row in self._waiting
         ]
         if values:
-            self._run(lambda db: db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?)", values))
+            self._kept.run(lambda db: db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?)", values))
         self._waiting.clear()
         self._committed = time.monotonic()
 
@@ -86,11 +80,11 @@ class Index:
         """Forgets what lies below `folder`, is not among `files` and is gone from the disk. Returns how many."""
         prefix = os.path.join(os.fsencode(os.path.abspath(folder)), b"")
         query = "SELECT path FROM pictures WHERE path >= ? AND path < ?"
-        known = self._run(lambda db: db.execute(query, (prefix, prefix[:-1] + b"0")).fetchall())  # "0" follows "/"
+        known = self._kept.run(lambda db: db.execute(query, (prefix, prefix[:-1] + b"0")).fetchall())  # "0" follows "/"
         present = {file.key for file in files}
         gone = [(path,) for (path,) in known if path not in present and _is_gone(path)]
         if gone:
-            self._run(lambda db: db.executemany("DELETE FROM pictures WHERE path = ?", gone))
+            self._kept.run(lambda db: db.executemany("DELETE FROM pictures WHERE path = ?", gone))
         return len(gone)
 
     def __enter__(self) -> Index:
@@ -98,61 +92,7 @@ class Index:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.flush()
-        self._connection.close()
-
-    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Does `work` in a transaction; if the file fails, mends or leaves it and does the work again."""
-        for _ in range(2):
-            try:
-                with self._connection as connection:
-                    return work(connection)
-            except sqlite3.DatabaseError as error:
-                self._connection.close()
-                self._recover(error)
-                self._connection = self._open()
-        with self._connection as connection:
-            return work(connection)
-
-    def _recover(self, error: sqlite3.DatabaseError | OSError) -> None:
-        """After a failure: a damaged file is moved aside, any other is given up for memory; told in one line."""
-        if self._file is not None and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in DAMAGED:
-            _move_aside(self._file)
-            self._warn(f"the index {self._file} was damaged: moved aside, pictures are embedded again")
-        elif self._file is not None:
-            self._warn(f"the index {self._file} cannot be used ({error}): what is embedded now is not kept")
-            self._file = None
-
-    def _open(self) -> sqlite3.Connection:
-        for _ in range(2):
-            try:
-                return _connect(self._file)
-            except (sqlite3.DatabaseError, OSError) as error:
-                self._recover(error)
-        self._file = None
-        return _connect(None)
-
-
-def _connect(file: Path | None) -> sqlite3.Connection:
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(file or ":memory:", timeout=BUSY_SECONDS)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not wait for each other
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(TABLE)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _move_aside(file: Path) -> None:
-    """FILE becomes FILE.damaged (an older one is replaced); its write-ahead log belongs to it and goes."""
-    with contextlib.suppress(OSError):
-        os.replace(file, f"{file}.damaged")
-    for suffix in ("-wal", "-shm"):
-        with contextlib.suppress(OSError):
-            os.unlink(f"{file}{suffix}")
+        self._kept.close()
 
 
 def _is_gone(path: bytes) -> bool:

@@ -21,13 +21,14 @@ from contralto.data.source import SampleError
 from contralto.data.tar import Member
 from contralto.errors import DataError
 from contralto.image.decode import decode
+from contralto.sets.rows import Row
 
 Task = Literal["classes", "labels", "retrieval", "choice", "pairs"]
 """classes: one class a picture. labels: any number of classes a picture (VOC 2007). retrieval: pictures and captions
 find each other. choice: which of an item's own texts is true. pairs: as choice, and items 2k and 2k + 1 share their two
 texts (Winoground)."""
 
-Picture: TypeAlias = Path | Member | bytes | NDArray[np.uint8]
+Picture: TypeAlias = Path | Member | Row | bytes | NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Change:
 class Item:
     """A picture and what is known about it.
 
-    picture: a path, a member of a tar, a file's bytes, or an array uint8 (H, W, 3). key: unique in its split; errors
-    and records call the item so. label: class index; for choice and pairs the place of the true text in `captions`.
+    picture: a path, a member of a tar, a row of a table, a file's bytes, or an array uint8 (H, W, 3). key: unique in
+    its split; errors and records call the item so. label: class index; for choice and pairs the place of the true text
+    in `captions`.
     labels, ignored: classes that are there, and those that are not to be counted either way (VOC's difficult objects).
     captions: true texts (retrieval), or the texts to choose from. groups: what else is known, such as {"race": ...}.
     """
@@ -63,7 +65,7 @@ class Item:
         """The stored bytes of the picture, before any change. Raises DataError if they cannot be read."""
         if isinstance(self.picture, bytes):
             return self.picture
-        if isinstance(self.picture, Member):
+        if isinstance(self.picture, Member | Row):
             return self.picture.read()
         if isinstance(self.picture, Path):
             try:
@@ -82,22 +84,26 @@ class Item:
 
         Raises DataError if the file is gone.
         """
-        path = self.picture.tar if isinstance(self.picture, Member) else self.picture
-        if not isinstance(path, Path):
+        if isinstance(self.picture, Member):
+            path, place = self.picture.tar, f":{self.picture.offset}+{self.picture.size}"
+        elif isinstance(self.picture, Row):
+            path, place = self.picture.file, f":row {self.picture.number}"
+        elif isinstance(self.picture, Path):
+            path, place = self.picture, ""
+        else:
             return None
         try:
             state = os.stat(path)
         except OSError as error:
             raise SampleError(str(path), f"cannot be read: {error.strerror or error}") from error
-        place = f":{self.picture.offset}+{self.picture.size}" if isinstance(self.picture, Member) else ""
         changed = f"\0{self.change.name}" if self.change else ""
         return f"{os.path.abspath(path)}{place}\0{state.st_size}\0{state.st_mtime_ns}{changed}"
 
     def realise(self) -> Path | bytes | Image.Image | NDArray[np.uint8]:
         """The picture as `Clip.encode_image` takes it, changed if there is a change. Raises DataError, ImageError."""
+        given = self.picture.read() if isinstance(self.picture, Member | Row) else self.picture
         if self.change is None:
-            return self.picture.read() if isinstance(self.picture, Member) else self.picture
-        given = self.picture.read() if isinstance(self.picture, Member) else self.picture
+            return given
         return self.change.apply(decode(given, name=self.key).convert("RGB"), self.key)
 
 

@@ -37,9 +37,11 @@ def reliability(bins: Bins) -> str:
     strip = Frame((0, 1), (0, max(int(bins.count.max()), 1)), 400, 330, top=frame.height - 42 - tall)
     body = [frame.axes([], QUARTERS, "", "accuracy"), frame.path([(0, 0), (1, 1)], "guide")]
     body.append(strip.axes(QUARTERS, [(strip.y[1], f"{strip.y[1]:,.0f}")], "confidence, and items in each bin"))
-    for i in np.flatnonzero(bins.count).tolist():
-        low, high, count = float(bins.low[i]), float(bins.high[i]), int(bins.count[i])
-        confidence, accuracy = float(bins.confidence[i]), float(bins.accuracy[i])
+    for low, high, count, confidence, accuracy in zip(
+        bins.low, bins.high, bins.count, bins.confidence, bins.accuracy, strict=True
+    ):
+        if not count:
+            continue
         left, right = frame.across(low) + 1, frame.across(high) - 1
         top, base = frame.down(accuracy), frame.down(0)
         said = f"confidence {confidence:.1%}, accuracy {accuracy:.1%}, {count} items"

@@ -1,0 +1,77 @@
+"""The table of figures in a model card, between two marks, so that it is never typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from contralto.errors import DataError
+from contralto.evaluation.outcome import Figure, Outcome
+from contralto.files import written_whole
+
+BEGIN, END = "<!-- contralto evaluate: begin -->", "<!-- contralto evaluate: end -->"
+
+
+def update(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """Puts the outcomes' table in place of what stands between the marks of a Markdown file.
+
+    Raises DataError if the file cannot be read or lacks the marks; OSError if it cannot be written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a model card: {error}") from error
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise DataError(f"{path} has no place for the table: add two lines, {BEGIN} and {END}")
+    with written_whole(path) as file:
+        file.write(f"{before}{BEGIN}\n{table(outcomes)}\n{END}{after}".encode())
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Markdown: a table for each kind of task, a row an outcome, a column a metric; then what measured them."""
+    parts = []
+    for several in _alike(outcomes):
+        measured = list(dict.fromkeys(figure.metric for one in several for figure in one.figures))
+        lines = [_row(["set", "split", "items", *measured]), _row(["---"] * (3 + len(measured)))]
+        for one in several:
+            figures = {figure.metric: value(figure) for figure in one.figures}
+            name = f"{one.set}, {one.variant}" if one.variant else one.set
+            count = str(one.figures[0].n)
+            lines.append(_row([name, one.split, count, *(figures.get(metric, "") for metric in measured)]))
+        parts.append("\n".join(lines))
+    return "\n\n".join([*parts, _made_by(outcomes)])
+
+
+def _alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """By what was measured, in the order of their first."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for one in outcomes:
+        groups.setdefault((one.task, one.figures[0].metric), []).append(one)
+    return list(groups.values())
+
+
+def _made_by(outcomes: Sequence[Outcome]) -> str:
+    said = outcomes[0].protocol
+    hashes = {f"{one.set}:{one.split}": one.protocol["split_sha256"][:12] for one in outcomes if not one.variant}
+    splits = ", ".join(f"{name} {short}" for name, short in hashes.items())
+    return (
+        f"Measured by contralto {said['contralto']} in {said['precision']} ({said['engine']}), contract "
+        f"{said['contract'][:12]}. Shares are in percent, with 95% intervals; {said['ties']}. sha256 of the splits: "
+        f"{splits}."
+    )
+
+
+def value(figure: Figure) -> str:
+    """A figure for people: shares in percent, ranks as they are; the interval and chance, where there are."""
+    percent = not figure.metric.startswith("median_rank")
+    numbers = [figure.value] if figure.low is None or figure.high is None else [figure.value, figure.low, figure.high]
+    shown = [f"{100 * number:.1f}" if percent else f"{number:g}" for number in numbers]
+    interval = f" [{shown[1]}, {shown[2]}]" if len(shown) > 1 else ""
+    chance = f" (chance {100 * figure.chance:.1f})" if figure.chance is not None else ""
+    return f"{shown[0]}{interval}{chance}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

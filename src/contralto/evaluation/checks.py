@@ -1,0 +1,92 @@
+"""What else can be asked of a model on a labelled set: corrupted, attacked, made small, or asked in other words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from contralto import metrics
+from contralto.evaluation import embed
+from contralto.evaluation.choice import choice
+from contralto.evaluation.classes import share, zero_shot
+from contralto.evaluation.outcome import Figure, Outcome
+from contralto.evaluation.retrieval import captions
+from contralto.sets.items import DataSet
+from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from contralto.sets.variants.questions import fine, negated
+from contralto.sets.variants.sizes import shrunken
+from contralto.sets.variants.typographic import attacked
+
+if TYPE_CHECKING:
+    from contralto.evaluation.run import Session
+
+SHARES: Final = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))
+
+
+def check(session: Session, name: str, data: DataSet) -> Iterator[Outcome]:
+    """The outcomes of one of `CHECKS` on a set with one class a picture."""
+    return CHECKS[name](session, data)
+
+
+def _corruptions(session: Session, data: DataSet) -> Iterator[Outcome]:
+    """Each corruption at each severity, then the mean error over all of them.
+
+    The error is not divided by another model's: the usual divisor, AlexNet's on ImageNet-C, belongs to those files.
+    """
+    right = []
+    for name in CORRUPTIONS:
+        for severity in SEVERITIES:
+            outcome = _zero_shot(session, corrupted(data, name, severity), f"{name} {severity}")
+            right.append(outcome.records.rank == 0)
+            yield outcome
+    errors = 1 - np.mean(right, axis=0)  # (N,): of each picture, over all corruptions
+    low, high = metrics.bootstrap(lambda drawn: float(errors[drawn].mean()), len(errors))
+    figure = Figure("mean_corruption_error", float(errors.mean()), low, high, len(errors))
+    said = {"mean_corruption_error": "top-1 error, mean over fifteen corruptions at five severities, not normalised"}
+    yield replace(outcome, variant="corruptions", figures=(figure,), protocol={**outcome.protocol, **said})
+
+
+def _typographic(session: Session, data: DataSet) -> Iterator[Outcome]:
+    """A wrong class's name is written on every picture: what is left, and how often it is what is answered."""
+    written = attacked(data)
+    outcome = _zero_shot(session, written, "typographic")
+    names = [one.name for one in data.classes]
+    told = np.array([names.index(written.items[i].groups["written"]) for i in range(len(data.items))])
+    answered = share("answered_written", outcome.records.predicted == told, 1 / len(names))
+    yield replace(outcome, figures=(*outcome.figures, answered))
+
+
+def _sizes(session: Session, data: DataSet) -> Iterator[Outcome]:
+    """The whole picture, smaller and smaller, on grey."""
+    for part in SHARES:
+        yield _zero_shot(session, shrunken(data, float(part)), f"at {part} of the side")
+
+
+def _questions(session: Session, data: DataSet) -> Iterator[Outcome]:
+    """Negation; and, where classes have groups, telling apart what is alike."""
+    yield from _choice(session, negated(data), "negation")
+    if any(one.group for one in data.classes):
+        yield from _choice(session, fine(data), "within its group")
+
+
+def _zero_shot(session: Session, data: DataSet, variant: str) -> Outcome:
+    pictures = embed.pictures(session.clip, data.items, session.store, what=variant, progress=session.progress)
+    return zero_shot(session.clip, data, pictures, data.templates, data.template_set, variant)
+
+
+def _choice(session: Session, data: DataSet, variant: str) -> Sequence[Outcome]:
+    pictures = embed.pictures(session.clip, data.items, session.store, what=variant, progress=session.progress)
+    texts = embed.texts(session.clip, captions(data)[0], session.store, progress=session.progress)
+    return choice(session.clip, data, pictures, texts.rows, variant)
+
+
+CHECKS: Final[dict[str, Callable[[Session, DataSet], Iterator[Outcome]]]] = {
+    "corruptions": _corruptions,
+    "typographic": _typographic,
+    "sizes": _sizes,
+    "questions": _questions,
+}

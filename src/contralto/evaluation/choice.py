@@ -1,0 +1,88 @@
+"""Which of an item's own texts is true (counting, relations, SugarCrepe ...), and Winoground's pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto import metrics
+from contralto.contract import Score
+from contralto.encoder import Clip
+from contralto.encoder.rows import Rows, probabilities
+from contralto.evaluation.classes import share
+from contralto.evaluation.embed import Pictures
+from contralto.evaluation.outcome import Figure, Outcome, Records
+from contralto.evaluation.protocol import protocol
+from contralto.sets.items import DataSet, Item
+
+PAIR_CHANCE = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6}
+
+
+def choice(clip: Clip, data: DataSet, pictures: Pictures, texts: Rows, variant: str = "") -> list[Outcome]:
+    """The outcome of a set of task `choice` or `pairs`, then one for each value of each group of its items.
+
+    texts: unit rows of all captions, item after item.
+    """
+    items = [data.items[i] for i in range(len(data.items))]
+    records, cosines = _answers(items, pictures.rows, texts, clip.contract.score)
+    said = protocol(clip, data, pictures) | {
+        "choice": "the text with the highest cosine; chance is its mean over items"
+    }
+
+    def outcome(name: str, chosen: NDArray[np.intp]) -> Outcome:
+        chance = float(np.mean([1 / len(items[i].captions) for i in chosen]))
+        figures = [share("top1", records.rank[chosen] == 0, chance)]
+        if data.task == "pairs":
+            figures += _pairs(cosines[chosen])
+        some = Records(
+            *(
+                getattr(records, c)[chosen]
+                for c in ("key", "label", "predicted", "confidence", "rank", "direction", "text")
+            )
+        )
+        return Outcome(data.name, data.split, data.task, name, tuple(figures), said, some, (), pictures.failures)
+
+    found = [outcome(variant, np.arange(len(items)))]
+    for group in dict.fromkeys(name for item in items for name in item.groups):
+        for value in sorted({item.groups[group] for item in items if group in item.groups}):
+            chosen = np.array([i for i, item in enumerate(items) if item.groups.get(group) == value])
+            found.append(outcome(" ".join([variant, f"{group}={value}"]).strip(), chosen))
+    return found
+
+
+def _answers(items: Sequence[Item], rows: Rows, texts: Rows, rule: Score) -> tuple[Records, NDArray[np.float32]]:
+    """Records, and of sets with two texts an item the cosines (N, 2)."""
+    count, start = len(items), 0
+    predicted, rank = np.empty(count, np.int64), np.empty(count, np.int64)
+    confidence, cosines = np.empty(count), np.zeros((count, 2), np.float32)
+    for i, item in enumerate(items):
+        cosine = texts[start : start + len(item.captions)] @ rows[i]
+        start += len(item.captions)
+        label = item.label or 0
+        wrong = np.delete(cosine, label)
+        rank[i] = (wrong >= cosine[label]).sum()
+        others = np.delete(np.arange(len(cosine)), label)
+        predicted[i] = label if rank[i] == 0 else others[wrong.argmax()]
+        confidence[i] = probabilities(cosine[None], rule)[0, predicted[i]]
+        cosines[i] = cosine[:2]
+    labels = np.array([item.label or 0 for item in items], np.int64)
+    keys = np.array([item.key for item in items], object)
+    empty = np.full(count, -1, np.int64)
+    return Records(keys, labels, predicted, confidence, rank, np.full(count, "", object), empty), cosines
+
+
+def _pairs(cosines: NDArray[np.float32]) -> list[Figure]:
+    """Winoground: items 2k and 2k + 1 are two pictures, whose texts are the same two, the first true of the first.
+
+    text: each picture prefers its own text; image: each text prefers its own picture; group: both. Ties are wrong.
+    """
+    first, second = cosines[0::2], cosines[1::2]  # (P, 2): with text 0 and text 1
+    text = (first[:, 0] > first[:, 1]) & (second[:, 1] > second[:, 0])
+    image = (first[:, 0] > second[:, 0]) & (second[:, 1] > first[:, 1])
+    found = []
+    for name, right in (("text", text), ("image", image), ("group", text & image)):
+        low, high = metrics.clopper_pearson(int(right.sum()), len(right))
+        found.append(Figure(f"{name}_score", float(right.mean()), low, high, len(right), PAIR_CHANCE[name]))
+    return found

@@ -1,0 +1,127 @@
+"""Zero-shot classification: pictures against the rows of class names, and the figures of it.
+
+Protocol of the paper (section 3.1): a class's row is the mean of its templates' unit rows, made unit; the class with
+the highest cosine is the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto import metrics
+from contralto.encoder import Clip
+from contralto.encoder.rows import Rows
+from contralto.evaluation.answers import Answers, answer
+from contralto.evaluation.embed import Pictures
+from contralto.evaluation.outcome import Figure, Outcome, Records
+from contralto.evaluation.protocol import of_classes, protocol
+from contralto.sets.items import Class, DataSet
+
+FITTED = "by least negative log-likelihood on the other half of the pictures, halves by their sha256"
+MERGED = "classes of one name of the data's are one, whose score is the highest of theirs"
+
+
+def zero_shot(
+    clip: Clip, data: DataSet, pictures: Pictures, templates: Sequence[str], template_set: str, variant: str = ""
+) -> Outcome:
+    """The outcome of a set with one class a picture, its texts made with these templates. Raises ContraltoError."""
+    said = protocol(clip, data, pictures) | of_classes(data.classes, templates, template_set)
+    class_rows = rows_of(clip, data.classes, templates)
+    data, merged = _merged(data)
+    answers = answer(pictures, class_rows, labels_of(data), clip.contract.score, merged)
+    if merged is not None:
+        said["merged"] = MERGED
+    if answers.temperatures:
+        said["temperatures"] = {"fitted": FITTED, "values": [round(t, 4) for t in answers.temperatures]}
+    return of_answers(data, pictures, answers, said, variant)
+
+
+def rows_of(clip: Clip, classes: Sequence[Class], templates: Sequence[str]) -> Rows:
+    """Unit rows (C, d) of the classes."""
+    return clip.encode_labels({str(i): one.names for i, one in enumerate(classes)}, templates)
+
+
+def labels_of(data: DataSet) -> NDArray[np.int64]:
+    """Class indices int64 (N,)."""
+    return np.array([-1 if (label := data.items[i].label) is None else label for i in range(len(data.items))], np.int64)
+
+
+def of_answers(data: DataSet, pictures: Pictures, answers: Answers, said: dict[str, Any], variant: str) -> Outcome:
+    """The outcome of a set with one class a picture, however the answers were found."""
+    labels = labels_of(data)
+    records = Records(
+        key=np.array([data.items[i].key for i in range(len(data.items))], object),
+        label=labels,
+        predicted=answers.predicted,
+        confidence=answers.confidence,
+        rank=answers.rank,
+        direction=np.full(len(labels), "", object),
+        text=np.full(len(labels), -1, np.int64),
+    )
+    figures = _figures(data.metric, records, len(data.classes), answers)
+    names = tuple(one.name for one in data.classes)
+    return Outcome(data.name, data.split, data.task, variant, figures, said, records, names, dict(pictures.failures))
+
+
+def share(metric: str, right: NDArray[np.bool_], chance: float | None = None) -> Figure:
+    """Of right (N,), with its exact interval."""
+    low, high = metrics.clopper_pearson(int(right.sum()), len(right))
+    return Figure(metric, float(right.mean()), low, high, len(right), chance)
+
+
+def _merged(data: DataSet) -> tuple[DataSet, NDArray[np.int64] | None]:
+    """Where a picture has several right classes (ObjectNet's classes are several of ImageNet's each), the set with the
+    groups of the declared classes for its classes, and for each declared one its group's place."""
+    items = [data.items[i] for i in range(len(data.items))]
+    if not any(len(item.labels) > 1 for item in items):
+        return data, None
+    groups = list(dict.fromkeys(one.group for one in data.classes))
+    place = np.array([groups.index(one.group) for one in data.classes], np.int64)
+    grouped = [replace(item, label=int(place[item.label or 0])) for item in items]
+    return replace(data, items=grouped, classes=tuple(Class(group) for group in groups)), place
+
+
+def _figures(metric: str, records: Records, classes: int, answers: Answers) -> tuple[Figure, ...]:
+    """The set's own metric first, then the others that its answers have."""
+    right, count = records.rank == 0, len(records)
+    found = [
+        share("top1", right, chance=1 / classes),
+        *([share("top5", records.rank < 5, chance=5 / classes)] if classes > 5 else []),
+        _mean_per_class(records, right, classes),
+    ]
+    if metric == "mean_top1_top5":
+        low, high = metrics.bootstrap(lambda drawn: metrics.mean_top1_top5(records.rank[drawn]), count)
+        value = metrics.mean_top1_top5(records.rank)
+        found.append(Figure("mean_top1_top5", value, low, high, count, chance=3 / classes))
+    if answers.margin is not None:
+        found.append(_auc(answers.margin, records.label == 1))
+    found.append(_ece("ece", records.confidence, right))
+    if answers.tempered is not None:
+        found.append(_ece("ece_tempered", answers.tempered, right))
+    return tuple(sorted(found, key=lambda figure: figure.metric != metric))
+
+
+def _mean_per_class(records: Records, right: NDArray[np.bool_], classes: int) -> Figure:
+    def value(drawn: NDArray[np.intp]) -> float:
+        return metrics.mean_per_class(right[drawn], records.label[drawn])
+
+    low, high = metrics.bootstrap(value, len(right))
+    return Figure("mean_per_class", value(np.arange(len(right))), low, high, len(right), 1 / classes)
+
+
+def _ece(metric: str, confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Figure:
+    """ECE is biased upwards, in resamples even more, so that its interval may have to be widened to hold it."""
+    value = metrics.ece(confidence, right)
+    low, high = metrics.bootstrap(lambda drawn: metrics.ece(confidence[drawn], right[drawn]), len(right))
+    return Figure(metric, value, min(low, value), high, len(right))
+
+
+def _auc(margin: NDArray[np.float64], positive: NDArray[np.bool_]) -> Figure:
+    """Of the second of two classes."""
+    low, high = metrics.bootstrap(lambda drawn: metrics.auc(margin[drawn], positive[drawn]), len(positive))
+    return Figure("auc", metrics.auc(margin, positive), low, high, len(positive), chance=0.5)

@@ -1,0 +1,83 @@
+"""CLIPScore and RefCLIPScore of captions (Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image
+Captioning", section 3).
+
+CLIPScore is 2.5 max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of that and of the largest
+max(cos(caption, reference), 0), which is not weighted: so does the paper, and so does its authors' code (but for the
+floor at 0, which that code leaves out; both agree wherever a caption has a positive cosine to a reference). Caption and
+references alike get the prefix "A photo depicts ".
+
+Published figures are those of ViT-B/32 in fp16, whose preparation cuts over-long captions without a word. Another model
+has other cosines, so that its scores can be compared with its own alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto.errors import ContraltoError
+
+if TYPE_CHECKING:
+    from contralto.encoder import Clip
+    from contralto.encoder.rows import Rows
+
+WEIGHT: Final = 2.5
+PREFIX: Final = "A photo depicts "
+PUBLISHED_WITH: Final = "ViT-B-32/openai"
+
+
+class Scores(NamedTuple):
+    """clipscore: float64 (N,) in 0..2.5. refclipscore: float64 (N,), NaN for a caption without references."""
+
+    clipscore: NDArray[np.float64]
+    refclipscore: NDArray[np.float64]
+
+
+def clip_scores(
+    clip: Clip,
+    pictures: Any,
+    texts: Sequence[str],
+    references: Sequence[Sequence[str]] | None = None,
+    *,
+    prefix: str = PREFIX,
+    truncate: bool = False,
+) -> Scores:
+    """The scores of N pictures with a caption each; references: any number for each caption.
+
+    pictures: a list, or rows that are encoded already (N, d). truncate: over-long texts lose their end, and a
+    UserWarning names them. Raises ContraltoError if the lengths disagree; ImageError; TextError, which names the text,
+    its tokens and the limit.
+    """
+    given = [[]] * len(texts) if references is None else [list(some) for some in references]
+    images = np.atleast_2d(clip.encode_image(pictures))
+    if not len(images) == len(texts) == len(given):
+        several = f"{len(images)} pictures, {len(texts)} texts and {len(given)} lists of references"
+        raise ContraltoError(f"CLIPScore takes a text, and a list of references, for each picture: got {several}")
+    distinct = {text: place for place, text in enumerate(dict.fromkeys([*texts, *(r for some in given for r in some)]))}
+    rows = clip.encode_text([prefixed(text, prefix) for text in distinct], truncate=truncate)
+    captions = rows[[distinct[text] for text in texts]]
+    return of_rows(images, captions, [rows[[distinct[text] for text in some]] for some in given])
+
+
+def prefixed(text: str, prefix: str = PREFIX) -> str:
+    """The text as it is encoded. A prefix that does not end in a space gets one, as in the authors' code."""
+    return f"{prefix}{' ' if prefix and not prefix.endswith(' ') else ''}{text}"
+
+
+def of_rows(images: Rows, captions: Rows, references: Sequence[Rows]) -> Scores:
+    """The same from unit rows: images (N, d), captions (N, d), and for each caption its references (R, d), R >= 0."""
+    cosines = np.einsum("nd,nd->n", images, captions, dtype=np.float64)
+    clipscore = WEIGHT * np.maximum(cosines, 0)
+    best = np.array([_best(caption, some) for caption, some in zip(captions, references, strict=True)], np.float64)
+    total = clipscore + best
+    return Scores(clipscore, 2 * clipscore * best / np.where(total == 0, 1, total))  # NaN stays NaN
+
+
+def _best(caption: Rows, references: Rows) -> float:
+    """The largest max(cosine, 0) of a caption to its references; NaN if there are none."""
+    if not len(references):
+        return float("nan")
+    return float(np.maximum(references.astype(np.float64) @ caption.astype(np.float64), 0).max())

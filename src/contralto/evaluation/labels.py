@@ -1,0 +1,45 @@
+"""Pictures with any number of classes each (VOC 2007): for each class, pictures are ranked by their cosine with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from contralto import metrics
+from contralto.encoder import Clip
+from contralto.evaluation.classes import rows_of
+from contralto.evaluation.embed import Pictures
+from contralto.evaluation.outcome import Figure, Outcome, Records
+from contralto.evaluation.protocol import of_classes, protocol
+from contralto.sets.items import DataSet
+
+SCORES = "the cosine with each class; no softmax over the classes, as several may be there at once"
+
+
+def several_labels(
+    clip: Clip, data: DataSet, pictures: Pictures, templates: Sequence[str], template_set: str, variant: str = ""
+) -> Outcome:
+    """The outcome of a set of task `labels`: 11-point mean average precision."""
+    count = len(data.items)
+    scores = pictures.rows @ rows_of(clip, data.classes, templates).T
+    relevant, ignored = np.zeros(scores.shape, bool), np.zeros(scores.shape, bool)
+    for i in range(count):
+        relevant[i, list(data.items[i].labels)] = True
+        ignored[i, list(data.items[i].ignored)] = True
+    low, high = metrics.bootstrap(lambda drawn: metrics.map11(scores[drawn], relevant[drawn], ignored[drawn]), count)
+    figure = Figure("map11", metrics.map11(scores, relevant, ignored), low, high, count)
+    best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
+    records = Records(
+        key=np.array([data.items[i].key for i in range(count)], object),
+        label=np.array([next(iter(data.items[i].labels), -1) for i in range(count)], np.int64),
+        predicted=scores.argmax(axis=1),
+        confidence=np.full(count, np.nan),
+        rank=((scores >= best) & ~relevant).sum(axis=1),
+        direction=np.full(count, "", object),
+        text=np.full(count, -1, np.int64),
+        scores=scores,
+    )
+    said = protocol(clip, data, pictures) | of_classes(data.classes, templates, template_set) | {"map11_scores": SCORES}
+    names = tuple(one.name for one in data.classes)
+    return Outcome(data.name, data.split, data.task, variant, (figure,), said, records, names, pictures.failures)

@@ -1,0 +1,79 @@
+"""What decides a figure, in words and hashes: so that who repeats it knows whether it is the same measurement."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from contralto import __version__
+from contralto.encoder import Clip
+from contralto.evaluation.embed import Pictures
+from contralto.sets.items import Class, DataSet
+
+TIES = "a wrong answer that scores as high as the right one counts against it, whatever the order"
+INTERVALS = "95%; top1 and top5: Clopper-Pearson; others: percentile bootstrap, 2,000 resamples, seed 0"
+
+
+def protocol(clip: Clip, data: DataSet, pictures: Pictures) -> dict[str, Any]:
+    """What is the same for every figure of this set with this model. Fit for JSON."""
+    contract = clip.contract
+    return {
+        "contralto": __version__,
+        "model": contract.name,
+        "contract": contract.hash,
+        "weights": contract.weights.sha256 if contract.weights else None,
+        "engine": clip.engine,
+        "precision": clip.precision,
+        "decode": clip.decode,
+        "set": data.name,
+        "split": data.split,
+        "items": len(data.items),
+        "failed": len(pictures.failures),
+        "split_sha256": split_hash(data, pictures),
+        "metric": data.metric,
+        "score": {"rule": contract.score.rule, "scale": contract.score.scale, "bias": contract.score.bias},
+        "ties": TIES,
+        "intervals": INTERVALS,
+    }
+
+
+def of_classes(classes: Sequence[Class], templates: Sequence[str], template_set: str) -> dict[str, Any]:
+    """Names and templates, with the sha256 of each list."""
+    names = [list(one.names) for one in classes]
+    return {
+        "classes": {"count": len(names), "sha256": _hash(names), "names": names},
+        "templates": {
+            "name": template_set,
+            "count": len(templates),
+            "sha256": _hash(list(templates)),
+            "list": list(templates),
+        },
+        "class_row": "the mean of the unit rows of its templates, made unit; of several names, their mean, made unit",
+    }
+
+
+def split_hash(data: DataSet, pictures: Pictures) -> str:
+    """sha256 over every item in order: what its picture is, by content, and what is said about it."""
+    digest = hashlib.sha256()
+    for i, content in enumerate(pictures.digests):
+        item = data.items[i]
+        said = [item.key, item.label, item.labels, item.ignored, item.captions, sorted(item.groups.items())]
+        digest.update(content or b"unreadable")
+        digest.update(json.dumps(said).encode())
+    return digest.hexdigest()
+
+
+def brief(full: dict[str, Any]) -> dict[str, Any]:
+    """The same without the lists whose hashes it states: for one line of JSON."""
+    return {
+        key: {name: value for name, value in said.items() if name not in ("names", "list")}
+        if isinstance(said, dict)
+        else said
+        for key, said in full.items()
+    }
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,88 @@
+"""Retrieval both ways: of each picture its captions among all captions, of each caption its picture among all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto import metrics
+from contralto.encoder import Clip
+from contralto.evaluation.embed import Pictures, Texts
+from contralto.evaluation.outcome import Figure, Outcome, Records
+from contralto.evaluation.protocol import protocol
+from contralto.sets.items import DataSet
+
+AT = (1, 5, 10)
+DEFINITIONS = {
+    "r{k}_image_to_text": "share of pictures of which any caption is among the k best of all captions",
+    "share{k}_image_to_text": "mean share of a picture's captions that are among the k best of all captions",
+    "r{k}_text_to_image": "share of captions whose picture is among the k best of all pictures",
+    "median_rank": "counts from 1; of a picture, the rank of its best caption among those of other pictures",
+}
+
+
+def captions(data: DataSet, template: str = "{}") -> tuple[list[str], NDArray[np.int64]]:
+    """All captions, put into the template, and the picture of each: int64 (M,)."""
+    several = [
+        (template.replace("{}", caption), i) for i in range(len(data.items)) for caption in data.items[i].captions
+    ]
+    return [text for text, _ in several], np.array([owner for _, owner in several], np.int64)
+
+
+def retrieval(
+    clip: Clip,
+    data: DataSet,
+    pictures: Pictures,
+    texts: Texts,
+    owners: NDArray[np.int64],
+    *,
+    template: str = "{}",
+    variant: str = "",
+    progress: Callable[[int, int], object] | None = None,
+) -> Outcome:
+    """The outcome of a set of pictures and captions."""
+    ranks = metrics.retrieval_ranks(pictures.rows, texts.rows, owners, progress=progress)
+    figures = [
+        *(_mean(f"r{k}_image_to_text", ranks.image_to_text < k) for k in AT),
+        _median("median_rank_image_to_text", ranks.image_to_text),
+        *(_mean(f"share{k}_image_to_text", _shares(ranks.own_texts < k, owners)) for k in AT),
+        *(_mean(f"r{k}_text_to_image", ranks.text_to_image < k, owners) for k in AT),
+        _median("median_rank_text_to_image", ranks.text_to_image, owners),
+    ]
+    keys = np.array([data.items[i].key for i in range(len(data.items))], object)
+    count, several = len(keys), len(owners)
+    records = Records(
+        key=np.concatenate([keys, keys[owners]]),
+        label=np.full(count + several, -1, np.int64),
+        predicted=np.full(count + several, -1, np.int64),
+        confidence=np.full(count + several, np.nan),
+        rank=np.concatenate([ranks.image_to_text, ranks.text_to_image]),
+        direction=np.array(["image_to_text"] * count + ["text_to_image"] * several, object),
+        text=np.concatenate([np.full(count, -1, np.int64), np.arange(several)]),
+    )
+    said = protocol(clip, data, pictures) | {
+        "captions": several,
+        "captions_cut_to_context": texts.cut,
+        "template": template,
+        "definitions": DEFINITIONS,
+    }
+    return Outcome(data.name, data.split, data.task, variant, tuple(figures), said, records, (), pictures.failures)
+
+
+def _shares(found: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of each picture the share of its captions that were found."""
+    shares: NDArray[np.float64] = np.bincount(owners, weights=found) / np.bincount(owners)
+    return shares
+
+
+def _mean(metric: str, values: NDArray[Any], groups: NDArray[np.int64] | None = None) -> Figure:
+    low, high = metrics.bootstrap(lambda drawn: float(values[drawn].mean()), len(values), groups=groups)
+    return Figure(metric, float(values.mean()), low, high, len(values))
+
+
+def _median(metric: str, rank: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> Figure:
+    low, high = metrics.bootstrap(lambda drawn: metrics.median_rank(rank[drawn]), len(rank), groups=groups)
+    return Figure(metric, metrics.median_rank(rank), low, high, len(rank))

@@ -1,0 +1,161 @@
+"""Measuring a model on sets: what is asked of each task, in which order, and what is kept between runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from contralto.encoder import Clip
+from contralto.errors import ContraltoError
+from contralto.evaluation import embed
+from contralto.evaluation.checks import CHECKS, check
+from contralto.evaluation.choice import choice
+from contralto.evaluation.classes import zero_shot
+from contralto.evaluation.embed import Pictures, Progress
+from contralto.evaluation.labels import several_labels
+from contralto.evaluation.outcome import Outcome
+from contralto.evaluation.probes import PROBES
+from contralto.evaluation.retrieval import captions, retrieval
+from contralto.evaluation.store import Store
+from contralto.sets.items import DataSet
+from contralto.sets.open import open_set
+from contralto.zeroshot import prompts
+
+Probe = Literal["linear", "knn", "few-shot"]
+SHOTS: Final = (1, 2, 4, 8, 16)
+
+
+def evaluate(
+    clip: Clip,
+    data: str | os.PathLike[str] | DataSet | Iterable[str | os.PathLike[str] | DataSet],
+    *,
+    folder: str | os.PathLike[str] = ".",
+    templates: str | Sequence[str] | None = None,
+    probe: Probe | None = None,
+    shots: Sequence[int] = SHOTS,
+    checks: Sequence[str] = (),
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Measures `clip` on sets: figures with 95% intervals, the protocol behind them, and a record an item.
+
+    data: a set's name, found under `folder`, or a path, either with ":split" (see `contralto.sets.open_set`); a DataSet
+    that is open; or a list of these. templates: the set's own if None; the name of a set of templates, texts with {},
+    or "compare": bare name, a single template and seven of them, beside the set's own. probe: also fit a linear probe,
+    nearest neighbours or few-shot probes on the training split's features. checks: names in `CHECKS`.
+    Embeddings are kept in the cache folder, so that an interrupted run goes on; fresh=True makes them anew.
+
+    Raises DataError for a set that is missing or malformed, ContraltoError for arguments that fit no set.
+    """
+    with session(clip, fresh=fresh, progress=progress) as measuring:
+        several = [data] if isinstance(data, str | os.PathLike | DataSet) else list(data)
+        return [
+            outcome
+            for one in several
+            for outcome in measuring.outcomes(
+                one if isinstance(one, DataSet) else open_set(os.fspath(one), Path(folder)),
+                templates=templates,
+                probe=probe,
+                shots=shots,
+                checks=checks,
+            )
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A model, what is kept of its work, and who is told how far it is."""
+
+    clip: Clip
+    store: Store
+    progress: Progress
+
+    def outcomes(
+        self,
+        data: DataSet,
+        *,
+        templates: str | Sequence[str] | None = None,
+        probe: Probe | None = None,
+        shots: Sequence[int] = SHOTS,
+        checks: Sequence[str] = (),
+    ) -> Iterator[Outcome]:
+        """Everything that is asked of one set, as it is worked out. Arguments as in `evaluate`."""
+        _check(data, templates, probe, checks)
+        pictures = embed.pictures(self.clip, data.items, self.store, progress=self.progress)
+        if data.task == "retrieval":
+            yield self._retrieval(data, pictures, templates)
+        elif data.task in ("choice", "pairs"):
+            yield from self._choice(data, pictures)
+        else:
+            measure = several_labels if data.task == "labels" else zero_shot
+            for variant, chosen, name in _chosen(data, templates):
+                yield measure(self.clip, data, pictures, chosen, name, variant)
+        if probe is not None:
+            yield from probed(self, data, probe, shots)
+        for name in checks:
+            yield from check(self, name, data)
+
+    def _retrieval(self, data: DataSet, pictures: Pictures, templates: str | Sequence[str] | None) -> Outcome:
+        template = _only((data.templates or prompts.PLAIN) if templates is None else templates)
+        several, owners = captions(data, template)
+        texts = embed.texts(self.clip, several, self.store, progress=self.progress)
+        return retrieval(
+            self.clip,
+            data,
+            pictures,
+            texts,
+            owners,
+            template=template,
+            progress=lambda done, total: self.progress("comparing", done, total),
+        )
+
+    def _choice(self, data: DataSet, pictures: Pictures) -> list[Outcome]:
+        texts = embed.texts(self.clip, captions(data)[0], self.store, progress=self.progress)
+        return choice(self.clip, data, pictures, texts.rows)
+
+
+@contextmanager
+def session(clip: Clip, *, fresh: bool = False, progress: Progress | None = None) -> Iterator[Session]:
+    """Settles what the model computes in, so that all rows of a run are of one kind, and opens what is kept."""
+    clip.engine_report()
+    with Store(clip, fresh=fresh, warn=logging.getLogger("contralto").warning) as store:
+        yield Session(clip, store, progress or (lambda what, done, total: None))
+
+
+def _check(data: DataSet, templates: str | Sequence[str] | None, probe: str | None, checks: Sequence[str]) -> None:
+    if probe is not None and probe not in PROBES:
+        raise ContraltoError(f"probe must be one of {', '.join(PROBES)}, got {probe!r}")
+    if unknown := [name for name in checks if name not in CHECKS]:
+        raise ContraltoError(f"no check is called {unknown[0]!r} (there are: {', '.join(CHECKS)})")
+    if data.task != "classes" and (probe or checks):
+        raise ContraltoError(f"{data.name}: probes and checks need one class a picture; its task is {data.task}")
+    if data.task in ("choice", "pairs") and templates is not None:
+        raise ContraltoError(f"{data.name}: its texts are whole captions, so that templates have no place in it")
+
+
+def _chosen(data: DataSet, templates: str | Sequence[str] | None) -> list[tuple[str, tuple[str, ...], str]]:
+    """(variant, templates, what they are called) of each way to name the classes."""
+    own = ("", data.templates, data.template_set)
+    if templates is None:
+        return [own]
+    if templates == "compare":
+        ways = {"name": prompts.PLAIN, "single": ("a photo of a {}.",), "imagenet-7": prompts.templates("imagenet-7")}
+        return [own, *((f"templates {name}", several, name) for name, several in ways.items())]
+    if isinstance(templates, str) and templates != "none":
+        return [("", prompts.templates(templates), templates)]
+    several = prompts.templates(None if templates == "none" else templates)
+    return [("", several, "none" if several == prompts.PLAIN else "given")]
+
+
+def _only(templates: str | Sequence[str]) -> str:
+    several = (
+        list(prompts.PLAIN) if templates == "none" else [templates] if isinstance(templates, str) else list(templates)
+    )
+    if len(several) != 1 or prompts.PLACE not in several[0]:
+        raise ContraltoError("captions take one template, such as 'a photo of {}', or none")
+    return several[0]

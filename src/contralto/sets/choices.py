@@ -1,0 +1,116 @@
+"""Sets that ask which text is true of a picture: SugarCrepe's files, and Winoground's.
+
+SugarCrepe: a JSON for each kind of foil (`add_att.json`), of entries `filename`, `caption`, `negative_caption` by
+number or in a list; the pictures lie in the same folder, or in a folder within or beside it (COCO's `val2017`).
+Winoground: `examples.jsonl` of `id`, `image_0`, `image_1`, `caption_0`, `caption_1`, and `images/<image>.png`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from contralto.errors import DataError, one_line
+from contralto.sets.columns import inside
+from contralto.sets.found import ALL, Found, data_set
+from contralto.sets.items import DataSet, Item
+from contralto.sets.tables import rows
+
+_FOIL = ("filename", "caption", "negative_caption")
+_PAIR = ("image_0", "image_1", "caption_0", "caption_1")
+_HEAD = 4096
+"""Bytes of a JSON in which its first entry shows."""
+
+
+def choice_files(folder: Path) -> list[Path]:
+    """The files of the folder that hold true and false captions, sorted; judged by how they begin."""
+    return [path for path in sorted(folder.glob("*.json")) if path.is_file() and b'"negative_caption"' in _head(path)]
+
+
+def open_choices(path: Path) -> Found:
+    """One such JSON, or a folder of them. Each item has the true text first; its group `kind` is the file's name.
+
+    Raises DataError for another layout, and if the first picture of a file is not found.
+    """
+    files = choice_files(path) if path.is_dir() else [path]
+
+    def read(split: str) -> DataSet:
+        return data_set(path, split, [item for file in files for item in _choices(file)], task="choice")
+
+    return Found((ALL,), read)
+
+
+def open_pairs(path: Path) -> Found:
+    """A folder with `examples.jsonl`: two items for each line, which share their two texts. Raises DataError."""
+
+    def read(split: str) -> DataSet:
+        return data_set(path, split, list(_pairs(path)), task="pairs")
+
+    return Found((ALL,), read)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_HEAD)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _choices(path: Path) -> Iterator[Item]:
+    entries = _numbered(path)
+    folder: Path | None = None
+    for number, entry in entries:
+        where = f"{path} entry {one_line(number, 40)}"
+        name, true, false = _strings(entry, _FOIL, where)
+        if folder is None:
+            folder = _pictures(path, name)
+        picture = inside(folder, name, where)
+        yield Item(f"{path.stem}/{number}", picture, 0, captions=(true, false), groups={"kind": path.stem})
+
+
+def _numbered(path: Path) -> list[tuple[str, Any]]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read as JSON: {one_line(str(error))}") from error
+    if isinstance(value, dict):
+        return list(value.items())
+    if isinstance(value, list):
+        return [(str(number), entry) for number, entry in enumerate(value)]
+    raise DataError(f"{path} must be a list or an object of entries {', '.join(_FOIL)}")
+
+
+def _pictures(path: Path, name: str) -> Path:
+    """The folder in which the picture of that name lies."""
+    here = path.resolve().parent
+    places = [here, *(place for above in (here, here.parent) for place in sorted(above.iterdir()) if place.is_dir())]
+    for place in places:
+        if inside(place, name, str(path)).is_file():
+            return place
+    raise DataError(
+        f"{path}: its picture {one_line(name, 120)!r} is not in {here} nor in a folder within or beside it: "
+        "put the folder of pictures there (COCO's val2017)"
+    )
+
+
+def _pairs(path: Path) -> Iterator[Item]:
+    for line, entry in rows(path / "examples.jsonl"):
+        where = f"{path / 'examples.jsonl'} line {line}"
+        *images, first, second = _strings(entry, _PAIR, where)
+        number, tag = str(entry.get("id", line - 1)), entry.get("collapsed_tag")
+        groups = {"tag": tag} if isinstance(tag, str) else {}
+        for label, image in enumerate(images):
+            picture = inside(path / "images", f"{image}.png", where)
+            yield Item(f"{number}/{label}", picture, label, captions=(first, second), groups=groups)
+
+
+def _strings(entry: object, keys: tuple[str, ...], where: str) -> list[str]:
+    """The values of these keys. Raises DataError unless all are texts."""
+    found = [entry.get(key) for key in keys] if isinstance(entry, Mapping) else []
+    texts = [value.strip() for value in found if isinstance(value, str) and value.strip()]
+    if len(texts) != len(keys):
+        raise DataError(f"{where} must be an object with the texts {', '.join(keys)}")
+    return texts

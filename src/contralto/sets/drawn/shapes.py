@@ -1,0 +1,104 @@
+"""The shapes: polygons in units of the radius, each with a tone, which is how much lighter or darker it is painted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+"""(n, 2): x to the right, y downwards; no point is further than 1 from the origin."""
+Part = tuple[Points, float]
+"""A polygon and its tone: -1 is black, 0 the paint itself, 1 white."""
+
+STRIPS = 24  # by which a round side is shaded
+
+
+def regular(corners: int, *radii: float) -> Points:
+    """Corners around the origin, the first at the top; their distances repeat `radii` (1 if none is given)."""
+    turns = 2 * np.pi * np.arange(corners) / corners
+    distances = np.resize(radii or (1.0,), corners)
+    return np.stack([distances * np.sin(turns), -distances * np.cos(turns)], 1)
+
+
+def _oval(width: float, height: float, x: float = 0.0, y: float = 0.0) -> Points:
+    return regular(64) * (width, height) + (x, y)
+
+
+def _heart() -> Points:
+    t = 2 * np.pi * np.arange(60) / 60
+    x, y = 16 * np.sin(t) ** 3, 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
+    return np.stack([x, -y - 2.5], 1) / 18.2
+
+
+def _cross(arm: float = 0.3, reach: float = 0.95) -> Points:
+    quarter = np.array([[-arm, -reach], [arm, -reach], [arm, -arm]])
+    turn = np.array([[0, 1], [-1, 0]])  # of row vectors, by 90 degrees to the right
+    return np.concatenate([quarter @ np.linalg.matrix_power(turn, k) for k in range(4)])
+
+
+def _ball() -> tuple[Part, ...]:
+    shares = np.linspace(0, 1, STRIPS, endpoint=False)
+    return tuple((_oval(1 - s, 1 - s, -0.3 * s, -0.35 * s), -0.3 + 0.85 * s) for s in shares.tolist())
+
+
+def _round_side(top: Points, bottom: Points) -> tuple[Part, ...]:
+    """Strips from points along the top to those along the bottom, lit from the left."""
+    tones = 0.45 - 0.8 * np.abs(np.linspace(-0.3, 1, len(top) - 1))
+    return tuple(
+        (np.array([top[k], top[k + 1], bottom[k + 1], bottom[k]]), float(tone)) for k, tone in enumerate(tones)
+    )
+
+
+def _rim(width: float, height: float, y: float) -> Points:
+    """The front half of an oval, from left to right."""
+    turns = np.pi * (1 - np.arange(STRIPS + 1) / STRIPS)
+    return np.stack([width * np.cos(turns), y + height * np.sin(turns)], 1)
+
+
+def _cone() -> tuple[Part, ...]:
+    base = _rim(0.72, 0.2, 0.66)
+    return _round_side(np.broadcast_to([0.0, -0.98], base.shape), base)
+
+
+def _cylinder() -> tuple[Part, ...]:
+    return (*_round_side(_rim(0.6, 0.17, -0.7), _rim(0.6, 0.17, 0.7)), (_oval(0.6, 0.17, 0, -0.7), 0.35))
+
+
+def _cube() -> tuple[Part, ...]:
+    corner, middle = regular(6), np.zeros(2)
+    faces = (([5, 0, 1], 0.4), ([3, 4, 5], 0.05), ([1, 2, 3], -0.35))
+    return tuple((np.array([*corner[list(places)], middle]), tone) for places, tone in faces)
+
+
+FLAT: dict[str, tuple[Part, ...]] = {
+    "circle": ((_oval(1, 1), 0),),
+    "square": ((regular(4) @ np.array([[1, 1], [-1, 1]]) / 2**0.5, 0),),
+    "triangle": ((regular(3), 0),),
+    "diamond": ((regular(4) * (0.62, 1), 0),),
+    "star": ((regular(10, 1, 0.42), 0),),
+    "cross": ((_cross(), 0),),
+    "ring": ((np.concatenate([_oval(1, 1), regular(64)[:1], 0.6 * regular(64)[:1], 0.6 * regular(64)[::-1]]), 0),),
+    "heart": ((_heart(), 0),),
+}
+SOLID = {"ball": _ball(), "cube": _cube(), "cone": _cone(), "cylinder": _cylinder()}
+POLYGONS = {
+    name: ((regular(corners), 0.0),)
+    for corners, name in enumerate(("triangle", "square", "pentagon", "hexagon", "heptagon", "octagon"), 3)
+}
+SHAPES = {**FLAT, **SOLID}
+FAMILIES = (
+    ("circle", "ball", "ring"), ("square", "cube", "diamond"), ("triangle", "cone"), ("star",), ("cross",), ("heart",),
+    ("cylinder",),
+)  # fmt: skip
+"""Shapes that one may be called for another: a ball is a circle to some. Where a text would be neither true nor false,
+a scene has one of a family at most."""
+
+
+def outline(shape: str) -> tuple[Part, ...]:
+    """The parts of a shape from back to front, by its name in FLAT, SOLID or, for five corners and more, POLYGONS."""
+    return SHAPES[shape] if shape in SHAPES else POLYGONS[shape]
+
+
+def plural(shape: str) -> str:
+    """The shape's name for several of it."""
+    return shape + ("es" if shape.endswith("s") else "s")

@@ -1,0 +1,158 @@
+"""Parquet files and folders as the Hugging Face hub has them, and what `save_to_disk` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contralto.errors import DataError
+from contralto.sets.columns import Columns, Entry, class_named, columns, items, named_classes, texts
+from contralto.sets.features import label_names, read_json
+from contralto.sets.found import ALL, Found, data_set, shards, split_name
+from contralto.sets.items import Class, DataSet
+from contralto.sets.rows import (
+    ArrowColumn,
+    Column,
+    ParquetColumn,
+    RecentGroups,
+    Row,
+    open_arrow_file,
+    open_parquet_file,
+    read_columns,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shard:
+    """One file. said: a table of its columns but the pictures."""
+
+    path: Path
+    names: Columns
+    said: Any
+    pictures: Column
+    schema: Any
+
+
+def open_parquet(path: Path, files: Sequence[Path] = ()) -> Found:
+    """One Parquet file, or all those of a folder; splits are in the files' names or in a column `split`.
+
+    Raises DataError for another layout, MissingExtraError without pyarrow.
+    """
+    by_split = shards(files or [path], path if files else path.parent)
+    for split, listed in by_split.items():
+        if len(folders := sorted({str(file.parent) for file in listed})) > 1:
+            raise DataError(f"{path}: {split} lies in several folders, name one of them: {', '.join(folders[:5])}")
+    groups = RecentGroups()
+    return _found(path, {split: [_parquet(file, groups) for file in listed] for split, listed in by_split.items()})
+
+
+def open_saved(path: Path) -> Found:
+    """A folder of `Dataset.save_to_disk` (state.json), or of `DatasetDict.save_to_disk` (dataset_dict.json).
+
+    Raises DataError, MissingExtraError.
+    """
+    folders = [path]
+    if (path / "dataset_dict.json").is_file():
+        folders = sorted(folder for folder in path.iterdir() if (folder / "state.json").is_file())
+    by_split = {}
+    for folder in folders:
+        state = read_json(folder / "state.json")
+        listed = [entry.get("filename") for entry in state.get("_data_files") or () if isinstance(entry, dict)]
+        files = [folder / Path(name).name for name in listed if isinstance(name, str)]
+        if not files or state.get("_indices_files"):
+            raise DataError(f"{folder} lists no files of rows in their order: save it once more, flattened")
+        named = folder.name if folder != path else state.get("_split")
+        by_split[split_name(named) if isinstance(named, str) else ALL] = [_arrow(file) for file in files]
+    return _found(path, by_split)
+
+
+def _parquet(path: Path, groups: RecentGroups) -> _Shard:
+    with open_parquet_file(path) as file:
+        names = _columns(path, file.schema_arrow)
+        said = read_columns(path, file, [name for name in (names.label, names.caption, names.split) if name])
+        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+        return _Shard(path, names, said, ParquetColumn(path, names.picture, sizes, groups), file.schema_arrow)
+
+
+def _arrow(path: Path) -> _Shard:
+    table = open_arrow_file(path)
+    names = _columns(path, table.schema)
+    return _Shard(path, names, table, ArrowColumn(table.column(names.picture)), table.schema)
+
+
+def _columns(path: Path, schema: Any) -> Columns:
+    """Raises DataError if there are no pictures' bytes, as they are or in structures."""
+    from pyarrow import types
+
+    kinds = {field.name: field.type for field in schema}
+    return columns(
+        str(path),
+        schema.names,
+        [
+            name
+            for name, kind in kinds.items()
+            if types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+        ],
+    )
+
+
+def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> Found:
+    files = [shard for listed in by_file.values() for shard in listed]
+    if other := next((shard for shard in files if shard.names != files[0].names), None):
+        raise DataError(f"{other.path} has other columns than {files[0].path}: name one of them")
+    classes = _classes(path, files)
+    by_split: dict[str, list[tuple[_Shard, Sequence[int]]]] = {}
+    for split, listed in by_file.items():
+        for shard in listed:
+            for named, rows in _rows_by_split(shard, split).items():
+                by_split.setdefault(named, []).append((shard, rows))
+
+    def read(split: str) -> DataSet:
+        entries = [entry for shard, rows in by_split[split] for entry in _entries(path, shard, rows)]
+        return data_set(path, split, items(entries, classes), classes)
+
+    return Found(tuple(by_split), read)
+
+
+def _rows_by_split(shard: _Shard, split: str) -> dict[str, Sequence[int]]:
+    """Row numbers by what the column `split` says; all under the file's own split if there is no such column."""
+    if shard.names.split is None:
+        return {split: range(len(shard.said))}
+    found: dict[str, list[int]] = {}
+    for row, named in enumerate(shard.said.column(shard.names.split).to_pylist()):
+        found.setdefault(split_name(named) if isinstance(named, str) else split, []).append(row)
+    return dict(found)
+
+
+def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[Entry]:
+    labels, captions = (
+        shard.said.column(name).to_pylist() if name else None for name in (shard.names.label, shard.names.caption)
+    )
+    place = shard.path.relative_to(root).as_posix() if shard.path != root else shard.path.name
+    return [
+        Entry(
+            f"{place} row {row}",
+            Row(shard.path, row, shard.pictures),
+            labels[row] if labels else None,
+            texts(captions[row]) if captions else (),
+        )
+        for row in rows
+    ]
+
+
+def _classes(path: Path, files: Sequence[_Shard]) -> tuple[Class, ...]:
+    """Those that the files state; else the labels themselves if they are strings; else none."""
+    label = files[0].names.label
+    if label is None:
+        return ()
+    folders = dict.fromkeys((path, files[0].path.parent))
+    if names := label_names(label, files[0].schema, [folder for folder in folders if folder.is_dir()]):
+        return tuple(class_named(name) for name in names)
+    values: set[object] = set()
+    for shard in files:
+        column = shard.said.column(label)
+        flat = column.combine_chunks().flatten() if hasattr(column.type, "value_field") else column
+        values.update(flat.unique().to_pylist())
+    return named_classes(values)

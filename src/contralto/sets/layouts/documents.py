@@ -1,0 +1,62 @@
+"""JSON, JSON Lines and CSV of strangers, of bounded size, with one error for whatever is wrong with them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from contralto.errors import DataError, one_line
+from contralto.sets.layouts.found import lines
+
+_QUOTING: dict[str, Literal[0, 3]] = {",": csv.QUOTE_MINIMAL, "\t": csv.QUOTE_NONE}
+
+JSON_BYTES = 1 << 30
+"""The longest JSON that is read; the scenes of CLEVR's training split are the longest that is published."""
+
+
+def read_json(path: Path, reduced: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The value of a JSON file. reduced: what is kept of each object, inner ones first. Raises DataError."""
+    try:
+        if path.stat().st_size > JSON_BYTES:
+            raise DataError(f"{path} has more than {JSON_BYTES >> 20} MiB: it is not the file that is meant")
+        with open(path, "rb") as file:
+            return json.load(file, object_hook=reduced)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+
+
+def json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The objects of a JSON Lines file. Raises DataError."""
+    for number, line in enumerate(lines(path), 1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path} line {number} is not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path} line {number} is not a JSON object")
+        yield row
+
+
+def table(path: Path, *columns: str, delimiter: Literal[",", "\t"] = ",") -> Iterator[tuple[str, ...]]:
+    """These columns of a table with a header, a row at a time, without spaces around. Raises DataError.
+
+    In tables with tabs a quotation mark is a letter like others.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, delimiter=delimiter, quoting=_QUOTING[delimiter], strict=True)
+            header = [name.strip() for name in next(rows, [])]
+            if absent := [column for column in columns if column not in header]:
+                raise DataError(f"{path} has no column {absent[0]!r} (there are: {one_line(', '.join(header), 120)})")
+            places = [header.index(column) for column in columns]
+            for row in filter(None, rows):
+                if len(row) <= max(places):
+                    raise DataError(f"{path} line {rows.line_num} has {len(row)} columns, too few")
+                yield tuple(row[place].strip() for place in places)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from error

@@ -1,0 +1,61 @@
+"""Sets labelled by MATLAB files: Flowers 102, Stanford Cars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contralto.errors import DataError, MissingExtraError, one_line
+from contralto.sets.items import Class, Item
+from contralto.sets.layouts.found import LIST_BYTES, one_of
+from contralto.sets.layouts.labels import labelled_files
+
+
+def flowers102(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
+    """imagelabels.mat: the class, from 1, of jpg/image_00001.jpg and so on; setid.mat: the numbers in each split.
+
+    The published test is the larger part (`tstid`), as in the paper.
+    """
+    where = one_of(root, "imagelabels.mat")
+    labels = _variable(where, "labels")
+    numbers = _variable(one_of(root, "setid.mat"), {"train": "trnid", "val": "valid", "test": "tstid"}[split])
+    if len(numbers) and not 1 <= numbers.min() <= numbers.max() <= len(labels):
+        raise DataError(f"{root}: setid.mat has numbers to {numbers.max()}, imagelabels.mat {len(labels)} labels")
+    named = ((f"image_{number:05d}.jpg", str(labels[number - 1])) for number in numbers)
+    return labelled_files(root, "jpg", named, classes, where)
+
+
+def cars(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
+    """devkit/cars_train_annos.mat with cars_train/ and cars_test_annos_withlabels.mat with cars_test/; or
+    cars_annos.mat with car_ims/, which has both. Classes count from 1."""
+    name = {"train": "cars_train_annos.mat", "test": "cars_test_annos_withlabels.mat"}[split]
+    where = one_of(root, f"devkit/{name}", name, "cars_annos.mat")
+    cars = _variable(where, "annotations")
+    together = where.name == "cars_annos.mat"
+    if not {"class", *(("relative_im_path", "test") if together else ("fname",))} <= set(cars.dtype.names or ()):
+        raise DataError(f"{where}: its annotations lack a field of the published file: get it again")
+    if together:
+        ours = (car for car in cars if bool(car["test"]) == (split == "test"))
+        named = ((str(car["relative_im_path"]).removeprefix("car_ims/"), str(car["class"])) for car in ours)
+    else:
+        named = ((str(car["fname"]), str(car["class"])) for car in cars)
+    return labelled_files(root, "car_ims" if together else f"cars_{split}", named, classes, where)
+
+
+def _variable(path: Path, name: str) -> Any:
+    """A vector (numbers, or records) of a MATLAB file up to version 7. Raises DataError, MissingExtraError."""
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise MissingExtraError(f"reading {path.name}", "evaluate") from error
+    if path.stat().st_size > LIST_BYTES:
+        raise DataError(f"{path} has more than {LIST_BYTES >> 20} MiB: it is not the file that is meant")
+    try:
+        return np.atleast_1d(loadmat(path, squeeze_me=True, variable_names=[name])[name])
+    except KeyError:
+        raise DataError(f"{path} has no variable {name!r}: it is not the file that is meant") from None
+    except Exception as error:  # a damaged file may fail in any way
+        raise DataError(f"{path} is no MATLAB file that can be read: {one_line(str(error), 120)}") from error

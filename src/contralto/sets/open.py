@@ -1,0 +1,149 @@
+"""A set by its name or by the path of one's own files, with one's own class names and templates if wished."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from contralto.errors import DataError, one_line
+from contralto.sets import declaration, drawn
+from contralto.sets.choices import choice_files, open_choices, open_pairs
+from contralto.sets.classes_file import Names, renamed
+from contralto.sets.folders import open_folders
+from contralto.sets.found import Found, check_labels, pick
+from contralto.sets.huggingface import open_parquet, open_saved
+from contralto.sets.items import DataSet
+from contralto.sets.tables import metadata, open_image_folder, open_table
+from contralto.sets.tars import open_shards, open_tar
+from contralto.zeroshot import prompts
+
+_READERS: Mapping[str, Callable[[Path], Found]] = {
+    ".tar": open_tar,
+    ".parquet": open_parquet,
+    ".csv": open_table,
+    ".tsv": open_table,
+    ".jsonl": open_table,
+    ".json": open_choices,
+}
+"""For files, by their suffix."""
+
+
+def open_set(
+    given: str | Path,
+    data: Path | None = None,
+    *,
+    classes: Names | None = None,
+    templates: str | Iterable[str] | None = None,
+) -> DataSet:
+    """One split of a named set or of one's own files; no picture is read.
+
+    given: a name, of the registry (looked for under `data`, default: the current folder) or of what is drawn; or a
+    path: a folder per class, also in a tar; WebDataset tars (a folder of them, or a pattern such as
+    `x-{000..005}.tar`); CSV; Parquet; a Hugging Face folder; SugarCrepe's or Winoground's files. A name goes before a
+    file of that name, which is `./name`; a `Path` is never a name.
+    `given:split` names the split; none named: test, else val, else the only one there is.
+    classes: go before the set's own names, see `classes_file.renamed`. templates: a set of them by its name, or texts
+    with {}; they go before the set's own.
+    Raises DataError: nothing there, another layout, an empty or unknown split, labels and names that do not agree.
+    """
+    named, path, split = _parted(given) if isinstance(given, str) else (str(given), given, None)
+    if path is None:
+        found = _known(named, data or Path(), split)
+    else:
+        opened = _found(path)
+        found = opened.open(pick(opened.splits, split, named))
+    return _worded(found, classes, templates if templates is None or isinstance(templates, str) else tuple(templates))
+
+
+def _known(name: str, data: Path, split: str | None) -> DataSet:
+    """A set of the registry, from its files, or one that the code draws."""
+    if name not in drawn.NAMES:
+        return declaration.declared(name).open(data, split)
+    if split not in (None, "test"):
+        raise DataError(f"{name} has no split {split!r}: what is drawn is all test")
+    return drawn.drawn(name)
+
+
+def _parted(given: str) -> tuple[str, Path | None, str | None]:
+    """What was named, its path unless it is a known name, and the split. The whole goes before a part of it."""
+    name, _, split = given.rpartition(":")
+    candidates = [(given, None), (name, split)] if name and split else [(given, None)]
+    known = {*declaration.names(), *drawn.NAMES}
+    for named, asked in candidates:
+        if named in known:
+            return named, None, asked
+        if _exists(Path(named)):
+            return named, Path(named), asked
+    named, asked = candidates[-1]
+    return named, Path(named) if "/" in named or "\\" in named or Path(named).suffix else None, asked
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or any(tar.exists() for tar in _expanded(str(path)))
+
+
+def _expanded(pattern: str) -> list[Path]:
+    """The tars of a pattern with {000..005} or with a glob's signs."""
+    numbers = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
+    if not numbers:
+        return sorted(Path(name) for name in glob.glob(pattern)) if glob.has_magic(pattern) else []
+    first, last = numbers.groups()
+    middle = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+    names = [f"{pattern[: numbers.start()]}{number}{pattern[numbers.end() :]}" for number in middle]
+    return [path for name in names for path in (_expanded(name) or [Path(name)])]
+
+
+def _found(path: Path) -> Found:
+    """Which reader a path is for shows by what lies there."""
+    if not _exists(path):
+        raise DataError(f"{one_line(str(path), 200)} is not there: no such file or folder")
+    if not path.exists():
+        return open_shards(path, _expanded(str(path)))
+    if path.is_dir():
+        return _in_folder(path)
+    if (reader := _READERS.get(path.suffix.lower())) is None:
+        raise DataError(f"{path} is no folder and no {', '.join(_READERS)} file: convert it to one of them")
+    return reader(path)
+
+
+def _in_folder(path: Path) -> Found:
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+        return open_saved(path)
+    if (path / "examples.jsonl").is_file():
+        return open_pairs(path)
+    if choice_files(path):
+        return open_choices(path)
+    if tars := [*path.glob("*.tar"), *path.glob("*/*.tar")]:
+        return open_shards(path, tars)
+    if tables := [*path.glob("*.parquet"), *path.glob("*/*.parquet")]:
+        return open_parquet(path, tables)
+    if metadata(path):
+        return open_image_folder(path)
+    return open_folders(path)
+
+
+def _worded(found: DataSet, classes: Names | None, templates: str | tuple[str, ...] | None) -> DataSet:
+    """The set with the names and templates that were given, in its other splits too."""
+    worded = found if classes is None else _renamed(found, classes)
+    if templates is not None:
+        named = templates if isinstance(templates, str) else "given"
+        worded = dataclasses.replace(worded, templates=prompts.templates(templates), template_set=named)
+    if worded.task in ("classes", "labels") and not worded.classes:
+        raise DataError(f"{found.origin} has classes but no names of them: give --classes, or a classnames.txt beside")
+    if (other := found.open_split) is None:
+        return worded
+    return dataclasses.replace(worded, open_split=lambda split: _worded(other(split), classes, templates))
+
+
+def _renamed(found: DataSet, given: Names) -> DataSet:
+    if found.task not in ("classes", "labels"):
+        raise DataError(f"{found.name} has no classes that could be named: its task is {found.task}")
+    classes, are_texts = renamed(found.classes, given, found.name)
+    if not found.classes:
+        check_labels(found.name, found.items, len(classes), exact=True)
+    if are_texts:  # prompts as they stand
+        found = dataclasses.replace(found, templates=prompts.PLAIN, template_set="the classes' own texts")
+    return dataclasses.replace(found, classes=classes)

@@ -1,0 +1,28 @@
+"""Sets that are measured together, by one name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contralto.sets import drawn
+
+PAPER: Final = (
+    *("food101", "cifar10", "cifar100", "birdsnap", "sun397", "cars", "aircraft", "voc2007", "dtd", "pets"),
+    *("caltech101", "flowers102", "mnist", "fer2013", "stl10", "eurosat", "resisc45", "gtsrb", "kitti", "country211"),
+    *("pcam", "ucf101", "kinetics700", "clevr", "hateful_memes", "sst2", "imagenet"),
+)
+"""The 27 of the paper's Tables 10 and 11."""
+
+SUITES: Final[dict[str, tuple[str, ...]]] = {
+    "paper": PAPER,
+    "robustness": (
+        "imagenet",
+        "imagenet_v2",
+        "imagenet_a",
+        "imagenet_r",
+        "imagenet_sketch",
+        "objectnet",
+    ),
+    "retrieval": ("flickr30k", "flickr8k", "coco"),
+    "limits": tuple(drawn.NAMES),
+}

@@ -1,0 +1,51 @@
+"""Digital: less contrast, rubbery geometry, large pixels, few bits."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from contralto.sets.variants.corruptions.convolve import field
+from contralto.sets.variants.corruptions.sample import Pixels, between, to_image, to_pixels
+
+
+def contrast(pixels: Pixels, random: np.random.Generator, kept: float) -> Pixels:
+    """Each channel's distance from its mean made smaller."""
+    mean = pixels.mean((0, 1), dtype=np.float64).astype(np.float32)
+    flatter: Pixels = (pixels - mean) * np.float32(kept) + mean
+    return flatter
+
+
+def elastic(pixels: Pixels, random: np.random.Generator, push: float, sigma: float, jitter: float) -> Pixels:
+    """An affine jolt, then every pixel pushed by a smooth random field.
+
+    jitter: how far (pixels) the three points that fix the affine map are moved. push: how far uniform noise in -1..1,
+    smoothed by a Gaussian of `sigma`, pushes.
+    """
+    shape = pixels.shape[0], pixels.shape[1]
+    middle, arm = np.array(shape) / 2, min(shape) / 3
+    before = middle + arm * np.array([[1, 1], [1, -1], [-1, -1]])
+    after = before + random.uniform(-jitter, jitter, (3, 2))
+    affine = np.linalg.solve(np.hstack([after, np.ones((3, 1))]), before)  # (3, 2): where a pixel comes from
+    y, x = (axis.astype(np.float32) for axis in np.mgrid[: shape[0], : shape[1]])
+    for place in (y, x):
+        # the deviation of uniform noise in -1..1 is the root of 1/3
+        place += push / 3**0.5 * field(shape, random, lambda cycles: np.exp(-2 * (np.pi * sigma * cycles) ** 2))
+    rows, columns = (y * a + x * b + c for a, b, c in affine.T.astype(np.float32))
+    return between(pixels, rows, columns)
+
+
+def pixelate(pixels: Pixels, random: np.random.Generator, share: float) -> Pixels:
+    """Made smaller to `share` of its sides by averages, and larger again by repetition."""
+    image = to_image(pixels)
+    small = image.resize((max(1, int(image.width * share)), max(1, int(image.height * share))), Image.Resampling.BOX)
+    return to_pixels(small.resize(image.size, Image.Resampling.NEAREST))
+
+
+def jpeg(pixels: Pixels, random: np.random.Generator, quality: int) -> Pixels:
+    """Stored as JPEG of that quality."""
+    file = io.BytesIO()
+    to_image(pixels).save(file, "JPEG", quality=quality)
+    return to_pixels(Image.open(file).convert("RGB"))

@@ -1,0 +1,79 @@
+"""The typographic attack: the name of a wrong class on a white label, put onto the picture.
+
+After Goh et al. 2021, "Multimodal Neurons in Artificial Neural Networks": a note that says "iPod" on an apple. What is
+written is known of each item, so both the loss and the share that answered what is written can be measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from PIL import Image, ImageDraw, ImageFont
+
+from contralto.errors import DataError
+from contralto.sets.items import Change, DataSet, Item
+from contralto.sets.variants.draws import generator, place
+from contralto.sets.variants.lazy import changed, mapped
+
+VERSION = 1
+LETTERS = 0.14, 0.2  # height of the font, as shares of the shorter side
+MARGIN = 0.35  # of the font's height, around the word
+WIDEST = 0.9  # of the shorter side
+
+
+def attacked(dataset: DataSet, seed: int = 0) -> DataSet:
+    """Every picture with a wrong class's name written on it; the item's groups["written"] is that name.
+
+    Which class, the size of the letters and the place (within what a centre crop keeps) are drawn by the seed and the
+    item's key. The font is Pillow's own. Raises DataError if the set does not have one class a picture, or only one
+    class.
+    """
+    if dataset.task != "classes" or len(dataset.classes) < 2:
+        raise DataError(f"{dataset.name} has no wrong class to write on a picture: take a set with one class a picture")
+    names = [one.name for one in dataset.classes]
+
+    def alter(item: Item) -> Item:
+        if item.label is None:
+            raise DataError(f"{dataset.name}: {item.key} has no class, so that none is known to be wrong")
+        wrong = int(generator("typographic", VERSION, seed, item.key).integers(len(names) - 1))
+        word = names[wrong + (wrong >= item.label)]
+        labelled = replace(item, groups={**item.groups, "written": word})
+        return changed(labelled, Change(f"typographic {word!r} seed {seed} v{VERSION}", _Label(word, seed)))
+
+    return mapped(dataset, alter)
+
+
+@dataclass(frozen=True)
+class _Label:
+    word: str
+    seed: int
+
+    def __call__(self, picture: Image.Image, key: str) -> Image.Image:
+        random = generator("typographic label", VERSION, self.seed, key)
+        label = self.draw(picture.size, random.uniform(*LETTERS))
+        shown = picture.copy()
+        shown.paste(label, place(random, picture.size, label.size))
+        return shown
+
+    def draw(self, size: tuple[int, int], share: float) -> Image.Image:
+        """The word in black on white, with letters as high as asked, or as fit into a picture of `size`."""
+        height = share * min(size)
+        wanted = _extent(self.word, height)[0] + 2 * MARGIN * height
+        height *= min(1.0, WIDEST * min(size) / wanted)
+        width, tall = _extent(self.word, height)
+        edge = round(MARGIN * height)
+        label = Image.new("RGB", (min(size[0], round(width) + 2 * edge), min(size[1], round(tall) + 2 * edge)), "white")
+        pen = ImageDraw.Draw(label)
+        pen.text((label.width / 2, label.height / 2), self.word, "black", font=_font(height), anchor="mm")
+        return label
+
+
+def _font(height: float) -> ImageFont.FreeTypeFont:
+    found = ImageFont.load_default(max(1.0, height))
+    assert isinstance(found, ImageFont.FreeTypeFont)
+    return found
+
+
+def _extent(word: str, height: float) -> tuple[float, float]:
+    left, top, right, bottom = _font(height).getbbox(word, anchor="mm")
+    return right - left, bottom - top

@@ -1,0 +1,152 @@
+"""FER2013 and GTSRB (CSV), PatchCamelyon (HDF5), written in their published formats."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from contralto.errors import DataError
+from contralto.sets.declaration import declared
+
+
+def shown(opened):
+    return [(item.key, opened.classes[item.label].name) for item in opened.items]
+
+
+FACES = np.random.default_rng(0).integers(0, 256, (4, 48, 48), np.uint8)
+USAGES = ("Training", "PublicTest", "PrivateTest", "PrivateTest")
+
+
+@pytest.mark.parametrize("name", ["fer2013.csv", "icml_face_data.csv"])
+def test_fer2013(tmp_path, name):
+    """icml_face_data.csv has its columns in another order, and a space before two of their names."""
+    (tmp_path / "fer2013").mkdir()
+    texts = [" ".join(map(str, face.ravel())) for face in FACES]
+    rows = zip((0, 6, 3, 5), texts, USAGES, strict=True)
+    if name == "fer2013.csv":
+        table = ["emotion,pixels,Usage", *(f"{emotion},{text},{usage}" for emotion, text, usage in rows)]
+    else:
+        table = ["emotion, Usage, pixels", *(f"{emotion},{usage},{text}" for emotion, text, usage in rows)]
+    (tmp_path / "fer2013" / name).write_text("\n".join(table) + "\n")
+    opened = declared("fer2013").open(tmp_path)
+    assert shown(opened) == [("test/0", "happy"), ("test/1", "surprised")]
+    assert opened.classes[3].names == ("happy", "smiling")
+    np.testing.assert_array_equal(opened.items[1].picture, np.repeat(FACES[3][..., None], 3, -1))
+    assert shown(opened.other("train")) == [("train/0", "angry")]
+    assert shown(opened.other("val")) == [("val/0", "neutral")]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("emotion,pixels\n", "no column 'Usage'"),
+        ("emotion,pixels,Usage\n1,2 3,PrivateTest\n", "48 x 48 pixels"),
+        ("emotion,pixels,Usage\n1,2 300,PrivateTest\n", "48 x 48 pixels of 0 to 255"),
+        ("emotion,pixels,Usage\n7,2 3,PrivateTest\n", "'7' is none of the 7 classes declared"),
+        ("emotion,pixels,Usage\n7,2\n", "line 2: 2 fields instead of 3"),
+        ("", "no column 'Usage'"),
+    ],
+)
+def test_a_damaged_table(tmp_path, table, message):
+    (tmp_path / "fer2013").mkdir()
+    (tmp_path / "fer2013" / "fer2013.csv").write_text(table)
+    with pytest.raises(DataError, match=message):
+        declared("fer2013").open(tmp_path)
+
+
+GT = (
+    "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\n00000.ppm;53;54;6;5;48;49;16\n00001.ppm;4;4;0;0;3;3;1\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("inner", "table"),
+    [("GTSRB", "GT-final_test.csv"), ("", "GT-final_test.csv"), ("", "Final_Test/Images/GT-final_test.csv")],
+)
+def test_gtsrb_test(tmp_path, inner, table):
+    root = tmp_path / "gtsrb"
+    (root / inner / "Final_Test" / "Images").mkdir(parents=True)
+    (root / table).write_text(GT)
+    opened = declared("gtsrb").open(tmp_path)
+    assert shown(opened) == [
+        ("Final_Test/Images/00000.ppm", "red and white circle no truck entry"),
+        ("Final_Test/Images/00001.ppm", "red and white circle 30 kph speed limit"),
+    ]
+    assert opened.items[0].picture == root / inner / "Final_Test" / "Images" / "00000.ppm"
+
+
+def test_gtsrb_training_takes_the_papers_folder_first(tmp_path):
+    root = tmp_path / "GTSRB"
+    for top, count in (("Final_Training/Images", 2), ("Training", 1)):
+        for label in range(43):
+            folder = root / top / f"{label:05d}"
+            folder.mkdir(parents=True)
+            (folder / f"GT-{label:05d}.csv").write_text("Filename;Width\n")
+            for number in range(count):
+                (folder / f"00000_{number:05d}.ppm").touch()
+        opened = declared("gtsrb").open(tmp_path, "train")
+        assert len(opened.items) == 43 * count
+        assert opened.items[14].key.startswith(f"{top}/")
+    assert shown(opened)[14] == ("Training/00014/00000_00000.ppm", "stop")
+    (root / "Training" / "00043").mkdir()
+    with pytest.raises(DataError, match="the data have 44 classes, 43 are declared"):
+        declared("gtsrb").open(tmp_path, "train")
+
+
+PATCHES = np.random.default_rng(1).integers(0, 256, (3, 96, 96, 3), np.uint8)
+
+
+def lay_patches(root, split, patches=PATCHES, labels=(0, 1, 1), **storage):
+    root.mkdir(exist_ok=True)
+    stem = f"camelyonpatch_level_2_split_{split}"
+    with h5py.File(root / f"{stem}_x.h5", "w") as file:
+        file.create_dataset("x", data=patches, **storage)
+    with h5py.File(root / f"{stem}_y.h5", "w") as file:
+        file.create_dataset("y", data=np.array(labels, np.uint8).reshape(-1, 1, 1, 1))
+
+
+@pytest.mark.parametrize("storage", [{}, {"chunks": (2, 96, 96, 3), "compression": "gzip"}])
+def test_pcam(tmp_path, storage):
+    for split in ("test", "valid"):
+        lay_patches(tmp_path / "pcam", split, **storage)
+    opened = declared("pcam").open(tmp_path)
+    assert shown(opened) == [
+        ("test/0", "lymph node"),
+        ("test/1", "lymph node containing metastatic tumor tissue"),
+        ("test/2", "lymph node containing metastatic tumor tissue"),
+    ]
+    np.testing.assert_array_equal(opened.items[2].picture, PATCHES[2])
+    assert [item.key for item in opened.items[1:]] == ["test/1", "test/2"]
+    assert opened.items[-1].key == "test/2"
+    with pytest.raises(IndexError):
+        opened.items[3]
+    assert len(opened.other("val").items) == 3
+
+
+def test_pcam_that_does_not_fit(tmp_path):
+    root = tmp_path / "pcam"
+    lay_patches(root, "test", labels=(0, 2, 1))
+    with pytest.raises(DataError, match="labels 0 to 2 for the 2 classes"):
+        declared("pcam").open(tmp_path)
+    lay_patches(root, "test", labels=(0, 1))
+    with pytest.raises(DataError, match="for 2 labels"):
+        declared("pcam").open(tmp_path)
+    (root / "camelyonpatch_level_2_split_test_x.h5").write_bytes(b"no hdf5")
+    with pytest.raises(DataError, match="cannot be read as HDF5"):
+        declared("pcam").open(tmp_path)
+    with h5py.File(root / "camelyonpatch_level_2_split_test_x.h5", "w") as file:
+        file.create_group("x")
+    with pytest.raises(DataError, match="'x' is no array"):
+        declared("pcam").open(tmp_path)
+    with h5py.File(root / "camelyonpatch_level_2_split_test_x.h5", "w") as file:
+        file.create_dataset("z", data=[1])
+    with pytest.raises(DataError, match="no array 'x'"):
+        declared("pcam").open(tmp_path)
+
+
+def test_pcam_still_packed_says_so(tmp_path):
+    (tmp_path / "pcam").mkdir()
+    (tmp_path / "pcam" / "camelyonpatch_level_2_split_test_x.h5.gz").touch()
+    with pytest.raises(DataError, match=r"only camelyonpatch_level_2_split_test_x\.h5\.gz: unpack it with gunzip"):
+        declared("pcam").open(tmp_path)

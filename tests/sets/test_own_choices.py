@@ -1,0 +1,67 @@
+"""SugarCrepe's and Winoground's files."""
+
+import pytest
+from own_files import png, shade, tree
+
+from contralto.errors import DataError
+from contralto.sets.open import open_set
+
+
+def foil(n, true="a cat", false="a dog"):
+    return {"filename": f"{n:012d}.jpg", "caption": true, "negative_caption": false}
+
+
+@pytest.mark.parametrize("place", ["", "val2017/", "../coco/"])
+def test_sugarcrepe_with_the_pictures_within_or_beside(tmp_path, place):
+    files = {
+        "sugar/add_att.json": {"0": foil(1), "7": foil(2, "an owl", "an old owl")},
+        "sugar/swap_obj.json": [foil(1, "a on b", "b on a")],
+        "sugar/other.json": {"note": "no foils"},
+        f"sugar/{place}000000000001.jpg": png(1),
+        f"sugar/{place}000000000002.jpg": png(2),
+    }
+    found = open_set(str(tree(tmp_path, files) / "sugar"))
+    assert (found.name, found.split, found.task, found.metric) == ("sugar", "all", "choice", "top1")
+    assert [item.key for item in found.items] == ["add_att/0", "add_att/7", "swap_obj/0"]
+    assert [shade(item) for item in found.items] == [1, 2, 1]
+    assert found.items[1].captions == ("an owl", "an old owl")
+    assert {item.label for item in found.items} == {0}
+    assert [item.groups["kind"] for item in found.items] == ["add_att", "add_att", "swap_obj"]
+    assert len(open_set(str(tmp_path / "sugar/swap_obj.json")).items) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ([foil(9)], "not in .* nor in a folder within or beside it"),
+        ([foil(1), {**foil(1), "filename": "../x.jpg"}], "must lie within"),
+        ([foil(1), {"filename": "x", "caption": "y"}], "entry 1 must be an object with the texts filename"),
+        ([foil(1, false=" ")], "entry 0 must be an object"),
+        ('"x"', "must be a list or an object"),
+        ([], "is empty"),
+    ],
+)
+def test_other_entries_are_errors(tmp_path, value, why):
+    tree(tmp_path / "s", {"add_att.json": value, "000000000001.jpg": png(1)})
+    with pytest.raises(DataError, match=why):
+        open_set(str(tmp_path / "s/add_att.json"))
+
+
+def test_winoground(tmp_path):
+    lines = [
+        '{"id": 0, "image_0": "ex_0_img_0", "image_1": "ex_0_img_1", "caption_0": "a b", "caption_1": "b a",'
+        ' "tag": "Noun", "collapsed_tag": "Object"}',
+        '{"id": 5, "image_0": "ex_5_img_0", "image_1": "ex_5_img_1", "caption_0": "c d", "caption_1": "d c"}',
+    ]
+    pictures = {f"images/ex_{n}_img_{m}.png": png(10 * n + m) for n in (0, 5) for m in (0, 1)}
+    found = open_set(str(tree(tmp_path, {"examples.jsonl": "\n".join(lines), **pictures})))
+    assert (found.task, [item.key for item in found.items]) == ("pairs", ["0/0", "0/1", "5/0", "5/1"])
+    assert [(shade(item), item.label) for item in found.items] == [(0, 0), (1, 1), (50, 0), (51, 1)]
+    assert [item.captions for item in found.items] == [("a b", "b a")] * 2 + [("c d", "d c")] * 2
+    assert found.items[0].groups == {"tag": "Object"}
+
+
+def test_a_line_without_its_second_picture_is_an_error(tmp_path):
+    tree(tmp_path, {"examples.jsonl": '{"id": 0, "image_0": "x", "caption_0": "a", "caption_1": "b"}'})
+    with pytest.raises(DataError, match=r"examples\.jsonl line 1 must be an object with the texts image_0"):
+        open_set(str(tmp_path))
