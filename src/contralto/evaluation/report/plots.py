@@ -46,7 +46,7 @@ def reliability(bins: Bins) -> str:
         top, base = frame.down(accuracy), frame.down(0)
         said = f"confidence {confidence:.1%}, accuracy {accuracy:.1%}, {count} items"
         body.append(box(left, top, right - left, base - top, "bar", said, opacity=0.1 + 0.25 * count / strip.y[1]))
-        body.append(frame.whisker(confidence, *clopper_pearson(round(accuracy * count), int(count)), "whisker"))
+        body.append(frame.whisker(confidence, *clopper_pearson(round(accuracy * count), count), "whisker"))
         body.append(frame.dot((confidence, accuracy), "mark", said, 3.5))
         body.append(box(left, strip.down(count), right - left, strip.down(0) - strip.down(count), "count", said))
     about = "Bars: accuracy in bins of the model's confidence. The diagonal is perfect calibration."
