@@ -24,8 +24,8 @@ from contralto.encoder import Clip
 from contralto.encoder.rows import Rows
 from contralto.evaluation.overlap import THRESHOLD, Overlap, overlap
 from contralto.image.decode import decode
-from contralto.sets import open_set
 from contralto.sets.items import Change, Item
+from contralto.sets.open import open_set
 
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SHOWN, SIDE = 24, 160

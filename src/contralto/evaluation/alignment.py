@@ -87,9 +87,9 @@ def _step(first: Grey, second: Grey, box: Box) -> Box | None:
     if _shared(there, box) < LEAST_SHARED:
         return None
     centre = _centres(len(first))
-    down, across = np.gradient(sampled, 1 / len(first))
+    down, across = (np.asarray(change, np.float32) for change in np.gradient(sampled, 1 / len(first)))
     across, down = across / box.width, down / box.height
-    columns: list[NDArray[Any]] = [sampled, np.ones_like(sampled), across, across * centre, down, down * centre.reshape(-1, 1)]
+    columns: list[Grey] = [sampled, np.ones_like(sampled), across, across * centre, down, down * centre[:, None]]
     known = np.stack([c[there] for c in columns]).astype(np.float64)
     gain, _, *moved = np.linalg.lstsq(known @ known.T, known @ first[there].astype(np.float64), rcond=None)[0]
     if gain <= 0:
