@@ -1,0 +1,126 @@
+"""What the detector of overlap finds: changed copies of pictures, and pictures that are no copies.
+
+    python benchmarks/overlap.py TRAINING OTHERS [--model MODEL] [--count N] [--sheet FILE]
+
+TRAINING and OTHERS are sets as `contralto evaluate` takes them, such as two splits of one. Of N pictures of TRAINING a
+copy is made in each way of `WAYS` and looked for in all of TRAINING: recall is the share that is found as a copy of its
+own original. Each of OTHERS is looked for as well: those that are found are mistakes, or real near-duplicates in the
+data, which the sheet shows side by side, most alike first. Thresholds were chosen with Flickr8k's training split alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+import contralto
+from contralto.encoder import Clip
+from contralto.encoder.rows import Rows
+from contralto.evaluation.overlap import THRESHOLD, Overlap, overlap
+from contralto.image.decode import decode
+from contralto.sets.items import Change, Item
+from contralto.sets.open import open_set
+
+THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+SHOWN, SIDE = 24, 160
+
+
+def encoded(picture: Image.Image, quality: int) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return decode(file.getvalue())
+
+
+def shrunken(picture: Image.Image, part: float) -> Image.Image:
+    return picture.resize((max(1, round(picture.width * part)), max(1, round(picture.height * part))))
+
+
+def cropped(picture: Image.Image, key: str, area: float) -> Image.Image:
+    """A part of this area, of another shape, anywhere."""
+    drawn = np.random.default_rng(list(key.encode()))
+    width = drawn.uniform(area, 1)
+    size = round(picture.width * width), round(picture.height * area / width)
+    left, top = drawn.integers(0, picture.width - size[0] + 1), drawn.integers(0, picture.height - size[1] + 1)
+    return picture.crop((left, top, left + size[0], top + size[1]))
+
+
+def together(picture: Image.Image, key: str) -> Image.Image:
+    changed = ImageEnhance.Brightness(cropped(picture, key, 0.75)).enhance(1.2).convert("L").convert("RGB")
+    return encoded(shrunken(ImageOps.mirror(changed), 0.7), 40)
+
+
+WAYS: dict[str, Callable[[Image.Image, str], Image.Image]] = {
+    "JPEG 30": lambda picture, key: encoded(picture, 30),
+    "JPEG 10": lambda picture, key: encoded(picture, 10),
+    "half the side": lambda picture, key: shrunken(picture, 1 / 2),
+    "a third": lambda picture, key: shrunken(picture, 1 / 3),
+    "stretched": lambda picture, key: picture.resize((picture.width * 4 // 3, picture.height)),
+    "90% cropped": lambda picture, key: cropped(picture, key, 0.9),
+    "70% cropped": lambda picture, key: cropped(picture, key, 0.7),
+    "50% cropped": lambda picture, key: cropped(picture, key, 0.5),
+    "mirrored": lambda picture, key: ImageOps.mirror(picture),
+    "grey": lambda picture, key: picture.convert("L").convert("RGB"),
+    "brighter": lambda picture, key: ImageEnhance.Brightness(picture).enhance(1.4),
+    "darker": lambda picture, key: ImageEnhance.Brightness(picture).enhance(0.6),
+    "low contrast": lambda picture, key: ImageEnhance.Contrast(picture).enhance(0.6),
+    "all together": together,
+}
+
+
+def rows_of(clip: Clip, items: Sequence[Item]) -> Rows:
+    return clip.encode_image(item.realise() for item in items)
+
+
+def sheet(found: Overlap, items: Sequence[Item], training: Sequence[Item], path: Path) -> None:
+    """The most similar pairs, four a line."""
+    page = Image.new("RGB", (8 * SIDE, -(-SHOWN // 4) * SIDE), "white")
+    for place, pair in enumerate(found.pairs[:SHOWN]):
+        for half, item in enumerate((items[pair.item], training[pair.training])):
+            picture = decode(item.realise()).convert("RGB").resize((SIDE - 4, SIDE - 4))
+            page.paste(picture, ((place % 4 * 2 + half) * SIDE, place // 4 * SIDE))
+    page.save(path)
+
+
+def shares(name: str, scores: np.ndarray) -> None:
+    print(f"{name:16}" + "".join(f"{(scores >= threshold).mean():8.3f}" for threshold in THRESHOLDS))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("training")
+    options.add_argument("others")
+    options.add_argument("--model", default="nano")
+    options.add_argument("--count", type=int, default=100)
+    options.add_argument("--sheet", type=Path, metavar="FILE")
+    given = options.parse_args()
+    clip = contralto.load(given.model)
+    training, others = (list(open_set(name).items) for name in (given.training, given.others))
+    known = rows_of(clip, training)
+    drawn = np.random.default_rng(0).permutation(len(training))[: given.count]
+    print(f"{len(training)} training pictures; share found at a threshold (the default is {THRESHOLD})")
+    print(" " * 16 + "".join(f"{threshold:8}" for threshold in THRESHOLDS))
+    for name, apply in WAYS.items():
+        copies = [replace(training[i], change=Change(name, apply)) for i in drawn]
+        found = overlap(copies, rows_of(clip, copies), training, known)
+        scores = np.zeros(len(copies))
+        for pair in found.pairs:
+            scores[pair.item] = pair.score if pair.training == drawn[pair.item] else 0
+        shares(name, scores)
+    found = overlap(others, rows_of(clip, others), training, known)
+    scores = np.zeros(len(others))
+    scores[[pair.item for pair in found.pairs]] = [pair.score for pair in found.pairs]
+    shares(f"{len(others)} others", scores)
+    for pair in found.pairs[:10]:
+        print(f"{pair.score:.3f}  cosine {pair.cosine:.3f}  {others[pair.item].key}  {training[pair.training].key}")
+    if given.sheet:
+        sheet(found, others, training, given.sheet)
+
+
+if __name__ == "__main__":
+    main()
