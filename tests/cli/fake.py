@@ -59,6 +59,9 @@ class FakeClip:
         found = np.stack(rows) if rows else np.empty((0, self.contract.embedding), np.float32)
         return (found, failures) if on_error == "skip" else found
 
+    def encode_labels(self, labels: Any, templates: Any = "photo") -> np.ndarray:
+        return np.stack([self._text(label) for label in labels])
+
     def similarity(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
         return np.atleast_2d(images) @ texts.T
 

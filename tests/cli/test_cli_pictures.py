@@ -178,7 +178,7 @@ def test_search_ranks_and_answers_again_from_the_index(cli, folder, clip):
     result = cli("search", folder, "red", "--json")
     assert result.code == 0
     assert [one["rank"] for one in result.objects] == [1, 2, 3, 4]
-    assert all(set(one) == {"rank", "path", "score"} for one in result.objects)
+    assert all(set(one) == {"rank", "path", "score", "relevant"} for one in result.objects)
     best = [one["path"] for one in result.objects[:2]]
     assert best == [str(folder / "red.png"), str(folder / "sub" / "deep" / "red.png")]  # a tie: in the order of paths
     assert result.objects[0]["score"] == result.objects[1]["score"] == pytest.approx(1, abs=1e-4)
@@ -207,12 +207,24 @@ def test_search_shares_its_index_with_embed_under_any_spelling_of_the_folder(cli
     assert clip.seen == []
 
 
+def test_search_says_where_the_good_answers_end(cli, folder, monkeypatch):
+    for least, line in ((0.5, 1), (-1.0, None), (2.0, None)):
+        monkeypatch.setattr("contralto.search.relevance.threshold", lambda *given, least=least: least)
+        found = cli("search", folder, "red", "--json").objects
+        assert [one["relevant"] for one in found] == [one["score"] > least for one in found]
+        result = cli("search", folder, "red")
+        drawn = [place for place, text in enumerate(result.out.splitlines()) if text.startswith("----")]
+        assert drawn == ([] if line is None else [line])
+        assert ("nothing in here seems to fit" in result.err) == (least == 2.0)
+
+
 def test_search_notes_bad_files_once_and_exits_0(cli, folder):
     for i in range(5):
         spoil(folder, f"bad{i}.jpg")
     result = cli("search", folder, "red")
-    assert (result.code, len(result.err.splitlines())) == (0, 1)
+    assert result.code == 0
     assert result.err.startswith("note: 5 could not be used: ")
+    assert result.err.count("could not be used") == 1
     assert cli("search", folder, "red", "--quiet").err == ""
     assert len(errors(cli("search", folder, "red", "--json"))) == 5
 

@@ -1,6 +1,7 @@
 """The pictures of a folder and below it that fit best what is asked for, by their cosine.
 
-What was embedded is kept in an index in the cache folder, so the next question is answered at once.
+What was embedded is kept in an index in the cache folder, so the next question is answered at once. A line is drawn
+where the pictures that fit end, by what unrelated questions and the other pictures get; below it come the nearest.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contralto.cli.outcome import FAILED, OK, Usage
 from contralto.errors import ContraltoError
 from contralto.search.files import Unusable, walk
 
+LINE = "---- below: the nearest of the rest"
 NAMED = 3  # unreadable files that a note names; JSON names all
 
 
@@ -34,7 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prints the best pictures, best first."""
-    from contralto.search.query import query, rank
+    from contralto.search import query, relevance
 
     if args.query is None and args.image is None:
         raise Usage("contralto search", "give a QUERY, --image, or both")
@@ -44,7 +46,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if not files and not unusable:
         raise ContraltoError(f"{shown(args.folder)}: there are no pictures in it")
     clip = shared.load(args, console)
-    wanted = query(clip, args.query, args.image, args.away)
+    asked = query.question(clip, args.query, args.image, args.away)
+    wanted = asked.row()
     paths: list[str] = []
     rows = np.empty((len(files), clip.contract.embedding), np.float32)
     for file, outcome in pictures.indexed(clip, files, console, decode=args.decode, folders=[args.folder]):
@@ -54,12 +57,26 @@ def run(args: argparse.Namespace, console: Console) -> int:
             rows[len(paths)] = outcome
             paths.append(file.path)
     _tell_unusable(console, unusable)
-    for place, (i, cosine) in enumerate(rank(rows[: len(paths)], wanted, args.top), 1):
-        if console.json:
-            console.record({"rank": place, "path": paths[i], "score": round(cosine, 6)})
-        else:
-            console.line(f"{place:4}  {console.dim(f'{cosine:6.3f}')}  {shown(paths[i])}")
+    rows = rows[: len(paths)]
+    cosines = query.cosines(rows, wanted)
+    least = relevance.threshold(clip, asked, rows, cosines)
+    _show(console, [(paths[i], cosine, cosine > least) for i, cosine in query.best(cosines, args.top)])
     return OK if paths else FAILED
+
+
+def _show(console: Console, found: list[tuple[str, float, bool]]) -> None:
+    """Path, cosine and whether it is relevant, best first."""
+    if found and not found[0][2] and not console.json:
+        console.note("nothing in here seems to fit; the nearest are:")
+    before = False
+    for place, (path, cosine, relevant) in enumerate(found, 1):
+        if console.json:
+            console.record({"rank": place, "path": path, "score": round(cosine, 6), "relevant": relevant})
+            continue
+        if before and not relevant:
+            console.line(console.dim(LINE))
+        before = relevant
+        console.line(f"{place:4}  {console.dim(f'{cosine:6.3f}')}  {shown(path)}")
 
 
 def _tell_unusable(console: Console, unusable: list[Unusable]) -> None:
