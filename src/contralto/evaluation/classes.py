@@ -89,18 +89,18 @@ def _merged(data: DataSet) -> tuple[DataSet, NDArray[np.int64] | None]:
 def _figures(metric: str, records: Records, classes: int, answers: Answers) -> tuple[Figure, ...]:
     """The set's own metric first, then the others that its answers have."""
     right, count = records.rank == 0, len(records)
-    found = [
-        share("top1", right, chance=1 / classes),
-        *([share("top5", records.rank < 5, chance=5 / classes)] if classes > 5 else []),
-        _mean_per_class(records, right, classes),
-    ]
-    if metric == "mean_top1_top5":
+    scored = bool(np.isfinite(records.confidence).all())
+    found = [share("top1", right, chance=1 / classes), _mean_per_class(records, right, classes)]
+    if classes > 5 and scored:
+        found.insert(1, share("top5", records.rank < 5, chance=5 / classes))
+    if metric == "mean_top1_top5" and scored:
         low, high = metrics.bootstrap(lambda drawn: metrics.mean_top1_top5(records.rank[drawn]), count)
         value = metrics.mean_top1_top5(records.rank)
         found.append(Figure("mean_top1_top5", value, low, high, count, chance=3 / classes))
     if answers.margin is not None:
         found.append(_auc(answers.margin, records.label == 1))
-    found.append(_ece("ece", records.confidence, right))
+    if scored:
+        found.append(_ece("ece", records.confidence, right))
     if answers.tempered is not None:
         found.append(_ece("ece_tempered", answers.tempered, right))
     return tuple(sorted(found, key=lambda figure: figure.metric != metric))

@@ -1,15 +1,185 @@
-"""What can be fitted to a set's training split on frozen features, and what it gives on the split that is measured.
+"""What can be fitted to a set's training split on frozen features, and what that gives on the split that is measured.
 
 The paper's protocol (section 3.2): features before the projection, as they are; logistic regression whose strength is
-chosen on validation, then refitted on training and validation together.
+chosen on validation, then refitted to training and validation together. Few-shot curves are those of section 3.1.4.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contralto import metrics, probe
+from contralto.encoder.rows import Rows
+from contralto.errors import DataError
+from contralto.evaluation import embed
+from contralto.evaluation.answers import Answers, told
+from contralto.evaluation.classes import labels_of, of_answers
+from contralto.evaluation.embed import Pictures
+from contralto.evaluation.outcome import Figure, Outcome
+from contralto.evaluation.protocol import protocol, split_hash
+from contralto.probe.few_shot import STRENGTH
+from contralto.sets.items import DataSet
 
 if TYPE_CHECKING:
-    pass
+    from contralto.evaluation.run import Session
 
 PROBES: Final = ("linear", "knn", "few-shot")
-HELD_OUT = 5  # a fifth of the training split is held out where there is no validation split
+HELD_OUT = 5  # a fifth of each class is held out of the training split where there is no validation split
+FITS = 15  # of the paper's search, about
+NEAREST = 20
+FEATURES = "before the projection, not normalised"
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """Features (N, w) and labels (N,) of the pictures that could be used: what is fitted to, what chooses, what is
+    measured; and what the protocol says of them."""
+
+    rows: Rows
+    labels: NDArray[np.int64]
+    validation: NDArray[np.intp]
+    measured: Pictures
+    said: dict[str, Any]
+
+    @property
+    def training(self) -> NDArray[np.intp]:
+        """Places of the rows that are not for validation."""
+        return np.setdiff1d(np.arange(len(self.rows)), self.validation)
+
+    @property
+    def usable(self) -> NDArray[np.intp]:
+        """Places of the measured pictures that did not fail."""
+        return np.flatnonzero(self.measured.rows.any(axis=1))
+
+    def placed(self, predicted: NDArray[Any]) -> NDArray[np.int64]:
+        """Answers for the usable pictures as answers for all: -1 for those that failed."""
+        found = np.full(len(self.measured.rows), -1, np.int64)
+        found[self.usable] = predicted
+        return found
+
+
+def probed(session: Session, data: DataSet, kind: str, shots: Sequence[int]) -> Iterator[Outcome]:
+    """The outcomes of one of `PROBES`, fitted to the set's training split.
+
+    Raises DataError if there is none, ContraltoError for a class with too few pictures.
+    """
+    fitting = _fitting(session, data)
+    if kind == "linear":
+        yield _linear(session, data, fitting)
+    elif kind == "knn":
+        there = fitting.measured.rows[fitting.usable]
+        for variant, told_of in (
+            (f"{NEAREST}-NN", probe.knn(fitting.rows, fitting.labels, there, NEAREST)),
+            ("prototypes", probe.prototypes(fitting.rows, fitting.labels, there)),
+        ):
+            answers = _without_scores(data, fitting.placed(told_of))
+            yield of_answers(data, fitting.measured, answers, fitting.said, variant)
+    else:
+        yield from _few_shot(data, fitting, shots)
+
+
+def _linear(session: Session, data: DataSet, fitting: Fitting) -> Outcome:
+    done = 0
+
+    def advance(strength: float, accuracy: float) -> None:
+        nonlocal done
+        done += 1
+        session.progress("fitting", min(done, FITS), FITS)
+
+    train, held = fitting.training, fitting.validation
+    found = probe.sweep(
+        fitting.rows[train], fitting.labels[train], fitting.rows[held], fitting.labels[held], progress=advance
+    )
+    said = fitting.said | {
+        "probe": "logistic regression (L2, L-BFGS), strength by the paper's search, refitted to both splits",
+        "strength": found.strength,
+        "validation_accuracy": {f"{strength:.3g}": right for strength, right in found.accuracies.items()},
+    }
+    scores = np.full((len(data.items), len(data.classes)), -np.inf)
+    logits = found.probe.decision_function(fitting.measured.rows)
+    scores[:, found.probe.classes_] = np.stack([0 * logits, logits], axis=1) if logits.ndim == 1 else logits
+    labels = labels_of(data)
+    rank = metrics.ranks(scores, labels)
+    margin = scores[:, 1] - scores[:, 0] if len(data.classes) == 2 and np.isfinite(scores).all() else None
+    confidence = found.probe.predict_proba(fitting.measured.rows).max(axis=1)
+    predicted = told(scores, labels, rank)
+    failed = np.setdiff1d(np.arange(len(rank)), fitting.usable)
+    predicted[failed], confidence[failed], rank[failed] = -1, 0.0, len(data.classes)
+    answers = Answers(predicted, confidence, rank, margin=margin)
+    return of_answers(data, fitting.measured, answers, said, "linear probe")
+
+
+def _few_shot(data: DataSet, fitting: Fitting, shots: Sequence[int]) -> Iterator[Outcome]:
+    """Of each number of shots the mean over its draws, which are kept as the answers of the first."""
+    truth = labels_of(data)
+    there = fitting.usable
+    found = probe.few_shot(fitting.rows, fitting.labels, fitting.measured.rows[there], truth[there], shots)
+    for count, told_of in zip(found.shots, found.predicted, strict=True):
+        predicted = np.stack([fitting.placed(one) for one in told_of])
+        right = (predicted == truth).mean(axis=0)  # (M,): of each picture, over the draws
+        figure = _mean_top1(right, len(data.classes))
+        said = fitting.said | {
+            "probe": f"logistic regression, strength {STRENGTH}, to {count} pictures a class",
+            "draws": len(predicted),
+            "interval": "bootstrap over pictures, of the mean over the draws",
+        }
+        outcome = of_answers(data, fitting.measured, _without_scores(data, predicted[0]), said, f"few-shot {count}")
+        yield replace(outcome, figures=(figure,))
+
+
+def _mean_top1(right: NDArray[np.float64], classes: int) -> Figure:
+    low, high = metrics.bootstrap(lambda drawn: float(right[drawn].mean()), len(right))
+    return Figure("top1", float(right.mean()), low, high, len(right), 1 / classes)
+
+
+def _fitting(session: Session, data: DataSet) -> Fitting:
+    measured = embed.pictures(session.clip, data.items, session.store, kind="features", progress=session.progress)
+    train = _split(data, "train")
+    pictures = embed.pictures(session.clip, train.items, session.store, kind="features", progress=session.progress)
+    usable = np.flatnonzero(pictures.rows.any(axis=1))
+    rows, labels = pictures.rows[usable], labels_of(train)[usable]
+    digests = [pictures.digests[i] for i in usable]
+    said = protocol(session.clip, data, measured) | {
+        "features": FEATURES,
+        "precision": "fp32",
+        "train": {"split": "train", "items": len(train.items), "sha256": split_hash(train, pictures)},
+        "train_also_measured": len({*digests} & {*measured.digests}),
+    }
+    if "val" in data.splits and data.split != "val":
+        val = data.other("val")
+        held = embed.pictures(session.clip, val.items, session.store, kind="features", progress=session.progress)
+        there = np.flatnonzero(held.rows.any(axis=1))
+        said["validation"] = {"split": "val", "items": len(val.items), "sha256": split_hash(val, held)}
+        validation = np.arange(len(rows), len(rows) + len(there))
+        rows = np.concatenate([rows, held.rows[there]])
+        labels = np.concatenate([labels, labels_of(val)[there]])
+    else:
+        validation = _held_out(labels, digests)
+        said["validation"] = f"a fifth of each class of the training split, by sha256: {len(validation)}"
+    return Fitting(rows, labels, validation, measured, said)
+
+
+def _split(data: DataSet, name: str) -> DataSet:
+    if data.split == name:
+        raise DataError(f"{data.name}: {name} is what is measured; a probe is fitted to it: measure another split")
+    return data.other(name)
+
+
+def _held_out(labels: NDArray[np.int64], digests: Sequence[bytes | None]) -> NDArray[np.intp]:
+    """Places of the fifth of each class whose digests come first, rounded down."""
+    found: list[int] = []
+    for label in np.unique(labels):
+        places = sorted(np.flatnonzero(labels == label), key=lambda place: digests[place] or b"")
+        found += places[: len(places) // HELD_OUT]
+    return np.array(sorted(found), np.intp)
+
+
+def _without_scores(data: DataSet, predicted: NDArray[np.int64]) -> Answers:
+    """Of a classifier that says its answer and nothing else: what is wrong stands behind one other."""
+    rank = (predicted != labels_of(data)).astype(np.int64)
+    return Answers(predicted, np.full(len(rank), np.nan), rank)

@@ -7,23 +7,20 @@ and the figure of that split, which the words were chosen for, is stated as what
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from contralto import metrics
 from contralto.encoder import Clip
-from contralto.encoder.rows import Rows, at_once, unit
 from contralto.errors import DataError
 from contralto.evaluation.classes import answer, labels_of, of_answers, rows_of, share, zero_shot
 from contralto.evaluation.embed import Pictures
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.protocol import of_classes, protocol
-from contralto.sets.items import Class, DataSet
+from contralto.sets.items import DataSet
 from contralto.zeroshot import prompts
 
 OPTIMISTIC: Final = "words were chosen for these very pictures: too high"
@@ -87,13 +84,17 @@ def search_prompts(
     answers = answer(pictures.rows, rows, labels, clip.contract.score, pictures.digests)
     own_right, _ = _answers(pictures.rows, own := rows_of(clip, data.classes, data.templates), labels)
     right = answers.rank == 0
-    gain = metrics.paired_bootstrap(lambda at: float(right[at].mean()), lambda at: float(own_right[at].mean()), len(right))
+    gain = metrics.paired_bootstrap(
+        lambda at: float(right[at].mean()), lambda at: float(own_right[at].mean()), len(right)
+    )
     before, _ = _answers(validation_pictures.rows, own, labels_of(validation))
     search = {
         "split": validation.split,
         "pictures": len(validation_pictures.rows),
         "candidates": list(texts),
-        "steps": [{"template": template, "top1": top1} for template, top1 in zip(found.templates, found.top1, strict=True)],
+        "steps": [
+            {"template": template, "top1": top1} for template, top1 in zip(found.templates, found.top1, strict=True)
+        ],
         "names": {data.classes[place].name: name for place, name in found.named.items()},
         "validation": {"default": float(before.mean()), "searched": found.top1[-1], "note": OPTIMISTIC},
         "test": {"default": float(own_right.mean()), "searched": float(right.mean())},
@@ -101,4 +102,6 @@ def search_prompts(
     }
     said = protocol(clip, data, pictures) | of_classes(found.classes, found.templates, variant) | {"search": search}
     outcome = of_answers(data, pictures, answers, said, variant)
-    return replace(outcome, figures=(*outcome.figures, Figure("top1_gain", gain.value, gain.low, gain.high, len(right))))
+    return replace(
+        outcome, figures=(*outcome.figures, Figure("top1_gain", gain.value, gain.low, gain.high, len(right)))
+    )

@@ -19,7 +19,7 @@ from contralto.evaluation.classes import zero_shot
 from contralto.evaluation.embed import Pictures, Progress
 from contralto.evaluation.labels import several_labels
 from contralto.evaluation.outcome import Outcome
-from contralto.evaluation.probes import PROBES
+from contralto.evaluation.probes import PROBES, probed
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.store import Store
 from contralto.sets.items import DataSet

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contralto.errors import ContraltoError
-from contralto.probe.checks import checked_labels, checked_rows, class_indices
+from contralto.probe.checks import Labels, checked_labels, checked_rows, class_indices
 from contralto.probe.linear import LinearProbe
 from contralto.probe.objective import Float
 
@@ -18,14 +18,20 @@ STRENGTH = 0.316  # of the paper's public example
 
 @dataclass(frozen=True, eq=False)
 class FewShot:
-    """accuracies (S, R): of each number of shots, rising, in each of R draws."""
+    """predicted (S, R, M): for each number of shots, rising, and each of R draws, of each test row; truth (M,)."""
 
     shots: tuple[int, ...]
-    accuracies: Float
+    predicted: Labels
+    truth: Labels
+
+    @property
+    def accuracies(self) -> Float:
+        """(S, R)."""
+        return np.asarray((self.predicted == self.truth).mean(axis=2))
 
     @property
     def mean(self) -> Float:
-        """(S,), over the draws."""
+        """Accuracies (S,), over the draws."""
         return np.asarray(self.accuracies.mean(axis=1))
 
     def reaches(self, accuracy: float) -> float | None:
@@ -69,15 +75,17 @@ def few_shot(
     if sizes.min() < counts[-1]:
         scarce = int(np.argmin(sizes))
         raise ContraltoError(f"class {classes[scarce]!r} has {sizes[scarce]} rows: too few for {counts[-1]} shots")
-    accuracies = np.empty((len(counts), repeats))
+    asked = checked_rows(test_rows, "test rows", given.shape[1])
+    expected = checked_labels(test_labels, len(asked), "test labels")
+    predicted = np.empty((len(counts), repeats, len(asked)), truth.dtype)
     generator = np.random.default_rng(seed)
     for repeat in range(repeats):
         turns = _turns(places, generator)
         for place, count in enumerate(counts):
             chosen = turns < count
             probe = LinearProbe(strength).fit(given[chosen], truth[chosen])
-            accuracies[place, repeat] = probe.score(test_rows, test_labels)
-    return FewShot(tuple(counts), accuracies)
+            predicted[place, repeat] = probe.predict(asked)
+    return FewShot(tuple(counts), predicted, expected)
 
 
 def _turns(places: NDArray[np.intp], generator: np.random.Generator) -> NDArray[np.intp]:
