@@ -107,6 +107,17 @@ def test_the_report_can_be_compared_and_the_card_is_written(cli, colours, tmp_pa
     assert {one["metric"] for one in compared.objects} >= {"top1", "ece"}
 
 
+def test_a_page_may_leave_the_pictures_out(cli, colours, tmp_path):
+    # in wrong folders, so that some answers are mistakes
+    (colours / "red").rename(colours / "other")
+    (colours / "blue").rename(colours / "red")
+    (colours / "other").rename(colours / "blue")
+    assert cli("evaluate", "nano", colours, "--report", tmp_path / "with").code == 0
+    assert "data:image/jpeg" in (tmp_path / "with" / "index.html").read_text()
+    assert cli("evaluate", "nano", colours, "--report", tmp_path / "without", "--no-pictures").code == 0
+    assert "data:image" not in (tmp_path / "without" / "index.html").read_text()
+
+
 def test_a_card_without_marks_is_left_as_it_is(cli, colours, tmp_path):
     card = tmp_path / "card.md"
     card.write_text("# nano\n")

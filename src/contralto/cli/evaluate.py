@@ -46,6 +46,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlap", metavar="TRAIN", help=help)
     help = "a folder for the page, the JSON and a record an item, which contralto compare reads"
     parser.add_argument("--report", metavar="DIR", help=help)
+    help = "leave the sets' pictures out of the page: many sets may not be passed on"
+    parser.add_argument("--no-pictures", action="store_true", help=help)
     parser.add_argument("--card", metavar="FILE", help="write the table into this model card, between its marks")
     parser.add_argument("--fresh", action="store_true", help="use nothing of what was embedded before")
     shared.running(parser.add_argument_group("model"), decode="exact", precision="fp32")
@@ -156,7 +158,7 @@ def _write(args: argparse.Namespace, console: Console, clip: Clip, done: list[tu
     if args.report:
         from contralto.evaluation.publish import publish
 
-        page = publish(Path(args.report), clip, done)
+        page = publish(Path(args.report), clip, done, pictures=not args.no_pictures)
         console.record({"page": str(page)}) if console.json else console.line(shown(str(page)))
     if args.card:
         from contralto.evaluation import card

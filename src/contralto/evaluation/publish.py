@@ -22,8 +22,12 @@ from contralto.sets.items import DataSet, Item
 PAGE = "index.html"
 
 
-def publish(folder: Path, clip: Clip, measured: Sequence[tuple[DataSet, Sequence[Outcome]]]) -> Path:
+def publish(
+    folder: Path, clip: Clip, measured: Sequence[tuple[DataSet, Sequence[Outcome]]], *, pictures: bool = True
+) -> Path:
     """Writes the folder (made if it is not there), and gives the path of its page.
+
+    pictures: whether the page shows those that were answered wrongly.
 
     Raises DataError if an outcome is there twice; MissingExtraError without the extra `evaluate`; OSError.
     """
@@ -31,7 +35,7 @@ def publish(folder: Path, clip: Clip, measured: Sequence[tuple[DataSet, Sequence
     outcomes = [outcome for _, several in measured for outcome in several]
     report = files.write(folder, outcomes, facts(clip), measured=datetime.date.today().isoformat())
     with written_whole(folder / PAGE) as file:
-        file.write(page(report, Pictures(measured)).encode("utf-8", "backslashreplace"))
+        file.write(page(report, Pictures(measured if pictures else ())).encode("utf-8", "backslashreplace"))
     return folder / PAGE
 
 
