@@ -11,6 +11,8 @@ E values is off by at most E u / (1 - E u) times the sum of the products' sizes,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -93,7 +95,8 @@ def count(images: Distinct, texts: Distinct, image: Integers, text: Integers, pr
     return Counts(by_image.counts, by_text.counts)
 
 
-class _Stripe(NamedTuple):
+@dataclass(eq=False)
+class _Stripe:
     """A few images with a block of texts: rows, their float32 scores, and how far those may be off."""
 
     images: Rows
@@ -105,13 +108,19 @@ class _Stripe(NamedTuple):
         """For pairs of its rows, whether they score at least `own`, as `exact` has it."""
         if len(image) * DENSE < self.scores.size:
             return exact(self.images, self.texts, image, text) >= own
-        scores = (self.images.astype(np.float64) @ self.texts.astype(np.float64).T)[image, text]
-        longest = _lengths(self.images).max(), _lengths(self.texts).max()
-        answers = scores >= own
-        bound = _bound(np.float64, self.images.shape[1], *longest)
-        close = np.flatnonzero(~(np.abs(scores - own) > bound))
+        fine, bound = self._fine
+        apart = fine[image, text] - own
+        answers: NDArray[np.bool_] = apart >= 0
+        close = np.flatnonzero(~(np.abs(apart) > bound))
         answers[close] = exact(self.images, self.texts, image[close], text[close]) >= own[close]
         return answers
+
+    @cached_property
+    def _fine(self) -> tuple[Floats, float]:
+        """The scores in float64, summed in any order; and how far they may be off."""
+        longest = _lengths(self.images).max(), _lengths(self.texts).max()
+        scores = self.images.astype(np.float64) @ self.texts.astype(np.float64).T
+        return scores, _bound(np.float64, self.images.shape[1], *longest)
 
 
 def _stripes(
@@ -183,9 +192,11 @@ def _float32(values: Floats, towards: float) -> NDArray[np.float32]:
 
 
 def _lengths(rows: Rows) -> Floats:
+    """float64 (N,), and what squares that are too small for float64 could add."""
     wide = rows.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        lengths: Floats = np.sqrt(np.einsum("ne,ne->n", wide, wide))
+        squares = np.einsum("ne,ne->n", wide, wide)
+    lengths: Floats = np.sqrt(squares) + np.sqrt(rows.shape[1] * np.finfo(np.float64).tiny)
     return lengths
 
 
