@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contralto.contract import Contract
     from contralto.encoder import Clip, create, load, save
     from contralto.errors import ContraltoError
-    from contralto.evaluation import evaluate
+    from contralto.evaluation.run import evaluate
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,7 +37,7 @@ _HOMES = {
     "Contract": "contralto.contract",
     "ContraltoError": "contralto.errors",
     "create": "contralto.encoder",
-    "evaluate": "contralto.evaluation",
+    "evaluate": "contralto.evaluation.run",
     "load": "contralto.encoder",
     "save": "contralto.encoder",
 }

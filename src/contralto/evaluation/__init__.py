@@ -5,8 +5,3 @@ Read `outcome.py` (what measuring gives), `run.py` (`evaluate`: what is asked of
 `probes.py`; `checks.py` (the same under other conditions); `protocol.py`; and who tells it: `files.py`, `report/`,
 `card.py`, `compare.py`. Studies of their own: `overlap.py`, `faces.py`, `prompt_study.py`, `clipscore.py`.
 """
-
-from contralto.evaluation.outcome import Figure, Outcome, Records
-from contralto.evaluation.run import evaluate
-
-__all__ = ["Figure", "Outcome", "Records", "evaluate"]
