@@ -1,0 +1,132 @@
+"""How likely each label is true of a picture, independently of the other labels that were asked for.
+
+A softmax over labels answers which of them fits best: its scores change with the list, and add up to 1 whether or not
+one of them fits. A sigmoid of the cosine, whose scale and bias are fitted on pictures with known labels (Platt 1999,
+"Probabilistic outputs for support vector machines"), answers for each label by itself. Models that were trained with
+a sigmoid bring theirs.
+
+    known = Calibration.fit(clip.similarity(pictures, clip.encode_labels(labels)), truth, clip.contract.hash)
+    label_scores(clip, others, ["a cat", "a sofa"], known)
+
+Fit it on pictures and labels of the kind that it is for: from one kind to another the ranking carries over, but the
+probabilities do so only in part (benchmarks/calibration.py), so that none is shipped for any model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contralto.encoder.rows import probabilities
+from contralto.errors import ContraltoError, DataError
+from contralto.metrics import platt
+
+if TYPE_CHECKING:
+    from contralto.encoder import Clip
+    from contralto.zeroshot.classifier import Labels, Templates
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """P(label is true) = 1 / (1 + exp(-(scale * cosine + bias))).
+
+    prior: the share of (picture, label) pairs that were true where it was fitted. contract: hash of the model's
+    contract, or None if that was not said.
+    """
+
+    scale: float
+    bias: float
+    prior: float
+    contract: str | None = None
+
+    @classmethod
+    def fit(cls, cosines: ArrayLike, truth: ArrayLike, contract: str | None = None) -> Calibration:
+        """The most likely one for cosines (N, L) of pictures and labels, of which truth, bool (N, L), are true.
+
+        The pictures must be others than those that the model was trained on. Raises DataError if the shapes differ, if
+        no pair is true or none false, or if one cosine parts them perfectly: no scale is best then.
+        """
+        values, true = np.asarray(cosines, np.float64), np.asarray(truth, bool)
+        if values.shape != true.shape:
+            raise DataError(f"cosines {values.shape} and truth {true.shape} disagree: both must be (N, L)")
+        found = platt(values.ravel(), true.ravel())
+        return cls(found.scale, found.bias, float(true.mean()), contract)
+
+    def probabilities(self, cosines: ArrayLike, prior: float | None = None) -> NDArray[np.float64]:
+        """Cosines of any shape -> probabilities, float64 of the same shape, each of its own cosine alone.
+
+        prior: the share of true pairs where it is applied, if it is known to differ (one in ten, say, where each
+        picture has one of ten labels); the odds are multiplied accordingly. Raises ContraltoError unless 0 < prior < 1.
+        """
+        logits = self.scale * np.asarray(cosines, np.float64) + self.bias
+        if prior is not None:
+            if not 0 < prior < 1:
+                raise ContraltoError(f"prior must lie between 0 and 1, got {prior}")
+            logits += _log_odds(prior) - _log_odds(self.prior)
+        found: NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits))
+        return found
+
+    def to_json(self) -> str:
+        """One line of JSON that `from_json` reads."""
+        return json.dumps({"calibration": VERSION, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Calibration:
+        """What `to_json` wrote. Raises DataError for anything else."""
+        try:
+            stated = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"a calibration is JSON: {error}") from error
+        keys = {"calibration", "scale", "bias", "prior", "contract"}
+        if not isinstance(stated, dict) or stated.keys() != keys or stated["calibration"] != VERSION:
+            raise DataError(f"a calibration of version {VERSION} has exactly the keys {', '.join(sorted(keys))}")
+        numbers = [stated["scale"], stated["bias"], stated["prior"]]
+        if not all(_is_finite(number) for number in numbers) or not 0 < stated["prior"] < 1:
+            raise DataError("scale, bias and prior of a calibration are finite numbers, and the prior lies in 0..1")
+        if not isinstance(stated["contract"], str | None):
+            raise DataError("the contract of a calibration is its hash, or null")
+        scale, bias, prior = map(float, numbers)
+        return cls(scale, bias, prior, stated["contract"])
+
+
+def label_scores(
+    clip: Clip,
+    items: Any,
+    labels: Labels,
+    calibration: Calibration | None = None,
+    *,
+    templates: Templates = "photo",
+    prior: float | None = None,
+) -> NDArray[np.float64]:
+    """(N, L): how likely each label is true of each picture; a picture may have several, or none.
+
+    items, labels and templates as `Clip.classify` takes them; templates must be those of the fit. A sigmoid model needs
+    no calibration: its contract's own scale and bias are used. prior as in `Calibration.probabilities`. Raises
+    ContraltoError for a softmax model without a calibration, or with one that was fitted to another model, and for a
+    prior without a calibration.
+    """
+    if calibration is None and (clip.contract.score.rule != "sigmoid" or prior is not None):
+        raise ContraltoError(
+            f"{clip.contract.name}: independent scores need a Calibration, fitted on pictures with known labels"
+        )
+    if calibration is not None and calibration.contract not in (None, clip.contract.hash):
+        raise ContraltoError(f"{clip.contract.name}: the calibration was fitted to another model: fit it to this one")
+    cosines = clip.similarity(items, clip.encode_labels(labels, templates))
+    if calibration is None:
+        return probabilities(cosines, clip.contract.score).astype(np.float64)
+    return calibration.probabilities(cosines, prior)
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def _is_finite(number: object) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
