@@ -24,7 +24,7 @@ SIDE: Final = 64
 COARSE: Final = 16
 STEPS: Final = {32: 6, 64: 6}
 """Gauss-Newton steps at each size, coarse to fine."""
-SCALES: Final = (1.0, 0.84, 0.7, 1 / 0.84, 1 / 0.7)
+SCALES: Final = (1.0, 0.85, 0.7)
 LEAST_SHARED: Final = 0.4  # of the area of either picture
 LEAST_CONTRAST: Final = 2.0  # standard deviation in grey levels: what is flatter looks like any other flat picture
 
@@ -152,12 +152,10 @@ BLUR: Final = _blur()
 
 
 def _boxes() -> list[Box]:
-    """Of each scale, at the middle, the edges and the corners."""
-    return [
-        Box((1 - scale) * x, scale, (1 - scale) * y, scale)
-        for scale in SCALES
-        for x, y in (product((0.5, 0, 1), repeat=2) if scale != 1 else [(0.5, 0.5)])
-    ]
+    """Of each width and height, at the edges and the middle; within the picture, or with the picture within them."""
+    inside = [((1 - scale) * place, scale) for scale in SCALES for place in ((0, 0.5, 1) if scale < 1 else (0,))]
+    outside = [(-start / scale, 1 / scale) for start, scale in inside]
+    return list(dict.fromkeys(Box(*x, *y) for axis in (inside, outside) for x, y in product(axis, repeat=2)))
 
 
 def _grid() -> tuple[Grey, Grey, Grey]:

@@ -21,8 +21,9 @@ from contralto.evaluation.alignment import Grey, alike, thumbnail
 from contralto.metrics import clopper_pearson
 from contralto.sets.items import Item
 
-THRESHOLD: Final = 0.7
-"""benchmarks/overlap.py says what it finds and what it takes for a copy by mistake."""
+THRESHOLD: Final = 0.8
+"""Chosen on Flickr8k's training split, on the side of what is surely a copy: see benchmarks/overlap.py. Where things of
+one make are photographed alike, as in a shop, even this takes some for copies: look at the pairs and set another."""
 CANDIDATES: Final = 10
 LEAST_COSINE: Final = 0.3
 KEPT: Final = 20_000  # thumbnails of training pictures, 16 kB each, as neighbours of many items are the same ones
