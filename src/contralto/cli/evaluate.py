@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contralto.sets.classes_file import Names
     from contralto.sets.items import DataSet
 
-CHECKS = ("corruptions", "typographic", "sizes", "questions")
+CHECKS = ("corruptions", "typographic", "sizes", "questions", "prompts", "faces")
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from contralto import metrics
-from contralto.evaluation import embed
+from contralto.evaluation import embed, faces
 from contralto.evaluation.choice import choice
 from contralto.evaluation.classes import share, zero_shot
 from contralto.evaluation.outcome import Figure, Outcome
+from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
 from contralto.sets.items import DataSet
 from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from contralto.sets.variants.questions import fine, negated
 from contralto.sets.variants.sizes import shrunken
 from contralto.sets.variants.typographic import attacked
+from contralto.zeroshot import prompts
 
 if TYPE_CHECKING:
     from contralto.evaluation.run import Session
@@ -73,6 +75,43 @@ def _questions(session: Session, data: DataSet) -> Iterator[Outcome]:
         yield from _choice(session, fine(data), "within its group")
 
 
+def _prompts(session: Session, data: DataSet) -> Iterator[Outcome]:
+    """How much hangs on the words; and, where there is another split, what a search there gains here."""
+    pictures = embed.pictures(session.clip, data.items, session.store, progress=session.progress)
+    several = data if len(data.templates) > 1 else replace(data, templates=prompts.templates("imagenet"))
+    yield sensitivity(session.clip, several, pictures)
+    if (other := next((name for name in ("val", "train") if name in data.splits and name != data.split), None)) is None:
+        return
+    validation = data.other(other)
+    seen = embed.pictures(session.clip, validation.items, session.store, progress=session.progress)
+    yield search_prompts(session.clip, data, pictures, validation, seen)
+
+
+def _faces(session: Session, data: DataSet) -> Iterator[Outcome]:
+    """The paper's probe of faces: its tables stand in the protocol, the figures are those of all pictures together."""
+    pictures = embed.pictures(session.clip, data.items, session.store, progress=session.progress)
+    found = faces.probe(session.clip, data, pictures)
+    outcome = zero_shot(session.clip, data, pictures, data.templates, data.template_set, "faces")
+    figures = [
+        *(_rate(f"told_{one.attribute}", one.rates[0]) for one in found.told if not one.by),
+        *(
+            Figure(f"told_{one.attribute}_gap_by_{one.by}", one.gap.value, one.gap.low, one.gap.high, found.n)
+            for one in found.told
+            if one.gap is not None
+        ),
+        *(
+            _rate(f"{harm.category}_given{'_beside_child' if harm.with_child else ''}", harm.rates[0])
+            for harm in found.harms
+            if not harm.by and harm.rule == "top"
+        ),
+    ]
+    yield replace(outcome, figures=tuple(figures), protocol={**found.protocol, "faces": found.to_json()})
+
+
+def _rate(metric: str, rate: faces.Rate) -> Figure:
+    return Figure(metric, rate.value, rate.low, rate.high, rate.n)
+
+
 def _zero_shot(session: Session, data: DataSet, variant: str) -> Outcome:
     pictures = embed.pictures(session.clip, data.items, session.store, what=variant, progress=session.progress)
     return zero_shot(session.clip, data, pictures, data.templates, data.template_set, variant)
@@ -89,4 +128,6 @@ CHECKS: Final[dict[str, Callable[[Session, DataSet], Iterator[Outcome]]]] = {
     "typographic": _typographic,
     "sizes": _sizes,
     "questions": _questions,
+    "prompts": _prompts,
+    "faces": _faces,
 }

@@ -174,7 +174,7 @@ def _held_out(labels: NDArray[np.int64], digests: Sequence[bytes | None]) -> NDA
     """Places of the fifth of each class whose digests come first, rounded down."""
     found: list[int] = []
     for label in np.unique(labels):
-        places = sorted(np.flatnonzero(labels == label), key=lambda place: digests[place] or b"")
+        places = sorted(np.flatnonzero(labels == label).tolist(), key=lambda place: digests[place] or b"")
         found += places[: len(places) // HELD_OUT]
     return np.array(sorted(found), np.intp)
 

@@ -19,7 +19,8 @@ from contralto import metrics
 from contralto.encoder import Clip
 from contralto.encoder.rows import Rows, at_once, unit
 from contralto.errors import DataError
-from contralto.evaluation.classes import answer, labels_of, of_answers, rows_of, share, zero_shot
+from contralto.evaluation.answers import answer
+from contralto.evaluation.classes import labels_of, of_answers, rows_of, share, zero_shot
 from contralto.evaluation.embed import Pictures
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.protocol import of_classes, protocol
@@ -83,7 +84,7 @@ def search_prompts(
     found = _search(clip, data, texts, validation_pictures.rows, labels_of(validation))
     variant, labels = f"prompts searched on {validation.split}", labels_of(data)
     class_rows = rows_of(clip, found.classes, found.templates)
-    answers = answer(pictures.rows, class_rows, labels, clip.contract.score, pictures.digests)
+    answers = answer(pictures, class_rows, labels, clip.contract.score)
     right, own = answers.rank == 0, _right(pictures.rows, rows_of(clip, data.classes, data.templates), labels)
     gain = metrics.paired_bootstrap(lambda at: float(right[at].mean()), lambda at: float(own[at].mean()), len(right))
     search = {
