@@ -155,7 +155,8 @@ def test_only_what_both_have_is_compared():
 
 
 def test_protocols_that_differ_are_named():
-    a = fabricated.outcome(protocol={"split_sha256": "x", "templates": ["{}"], "precision": "fp32"})
-    b = fabricated.outcome(protocol={"split_sha256": "x", "templates": ["a {}"], "scale": 100.0})
+    same = {"split_sha256": "x"}
+    a = fabricated.outcome(protocol={**same, "model": "a", "templates": ["{}"], "precision": "fp32"})
+    b = fabricated.outcome(protocol={**same, "model": "b", "templates": ["a {}"], "scale": 100.0})
     assert differing(a, b) == ["templates", "precision", "scale"]
     assert differing(a, a) == []

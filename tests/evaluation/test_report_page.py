@@ -226,7 +226,7 @@ def test_the_protocol_is_there_to_the_last_entry():
     }
     probe = fabricated.outcome(variant="linear probe", protocol={**protocol, "strength": 0.316})
     reader = Reader(made([fabricated.outcome(protocol=protocol), probe]))
-    for said in ("5" * 64, "a {}. the {}.", '{"rule": "softmax", "scale": 100.0}', "linear probe: what differs"):
+    for said in ("5" * 64, "a {}. the {}.", "rule softmax scale 100.0", "linear probe: what differs"):
         assert said in reader.text
     assert "strength 0.316" in reader.text.partition("what differs")[2]
     assert "the {}." not in reader.text.partition("what differs")[2]

@@ -23,7 +23,9 @@ from contralto.metrics.paired import holm, mcnemar, paired_bootstrap
 SPLIT_HASH = "split_sha256"
 """The entry of a protocol that tells whether two splits hold the same items with the same labels."""
 
-Places = NDArray[np.int64]
+OF_THE_MODEL = ("model", "contract", "weights")
+"""The entries of a protocol that name the model."""
+
 AT_K = re.compile(r"(?:top|r)(\d+)(?:_(image_to_text|text_to_image))?")
 MEDIAN = re.compile(r"median_rank_(image_to_text|text_to_image)")
 CLOSE = 1e-6  # a stated figure and the same one out of the records
@@ -80,8 +82,8 @@ def shared(a: Report, b: Report) -> list[tuple[Outcome, Outcome]]:
 
 
 def differing(a: Outcome, b: Outcome) -> list[str]:
-    """The names of what the two protocols state differently."""
-    names = dict.fromkeys([*a.protocol, *b.protocol])
+    """The names of what the two protocols state differently, but for which model it is."""
+    names = dict.fromkeys(name for name in (*a.protocol, *b.protocol) if name not in OF_THE_MODEL)
     return [name for name in names if a.protocol.get(name) != b.protocol.get(name)]
 
 

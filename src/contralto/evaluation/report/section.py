@@ -161,8 +161,15 @@ def _protocol(title: str, stated: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
-        return f'<ol class="items">{"".join(f"<li>{text(one)}</li>" for one in value)}</ol>'
-    if isinstance(value, list | tuple | dict):
-        return f"<pre>{text(json.dumps(value, ensure_ascii=False), 100_000)}</pre>"
-    return text(value)
+    """Lists of texts in columns, such as templates and the names of each class; what has names, indented."""
+    if isinstance(value, Mapping) and value:
+        rows = "".join(f"<dt>{text(key)}</dt><dd>{_value(one)}</dd>" for key, one in value.items())
+        return f'<dl class="protocol">{rows}</dl>'
+    if isinstance(value, list | tuple) and value and all(isinstance(one, str) or _texts(one) for one in value):
+        said = (one if isinstance(one, str) else ", ".join(one) for one in value)
+        return f'<ol class="items">{"".join(f"<li>{text(one)}</li>" for one in said)}</ol>'
+    return text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 100_000)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)

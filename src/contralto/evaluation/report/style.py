@@ -126,10 +126,10 @@ details > .scroll { margin-top: 12px; }
 .protocol {
   display: grid; grid-template-columns: minmax(90px, max-content) minmax(0, 1fr); gap: 4px 20px; font-size: .84rem;
 }
+.protocol .protocol { font-size: 1em; }
 .protocol dt { color: var(--soft); } .protocol dd { overflow-wrap: anywhere; }
 .items { list-style: none; padding: 0; max-height: 15em; overflow-y: auto; columns: 22ch; column-gap: 28px; }
 .items li { break-inside: avoid; }
-pre { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; white-space: pre-wrap; }
 @media (max-width: 760px) {
   .plots > .wide { grid-column: auto; }
   .plot p { min-height: 0; }

@@ -18,6 +18,7 @@ METRICS = {
     "map11": "11-point mAP",
     "auc": "ROC AUC",
     "ece": "ECE",
+    "ece_tempered": "ECE, tempered",
 }
 DIRECTED = re.compile(r"(r\d+|median_rank)_(image|text)_to_(text|image)")
 
