@@ -68,7 +68,7 @@ def few_shot(
     sizes = np.bincount(places)
     if sizes.min() < counts[-1]:
         scarce = int(np.argmin(sizes))
-        raise ContraltoError(f"class {classes[scarce]!r} has {sizes[scarce]} rows: too few for {counts[-1]} shots")
+        raise ContraltoError(f"class {classes[scarce]} has {sizes[scarce]} rows: too few for {counts[-1]} shots")
     accuracies = np.empty((len(counts), repeats))
     generator = np.random.default_rng(seed)
     for repeat in range(repeats):
