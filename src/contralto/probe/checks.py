@@ -49,5 +49,5 @@ def class_indices(labels: Labels) -> tuple[Labels, NDArray[np.intp]]:
     """(the classes in order, the place of each label among them). Raises ContraltoError if there is but one class."""
     classes, places = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise ContraltoError(f"all labels are {classes[0]!r}: a probe needs at least two classes")
+        raise ContraltoError(f"all labels are {classes[0]}: a probe needs at least two classes")
     return classes, places.reshape(-1)

@@ -74,7 +74,7 @@ def few_shot(
     sizes = np.bincount(places)
     if sizes.min() < counts[-1]:
         scarce = int(np.argmin(sizes))
-        raise ContraltoError(f"class {classes[scarce]!r} has {sizes[scarce]} rows: too few for {counts[-1]} shots")
+        raise ContraltoError(f"class {classes[scarce]} has {sizes[scarce]} rows: too few for {counts[-1]} shots")
     asked = checked_rows(test_rows, "test rows", given.shape[1])
     expected = checked_labels(test_labels, len(asked), "test labels")
     predicted = np.empty((len(counts), repeats, len(asked)), truth.dtype)

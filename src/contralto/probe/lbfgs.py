@@ -16,6 +16,7 @@ from contralto.probe.objective import Float, Objective, Point
 
 ITERATIONS = 1000  # as in the paper
 GAP = 1e-6
+GAIN_GAP = 1e-7
 HISTORY = 15
 TRIES = 25
 ROUNDING = 1e-7  # of a value, relative: smaller differences say nothing
@@ -57,7 +58,7 @@ def minimise(objective: Objective, ridge: float, start: Float | None = None, kno
     pairs = [] if known is None else [pair.at_ridge(ridge - known.ridge) for pair in known.pairs]
     pairs = [pair for pair in pairs if np.vdot(pair.step, pair.change) > 0]
     iterations = 0
-    while (gap := _gap(point, ridge)) > GAP and iterations < ITERATIONS:
+    while (gap := _gap(point, ridge)) > _enough(objective, point, ridge) and iterations < ITERATIONS:
         found = _line_search(objective, ridge, point, _direction(objective, ridge, point, pairs))
         if found is None and not pairs:
             break
@@ -66,14 +67,25 @@ def minimise(objective: Objective, ridge: float, start: Float | None = None, kno
             continue
         pairs = [*pairs[1 - HISTORY :], Pair(found.theta - point.theta, found.gradient - point.gradient)]
         point, iterations = found, iterations + 1
-    return Minimum(point.theta, ridge, iterations, gap, tuple(pairs))
+    return Minimum(point.theta, ridge, iterations, gap / point.value, tuple(pairs))
+
+
+def _enough(objective: Objective, point: Point, ridge: float) -> float:
+    """The gap to stop at: a part of F, and of what the weights gain over the classes' frequencies alone.
+
+    Strong regularisation leaves F at about the entropy of the frequencies, whatever the weights are; but predictions
+    follow the weights. There the gain is about ridge / 2 |W|^2, which rounding does not touch.
+    """
+    cost = ridge / 2 * float(np.vdot(point.theta[:-1], point.theta[:-1]))
+    return min(GAP * point.value, GAIN_GAP * max(objective.entropy - point.value, cost))
 
 
 def _gap(point: Point, ridge: float) -> float:
+    """How far F is above the least at most."""
     weights, intercept = point.gradient[:-1], point.gradient[-1]
     left = float(np.vdot(weights, weights)) / (2 * ridge)
     left += float(np.sum(intercept**2 / (2 * np.maximum(point.spread, LEAST_SPREAD))))
-    return left / point.value
+    return left
 
 
 def _direction(objective: Objective, ridge: float, point: Point, pairs: list[Pair]) -> Float:

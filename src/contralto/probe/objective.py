@@ -42,6 +42,8 @@ class Objective:
     def __init__(self, rows: Rows, labels: NDArray[np.intp], classes: int) -> None:
         self.count, self.classes = len(rows), classes
         self._labels = labels
+        shares = np.bincount(labels, minlength=classes) / len(rows)
+        self.entropy = -float(np.sum(shares * np.log(shares)))  # F for W = 0 and the best b
         self._mean = rows.mean(axis=0, dtype=np.float64)
         self._axes, variance = _axes(rows, self._mean)
         self.variance = np.append(variance, 1.0)[:, None]  # the intercept's column is all ones

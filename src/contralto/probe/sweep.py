@@ -73,7 +73,7 @@ class _Path:
         self.problem = Problem(self.rows, self.labels)
         unknown = np.setdiff1d(self.truth, self.problem.classes)
         if len(unknown):
-            raise ContraltoError(f"no training row has the validation label {unknown[0]!r}: split by class")
+            raise ContraltoError(f"no training row has the validation label {unknown[0]}: split by class")
         self.found: dict[float, Minimum] = {}
         self.accuracies: dict[float, float] = {}
         self._last: Minimum | None = None
