@@ -49,7 +49,10 @@ def test_more_shots_are_better_and_a_seed_is_a_result():
 
 
 def test_shots_that_reach_an_accuracy_by_hand():
-    curve = FewShot((1, 2, 8), np.array([[0.2, 0.4], [0.5, 0.5], [0.7, 0.7]]))
+    right = np.array([[2, 4], [5, 5], [7, 7]])  # of ten, in each of two draws
+    predicted = np.where(np.arange(10) < right[:, :, None], "a", "b")
+    curve = FewShot((1, 2, 8), predicted, np.full(10, "a"))
+    assert curve.accuracies == pytest.approx(right / 10)
     assert curve.mean == pytest.approx([0.3, 0.5, 0.7])
     assert curve.reaches(0.6) == pytest.approx(4.0)  # half way from 2 to 8 in the logarithm
     assert curve.reaches(0.5) == pytest.approx(2.0)

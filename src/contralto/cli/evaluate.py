@@ -19,8 +19,7 @@ from contralto.errors import DataError
 if TYPE_CHECKING:
     from contralto.encoder import Clip
     from contralto.evaluation.outcome import Figure, Outcome
-    from contralto.evaluation.run import Session
-    from contralto.sets.classes_file import Names
+    from contralto.evaluation.run import Asked
     from contralto.sets.items import DataSet
 
 CHECKS = ("corruptions", "typographic", "sizes", "questions", "prompts", "faces")
@@ -62,6 +61,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise Usage("contralto evaluate", "name a MODEL and a SET, or ask for --list")
     from contralto.evaluation.run import session
     from contralto.sets.classes_file import read_classes
+    from contralto.sets.open import open_set
 
     if args.classes and not args.classes.startswith("@"):
         raise Usage("contralto evaluate", f"--classes takes a file: @FILE, got {args.classes!r}")
@@ -69,12 +69,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     args.model = args.name
     clip = shared.load(args, console)
     console.kept = "what was embedded is kept: the same command goes on from there"
+    asked = _asked(args)
     done: list[tuple[DataSet, list[Outcome]]] = []
     failed = lost = 0
     with console.stages() as progress, session(clip, fresh=args.fresh, progress=progress) as measuring:
         for name in _named(args.sets):
             try:
-                data, found = _measured(measuring, name, classes, args)
+                data = open_set(name, Path(args.data), classes=classes)
+                found = list(measuring.outcomes(data, asked))
             except DataError as error:
                 console.failed(name, str(error)) if len(args.sets) > 1 else console.error(f"contralto: {error}")
                 failed += 1
@@ -82,21 +84,21 @@ def run(args: argparse.Namespace, console: Console) -> int:
             _tell(console, found)
             lost += len({key for one in found for key in one.failures})
             done.append((data, found))
+    if asked.overlap is not None:
+        done.append((asked.overlap, []))  # whose pictures the page shows
     _write(args, console, clip, done)
-    return FAILED if not done else PARTLY if failed or lost else OK
+    return FAILED if not any(found for _, found in done) else PARTLY if failed or lost else OK
 
 
-def _measured(
-    measuring: Session, name: str, classes: Names | None, args: argparse.Namespace
-) -> tuple[DataSet, list[Outcome]]:
-    """The set that is named, opened, and its outcomes."""
+def _asked(args: argparse.Namespace) -> Asked:
+    from contralto.evaluation.run import Asked
     from contralto.sets.open import open_set
 
-    data = open_set(name, Path(args.data), classes=classes)
-    asked = args.templates
-    templates = shared.templates(asked) if asked not in (None, "compare", "none") else asked
-    outcomes = measuring.outcomes(data, templates=templates, probe=args.probe, shots=args.shots, checks=args.check)
-    return data, list(outcomes)
+    templates = args.templates
+    if templates not in (None, "compare", "none"):
+        templates = shared.templates(templates)
+    overlap = open_set(args.overlap, Path(args.data)) if args.overlap else None
+    return Asked(templates, args.probe, tuple(args.shots), tuple(args.check), overlap)
 
 
 def _named(given: list[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from contralto.encoder import Clip
 from contralto.errors import ContraltoError
@@ -19,6 +19,7 @@ from contralto.evaluation.classes import zero_shot
 from contralto.evaluation.embed import Pictures, Progress
 from contralto.evaluation.labels import several_labels
 from contralto.evaluation.outcome import Outcome
+from contralto.evaluation.overlapping import overlapping
 from contralto.evaluation.probes import PROBES, probed
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.store import Store
@@ -26,7 +27,6 @@ from contralto.sets.items import DataSet
 from contralto.sets.open import open_set
 from contralto.zeroshot import prompts
 
-Probe = Literal["linear", "knn", "few-shot"]
 SHOTS: Final = (1, 2, 4, 8, 16)
 
 
@@ -36,9 +36,10 @@ def evaluate(
     *,
     folder: str | os.PathLike[str] = ".",
     templates: str | Sequence[str] | None = None,
-    probe: Probe | None = None,
+    probe: str | None = None,
     shots: Sequence[int] = SHOTS,
     checks: Sequence[str] = (),
+    overlap: str | os.PathLike[str] | DataSet | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
@@ -47,24 +48,32 @@ def evaluate(
     data: a set's name, found under `folder`, or a path, either with ":split" (see `contralto.sets.open_set`); a DataSet
     that is open; or a list of these. templates: the set's own if None; the name of a set of templates, texts with {},
     or "compare": bare name, a single template and seven of them, beside the set's own. probe: also fit a linear probe,
-    nearest neighbours or few-shot probes on the training split's features. checks: names in `CHECKS`.
+    nearest neighbours or few-shot probes on the training split's features. checks: names in `CHECKS`. overlap: a set,
+    such as a model's training set, whose near-duplicates are looked for in what is measured.
     Embeddings are kept in the cache folder, so that an interrupted run goes on; fresh=True makes them anew.
 
     Raises DataError for a set that is missing or malformed, ContraltoError for arguments that fit no set.
     """
     with session(clip, fresh=fresh, progress=progress) as measuring:
         several = [data] if isinstance(data, str | os.PathLike | DataSet) else list(data)
-        return [
-            outcome
-            for one in several
-            for outcome in measuring.outcomes(
-                one if isinstance(one, DataSet) else open_set(os.fspath(one), Path(folder)),
-                templates=templates,
-                probe=probe,
-                shots=shots,
-                checks=checks,
-            )
-        ]
+
+        def opened(one: str | os.PathLike[str] | DataSet) -> DataSet:
+            return one if isinstance(one, DataSet) else open_set(os.fspath(one), Path(folder))
+
+        seen = None if overlap is None else opened(overlap)
+        asked = Asked(templates, probe, tuple(shots), tuple(checks), seen)
+        return [outcome for one in several for outcome in measuring.outcomes(opened(one), asked)]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of every set, as `evaluate` takes it; overlap is open."""
+
+    templates: str | Sequence[str] | None = None
+    probe: str | None = None
+    shots: tuple[int, ...] = SHOTS
+    checks: tuple[str, ...] = ()
+    overlap: DataSet | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,29 +84,24 @@ class Session:
     store: Store
     progress: Progress
 
-    def outcomes(
-        self,
-        data: DataSet,
-        *,
-        templates: str | Sequence[str] | None = None,
-        probe: Probe | None = None,
-        shots: Sequence[int] = SHOTS,
-        checks: Sequence[str] = (),
-    ) -> Iterator[Outcome]:
-        """Everything that is asked of one set, as it is worked out. Arguments as in `evaluate`."""
-        _check(data, templates, probe, checks)
+    def outcomes(self, data: DataSet, asked: Asked = Asked()) -> Iterator[Outcome]:
+        """Everything that is asked of one set, as it is worked out. Raises as `evaluate`."""
+        _check(data, asked)
         pictures = embed.pictures(self.clip, data.items, self.store, progress=self.progress)
         if data.task == "retrieval":
-            yield self._retrieval(data, pictures, templates)
+            yield self._retrieval(data, pictures, asked.templates)
         elif data.task in ("choice", "pairs"):
             yield from self._choice(data, pictures)
         else:
             measure = several_labels if data.task == "labels" else zero_shot
-            for variant, chosen, name in _chosen(data, templates):
-                yield measure(self.clip, data, pictures, chosen, name, variant)
-        if probe is not None:
-            yield from probed(self, data, probe, shots)
-        for name in checks:
+            for variant, chosen, name in _chosen(data, asked.templates):
+                outcome = measure(self.clip, data, pictures, chosen, name, variant)
+                yield outcome
+                if asked.overlap is not None and not variant:
+                    yield overlapping(self, data, pictures, outcome, asked.overlap)
+        if asked.probe is not None:
+            yield from probed(self, data, asked.probe, asked.shots)
+        for name in asked.checks:
             yield from check(self, name, data)
 
     def _retrieval(self, data: DataSet, pictures: Pictures, templates: str | Sequence[str] | None) -> Outcome:
@@ -127,14 +131,14 @@ def session(clip: Clip, *, fresh: bool = False, progress: Progress | None = None
         yield Session(clip, store, progress or (lambda what, done, total: None))
 
 
-def _check(data: DataSet, templates: str | Sequence[str] | None, probe: str | None, checks: Sequence[str]) -> None:
-    if probe is not None and probe not in PROBES:
-        raise ContraltoError(f"probe must be one of {', '.join(PROBES)}, got {probe!r}")
-    if unknown := [name for name in checks if name not in CHECKS]:
+def _check(data: DataSet, asked: Asked) -> None:
+    if asked.probe is not None and asked.probe not in PROBES:
+        raise ContraltoError(f"probe must be one of {', '.join(PROBES)}, got {asked.probe!r}")
+    if unknown := [name for name in asked.checks if name not in CHECKS]:
         raise ContraltoError(f"no check is called {unknown[0]!r} (there are: {', '.join(CHECKS)})")
-    if data.task != "classes" and (probe or checks):
-        raise ContraltoError(f"{data.name}: probes and checks need one class a picture; its task is {data.task}")
-    if data.task in ("choice", "pairs") and templates is not None:
+    if data.task != "classes" and (asked.probe or asked.checks or asked.overlap):
+        raise ContraltoError(f"{data.name}: probes, checks and overlap need one class a picture, not task {data.task}")
+    if data.task in ("choice", "pairs") and asked.templates is not None:
         raise ContraltoError(f"{data.name}: its texts are whole captions, so that templates have no place in it")
 
 

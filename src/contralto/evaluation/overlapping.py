@@ -1,0 +1,60 @@
+"""What near-duplicates in another set, such as a model's training set, did to a zero-shot figure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from contralto.evaluation import embed
+from contralto.evaluation.embed import Pictures
+from contralto.evaluation.outcome import Figure, Outcome
+from contralto.evaluation.overlap import THRESHOLD, Share, overlap, statistics
+from contralto.evaluation.protocol import split_hash
+from contralto.sets.items import DataSet
+
+if TYPE_CHECKING:
+    from contralto.evaluation.run import Session
+
+SHOWN: Final = 50  # pairs that are kept to be looked at, those most alike
+
+
+def overlapping(session: Session, data: DataSet, pictures: Pictures, outcome: Outcome, training: DataSet) -> Outcome:
+    """The paper's comparison (section 5): accuracy on all, on what is clean and on what overlaps, each with its 99.5%
+    interval; the share that overlaps. The pairs most alike stand in the protocol, as the threshold is to be judged."""
+    theirs = embed.pictures(session.clip, training.items, session.store, progress=session.progress)
+    found = overlap(data.items, pictures.rows, training.items, theirs.rows, progress=session.progress)
+    told = statistics(outcome.records.rank == 0, found.overlapping())
+    count = len(outcome.records)
+    figures = [
+        _figure("top1", told.all),
+        Figure("overlap_share", told.share, None, None, count),
+        *(_figure(f"top1_{name}", one) for name, one in (("clean", told.clean), ("overlap", told.overlap)) if one.n),
+    ]
+    if told.difference is not None:
+        figures.append(Figure("top1_gained_by_overlap", told.difference, None, None, count))
+    said = {
+        "overlap": {
+            "with": f"{training.name}:{training.split}",
+            "with_sha256": split_hash(training, theirs),
+            "with_items": len(training.items),
+            "threshold": THRESHOLD,
+            "p": told.p,
+            "intervals": "99.5%, Clopper-Pearson",
+            "pairs": [
+                {
+                    "item": data.items[pair.item].key,
+                    "with": training.items[pair.training].key,
+                    "score": round(pair.score, 4),
+                    "cosine": round(pair.cosine, 4),
+                }
+                for pair in found.pairs[:SHOWN]
+            ],
+        }
+    }
+    variant = f"overlap with {training.name}:{training.split}"
+    return replace(outcome, variant=variant, figures=tuple(figures), protocol={**outcome.protocol, **said})
+
+
+def _figure(metric: str, one: Share) -> Figure:
+    assert one.accuracy is not None, "a share without items has no accuracy"
+    return Figure(metric, one.accuracy, one.low, one.high, one.n)
