@@ -182,6 +182,34 @@ def test_a_name_is_chosen_where_another_misleads(shapes):
     assert outcome.figures[-1].value > 0
 
 
+def test_names_are_chosen_class_by_class(shapes):
+    """Against a plain descent that compares every picture with every class for each name."""
+    random = np.random.default_rng(7)
+    names = {c.name: tuple(f"{c.name}{i}" for i in range(3)) for c in CLASSES}
+    towards = shapes | {
+        name: shapes[of] + 0.25 * random.normal(size=WIDTH) for of, several in names.items() for name in several
+    }
+    classes = tuple(Class(c.name, names[c.name]) for c in CLASSES[:3]) + CLASSES[3:]
+    clip = Worded({"clear": 0.0}, towards)
+    data, pictures = split("test", towards, classes, templates=("clear {}",), spread=0.4, seed=1)
+    validation, known = split("val", towards, classes, templates=("clear {}",), spread=0.4, seed=2)
+    labels = np.array([item.label for item in validation.items])
+
+    def value(chosen):
+        rows = clip.encode_labels({str(i): several for i, several in enumerate(chosen)}, ["clear {}"])
+        return top1(known.rows, rows, labels).mean()
+
+    chosen = [one.names for one in classes]
+    for place, one in enumerate(classes):
+        options = [[*chosen[:place], (name,), *chosen[place + 1 :]] for name in one.names]
+        best = max(options, key=value)
+        chosen = best if value(best) > value(chosen) else chosen
+    outcome = search_prompts(clip, data, pictures, validation, known, candidates=("clear {}",))
+    assert outcome.protocol["classes"]["names"] == [list(several) for several in chosen]
+    assert sum(len(several) == 1 for several in chosen) > 2
+    assert outcome.protocol["search"]["validation"]["searched"] == pytest.approx(value(chosen))
+
+
 def test_each_text_is_encoded_once_for_the_search(shapes):
     clip = Worded({"clear": 0.1, "vague": 0.2}, shapes)
     data, pictures = split("test", shapes)
