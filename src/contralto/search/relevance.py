@@ -9,9 +9,10 @@ exp(slope * (z - middle)) of each, one follows from the other (expectation maxim
 Saerens, Latinne and Decaestecker 2002). Where nothing stands out the share goes to nothing, and a single picture needs
 more evidence; where most pictures fit, less. A picture is relevant if it is likelier to fit than not.
 
-The constants were chosen with nano on the training pictures of labelled sets, for the highest F1 among those with which
-four of five questions that nothing fits are answered so; benchmarks/relevance.py measures them on other pictures. They
-are in deviations of the background, so that no model's own cosines are built in.
+The constants were chosen with nano on the training pictures of labelled sets. For questions in words: the highest F1
+with which four of five questions that nothing fits are answered so. Questions by a picture are judged less surely, as
+likeness has no edge where it ends. benchmarks/relevance.py measures both on other pictures. The constants are in
+deviations of the background, so that no model's own cosines are built in; other models than nano were not measured.
 """
 
 from __future__ import annotations
