@@ -85,14 +85,14 @@ def _card(outcome: Outcome, place: int, pictures: Pictures) -> str:
     records = outcome.records
     key = str(records.key[place])
     picture = pictures(outcome.set, outcome.split, key)
-    shown = f'<div class="none">{text(key)}</div>' if picture is None else f'<img src="{_data(picture)}" alt="">'
+    shown = f'<div class="none">{text(key)}</div>' if picture is None else f'<img src="{data(picture)}" alt="">'
     taken, true = (text(outcome.classes[int(at[place])], 80) for at in (records.predicted, records.label))
     sure = f"{100 * float(records.confidence[place]):.0f}%"
     said = f'<span class="bad">{taken}</span> <small>{sure}</small><br><span class="soft">is</span> {true}'
     return f'<figure title="{text(key)}">{shown}<figcaption>{said}</figcaption></figure>'
 
 
-def _data(picture: Image.Image) -> str:
+def data(picture: Image.Image) -> str:
     """The picture as a small JPEG inside a data: address."""
     small = picture.convert("RGB")
     small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)

@@ -10,6 +10,7 @@ import numpy as np
 
 from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.report import plots
+from contralto.evaluation.report.audits import audits
 from contralto.evaluation.report.mistakes import Pictures, confused, confusion, gallery
 from contralto.evaluation.report.svg import around
 from contralto.evaluation.report.table import table
@@ -28,7 +29,8 @@ def section(measured: Measured, model: str, pictures: Pictures, most: int) -> st
     grid += [confusion(judged), confused(judged)] if judged else []
     grid += [_templates(measured), _few_shot(measured)]
     parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(measured)]
-    parts += [gallery(judged, pictures, most) if judged else "", _failures(measured), _details(measured, model)]
+    parts += [gallery(judged, pictures, most) if judged else "", audits(measured.plain, pictures)]
+    parts += [_failures(measured), _details(measured, model)]
     return f"""<section id="{text(anchor(measured))}">
 <h2>{text(measured.set)} <small>{text(measured.split)}</small></h2>
 <p class="about">{_about(measured)}</p>

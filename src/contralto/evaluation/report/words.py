@@ -20,7 +20,7 @@ METRICS = {
     "ece": "ECE",
     "ece_tempered": "ECE, tempered",
 }
-DIRECTED = re.compile(r"(r\d+|median_rank)_(image|text)_to_(text|image)")
+DIRECTED = re.compile(r"(r\d+|share\d+|median_rank)_(image|text)_to_(text|image)")
 
 
 def text(given: object, limit: int = LIMIT) -> str:
@@ -32,7 +32,8 @@ def metric(name: str) -> str:
     """A metric's name for people, as HTML text."""
     if found := DIRECTED.fullmatch(name):
         kind, given, wanted = found.groups()
-        what = "median rank" if kind == "median_rank" else f"R@{kind[1:]}"
+        k = kind.lstrip("share")
+        what = {f"r{k}": f"R@{k}", f"share{k}": f"share of captions @{k}"}.get(kind, "median rank")
         return f"{what}, {given} → {wanted}"
     return text(METRICS.get(name, name.replace("_", " ")))
 
