@@ -60,6 +60,16 @@ def test_columns_of_very_different_scale_cost_few_iterations():
     assert probe.n_iter_ < 60
 
 
+def test_where_float32_says_no_more_float64_goes_on():
+    """Weak regularisation of large features: the gradient has to be known to more digits than float32 sums have."""
+    rows, labels = drawn(500, 12, 5)
+    problem = Problem(rows * np.float32(3000), labels)
+    minimum = problem.solve(1e4)
+    assert minimum.gap <= GAP
+    float32 = problem.objective.at(minimum.theta, minimum.ridge, np.float32).gradient
+    assert np.vdot(float32[:-1], float32[:-1]) / (2 * minimum.ridge) > 100 * minimum.gap
+
+
 def test_a_constant_column_and_equal_rows_are_borne():
     rows, labels = drawn(90, 6, 3)
     rows[:, 2] = 5.0

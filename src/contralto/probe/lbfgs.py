@@ -19,7 +19,8 @@ GAP = 1e-6
 GAIN_GAP = 1e-7
 HISTORY = 15
 TRIES = 25
-ROUNDING = 1e-7  # of a value, relative: smaller differences say nothing
+Precision = type[np.float32] | type[np.float64]
+ROUNDING: dict[Precision, float] = {np.float32: 1e-7, np.float64: 1e-14}  # of a value, relative
 LEAST_SPREAD = 1e-12
 
 
@@ -52,21 +53,28 @@ class Minimum:
 def minimise(objective: Objective, ridge: float, start: Float | None = None, known: Minimum | None = None) -> Minimum:
     """The least of F at `ridge`, from theta `start`; `known`: a minimum at another ridge, for its curvature.
 
-    It ends when the gap is within 1e-6, after 1,000 iterations, or when rounding hides what is left.
+    Products are in float32 until steps gain less than its rounding, then in float64. It ends when the gap is small
+    enough (see _enough), after 1,000 iterations, or when float64 finds nothing lower.
     """
-    point = objective.at(objective.start() if start is None else start, ridge)
+    dtype: Precision = np.float32
+    point = objective.at(objective.start() if start is None else start, ridge, dtype)
     pairs = [] if known is None else [pair.at_ridge(ridge - known.ridge) for pair in known.pairs]
     pairs = [pair for pair in pairs if np.vdot(pair.step, pair.change) > 0]
     iterations = 0
     while (gap := _gap(point, ridge)) > _enough(objective, point, ridge) and iterations < ITERATIONS:
-        found = _line_search(objective, ridge, point, _direction(objective, ridge, point, pairs))
-        if found is None and not pairs:
-            break
-        if found is None:  # the pairs mislead: begin anew
+        found = _line_search(objective, ridge, point, _direction(objective, ridge, point, pairs), dtype)
+        if found is not None:
+            pairs = [*pairs[1 - HISTORY :], Pair(found.theta - point.theta, found.gradient - point.gradient)]
+            gained, point, iterations = point.value - found.value, found, iterations + 1
+            if gained > ROUNDING[dtype] * point.value:
+                continue
+        if dtype is np.float32:  # which hides what is left
+            dtype = np.float64
+            point = objective.at(point.theta, ridge, dtype)
+        elif found is None and pairs:  # they mislead
             pairs = []
-            continue
-        pairs = [*pairs[1 - HISTORY :], Pair(found.theta - point.theta, found.gradient - point.gradient)]
-        point, iterations = found, iterations + 1
+        elif found is None:
+            break
     return Minimum(point.theta, ridge, iterations, gap / point.value, tuple(pairs))
 
 
@@ -113,7 +121,7 @@ def _direction(objective: Objective, ridge: float, point: Point, pairs: list[Pai
     return -direction
 
 
-def _line_search(objective: Objective, ridge: float, origin: Point, direction: Float) -> Point | None:
+def _line_search(objective: Objective, ridge: float, origin: Point, direction: Float, dtype: Precision) -> Point | None:
     """A point along the direction where F is lower and its slope has flattened (Wolfe); None if none is found.
 
     F is convex: the slope tells on which side the least lies, and it is exact where differences of values drown.
@@ -124,9 +132,9 @@ def _line_search(objective: Objective, ridge: float, origin: Point, direction: F
     low, low_slope, high, high_slope = 0.0, before, np.inf, np.inf
     length = 1.0
     for _ in range(TRIES):
-        point = objective.at(origin.theta + length * direction, ridge)
+        point = objective.at(origin.theta + length * direction, ridge, dtype)
         slope = float(np.vdot(point.gradient, direction))
-        if slope > -0.5 * before or not point.value <= origin.value * (1 + ROUNDING):
+        if slope > -0.5 * before or not point.value <= origin.value * (1 + ROUNDING[dtype]):
             high, high_slope = length, slope if slope > 0 else -before
         elif slope < 0.9 * before:
             low, low_slope = length, slope

@@ -11,6 +11,7 @@ diagonal, which is all that `lbfgs.py` needs for a preconditioner, however badly
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class Objective:
     """F for given rows (N, d) of finite floats and labels (N,) in 0..K-1, on r = min(N, d) axes.
 
     Holds one copy of the rows, float32 (N, r); beside it only blocks of logits are made. Rounding the rows' place on
-    their axes to float32 moves F by about 1e-8 of itself; sums over rows are in float64.
+    their axes to float32 moves F by about 1e-8 of itself; sums over blocks are in float64.
     """
 
     def __init__(self, rows: Rows, labels: NDArray[np.intp], classes: int) -> None:
@@ -54,13 +55,14 @@ class Objective:
     def start(self) -> Float:
         return np.zeros((len(self.variance), self.classes))
 
-    def at(self, theta: Float, ridge: float) -> Point:
-        """One pass over the rows. Raises nothing: rows were checked."""
-        weights, intercept = theta[:-1].astype(np.float32), theta[-1].astype(np.float32)
+    def at(self, theta: Float, ridge: float, dtype: type[np.float32] | type[np.float64] = np.float64) -> Point:
+        """One pass over the rows, with products in `dtype`: float32 takes less than half the time."""
+        given: NDArray[Any] = theta.astype(dtype)
+        weights, intercept = given[:-1], given[-1]
         loss, gradient, spread = 0.0, np.zeros_like(theta), np.zeros(self.classes)
         step = max(LOGITS // self.classes, 64)
         for start in range(0, self.count, step):
-            rows = self._rows[start : start + step]
+            rows: NDArray[Any] = self._rows[start : start + step].astype(dtype, copy=False)
             losses, residuals = _softmax_residuals(rows @ weights + intercept, self._labels[start : start + step])
             loss += float(losses.sum())
             gradient[:-1] += rows.T @ residuals
@@ -95,7 +97,7 @@ def _axes(rows: Rows, mean: Float) -> tuple[Float, Float]:
     return axes, np.maximum(variance, 0.0)
 
 
-def _softmax_residuals(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> tuple[Float, NDArray[np.float32]]:
+def _softmax_residuals(logits: NDArray[Any], labels: NDArray[np.intp]) -> tuple[Float, NDArray[Any]]:
     """(loss of each row, softmax less the label's one); the logits are overwritten.
 
     A row that is all but certain has a loss of far less than float32's 6e-8 beside one; such rows are all there is when
@@ -109,6 +111,6 @@ def _softmax_residuals(logits: NDArray[np.float32], labels: NDArray[np.intp]) ->
     wrong = parts.sum(axis=1, dtype=np.float64)
     whole = wrong + np.exp(right)
     losses = np.where(right == 0.0, np.log1p(wrong), np.log(whole) - right)
-    parts /= whole[:, None].astype(np.float32)
+    parts /= whole[:, None].astype(parts.dtype)
     parts[each, labels] = -wrong / whole
     return losses, parts
