@@ -24,8 +24,8 @@ from contralto.sets.items import Item
 THRESHOLD: Final = 0.8
 """Chosen on Flickr8k's training split, on the side of what is surely a copy: see benchmarks/overlap.py. Where things of
 one make are photographed alike, as in a shop, even this takes some for copies: look at the pairs and set another."""
-CANDIDATES: Final = 10
-LEAST_COSINE: Final = 0.3
+CANDIDATES: Final = 30
+LEAST_COSINE: Final = 0.2
 KEPT: Final = 20_000  # thumbnails of training pictures, 16 kB each, as neighbours of many items are the same ones
 AT_ONCE: Final = 1024  # evaluation rows
 LEVEL: Final = 0.995
