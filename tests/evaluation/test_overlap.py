@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from scipy.stats import beta, binomtest
 
 from contralto.encoder.rows import unit
-from contralto.errors import DataError
+from contralto.errors import DataError, MissingExtraError
 from contralto.evaluation.alignment import LEAST_CONTRAST, alike, thumbnail
 from contralto.evaluation.overlap import THRESHOLD, nearest, overlap, statistics
 from contralto.sets.items import Item
@@ -190,3 +191,9 @@ def test_without_two_parts_there_is_nothing_to_compare(all_overlap):
 def test_statistics_need_the_same_items():
     with pytest.raises(DataError, match="the same items"):
         statistics(np.array([True]), np.array([True, False]))
+
+
+def test_statistics_name_the_extra_that_they_need(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    with pytest.raises(MissingExtraError, match="evaluate"):
+        statistics(np.array([True, False]), np.array([True, False]))

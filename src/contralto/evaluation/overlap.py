@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.encoder.rows import Rows, at_once
-from contralto.errors import DataError, ItemError, MissingExtraError
+from contralto.errors import DataError, ItemError
 from contralto.evaluation.alignment import Grey, alike, thumbnail
 from contralto.metrics import clopper_pearson
 from contralto.sets.items import Item
@@ -24,8 +24,8 @@ from contralto.sets.items import Item
 THRESHOLD: Final = 0.8
 """Chosen on Flickr8k's training split, on the side of what is surely a copy: see benchmarks/overlap.py. Where things of
 one make are photographed alike, as in a shop, even this takes some for copies: look at the pairs and set another."""
-CANDIDATES: Final = 10
-LEAST_COSINE: Final = 0.3
+CANDIDATES: Final = 30
+LEAST_COSINE: Final = 0.2
 KEPT: Final = 20_000  # thumbnails of training pictures, 16 kB each, as neighbours of many items are the same ones
 AT_ONCE: Final = 1024  # evaluation rows
 LEVEL: Final = 0.995
@@ -187,8 +187,6 @@ def _share(right: NDArray[np.bool_]) -> Share:
 
 def _at_least(successes: int, n: int, p: float) -> float:
     """P(X >= successes) of a binomial (n, p)."""
-    try:
-        from scipy.special import betainc
-    except ImportError:
-        raise MissingExtraError("the binomial test", "evaluate") from None
+    from scipy.special import betainc  # there, as the intervals have needed it before
+
     return float(betainc(successes, n - successes + 1, p)) if successes else 1.0
