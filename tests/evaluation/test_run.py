@@ -144,12 +144,19 @@ def test_arguments_that_fit_nothing_are_told_in_one_line(clip, options, said):
     assert "\n" not in str(error.value)
 
 
-def test_probes_and_templates_have_no_place_in_some_tasks(clip):
+def test_what_does_not_fit_a_set_is_left_out_and_told(caplog):
+    clip = PlannedClip(np.eye(4), {"a": np.eye(4)[0], "b": np.eye(4)[1]})
     data = DataSet("told", "test", "choice", "top1", [Item("a", picture(0), 0, captions=("a", "b"))])
-    with pytest.raises(ContraltoError, match="need one class a picture"):
-        contralto.evaluate(clip, data, checks=["sizes"])
-    with pytest.raises(ContraltoError, match="templates have no place"):
-        contralto.evaluate(clip, data, templates="none")
+    with caplog.at_level("INFO", "contralto"):
+        found = contralto.evaluate(clip, data, checks=["sizes"], probe="knn", templates="none")
+    assert [one.variant for one in found] == [""]
+    assert "told is measured without probes, checks and overlap" in caplog.text
+    assert "without templates" in caplog.text
+    caplog.clear()
+    retrieval = DataSet("told", "test", "retrieval", "r1", [Item("a", picture(0), captions=("a",))])
+    with caplog.at_level("INFO", "contralto"):
+        assert len(contralto.evaluate(clip, retrieval, templates="compare")) == 1
+    assert "no class names" in caplog.text
 
 
 def test_a_missing_set_says_where_to_get_it(clip, tmp_path):

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from contralto.sets.open import open_set
 from contralto.zeroshot import prompts
 
 SHOTS: Final = (1, 2, 4, 8, 16)
+NOTES: Final = logging.getLogger("contralto")
 
 
 def evaluate(
@@ -86,7 +87,7 @@ class Session:
 
     def outcomes(self, data: DataSet, asked: Asked = Asked()) -> Iterator[Outcome]:
         """Everything that is asked of one set, as it is worked out. Raises as `evaluate`."""
-        _check(data, asked)
+        asked = _fit_for(data, asked)
         pictures = embed.pictures(self.clip, data.items, self.store, progress=self.progress)
         if data.task == "retrieval":
             yield self._retrieval(data, pictures, asked.templates)
@@ -127,19 +128,32 @@ class Session:
 def session(clip: Clip, *, fresh: bool = False, progress: Progress | None = None) -> Iterator[Session]:
     """Settles what the model computes in, so that all rows of a run are of one kind, and opens what is kept."""
     clip.engine_report()
-    with Store(clip, fresh=fresh, warn=logging.getLogger("contralto").warning) as store:
+    with Store(clip, fresh=fresh, warn=NOTES.warning) as store:
         yield Session(clip, store, progress or (lambda what, done, total: None))
 
 
-def _check(data: DataSet, asked: Asked) -> None:
+def _fit_for(data: DataSet, asked: Asked) -> Asked:
+    """What of it can be asked of this set; what is left out is told, as several sets may be asked the same.
+
+    Raises ContraltoError for what no set can be asked.
+    """
     if asked.probe is not None and asked.probe not in PROBES:
         raise ContraltoError(f"probe must be one of {', '.join(PROBES)}, got {asked.probe!r}")
     if unknown := [name for name in asked.checks if name not in CHECKS]:
         raise ContraltoError(f"no check is called {unknown[0]!r} (there are: {', '.join(CHECKS)})")
+    left_out = []
     if data.task != "classes" and (asked.probe or asked.checks or asked.overlap):
-        raise ContraltoError(f"{data.name}: probes, checks and overlap need one class a picture, not task {data.task}")
+        left_out.append("probes, checks and overlap, which need one class a picture")
+        asked = replace(asked, probe=None, checks=(), overlap=None)
     if data.task in ("choice", "pairs") and asked.templates is not None:
-        raise ContraltoError(f"{data.name}: its texts are whole captions, so that templates have no place in it")
+        left_out.append("templates, as its texts are whole captions")
+        asked = replace(asked, templates=None)
+    if data.task == "retrieval" and asked.templates == "compare":
+        left_out.append("templates to compare, as it has no class names")
+        asked = replace(asked, templates=None)
+    if left_out:
+        NOTES.info("%s is measured without %s", data.name, "; without ".join(left_out))
+    return asked
 
 
 def _chosen(data: DataSet, templates: str | Sequence[str] | None) -> list[tuple[str, tuple[str, ...], str]]:
