@@ -44,8 +44,8 @@ def test_fer2013(tmp_path, name):
         ("emotion,pixels,Usage\n1,2 3,PrivateTest\n", "48 x 48 pixels"),
         ("emotion,pixels,Usage\n1,2 300,PrivateTest\n", "48 x 48 pixels of 0 to 255"),
         ("emotion,pixels,Usage\n7,2 3,PrivateTest\n", "'7' is none of the 7 classes declared"),
-        ("emotion,pixels,Usage\n7,2\n", "line 2: 2 fields instead of 3"),
-        ("", "no column 'Usage'"),
+        ("emotion,pixels,Usage\n7,2\n", "line 2 has 2 columns"),
+        ("", "no column 'emotion'"),
     ],
 )
 def test_a_damaged_table(tmp_path, table, message):

@@ -11,8 +11,6 @@ from typing import Any, Literal
 from contralto.errors import DataError, one_line
 from contralto.sets.layouts.found import lines
 
-_QUOTING: dict[str, Literal[0, 3]] = {",": csv.QUOTE_MINIMAL, "\t": csv.QUOTE_NONE}
-
 JSON_BYTES = 1 << 30
 """The longest JSON that is read; the scenes of CLEVR's training split are the longest that is published."""
 
@@ -42,14 +40,15 @@ def json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         yield row
 
 
-def table(path: Path, *columns: str, delimiter: Literal[",", "\t"] = ",") -> Iterator[tuple[str, ...]]:
+def table(path: Path, *columns: str, delimiter: Literal[",", ";", "\t"] = ",") -> Iterator[tuple[str, ...]]:
     """These columns of a table with a header, a row at a time, without spaces around. Raises DataError.
 
     In tables with tabs a quotation mark is a letter like others.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, delimiter=delimiter, quoting=_QUOTING[delimiter], strict=True)
+            quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+            rows = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
             header = [name.strip() for name in next(rows, [])]
             if absent := [column for column in columns if column not in header]:
                 raise DataError(f"{path} has no column {absent[0]!r} (there are: {one_line(', '.join(header), 120)})")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from contralto.errors import DataError
 from contralto.sets.items import Class, Item
+from contralto.sets.layouts.documents import table
 from contralto.sets.layouts.found import folders, one_of, pictures
 from contralto.sets.layouts.labels import agree, by_folder, index_of, labelled_arrays, labelled_files
 
@@ -20,10 +20,10 @@ def fer2013(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     where, place = one_of(root, "fer2013.csv", "icml_face_data.csv"), by_folder(classes)
     usage = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}[split]
     labels, faces = [], []
-    for row in _rows(where, ",", ("emotion", "pixels", "Usage")):
-        if row["Usage"] == usage:
-            labels.append(index_of(place, row["emotion"], where))
-            faces.append(_face(row["pixels"], where))
+    for emotion, pixels, used_for in table(where, "emotion", "pixels", "Usage"):
+        if used_for == usage:
+            labels.append(index_of(place, emotion, where))
+            faces.append(_face(pixels, where))
     return labelled_arrays(split, faces, labels)
 
 
@@ -41,7 +41,7 @@ def gtsrb(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     if split == "test":
         tops = ("", "GTSRB/", "GTSRB/Final_Test/Images/", "Final_Test/Images/")
         where = one_of(root, *(f"{top}GT-final_test.csv" for top in tops))
-        signs = ((row["Filename"], row["ClassId"].zfill(5)) for row in _rows(where, ";", ("Filename", "ClassId")))
+        signs = ((name, sign.zfill(5)) for name, sign in table(where, "Filename", "ClassId", delimiter=";"))
         return labelled_files(base, "Final_Test/Images", signs, classes, where)
     top, place = one_of(base, "Training", "Final_Training/Images"), by_folder(classes)
     agree(folders(top), place, top)
@@ -50,20 +50,3 @@ def gtsrb(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
         for name, index in place.items()
         for path in pictures(top / name, "ppm")
     ]
-
-
-def _rows(path: Path, separator: str, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """The rows of a table with a header, as column -> text without spaces around. Raises DataError."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            table = csv.reader(file, delimiter=separator)
-            header = [name.strip() for name in next(table, [])]
-            if absent := sorted(set(columns) - set(header)):
-                raise DataError(f"{path} has no column {absent[0]!r} (there are: {', '.join(header)[:100]})")
-            for row in table:
-                if len(row) == len(header):
-                    yield {name: text.strip() for name, text in zip(header, row, strict=True)}
-                elif row:
-                    raise DataError(f"{path}, line {table.line_num}: {len(row)} fields instead of {len(header)}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}") from error
