@@ -42,6 +42,9 @@ def test_the_overlap_is_found_and_its_pairs_are_kept_to_be_looked_at(nano):
     assert figures["top1_clean"].n == figures["top1_overlap"].n == 2
     found = {(pair["item"], pair["with"]) for pair in outcome.protocol["overlap"]["pairs"] if pair["score"] >= 0.8}
     assert found == {("measured/1", "training/1"), ("measured/3", "training/3")}
+    strict = contralto.evaluate(nano, measured, overlap=training, threshold=1.1)[1]
+    assert strict.figures[1].value == 0
+    assert len(strict.protocol["overlap"]["pairs"]) == len(outcome.protocol["overlap"]["pairs"])
     page = audits([outcome], lambda name, split, key: scene(int(key.rpartition("/")[2])))
     assert page.count("data:image/jpeg") == 2 * len(outcome.protocol["overlap"]["pairs"])
     assert audits([plain], lambda *place: None) == ""

@@ -43,6 +43,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", nargs="+", default=[], choices=CHECKS, metavar="NAME", help=help)
     help = "look for near-duplicates of SET's pictures in this set, and what they do to the figures"
     parser.add_argument("--overlap", metavar="TRAIN", help=help)
+    help = "how alike two pictures are from which on they are taken for one, 0 to 1 (default: 0.8)"
+    parser.add_argument("--threshold", type=float, default=0.8, metavar="X", help=help)
     help = "a folder for the page, the JSON and a record an item, which contralto compare reads"
     parser.add_argument("--report", metavar="DIR", help=help)
     help = "leave the sets' pictures out of the page: many sets may not be passed on"
@@ -98,7 +100,7 @@ def _asked(args: argparse.Namespace) -> Asked:
     if templates not in (None, "compare", "none"):
         templates = shared.templates(templates)
     overlap = open_set(args.overlap, Path(args.data)) if args.overlap else None
-    return Asked(templates, args.probe, tuple(args.shots), tuple(args.check), overlap)
+    return Asked(templates, args.probe, tuple(args.shots), tuple(args.check), overlap, args.threshold)
 
 
 def _named(given: list[str]) -> Iterator[str]:

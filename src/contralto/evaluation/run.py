@@ -19,6 +19,7 @@ from contralto.evaluation.classes import zero_shot
 from contralto.evaluation.embed import Pictures, Progress
 from contralto.evaluation.labels import several_labels
 from contralto.evaluation.outcome import Outcome
+from contralto.evaluation.overlap import THRESHOLD
 from contralto.evaluation.overlapping import overlapping
 from contralto.evaluation.probes import PROBES, probed
 from contralto.evaluation.retrieval import captions, retrieval
@@ -41,6 +42,7 @@ def evaluate(
     shots: Sequence[int] = SHOTS,
     checks: Sequence[str] = (),
     overlap: str | os.PathLike[str] | DataSet | None = None,
+    threshold: float = THRESHOLD,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
@@ -50,7 +52,8 @@ def evaluate(
     that is open; or a list of these. templates: the set's own if None; the name of a set of templates, texts with {},
     or "compare": bare name, a single template and seven of them, beside the set's own. probe: also fit a linear probe,
     nearest neighbours or few-shot probes on the training split's features. checks: names in `CHECKS`. overlap: a set,
-    such as a model's training set, whose near-duplicates are looked for in what is measured.
+    such as a model's training set, whose near-duplicates are looked for in what is measured; threshold: how alike two
+    pictures are from which on they are taken for one (0 to 1), to be judged by the pairs that the protocol lists.
     Embeddings are kept in the cache folder, so that an interrupted run goes on; fresh=True makes them anew.
 
     Raises DataError for a set that is missing or malformed, ContraltoError for arguments that fit no set.
@@ -62,7 +65,7 @@ def evaluate(
             return one if isinstance(one, DataSet) else open_set(os.fspath(one), Path(folder))
 
         seen = None if overlap is None else opened(overlap)
-        asked = Asked(templates, probe, tuple(shots), tuple(checks), seen)
+        asked = Asked(templates, probe, tuple(shots), tuple(checks), seen, threshold)
         return [outcome for one in several for outcome in measuring.outcomes(opened(one), asked)]
 
 
@@ -75,6 +78,7 @@ class Asked:
     shots: tuple[int, ...] = SHOTS
     checks: tuple[str, ...] = ()
     overlap: DataSet | None = None
+    threshold: float = THRESHOLD
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +103,7 @@ class Session:
                 outcome = measure(self.clip, data, pictures, chosen, name, variant)
                 yield outcome
                 if asked.overlap is not None and not variant:
-                    yield overlapping(self, data, pictures, outcome, asked.overlap)
+                    yield overlapping(self, data, pictures, outcome, asked.overlap, asked.threshold)
         if asked.probe is not None:
             yield from probed(self, data, asked.probe, asked.shots)
         for name in asked.checks:
