@@ -41,7 +41,7 @@ HEIGHT = {name: height for height, names in enumerate(ORDER) for name in names}
 DOORS = {("encoder", "zeroshot")}
 
 TORCH_LAYERS = {"model", "loss", "train"}
-TORCH_FILES = {"engine/eager.py", "engine/compiled.py"}
+TORCH_FILES = {"engine/eager.py", "engine/compiled.py", "probe/on_torch.py"}
 
 
 class Import(NamedTuple):

@@ -34,7 +34,7 @@ def planned_set(labels: Iterable[int], classes: Iterable[str], **changes: Any) -
 class PlannedClip:
     """rows: of picture n; texts: text -> row. Counts what it encodes in `seen`."""
 
-    engine, precision, decode, reproducible = "planned", "fp32", "exact", False
+    engine, device, precision, decode, reproducible = "planned", "cpu", "fp32", "exact", False
 
     def __init__(self, rows: Any, texts: Mapping[str, Any], rule: Score | None = None) -> None:
         self.rows, self.texts = (

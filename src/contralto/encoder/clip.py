@@ -87,6 +87,11 @@ class Clip:
         return self._runner.engine.precision
 
     @property
+    def device(self) -> str:
+        """Where it is computed: "cpu", "cuda:0" ..."""
+        return getattr(self._runner.engine, "device", "cpu")
+
+    @property
     def reproducible(self) -> bool:
         """Whether an item gets the same bits whatever stands beside it."""
         return self._runner.reproducible
@@ -334,8 +339,7 @@ class Clip:
 
     @functools.cached_property
     def _featurer(self) -> Runner:
-        device = getattr(self._runner.engine, "device", "auto")
-        engine = start(self._headless, engine=self.engine, precision="fp32", device=device)
+        engine = start(self._headless, engine=self.engine, precision="fp32", device=self.device)
         return Runner(self._headless.contract, engine, self.reproducible, normalise=False)
 
     def _encoded(

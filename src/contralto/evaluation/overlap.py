@@ -22,9 +22,9 @@ from contralto.metrics import clopper_pearson
 from contralto.sets.items import Item
 
 THRESHOLD: Final = 0.8
-"""On the side of what is surely a copy: distinct neighbours in Flickr8k's training split reach 0.41 (benchmarks/overlap.py).
-Where things of one make are photographed alike, as in a shop, even this takes some for copies: look at the pairs, and
-set another."""
+"""On the side of what is surely a copy: distinct neighbours in Flickr8k's training split reach 0.41 (see
+benchmarks/overlap.py). Where things of one make are photographed alike, as in a shop, even this takes some for copies:
+look at the pairs, and set another."""
 CANDIDATES: Final = 30
 LEAST_COSINE: Final = 0.2
 KEPT: Final = 20_000  # thumbnails of training pictures, 16 kB each, as neighbours of many items are the same ones

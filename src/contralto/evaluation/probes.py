@@ -92,8 +92,14 @@ def _linear(session: Session, data: DataSet, fitting: Fitting) -> Outcome:
         session.progress("fitting", min(done, FITS), FITS)
 
     train, held = fitting.training, fitting.validation
+    device = None if session.clip.device == "cpu" else session.clip.device
     found = probe.sweep(
-        fitting.rows[train], fitting.labels[train], fitting.rows[held], fitting.labels[held], progress=advance
+        fitting.rows[train],
+        fitting.labels[train],
+        fitting.rows[held],
+        fitting.labels[held],
+        progress=advance,
+        device=device,
     )
     said = fitting.said | {
         "probe": "logistic regression (L2, L-BFGS), strength by the paper's search, refitted to both splits",

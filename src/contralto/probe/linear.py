@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto.errors import ContraltoError
+from contralto.errors import ContraltoError, MissingExtraError
 from contralto.probe.checks import BLOCK, Labels, Rows, checked_labels, checked_rows, class_indices
 from contralto.probe.lbfgs import Minimum, minimise
 from contralto.probe.objective import Float, Objective
@@ -21,6 +21,8 @@ class LinearProbe:
 
     After `fit`: classes_ (K,), coef_ float64 (K, d) or (1, d), intercept_ (K,) or (1,), n_iter_, and gap_: how far
     above the least the objective is at most, relative to it; within 1e-6 unless 1,000 iterations or float32 did not do.
+
+    device: None computes by NumPy; "cuda", "cuda:N" by PyTorch there (the extra `torch`).
     """
 
     classes_: Labels
@@ -29,12 +31,12 @@ class LinearProbe:
     n_iter_: int
     gap_: float
 
-    def __init__(self, strength: float = 1.0) -> None:
-        self.strength = strength
+    def __init__(self, strength: float = 1.0, device: str | None = None) -> None:
+        self.strength, self.device = strength, device
 
     def fit(self, rows: ArrayLike, labels: ArrayLike) -> Self:
         """rows: finite, (N, d); labels: anything that sorts, (N,). Raises ContraltoError."""
-        problem = Problem(rows, labels)
+        problem = Problem(rows, labels, self.device)
         return self.take(problem, problem.solve(self.strength))
 
     def take(self, problem: Problem, minimum: Minimum) -> Self:
@@ -83,10 +85,10 @@ class LinearProbe:
 class Problem:
     """Rows and labels prepared once, to be solved at any number of strengths. Raises ContraltoError."""
 
-    def __init__(self, rows: ArrayLike, labels: ArrayLike) -> None:
+    def __init__(self, rows: ArrayLike, labels: ArrayLike, device: str | None = None) -> None:
         given = checked_rows(rows, "rows")
         self.classes, places = class_indices(checked_labels(labels, len(given), "labels"))
-        self.objective = Objective(given, places, len(self.classes))
+        self.objective = _objective(given, places, len(self.classes), device)
 
     @property
     def binary(self) -> bool:
@@ -106,6 +108,16 @@ class Problem:
         if self.binary:
             coef, intercept = np.vstack([-coef, coef]) / 2, np.append(-intercept, intercept) / 2
         return self.objective.from_given(coef, intercept)
+
+
+def _objective(rows: Rows, places: NDArray[np.intp], classes: int, device: str | None) -> Objective:
+    if device is None:
+        return Objective(rows, places, classes)
+    try:
+        from contralto.probe.on_torch import TorchObjective
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"a probe on {device}", "torch") from error
+    return TorchObjective(rows, places, classes, device)
 
 
 def checked_strength(strength: Any) -> float:

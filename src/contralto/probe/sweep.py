@@ -41,20 +41,21 @@ def sweep(
     validation_labels: ArrayLike,
     strengths: Sequence[float] | None = None,
     progress: Progress | None = None,
+    device: str | None = None,
 ) -> Sweep:
     """Tries strengths on rows (N, d) with labels (N,), chooses on the validation split, and refits on both.
 
     strengths: None is the paper's search: every second decade from 1e-6 to 1e6, then the interval about the peak is
     halved down to 8 steps a decade (about 15 fits); ALL are its 96. progress is called with (strength, accuracy).
-    Raises ContraltoError for rows and labels that do not fit each other.
+    device: as for LinearProbe. Raises ContraltoError for rows and labels that do not fit each other.
     """
-    path = _Path(rows, labels, validation_rows, validation_labels, progress)
+    path = _Path(rows, labels, validation_rows, validation_labels, progress, device)
     if strengths is None:
         path.search()
     else:
         path.follow(strengths)
     best = path.best
-    both = Problem(np.concatenate([path.rows, path.validation]), np.concatenate([path.labels, path.truth]))
+    both = Problem(np.concatenate([path.rows, path.validation]), np.concatenate([path.labels, path.truth]), device)
     start = both.start_from(LinearProbe(best).take(path.problem, path.found[best]))
     probe = LinearProbe(best).take(both, both.solve(best, start))
     return Sweep(best, dict(sorted(path.accuracies.items())), probe)
@@ -64,13 +65,19 @@ class _Path:
     """Minima by strength: each starts from a line through its two nearest neighbours, for they lie on a smooth path."""
 
     def __init__(
-        self, rows: ArrayLike, labels: ArrayLike, validation: ArrayLike, truth: ArrayLike, progress: Progress | None
+        self,
+        rows: ArrayLike,
+        labels: ArrayLike,
+        validation: ArrayLike,
+        truth: ArrayLike,
+        progress: Progress | None,
+        device: str | None,
     ) -> None:
         self.rows: Rows = checked_rows(rows, "rows")
         self.labels: Labels = checked_labels(labels, len(self.rows), "labels")
         self.validation = checked_rows(validation, "validation rows", self.rows.shape[1])
         self.truth = checked_labels(truth, len(self.validation), "validation labels")
-        self.problem = Problem(self.rows, self.labels)
+        self.problem = Problem(self.rows, self.labels, device)
         unknown = np.setdiff1d(self.truth, self.problem.classes)
         if len(unknown):
             raise ContraltoError(f"no training row has the validation label {unknown[0]}: split by class")
