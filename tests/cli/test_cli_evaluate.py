@@ -63,9 +63,23 @@ def test_classes_of_one_s_own(cli, colours, tmp_path):
 def test_a_missing_set_is_an_error_that_says_where_to_get_it(cli, tmp_path):
     done = cli("evaluate", "nano", "food101", "--data", tmp_path)
     assert done.code == 1
-    assert "http" in done.err
-    assert "food-101/meta" in done.err
+    first, where, layout = done.err.splitlines()
+    assert first.startswith("contralto: food101: no folder")
+    assert "http" in where
+    assert "food-101/meta" in layout
     assert not done.out
+    failed = json.loads(cli("evaluate", "nano", "food101", "--data", tmp_path, "--json").err)
+    assert failed["path"] == "food101"
+    assert "http" in failed["error"]
+
+
+def test_a_split_of_another_size_than_published_is_told(cli, tmp_path):
+    for kind in ("negative", "positive"):
+        (tmp_path / "rendered-sst2" / "test" / kind).mkdir(parents=True)
+        Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "rendered-sst2" / "test" / kind / "1.png")
+    done = cli("evaluate", "nano", "sst2", "--data", tmp_path, "--json")
+    assert "sst2:test has 2 items, as published 1821" in done.err
+    assert done.objects[0]["protocol"]["published_items"] == 1821
 
 
 def test_of_several_sets_the_others_go_on(cli, colours, tmp_path):
@@ -81,6 +95,7 @@ def test_a_picture_that_cannot_be_used_counts_as_wrong_and_is_named(cli, colours
     assert done.code == 3
     assert done.objects[0]["n"] == 7
     assert json.loads(done.err.splitlines()[0])["path"] == "red/bad.png"
+    assert len(cli("evaluate", "nano", colours, "--templates", "compare").err.splitlines()) == 1, "told once"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +114,7 @@ def test_the_report_can_be_compared_and_the_card_is_written(cli, colours, tmp_pa
     assert (tmp_path / "a" / "items.parquet").exists()
     text = card.read_text()
     assert "old" not in text
-    assert text.startswith("# nano\n\n<!-- contralto evaluate: begin -->\n| set | split | items | top1 |")
+    assert text.startswith("# nano\n\n<!-- contralto evaluate: begin -->\n| set | split | items | chance | top1 |")
     assert text.endswith("<!-- contralto evaluate: end -->\n\nmore\n")
     assert cli("evaluate", "nano", colours, "--report", tmp_path / "b", "--templates", "none").code == 0
     compared = cli("compare", tmp_path / "a", tmp_path / "b", "--json")

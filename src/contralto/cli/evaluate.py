@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from contralto.cli import options as shared
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, OK, PARTLY, Usage
-from contralto.errors import DataError
+from contralto.errors import ContraltoError, MissingExtraError
 
 if TYPE_CHECKING:
     from contralto.encoder import Clip
@@ -79,8 +79,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
             try:
                 data = open_set(name, Path(args.data), classes=classes)
                 found = list(measuring.outcomes(data, asked))
-            except DataError as error:
-                console.failed(name, str(error)) if len(args.sets) > 1 else console.error(f"contralto: {error}")
+            except MissingExtraError:
+                raise
+            except ContraltoError as error:
+                _tell_failed(console, name, error, alone=len(args.sets) == 1)
                 failed += 1
                 continue
             _tell(console, found)
@@ -90,6 +92,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
         done.append((asked.overlap, []))  # whose pictures the page shows
     _write(args, console, clip, done)
     return FAILED if not any(found for _, found in done) else PARTLY if failed or lost else OK
+
+
+def _tell_failed(console: Console, name: str, error: ContraltoError, *, alone: bool) -> None:
+    from contralto.sets.declaration import AbsentSet
+
+    if console.json or not alone:
+        console.failed(name, str(error))
+    elif isinstance(error, AbsentSet):
+        console.error(f"contralto: {error.what}\nget it from: {error.where}\nexpected: {error.layout}")
+    else:
+        console.error(f"contralto: {error}")
 
 
 def _asked(args: argparse.Namespace) -> Asked:
@@ -114,9 +127,12 @@ def _named(given: list[str]) -> Iterator[str]:
 def _tell(console: Console, outcomes: list[Outcome]) -> None:
     from contralto.evaluation.protocol import brief
 
+    for key, reason in {key: why for outcome in outcomes for key, why in outcome.failures.items()}.items():
+        console.failed(key, reason)
+    said = outcomes[0].protocol
+    if said.get("published_items", said["items"]) != said["items"]:
+        console.note(f"{said['set']}:{said['split']} has {said['items']} items, as published {said['published_items']}")
     for outcome in outcomes:
-        for key, reason in outcome.failures.items():
-            console.failed(key, reason)
         for figure in outcome.figures:
             if console.json:
                 console.record(

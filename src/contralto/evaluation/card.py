@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from contralto.errors import DataError
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.files import written_whole
 
+DETAIL = re.compile(r"^[a-z_]+ [1-5]$|=")  # "fog 3", "count=2"
 BEGIN, END = "<!-- contralto evaluate: begin -->", "<!-- contralto evaluate: end -->"
 
 
@@ -30,16 +33,23 @@ def update(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: a table for each kind of task, a row an outcome, a column a metric; then what measured them."""
+    """Markdown: a table for each kind of figures, a row an outcome, a column a metric; then what measured them.
+
+    Single severities and single groups are left to the report.
+    """
     parts = []
-    for several in _alike(outcomes):
+    for several in _alike([one for one in outcomes if not DETAIL.search(one.variant)]):
         measured = list(dict.fromkeys(figure.metric for one in several for figure in one.figures))
-        lines = [_row(["set", "split", "items", *measured]), _row(["---"] * (3 + len(measured)))]
+        guessed = ["chance"] if any(one.figures[0].chance is not None for one in several) else []
+        head = ["set", "split", "items", *guessed, *measured]
+        lines = [_row(head), _row(["---"] * len(head))]
         for one in several:
-            figures = {figure.metric: value(figure) for figure in one.figures}
+            figures = {figure.metric: value(replace(figure, chance=None)) for figure in one.figures}
             name = f"{one.set}, {one.variant}" if one.variant else one.set
-            count = str(one.figures[0].n)
-            lines.append(_row([name, one.split, count, *(figures.get(metric, "") for metric in measured)]))
+            chance = one.figures[0].chance
+            guess = ["" if chance is None else f"{100 * chance:.1f}"] if guessed else []
+            cells = [figures.get(metric, "") for metric in measured]
+            lines.append(_row([name, one.split, str(one.figures[0].n), *guess, *cells]))
         parts.append("\n".join(lines))
     return "\n\n".join([*parts, _made_by(outcomes)])
 

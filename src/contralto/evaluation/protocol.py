@@ -30,6 +30,8 @@ def protocol(clip: Clip, data: DataSet, pictures: Pictures) -> dict[str, Any]:
         "set": data.name,
         "split": data.split,
         "items": len(data.items),
+        **({} if data.published_items is None else {"published_items": data.published_items}),
+        **({"notes": data.notes} if data.notes else {}),
         "failed": len(pictures.failures),
         "split_sha256": split_hash(data, pictures),
         "metric": data.metric,

@@ -27,6 +27,18 @@ Reader: TypeAlias = Callable[[Path, str, Sequence[Class]], Sequence[Item]]
 SPLITS_BY_DEFAULT = ("test", "val")
 
 
+class AbsentSet(DataError):
+    """The files of a published set are not there. what: what is missing; where: the page to get it from; layout: the
+    files expected."""
+
+    def __init__(self, what: str, where: str, layout: str) -> None:
+        super().__init__(f"{what}; get it from {where} and lay it out as {layout}")
+        self.what, self.where, self.layout = what, where, layout
+
+    def __reduce__(self) -> tuple[type[AbsentSet], tuple[str, str, str]]:
+        return type(self), (self.what, self.where, self.layout)
+
+
 @dataclass(frozen=True)
 class Declaration:
     """A published set: all that is known without its files.
@@ -55,8 +67,8 @@ class Declaration:
     def open(self, data: Path, split: str | None = None) -> DataSet:
         """The split below the folder `data`; none named: test, else val.
 
-        Raises DataError: no such split; files missing (then with the page and the layout expected); files damaged;
-        labels that are not those of the declared classes.
+        Raises AbsentSet where files are missing; DataError for no such split, damaged files, or labels that are not
+        those of the declared classes.
         """
         split = self._split(split)
         root, items = self._read(data, split)
@@ -73,6 +85,8 @@ class Declaration:
             template_set=str(self.templates) if named else self.name if self.templates else "",
             splits=self.splits,
             origin=str(root),
+            published_items=self.sizes.get(split),
+            notes=self.notes,
             open_split=lambda other: self.open(data, other),
         )
 
@@ -100,7 +114,7 @@ class Declaration:
             except Missing as error:
                 missing.append(str(error))
         what = missing[0] if len(missing) == 2 else missing[1]  # the folder by its name tells more than `data` itself
-        raise DataError(f"{self.name}: {what}; get {self.title} from {self.where} and lay it out as {self.layout}")
+        raise AbsentSet(f"{self.name}: {what}", self.where, self.layout)
 
     def _check(self, items: Sequence[Item], root: Path) -> None:
         if not len(items):

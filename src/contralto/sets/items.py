@@ -140,6 +140,10 @@ class DataSet:
     splits: tuple[str, ...] = ()
     origin: str = ""
     """Where it was read from, for messages and the protocol's reader."""
+    published_items: int | None = None
+    """How many the split has as it was published."""
+    notes: str = ""
+    """What who quotes a figure has to know: where the split or the classes are our choice."""
     open_split: Callable[[str], DataSet] | None = None
 
     def other(self, split: str) -> DataSet:
