@@ -28,7 +28,7 @@ def test_each_command_has_help_with_the_common_options(cli, command):
     assert result.code == 0
     for option in ("--json", "--debug", "--quiet"):
         assert option in result.out
-    assert ("--model" in result.out) == (command not in ("models", "train", "convert", "compare"))
+    assert ("--model" in result.out) == (command not in ("models", "train", "convert", "compare", "evaluate"))
 
 
 def test_version(cli):

@@ -11,7 +11,7 @@ from contralto.errors import DataError
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.files import written_whole
 
-DETAIL = re.compile(r"^[a-z_]+ [1-5]$|=")  # "fog 3", "count=2"
+DETAIL = re.compile(r"^[a-z_]+ [1-5]$|=|^at |^templates |^prompt")  # "fog 3", "count=2", "at 1/4 of the side" ...
 BEGIN, END = "<!-- contralto evaluate: begin -->", "<!-- contralto evaluate: end -->"
 
 
@@ -35,7 +35,7 @@ def update(path: Path, outcomes: Sequence[Outcome]) -> None:
 def table(outcomes: Sequence[Outcome]) -> str:
     """Markdown: a table for each kind of figures, a row an outcome, a column a metric; then what measured them.
 
-    Single severities and single groups are left to the report.
+    Single severities, sizes and groups, and what other words give, are left to the report.
     """
     parts = []
     for several in _alike([one for one in outcomes if not DETAIL.search(one.variant)]):

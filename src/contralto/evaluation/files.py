@@ -23,6 +23,7 @@ from contralto.files import written_whole
 
 VERSION = 1
 REPORT, ITEMS = "report.json", "items.parquet"
+GROUP = 2**17  # records that are written together: a group costs kilobytes of its own
 STRINGS, INTEGERS = ("set", "split", "variant", "item", "direction"), ("text", "label", "predicted", "rank")
 
 
@@ -119,6 +120,7 @@ def _write_items(path: Path, outcomes: Sequence[Outcome]) -> None:
     strings, integers = ((name, pyarrow.string()) for name in STRINGS), ((name, pyarrow.int64()) for name in INTEGERS)
     scores = ("scores", pyarrow.list_(pyarrow.float32()))
     schema = pyarrow.schema([*strings, *integers, ("confidence", pyarrow.float64()), scores])
+    waiting: list[Any] = []
     with written_whole(path) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         for one in outcomes:
             records, n = one.records, len(one.records)
@@ -127,7 +129,11 @@ def _write_items(path: Path, outcomes: Sequence[Outcome]) -> None:
             columns |= {name: np.asarray(getattr(records, name), np.int64) for name in INTEGERS}
             columns |= {"confidence": np.asarray(records.confidence, np.float64)}
             columns |= {"scores": [None] * n if records.scores is None else list(records.scores)}
-            writer.write_table(pyarrow.table(columns, schema=schema))
+            waiting.append(pyarrow.table(columns, schema=schema))
+            if sum(map(len, waiting)) >= GROUP:
+                writer.write_table(pyarrow.concat_tables(waiting))
+                waiting = []
+        writer.write_table(pyarrow.concat_tables([schema.empty_table(), *waiting]))
 
 
 def _read_items(path: Path, sha256: str, counts: list[int]) -> list[Records]:

@@ -24,7 +24,7 @@ def page(report: Report, pictures: Pictures) -> str:
     found = gathered(report.outcomes)
     most = max(LEAST, min(MOST, MISTAKES // max(len(found), 1)))
     name = str(report.model.get("name", "a model"))
-    plain = [one for each in found for one in each.plain]
+    first = [one for each in found for one in each.first]
     sections = "".join(section(one, name, pictures, most) for one in found)
     return f"""<!doctype html>
 <html lang="en">
@@ -48,8 +48,8 @@ def page(report: Report, pictures: Pictures) -> str:
 <h2>Figures</h2>
 <p class="about">Shares in percent with 95% intervals. In the small drawings the dot is the value, the thick line its
 interval, the upright tick chance.</p>
-{table(plain, name)}
-{_notes(beside(plain, name))}
+{table(first, name)}
+{_notes(beside(first, name))}
 </section>
 {robustness(found)}
 {sections}

@@ -27,7 +27,7 @@ def section(measured: Measured, model: str, pictures: Pictures, most: int) -> st
     judged = main if main is not None and main.classes and main.task == "classes" else None
     grid = [_reliability(main), _recall(main)]
     grid += [confusion(judged), confused(judged)] if judged else []
-    grid += [_templates(measured), _few_shot(measured)]
+    grid += [_templates(measured), _few_shot(measured), _others(measured)]
     parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(measured)]
     parts += [gallery(judged, pictures, most) if judged else "", audits(measured.plain, pictures)]
     parts += [_failures(measured), _details(measured, model)]
@@ -95,6 +95,16 @@ def _templates(measured: Measured) -> str:
     return _plot("Templates", about, plots.whiskers("Templates compared", shown))
 
 
+def _others(measured: Measured) -> str:
+    """The set's own metric under other conditions, beside the set as it is."""
+    main = headline(measured.main) if measured.main else None
+    rows = [(one.variant, one.figures[0]) for one in measured.others if main and one.figures[0].metric == main.metric]
+    if not rows or main is None:
+        return ""
+    about = f"{metric(main.metric)} of the same pictures, changed or asked otherwise, with 95% intervals."
+    return _plot("Other conditions", about, plots.whiskers("Other conditions", [("as it is", main), *rows]))
+
+
 def _few_shot(measured: Measured) -> str:
     main = headline(measured.main) if measured.main else None
     shots = sorted(measured.few_shot)
@@ -149,12 +159,8 @@ def _details(measured: Measured, model: str) -> str:
         if changed:
             blocks.append(_protocol(f"{one.variant or 'as it is'}: what differs", changed))
     found = f"<details><summary>The exact protocol</summary>{''.join(blocks)}</details>"
-    drawn = [one for one in measured.all if one not in measured.plain]
-    return found + (
-        f"<details><summary>The figures of what is drawn above</summary>{table(drawn, model)}</details>"
-        if drawn
-        else ""
-    )
+    others = [one for one in measured.all if one not in measured.first]
+    return found + (f"<details><summary>All other figures</summary>{table(others, model)}</details>" if others else "")
 
 
 def _protocol(title: str, stated: Mapping[str, Any]) -> str:

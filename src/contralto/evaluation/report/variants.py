@@ -34,6 +34,16 @@ class Measured:
         return next((one for one in self.plain if not one.variant), None)
 
     @property
+    def first(self) -> list[Outcome]:
+        """What is looked for first: the set as it is, and a linear probe, for which others publish figures too."""
+        return [one for one in self.plain if one.variant in ("", "linear probe")]
+
+    @property
+    def others(self) -> list[Outcome]:
+        """What belongs neither there nor to a family: the set under other conditions, by other probes."""
+        return [one for one in self.plain if one not in self.first]
+
+    @property
     def all(self) -> list[Outcome]:
         """Every outcome."""
         severities = [one for each in self.corruptions.values() for one in each.values()]
