@@ -25,6 +25,7 @@ def records(n: int = 60, classes: int = 4, seed: int = 0, skill: float = 2.0) ->
         rank=(scores >= own).sum(axis=1) - 1,
         direction=np.array([""] * n, object),
         text=np.full(n, -1),
+        scores=(scores[:, 1:] - scores[:, :1]).astype(np.float32) if classes == 2 else None,
     )
 
 

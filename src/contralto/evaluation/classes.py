@@ -62,6 +62,7 @@ def of_answers(data: DataSet, pictures: Pictures, answers: Answers, said: dict[s
         rank=answers.rank,
         direction=np.full(len(labels), "", object),
         text=np.full(len(labels), -1, np.int64),
+        scores=None if answers.margin is None else answers.margin.astype(np.float32)[:, None],
     )
     figures = _figures(data.metric, records, len(data.classes), answers)
     names = tuple(one.name for one in data.classes)

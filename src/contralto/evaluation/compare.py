@@ -141,7 +141,8 @@ def _measure(records: Records, metric: str) -> _Measure | None:
     make = OF_CLASSES.get(metric)
     if make is None or not len(records) or (records.direction != "").any():
         return None
-    return _Measure(make(records), len(records))
+    statistic = make(records)
+    return None if statistic is None else _Measure(statistic, len(records))
 
 
 def _share(records: Records, direction: str, k: int) -> _Measure | None:
@@ -176,13 +177,15 @@ def _calibration(records: Records) -> Statistic:
     return lambda places: float(ece(confidence[places], right[places]))
 
 
-def _roc(records: Records) -> Statistic:
-    """Of two classes: the confidence in the second one."""
-    positive = np.where(records.predicted == 1, records.confidence, 1 - records.confidence)
-    return lambda places: float(auc(positive[places], records.label[places] == 1))
+def _roc(records: Records) -> Statistic | None:
+    """Of two classes: by how much the second scores above the first."""
+    if records.scores is None:
+        return None
+    margin = records.scores[:, 0]
+    return lambda places: float(auc(margin[places], records.label[places] == 1))
 
 
-OF_CLASSES: dict[str, Callable[[Records], Statistic]] = {
+OF_CLASSES: dict[str, Callable[[Records], Statistic | None]] = {
     "mean_per_class": _per_class,
     "mean_top1_top5": _top1_top5,
     "ece": _calibration,

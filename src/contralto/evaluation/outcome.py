@@ -34,8 +34,8 @@ class Records:
     key: the item's name. label, predicted: class index (choice: the text's place), -1 where there is none.
     confidence: of the predicted class, by the contract's score rule. rank: how many wrong answers score at least as
     high as the right one, so that it is right at k if rank < k. direction: "image_to_text" or "text_to_image" for
-    retrieval, else "". text: for text_to_image the caption's place among all captions, else -1. scores: float32
-    (N, C) for task labels, else None.
+    retrieval, else "". text: for text_to_image the caption's place among all captions, else -1. scores: float32, for
+    task labels (N, C), for two classes (N, 1), by how much the second scores above the first; else None.
     """
 
     key: Column
