@@ -1,10 +1,10 @@
 """Our figures beside CLIP_benchmark's of the same embeddings, to the digit, and where the two differ by definition.
 
-    python benchmarks/clip_benchmark.py --peers ../peers/bin/python [--model nano] [SET ...]
+    python benchmarks/clip_benchmark.py --peers ../ruler/bin/python [--model nano] [SET ...]
 
-Sets are tars of ../shared/data where none is named. CLIP_benchmark (pip install clip-benchmark, without its
-dependencies but torch, scikit-learn and tqdm) runs its own metrics on rows that it is given. Fails if a figure of one
-definition differs. Ties can make one differ: theirs are broken by the order, ours count against.
+Sets are tars of ../shared/data where none is named. CLIP_benchmark runs its own metrics on rows that it is given
+(README.md says how to install it). Fails if a figure of one definition differs. Ties can make one differ: theirs are
+broken by the order, ours count against.
 """
 
 from __future__ import annotations
