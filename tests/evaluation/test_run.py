@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from planned import PlannedClip, picture, planned_set
 
 import contralto
-from contralto.errors import ContraltoError, DataError
+from contralto.errors import ContraltoError, DataError, MissingExtraError
 from contralto.evaluation import checks
 from contralto.evaluation.protocol import brief
 from contralto.sets.items import DataSet, Item
@@ -163,6 +164,14 @@ def test_a_missing_set_says_where_to_get_it(clip, tmp_path):
     with pytest.raises(DataError, match="food-101/images") as error:
         contralto.evaluate(clip, "food101", folder=tmp_path)
     assert "http" in str(error.value)
+
+
+def test_without_the_extra_nothing_is_embedded_in_vain(clip, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "scipy"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"contralto\[evaluate\]"):
+        contralto.evaluate(clip, planned_set([0], "abc"))
+    assert not clip.seen
 
 
 def test_a_failing_picture_is_wrong_and_named(clip):

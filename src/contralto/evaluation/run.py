@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from contralto import metrics
 from contralto.encoder import Clip
 from contralto.errors import ContraltoError
 from contralto.evaluation import embed
@@ -130,7 +131,11 @@ class Session:
 
 @contextmanager
 def session(clip: Clip, *, fresh: bool = False, progress: Progress | None = None) -> Iterator[Session]:
-    """Settles what the model computes in, so that all rows of a run are of one kind, and opens what is kept."""
+    """Settles what the model computes in, so that all rows of a run are of one kind, and opens what is kept.
+
+    Raises MissingExtraError without the extra `evaluate`.
+    """
+    metrics.clopper_pearson(0, 1)  # which needs the extra: better told now than after hours of embedding
     clip.engine_report()
     with Store(clip, fresh=fresh, warn=NOTES.warning) as store:
         yield Session(clip, store, progress or (lambda what, done, total: None))
