@@ -61,7 +61,7 @@ def write(folder: Path, outcomes: Iterable[Outcome], model: Mapping[str, Any], *
         "outcomes": [_stated(one) for one in report.outcomes],
     }
     with written_whole(folder / REPORT) as file:
-        file.write((json.dumps(stated, indent=1, allow_nan=False) + "\n").encode())
+        file.write((json.dumps(stated, separators=(",", ":"), allow_nan=False) + "\n").encode())
     return report
 
 
