@@ -17,6 +17,7 @@ from contralto.evaluation import checks
 from contralto.evaluation.protocol import brief
 from contralto.sets.items import DataSet, Item
 from contralto.sets.open import open_set
+from contralto.sets.variants.lazy import Lazy
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 170, 40), "blue": (40, 60, 200)}
 
@@ -172,6 +173,19 @@ def test_without_the_extra_nothing_is_embedded_in_vain(clip, monkeypatch):
     with pytest.raises(MissingExtraError, match=r"contralto\[evaluate\]"):
         contralto.evaluate(clip, planned_set([0], "abc"))
     assert not clip.seen
+
+
+def test_pictures_that_are_made_when_asked_for_are_not_held_nor_made_again_and_again(clip):
+    made = []
+
+    def make(place):
+        made.append(place)
+        return Item(f"item {place}", picture(place), place)
+
+    data = replace(planned_set([], "abc"), items=Lazy(3, make))
+    (outcome,) = contralto.evaluate(clip, data)
+    assert outcome.figures[0].value == 1
+    assert all(made.count(place) == 3 for place in range(3)), "for what is said, for its content, and to be encoded"
 
 
 def test_a_failing_picture_is_wrong_and_named(clip):

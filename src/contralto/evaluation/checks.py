@@ -57,7 +57,7 @@ def _typographic(session: Session, data: DataSet) -> Iterator[Outcome]:
     written = attacked(data)
     outcome = _zero_shot(session, written, "typographic")
     names = [one.name for one in data.classes]
-    told = np.array([names.index(written.items[i].groups["written"]) for i in range(len(data.items))])
+    told = np.array([names.index(item.groups["written"]) for item in written.items])
     answered = share("answered_written", outcome.records.predicted == told, 1 / len(names))
     yield replace(outcome, figures=(*outcome.figures, answered))
 
@@ -79,17 +79,18 @@ def _prompts(session: Session, data: DataSet) -> Iterator[Outcome]:
     """How much hangs on the words; and, where there is another split, what a search there gains here."""
     pictures = embed.pictures(session.clip, data.items, session.store, progress=session.progress)
     several = data if len(data.templates) > 1 else replace(data, templates=prompts.templates("imagenet"))
-    yield sensitivity(session.clip, several, pictures)
+    yield sensitivity(session.clip, pictures.described(several), pictures)
     if (other := next((name for name in ("val", "train") if name in data.splits and name != data.split), None)) is None:
         return
     validation = data.other(other)
     seen = embed.pictures(session.clip, validation.items, session.store, progress=session.progress)
-    yield search_prompts(session.clip, data, pictures, validation, seen)
+    yield search_prompts(session.clip, pictures.described(data), pictures, seen.described(validation), seen)
 
 
 def _faces(session: Session, data: DataSet) -> Iterator[Outcome]:
     """The paper's probe of faces: its tables stand in the protocol, the figures are those of all pictures together."""
     pictures = embed.pictures(session.clip, data.items, session.store, progress=session.progress)
+    data = pictures.described(data)
     found = faces.probe(session.clip, data, pictures)
     outcome = zero_shot(session.clip, data, pictures, data.templates, data.template_set, "faces")
     figures = [
@@ -114,13 +115,15 @@ def _rate(metric: str, rate: faces.Rate) -> Figure:
 
 def _zero_shot(session: Session, data: DataSet, variant: str) -> Outcome:
     pictures = embed.pictures(session.clip, data.items, session.store, what=variant, progress=session.progress)
-    return zero_shot(session.clip, data, pictures, data.templates, data.template_set, variant)
+    described = pictures.described(data)
+    return zero_shot(session.clip, described, pictures, data.templates, data.template_set, variant)
 
 
 def _choice(session: Session, data: DataSet, variant: str) -> Sequence[Outcome]:
     pictures = embed.pictures(session.clip, data.items, session.store, what=variant, progress=session.progress)
-    texts = embed.texts(session.clip, captions(data)[0], session.store, progress=session.progress)
-    return choice(session.clip, data, pictures, texts.rows, variant)
+    described = pictures.described(data)
+    texts = embed.texts(session.clip, captions(described)[0], session.store, progress=session.progress)
+    return choice(session.clip, described, pictures, texts.rows, variant)
 
 
 CHECKS: Final[dict[str, Callable[[Session, DataSet], Iterator[Outcome]]]] = {

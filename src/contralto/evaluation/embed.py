@@ -6,17 +6,17 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from contralto.encoder import Clip, Failure
 from contralto.encoder.rows import Rows
-from contralto.encoder.stream import ahead
+from contralto.encoder.stream import ahead, windows
 from contralto.errors import ContraltoError, ItemError
 from contralto.evaluation.store import Row, Store
-from contralto.sets.items import Item
+from contralto.sets.items import DataSet, Item
 
 Progress = Callable[[str, int, int], object]
 """Called with (what is done, done, total)."""
@@ -28,11 +28,17 @@ AHEAD = 64  # pictures that are read and changed while the model works
 @dataclass(frozen=True, eq=False)
 class Pictures:
     """rows float32 (N, d), zeros where a picture failed; digests: what the N pictures are, by content (None where even
-    that failed); failures: key -> reason."""
+    that failed); failures: key -> reason; said: the items without their pictures, which may be drawn or decompressed
+    whenever an item is asked for."""
 
     rows: Rows
     digests: tuple[bytes | None, ...]
     failures: dict[str, str]
+    said: tuple[Item, ...] = ()
+
+    def described(self, data: DataSet) -> DataSet:
+        """The set that these pictures are of, with what is said about them alone."""
+        return replace(data, items=self.said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,25 +62,24 @@ def pictures(
 
     What is finished is kept, whatever ends the work.
     """
-    several = [items[i] for i in range(len(items))]
-    digests, failures = _digests(several, store, progress)
+    said, digests, failures = _read(items, store, progress)
     found = store.rows(kind, [digest for digest in digests if digest is not None])
-    missing = {digest: item for item, digest in zip(several, digests, strict=True) if digest and digest not in found}
+    missing = {digest: i for i, digest in enumerate(digests) if digest is not None and digest not in found}
     try:
-        for done, (digest, outcome) in enumerate(_encoded(clip, missing, kind), 1):
+        for done, (digest, outcome) in enumerate(_encoded(clip, items, missing, kind), 1):
             store.put(kind, digest, outcome)
             found[digest] = outcome
             progress(what or ("pictures" if kind == "image" else "features"), done, len(missing))
     finally:
         store.flush()
-    rows = np.zeros((len(several), clip.contract.embedding if kind == "image" else clip.feature_width), np.float32)
+    rows = np.zeros((len(said), clip.contract.embedding if kind == "image" else clip.feature_width), np.float32)
     for i, place in enumerate(digests):
-        outcome = found[place] if place is not None else failures[several[i].key]
+        outcome = found[place] if place is not None else failures[said[i].key]
         if isinstance(outcome, str):
-            failures[several[i].key] = outcome
+            failures[said[i].key] = outcome
         else:
             rows[i] = outcome
-    return Pictures(rows, tuple(digests), failures)
+    return Pictures(rows, tuple(digests), failures, tuple(said))
 
 
 def texts(clip: Clip, several: Sequence[str], store: Store, *, progress: Progress) -> Texts:
@@ -83,12 +88,11 @@ def texts(clip: Clip, several: Sequence[str], store: Store, *, progress: Progres
     found = store.rows("text", digests)
     missing = {d: text for d, text in zip(digests, several, strict=True) if d not in found}
     try:
-        for start in range(0, len(missing), TEXTS_AT_ONCE):
-            some = dict(list(missing.items())[start : start + TEXTS_AT_ONCE])
-            for digest, row in zip(some, _cut_to_context(clip, list(some.values())), strict=True):
+        for done, some in enumerate(windows(missing.items(), TEXTS_AT_ONCE)):
+            for (digest, _), row in zip(some, _cut_to_context(clip, [text for _, text in some]), strict=True):
                 store.put("text", digest, row)
                 found[digest] = row
-            progress("texts", start + len(some), len(missing))
+            progress("texts", done * TEXTS_AT_ONCE + len(some), len(missing))
     finally:
         store.flush()
     rows = np.zeros((len(several), clip.contract.embedding), np.float32)
@@ -97,12 +101,17 @@ def texts(clip: Clip, several: Sequence[str], store: Store, *, progress: Progres
     return Texts(rows, len(clip.too_long(several)))
 
 
-def _digests(items: list[Item], store: Store, progress: Progress) -> tuple[list[bytes | None], dict[str, str]]:
-    """What each picture is, by content; of a file that did not change it is remembered. Reasons for what can't be read,
-    by key."""
+def _read(
+    items: Sequence[Item], store: Store, progress: Progress
+) -> tuple[list[Item], list[bytes | None], dict[str, str]]:
+    """What is said about each picture, and what it is, by content; of a file that did not change that is remembered.
+    Reasons for what can't be read, by key."""
+    said: list[Item] = []
     failures: dict[str, str] = {}
     stamps: list[str | None] = []
-    for item in items:
+    for i in range(len(items)):
+        item = items[i]
+        said.append(replace(item, picture=b"", change=None))
         try:
             stamps.append(item.stamp())
         except ItemError as error:
@@ -110,7 +119,7 @@ def _digests(items: list[Item], store: Store, progress: Progress) -> tuple[list[
             failures[item.key] = error.reason
     known = store.seen([stamp for stamp in stamps if stamp is not None])
     found: list[bytes | None] = [known.get(stamp) if stamp is not None else None for stamp in stamps]
-    unread = [i for i, item in enumerate(items) if found[i] is None and item.key not in failures]
+    unread = [i for i, item in enumerate(said) if found[i] is None and item.key not in failures]
 
     def digest(place: int) -> bytes | str:
         try:
@@ -121,24 +130,27 @@ def _digests(items: list[Item], store: Store, progress: Progress) -> tuple[list[
     with closing(ahead(digest, unread, AHEAD)) as stream:
         for done, (place, outcome) in enumerate(zip(unread, stream, strict=True), 1):
             if isinstance(outcome, str):
-                failures[items[place].key] = outcome
+                failures[said[place].key] = outcome
             else:
                 found[place] = outcome
             progress("reading", done, len(unread))
     store.saw({stamp: d for i in unread if (stamp := stamps[i]) is not None and (d := found[i]) is not None})
-    return found, failures
+    return said, found, failures
 
 
-def _encoded(clip: Clip, missing: dict[bytes, Item], kind: str) -> Iterator[tuple[bytes, Row | str]]:
-    """(digest, row or reason) of each, in order of their arrival."""
+def _encoded(
+    clip: Clip, items: Sequence[Item], missing: dict[bytes, int], kind: str
+) -> Iterator[tuple[bytes, Row | str]]:
+    """(digest, row or reason) of each, in order of their arrival. missing: digest -> place among the items."""
     order: list[bytes] = []
     failed: list[tuple[bytes, str]] = []
 
-    def realise(one: tuple[bytes, Item]) -> tuple[bytes, Any]:
+    def realise(one: tuple[bytes, int]) -> tuple[bytes, Any]:
+        digest, place = one
         try:
-            return one[0], one[1].realise()
+            return digest, items[place].realise()
         except ContraltoError as error:
-            return one[0], error
+            return digest, error
 
     def usable() -> Iterator[Any]:
         with closing(ahead(realise, missing.items(), AHEAD)) as stream:

@@ -44,15 +44,15 @@ def overlapping(
     said = {
         "overlap": {
             "with": f"{training.name}:{training.split}",
-            "with_sha256": split_hash(training, theirs),
+            "with_sha256": split_hash(theirs.described(training), theirs),
             "with_items": len(training.items),
             "threshold": threshold,
             "p": told.p,
             "intervals": "99.5%, Clopper-Pearson",
             "pairs": [
                 {
-                    "item": data.items[pair.item].key,
-                    "with": training.items[pair.training].key,
+                    "item": pictures.said[pair.item].key,
+                    "with": theirs.said[pair.training].key,
                     "score": round(pair.score, 4),
                     "cosine": round(pair.cosine, 4),
                 }

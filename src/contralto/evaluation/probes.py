@@ -69,6 +69,7 @@ def probed(session: Session, data: DataSet, kind: str, shots: Sequence[int]) -> 
     Raises DataError if there is none, ContraltoError for a class with too few pictures.
     """
     fitting = _fitting(session, data)
+    data = fitting.measured.described(data)
     if kind == "linear":
         yield _linear(session, data, fitting)
     elif kind == "knn":
@@ -145,20 +146,18 @@ def _mean_top1(right: NDArray[np.float64], classes: int) -> Figure:
 
 def _fitting(session: Session, data: DataSet) -> Fitting:
     measured = embed.pictures(session.clip, data.items, session.store, kind="features", progress=session.progress)
-    train = _split(data, "train")
-    pictures = embed.pictures(session.clip, train.items, session.store, kind="features", progress=session.progress)
+    train, pictures = _split(session, data, "train")
     usable = np.flatnonzero(pictures.rows.any(axis=1))
     rows, labels = pictures.rows[usable], labels_of(train)[usable]
     digests = [pictures.digests[i] for i in usable]
-    said = protocol(session.clip, data, measured) | {
+    said = protocol(session.clip, measured.described(data), measured) | {
         "features": FEATURES,
         "precision": "fp32",
         "train": {"split": "train", "items": len(train.items), "sha256": split_hash(train, pictures)},
         "train_also_measured": len({*digests} & {*measured.digests}),
     }
     if "val" in data.splits and data.split != "val":
-        val = data.other("val")
-        held = embed.pictures(session.clip, val.items, session.store, kind="features", progress=session.progress)
+        val, held = _split(session, data, "val")
         there = np.flatnonzero(held.rows.any(axis=1))
         said["validation"] = {"split": "val", "items": len(val.items), "sha256": split_hash(val, held)}
         validation = np.arange(len(rows), len(rows) + len(there))
@@ -170,10 +169,13 @@ def _fitting(session: Session, data: DataSet) -> Fitting:
     return Fitting(rows, labels, validation, measured, said)
 
 
-def _split(data: DataSet, name: str) -> DataSet:
+def _split(session: Session, data: DataSet, name: str) -> tuple[DataSet, Pictures]:
+    """Another split of the set, without its pictures, and their features."""
     if data.split == name:
         raise DataError(f"{data.name}: {name} is what is measured; a probe is fitted to it: measure another split")
-    return data.other(name)
+    other = data.other(name)
+    found = embed.pictures(session.clip, other.items, session.store, kind="features", progress=session.progress)
+    return found.described(other), found
 
 
 def _held_out(labels: NDArray[np.int64], digests: Sequence[bytes | None]) -> NDArray[np.intp]:

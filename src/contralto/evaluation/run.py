@@ -94,14 +94,15 @@ class Session:
         """Everything that is asked of one set, as it is worked out. Raises as `evaluate`."""
         asked = _fit_for(data, asked)
         pictures = embed.pictures(self.clip, data.items, self.store, progress=self.progress)
+        described = pictures.described(data)
         if data.task == "retrieval":
-            yield self._retrieval(data, pictures, asked.templates)
+            yield self._retrieval(described, pictures, asked.templates)
         elif data.task in ("choice", "pairs"):
-            yield from self._choice(data, pictures)
+            yield from self._choice(described, pictures)
         else:
             measure = several_labels if data.task == "labels" else zero_shot
             for variant, chosen, name in _chosen(data, asked.templates):
-                outcome = measure(self.clip, data, pictures, chosen, name, variant)
+                outcome = measure(self.clip, described, pictures, chosen, name, variant)
                 yield outcome
                 if asked.overlap is not None and not variant:
                     yield overlapping(self, data, pictures, outcome, asked.overlap, asked.threshold)
