@@ -1,7 +1,8 @@
 """Measures a model on sets: zero-shot classification, retrieval, choices between texts, probes; with 95% intervals.
 
 A SET is a name (--list tells them), found in the folder --data, or a path of your own: a folder per class, a tar, CSV,
-Parquet. SET:val names a split. What was embedded is kept in the cache folder: an interrupted run goes on.
+Parquet. SET:val names a split. Several sets by one name: paper (its 27), robustness, retrieval, limits. What was
+embedded is kept in the cache folder: an interrupted run goes on.
 """
 
 from __future__ import annotations
