@@ -100,13 +100,13 @@ def test_what_is_missing_comes_first_then_where_to_get_it_and_the_layout(tmp_pat
     with pytest.raises(DataError) as absent:
         parsed().open(tmp_path)
     assert str(absent.value) == (
-        f"toys: no folder toys or toys-v2 in {tmp_path}; get it from https://example.org/toys "
+        f"toys: no folder toys or toys-v2 in {tmp_path}; get Toys from https://example.org/toys "
         "and lay it out as toys/<split>.txt"
     )
     write(tmp_path / "toys", train=["ball"])
     with pytest.raises(DataError) as partly:
         parsed().open(tmp_path)
-    assert str(partly.value).startswith(f"toys: {tmp_path / 'toys' / 'test.txt'} is not there; get it from https://")
+    assert str(partly.value).startswith(f"toys: {tmp_path / 'toys' / 'test.txt'} is not there; get Toys from https://")
 
 
 @pytest.mark.parametrize(

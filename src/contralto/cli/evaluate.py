@@ -101,7 +101,7 @@ def _tell_failed(console: Console, name: str, error: ContraltoError, *, alone: b
     if console.json or not alone:
         console.failed(name, str(error))
     elif isinstance(error, AbsentSet):
-        console.error(f"contralto: {error.what}\nget it from: {error.where}\nexpected: {error.layout}")
+        console.error(f"contralto: {error.what}\nget {error.title} from: {error.where}\nexpected: {error.layout}")
     else:
         console.error(f"contralto: {error}")
 

@@ -28,15 +28,15 @@ SPLITS_BY_DEFAULT = ("test", "val")
 
 
 class AbsentSet(DataError):
-    """The files of a published set are not there. what: what is missing; where: the page to get it from; layout: the
-    files expected."""
+    """The files of a published set are not there. what: what is missing; title: the set's own name; where: the page to
+    get it from; layout: the files expected."""
 
-    def __init__(self, what: str, where: str, layout: str) -> None:
-        super().__init__(f"{what}; get it from {where} and lay it out as {layout}")
-        self.what, self.where, self.layout = what, where, layout
+    def __init__(self, what: str, title: str, where: str, layout: str) -> None:
+        super().__init__(f"{what}; get {title} from {where} and lay it out as {layout}")
+        self.what, self.title, self.where, self.layout = what, title, where, layout
 
-    def __reduce__(self) -> tuple[type[AbsentSet], tuple[str, str, str]]:
-        return type(self), (self.what, self.where, self.layout)
+    def __reduce__(self) -> tuple[type[AbsentSet], tuple[str, str, str, str]]:
+        return type(self), (self.what, self.title, self.where, self.layout)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Declaration:
             except Missing as error:
                 missing.append(str(error))
         what = missing[0] if len(missing) == 2 else missing[1]  # the folder by its name tells more than `data` itself
-        raise AbsentSet(f"{self.name}: {what}", self.where, self.layout)
+        raise AbsentSet(f"{self.name}: {what}", self.title, self.where, self.layout)
 
     def _check(self, items: Sequence[Item], root: Path) -> None:
         if not len(items):

@@ -140,11 +140,11 @@ class DataSet:
     splits: tuple[str, ...] = ()
     origin: str = ""
     """Where it was read from, for messages and the protocol's reader."""
+    open_split: Callable[[str], DataSet] | None = None
     published_items: int | None = None
     """How many the split has as it was published."""
     notes: str = ""
     """What who quotes a figure has to know: where the split or the classes are our choice."""
-    open_split: Callable[[str], DataSet] | None = None
 
     def other(self, split: str) -> DataSet:
         """Another split of the same set. Raises DataError that lists them."""
