@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from contralto import metrics
 from contralto.evaluation import embed, faces
 from contralto.evaluation.choice import choice
-from contralto.evaluation.classes import share, zero_shot
+from contralto.evaluation.classes import zero_shot
+from contralto.evaluation.figures import mean, share
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
@@ -46,8 +46,7 @@ def _corruptions(session: Session, data: DataSet) -> Iterator[Outcome]:
             right.append(outcome.records.rank == 0)
             yield outcome
     errors = 1 - np.mean(right, axis=0)  # (N,): of each picture, over all corruptions
-    low, high = metrics.bootstrap(lambda drawn: float(errors[drawn].mean()), len(errors))
-    figure = Figure("mean_corruption_error", float(errors.mean()), low, high, len(errors))
+    figure = mean("mean_corruption_error", errors)
     said = {"mean_corruption_error": "top-1 error, mean over fifteen corruptions at five severities, not normalised"}
     yield replace(outcome, variant="corruptions", figures=(figure,), protocol={**outcome.protocol, **said})
 

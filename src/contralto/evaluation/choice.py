@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto import metrics
 from contralto.contract import Score
 from contralto.encoder import Clip
 from contralto.encoder.rows import Rows, probabilities
-from contralto.evaluation.classes import share
 from contralto.evaluation.embed import Pictures
+from contralto.evaluation.figures import share
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import protocol
 from contralto.sets.items import DataSet, Item
@@ -83,6 +82,5 @@ def _pairs(cosines: NDArray[np.float32]) -> list[Figure]:
     image = (first[:, 0] > second[:, 0]) & (second[:, 1] > first[:, 1])
     found = []
     for name, right in (("text", text), ("image", image), ("group", text & image)):
-        low, high = metrics.clopper_pearson(int(right.sum()), len(right))
-        found.append(Figure(f"{name}_score", float(right.mean()), low, high, len(right), PAIR_CHANCE[name]))
+        found.append(share(f"{name}_score", right, PAIR_CHANCE[name]))
     return found

@@ -18,6 +18,7 @@ from contralto.encoder import Clip
 from contralto.encoder.rows import Rows
 from contralto.evaluation.answers import Answers, answer
 from contralto.evaluation.embed import Pictures
+from contralto.evaluation.figures import mean, over, share
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import of_classes, protocol
 from contralto.sets.items import Class, DataSet
@@ -69,12 +70,6 @@ def of_answers(data: DataSet, pictures: Pictures, answers: Answers, said: dict[s
     return Outcome(data.name, data.split, data.task, variant, figures, said, records, names, dict(pictures.failures))
 
 
-def share(metric: str, right: NDArray[np.bool_], chance: float | None = None) -> Figure:
-    """Of right (N,), with its exact interval."""
-    low, high = metrics.clopper_pearson(int(right.sum()), len(right))
-    return Figure(metric, float(right.mean()), low, high, len(right), chance)
-
-
 def _merged(data: DataSet) -> tuple[DataSet, NDArray[np.int64] | None]:
     """Where a picture has several right classes (ObjectNet's classes are several of ImageNet's each), the set with the
     groups of the declared classes for its classes, and for each declared one its group's place."""
@@ -89,17 +84,21 @@ def _merged(data: DataSet) -> tuple[DataSet, NDArray[np.int64] | None]:
 
 def _figures(metric: str, records: Records, classes: int, answers: Answers) -> tuple[Figure, ...]:
     """The set's own metric first, then the others that its answers have."""
-    right, count = records.rank == 0, len(records)
+    right, label, count = records.rank == 0, records.label, len(records)
     scored = bool(np.isfinite(records.confidence).all())
-    found = [share("top1", right, chance=1 / classes), _mean_per_class(records, right, classes)]
+    found = [share("top1", right, chance=1 / classes)]
     if classes > 5 and scored:
-        found.insert(1, share("top5", records.rank < 5, chance=5 / classes))
+        found.append(share("top5", records.rank < 5, chance=5 / classes))
+
+    def per_class(places: NDArray[np.intp]) -> float:
+        return metrics.mean_per_class(right[places], label[places])
+
+    found.append(over("mean_per_class", per_class, count, chance=1 / classes))
     if metric == "mean_top1_top5" and scored:
-        low, high = metrics.bootstrap(lambda drawn: metrics.mean_top1_top5(records.rank[drawn]), count)
-        value = metrics.mean_top1_top5(records.rank)
-        found.append(Figure("mean_top1_top5", value, low, high, count, chance=3 / classes))
+        both = (right.astype(np.float64) + (records.rank < 5)) / 2
+        found.append(mean("mean_top1_top5", both, chance=3 / classes))
     if answers.margin is not None:
-        found.append(_auc(answers.margin, records.label == 1))
+        found.append(_auc(answers.margin, label == 1))
     if scored:
         found.append(_ece("ece", records.confidence, right))
     if answers.tempered is not None:
@@ -107,22 +106,12 @@ def _figures(metric: str, records: Records, classes: int, answers: Answers) -> t
     return tuple(sorted(found, key=lambda figure: figure.metric != metric))
 
 
-def _mean_per_class(records: Records, right: NDArray[np.bool_], classes: int) -> Figure:
-    def value(drawn: NDArray[np.intp]) -> float:
-        return metrics.mean_per_class(right[drawn], records.label[drawn])
-
-    low, high = metrics.bootstrap(value, len(right))
-    return Figure("mean_per_class", value(np.arange(len(right))), low, high, len(right), 1 / classes)
-
-
 def _ece(metric: str, confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Figure:
     """ECE is biased upwards, in resamples even more, so that its interval may have to be widened to hold it."""
-    value = metrics.ece(confidence, right)
-    low, high = metrics.bootstrap(lambda drawn: metrics.ece(confidence[drawn], right[drawn]), len(right))
-    return Figure(metric, value, min(low, value), high, len(right))
+    found = over(metric, lambda places: metrics.ece(confidence[places], right[places]), len(right))
+    return found if found.low is None else replace(found, low=min(found.low, found.value))
 
 
 def _auc(margin: NDArray[np.float64], positive: NDArray[np.bool_]) -> Figure:
     """Of the second of two classes."""
-    low, high = metrics.bootstrap(lambda drawn: metrics.auc(margin[drawn], positive[drawn]), len(positive))
-    return Figure("auc", metrics.auc(margin, positive), low, high, len(positive), chance=0.5)
+    return over("auc", lambda places: metrics.auc(margin[places], positive[places]), len(positive), chance=0.5)

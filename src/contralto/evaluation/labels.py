@@ -10,7 +10,8 @@ from contralto import metrics
 from contralto.encoder import Clip
 from contralto.evaluation.classes import rows_of
 from contralto.evaluation.embed import Pictures
-from contralto.evaluation.outcome import Figure, Outcome, Records
+from contralto.evaluation.figures import over
+from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import of_classes, protocol
 from contralto.sets.items import DataSet
 
@@ -27,8 +28,7 @@ def several_labels(
     for i in range(count):
         relevant[i, list(data.items[i].labels)] = True
         ignored[i, list(data.items[i].ignored)] = True
-    low, high = metrics.bootstrap(lambda drawn: metrics.map11(scores[drawn], relevant[drawn], ignored[drawn]), count)
-    figure = Figure("map11", metrics.map11(scores, relevant, ignored), low, high, count)
+    figure = over("map11", lambda places: metrics.map11(scores[places], relevant[places], ignored[places]), count)
     best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
     records = Records(
         key=np.array([data.items[i].key for i in range(count)], object),

@@ -20,7 +20,8 @@ from contralto.evaluation import embed
 from contralto.evaluation.answers import Answers, told
 from contralto.evaluation.classes import labels_of, of_answers
 from contralto.evaluation.embed import Pictures
-from contralto.evaluation.outcome import Figure, Outcome
+from contralto.evaluation.figures import mean
+from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.protocol import protocol, split_hash
 from contralto.probe.few_shot import STRENGTH
 from contralto.sets.items import DataSet
@@ -129,7 +130,7 @@ def _few_shot(data: DataSet, fitting: Fitting, shots: Sequence[int]) -> Iterator
     for count, told_of in zip(found.shots, found.predicted, strict=True):
         predicted = np.stack([fitting.placed(one) for one in told_of])
         right = (predicted == truth).mean(axis=0)  # (M,): of each picture, over the draws
-        figure = _mean_top1(right, len(data.classes))
+        figure = mean("top1", right, chance=1 / len(data.classes))
         said = fitting.said | {
             "probe": f"logistic regression, strength {STRENGTH}, to {count} pictures a class",
             "draws": len(predicted),
@@ -137,11 +138,6 @@ def _few_shot(data: DataSet, fitting: Fitting, shots: Sequence[int]) -> Iterator
         }
         outcome = of_answers(data, fitting.measured, _without_scores(data, predicted[0]), said, f"few-shot {count}")
         yield replace(outcome, figures=(figure,))
-
-
-def _mean_top1(right: NDArray[np.float64], classes: int) -> Figure:
-    low, high = metrics.bootstrap(lambda drawn: float(right[drawn].mean()), len(right))
-    return Figure("top1", float(right.mean()), low, high, len(right), 1 / classes)
 
 
 def _fitting(session: Session, data: DataSet) -> Fitting:

@@ -20,8 +20,9 @@ from contralto.encoder import Clip
 from contralto.encoder.rows import Rows, at_once, unit
 from contralto.errors import DataError
 from contralto.evaluation.answers import answer
-from contralto.evaluation.classes import labels_of, of_answers, rows_of, share, zero_shot
+from contralto.evaluation.classes import labels_of, of_answers, rows_of, zero_shot
 from contralto.evaluation.embed import Pictures
+from contralto.evaluation.figures import share
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.protocol import of_classes, protocol
 from contralto.sets.items import Class, DataSet

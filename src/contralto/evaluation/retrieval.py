@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from contralto import metrics
 from contralto.encoder import Clip
 from contralto.evaluation.embed import Pictures, Texts
+from contralto.evaluation.figures import mean, over
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import protocol
 from contralto.sets.items import DataSet
@@ -46,10 +46,10 @@ def retrieval(
     """The outcome of a set of pictures and captions."""
     ranks = metrics.retrieval_ranks(pictures.rows, texts.rows, owners, progress=progress)
     figures = [
-        *(_mean(f"r{k}_image_to_text", ranks.image_to_text < k) for k in AT),
+        *(mean(f"r{k}_image_to_text", ranks.image_to_text < k) for k in AT),
         _median("median_rank_image_to_text", ranks.image_to_text),
-        *(_mean(f"share{k}_image_to_text", _shares(ranks.own_texts < k, owners)) for k in AT),
-        *(_mean(f"r{k}_text_to_image", ranks.text_to_image < k, owners) for k in AT),
+        *(mean(f"share{k}_image_to_text", _shares(ranks.own_texts < k, owners)) for k in AT),
+        *(mean(f"r{k}_text_to_image", ranks.text_to_image < k, owners) for k in AT),
         _median("median_rank_text_to_image", ranks.text_to_image, owners),
     ]
     keys = np.array([data.items[i].key for i in range(len(data.items))], object)
@@ -78,11 +78,5 @@ def _shares(found: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.f
     return shares
 
 
-def _mean(metric: str, values: NDArray[Any], groups: NDArray[np.int64] | None = None) -> Figure:
-    low, high = metrics.bootstrap(lambda drawn: float(values[drawn].mean()), len(values), groups=groups)
-    return Figure(metric, float(values.mean()), low, high, len(values))
-
-
 def _median(metric: str, rank: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> Figure:
-    low, high = metrics.bootstrap(lambda drawn: metrics.median_rank(rank[drawn]), len(rank), groups=groups)
-    return Figure(metric, metrics.median_rank(rank), low, high, len(rank))
+    return over(metric, lambda places: metrics.median_rank(rank[places]), len(rank), groups)
