@@ -39,13 +39,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     help = "also fit to the training split: linear (as in the paper), knn or few-shot"
     parser.add_argument("--probe", metavar="P", choices=("linear", "knn", "few-shot"), help=help)
     help = "examples a class for few-shot (default: 1 2 4 8 16)"
-    parser.add_argument("--shots", nargs="+", type=shared.positive, metavar="N", default=[1, 2, 4, 8, 16], help=help)
+    parser.add_argument("--shots", nargs="+", type=shared.positive, metavar="N", help=help)
     help = f"what else is measured: {', '.join(CHECKS)}"
     parser.add_argument("--check", nargs="+", default=[], choices=CHECKS, metavar="NAME", help=help)
     help = "look for near-duplicates of SET's pictures in this set, and what they do to the figures"
     parser.add_argument("--overlap", metavar="TRAIN", help=help)
     help = "how alike two pictures are from which on they are taken for one, 0 to 1 (default: 0.8)"
-    parser.add_argument("--threshold", type=float, default=0.8, metavar="X", help=help)
+    parser.add_argument("--threshold", type=float, metavar="X", help=help)
     help = "a folder for the page, the JSON and a record an item, which contralto compare reads"
     parser.add_argument("--report", metavar="DIR", help=help)
     help = "leave the sets' pictures out of the page: many sets may not be passed on"
@@ -107,14 +107,16 @@ def _tell_failed(console: Console, name: str, error: ContraltoError, *, alone: b
 
 
 def _asked(args: argparse.Namespace) -> Asked:
-    from contralto.evaluation.run import Asked
+    from contralto.evaluation.overlap import THRESHOLD
+    from contralto.evaluation.run import SHOTS, Asked
     from contralto.sets.open import open_set
 
     templates = args.templates
     if templates not in (None, "compare", "none"):
         templates = shared.templates(templates)
     overlap = open_set(args.overlap, Path(args.data)) if args.overlap else None
-    return Asked(templates, args.probe, tuple(args.shots), tuple(args.check), overlap, args.threshold)
+    threshold = THRESHOLD if args.threshold is None else args.threshold
+    return Asked(templates, args.probe, tuple(args.shots or SHOTS), tuple(args.check), overlap, threshold)
 
 
 def _named(given: list[str]) -> Iterator[str]:

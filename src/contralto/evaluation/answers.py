@@ -75,6 +75,15 @@ def answer(
     return Answers(predicted, confidence, rank, tempered, fitted, margin if two else None)
 
 
+def right_of(rows: Rows, class_rows: Rows, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pictures (N,) are closer to their own class than to any other; some of rows (N, d) at a time."""
+    right = np.empty(len(rows), bool)
+    for start in range(0, len(rows), step := at_once(len(class_rows))):
+        part = slice(start, start + step)
+        right[part] = metrics.ranks(rows[part] @ class_rows.T, labels[part]) == 0
+    return right
+
+
 def told(scores: NDArray[Any], labels: NDArray[np.int64], rank: NDArray[np.int64]) -> NDArray[np.int64]:
     """The best class of each row of scores (N, C); where a wrong one ties with the right one, the wrong one."""
     best: NDArray[np.int64] = scores.argmax(axis=1)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto import metrics
 from contralto.contract import Score
 from contralto.encoder import Clip
 from contralto.encoder.rows import Rows, probabilities
+from contralto.evaluation.answers import told
 from contralto.evaluation.embed import Pictures
 from contralto.evaluation.figures import share
 from contralto.evaluation.outcome import Figure, Outcome, Records
@@ -35,13 +37,9 @@ def choice(clip: Clip, data: DataSet, pictures: Pictures, texts: Rows, variant: 
         figures = [share("top1", records.rank[chosen] == 0, chance)]
         if data.task == "pairs":
             figures += _pairs(cosines[chosen])
-        some = Records(
-            *(
-                getattr(records, c)[chosen]
-                for c in ("key", "label", "predicted", "confidence", "rank", "direction", "text")
-            )
+        return Outcome(
+            data.name, data.split, data.task, name, tuple(figures), said, records.taken(chosen), (), pictures.failures
         )
-        return Outcome(data.name, data.split, data.task, name, tuple(figures), said, some, (), pictures.failures)
 
     found = [outcome(variant, np.arange(len(items)))]
     for group in dict.fromkeys(name for item in items for name in item.groups):
@@ -54,19 +52,17 @@ def choice(clip: Clip, data: DataSet, pictures: Pictures, texts: Rows, variant: 
 def _answers(items: Sequence[Item], rows: Rows, texts: Rows, rule: Score) -> tuple[Records, NDArray[np.float32]]:
     """Records, and of sets with two texts an item the cosines (N, 2)."""
     count, start = len(items), 0
+    labels = np.array([item.label or 0 for item in items], np.int64)
     predicted, rank = np.empty(count, np.int64), np.empty(count, np.int64)
     confidence, cosines = np.empty(count), np.zeros((count, 2), np.float32)
     for i, item in enumerate(items):
         cosine = texts[start : start + len(item.captions)] @ rows[i]
         start += len(item.captions)
-        label = item.label or 0
-        wrong = np.delete(cosine, label)
-        rank[i] = (wrong >= cosine[label]).sum()
-        others = np.delete(np.arange(len(cosine)), label)
-        predicted[i] = label if rank[i] == 0 else others[wrong.argmax()]
+        one = slice(i, i + 1)
+        rank[one] = metrics.ranks(cosine[None], labels[one])
+        predicted[one] = told(cosine[None], labels[one], rank[one])
         confidence[i] = probabilities(cosine[None], rule)[0, predicted[i]]
         cosines[i] = cosine[:2]
-    labels = np.array([item.label or 0 for item in items], np.int64)
     keys = np.array([item.key for item in items], object)
     empty = np.full(count, -1, np.int64)
     return Records(keys, labels, predicted, confidence, rank, np.full(count, "", object), empty), cosines

@@ -20,6 +20,7 @@ from contralto import metrics
 from contralto.encoder import Clip
 from contralto.encoder.rows import Rows, at_once, probabilities
 from contralto.errors import DataError
+from contralto.evaluation.answers import right_of
 from contralto.evaluation.embed import Pictures
 from contralto.evaluation.protocol import protocol
 from contralto.sets.items import DataSet
@@ -218,10 +219,7 @@ def _told(
     known = sorted(set(values))
     class_rows = clip.encode_labels({value: names.get(value, value) for value in known}, [template])
     labels = np.array([known.index(value) for value in values])
-    right = np.empty(len(rows), bool)
-    for start in range(0, len(rows), step := at_once(len(known))):
-        part = slice(start, start + step)
-        right[part] = metrics.ranks(rows[part] @ class_rows.T, labels[part]) == 0
+    right = right_of(rows, class_rows, labels)
     found = []
     for name, groups in by.items():
         rates = _rates(right, groups)

@@ -19,7 +19,7 @@ from contralto import metrics
 from contralto.encoder import Clip
 from contralto.encoder.rows import Rows, at_once, unit
 from contralto.errors import DataError
-from contralto.evaluation.answers import answer
+from contralto.evaluation.answers import answer, right_of
 from contralto.evaluation.classes import labels_of, of_answers, rows_of, zero_shot
 from contralto.evaluation.embed import Pictures
 from contralto.evaluation.figures import share
@@ -47,7 +47,7 @@ def sensitivity(clip: Clip, data: DataSet, pictures: Pictures) -> Outcome:
     right, predicted = [], []
     for i in range(len(data.templates)):
         class_rows = words.class_rows(words.table[i])
-        right.append(_right(pictures.rows, class_rows, labels))
+        right.append(right_of(pictures.rows, class_rows, labels))
         predicted.append(_predicted(pictures.rows, class_rows))
     top1 = [float(one.mean()) for one in right]
     figures = (
@@ -86,7 +86,7 @@ def search_prompts(
     variant, labels = f"prompts searched on {validation.split}", labels_of(data)
     class_rows = rows_of(clip, found.classes, found.templates)
     answers = answer(pictures, class_rows, labels, clip.contract.score)
-    right, own = answers.rank == 0, _right(pictures.rows, rows_of(clip, data.classes, data.templates), labels)
+    right, own = answers.rank == 0, right_of(pictures.rows, rows_of(clip, data.classes, data.templates), labels)
     gain = metrics.paired_bootstrap(lambda at: float(right[at].mean()), lambda at: float(own[at].mean()), len(right))
     search = {
         "candidates": list(texts),
@@ -165,7 +165,7 @@ def _search(clip: Clip, data: DataSet, candidates: tuple[str, ...], rows: Rows, 
     templates = tuple(dict.fromkeys((*candidates, *data.templates)))
     words = _Words.of(clip, data.classes, templates)
     owned = [templates.index(template) for template in data.templates]
-    own = float(_right(rows, words.class_rows(words.summed(owned)), labels).mean())
+    own = float(right_of(rows, words.class_rows(words.summed(owned)), labels).mean())
     chosen, steps = _forward(words, templates[: len(candidates)], rows, labels)
     if steps[-1][1] <= own:
         chosen, steps = owned, []
@@ -186,7 +186,7 @@ def _forward(
     summed = np.zeros_like(words.table[0])
     left = list(range(len(candidates)))
     while left:
-        top1 = [float(_right(rows, words.class_rows(summed + words.table[i]), labels).mean()) for i in left]
+        top1 = [float(right_of(rows, words.class_rows(summed + words.table[i]), labels).mean()) for i in left]
         best = int(np.argmax(top1))
         if steps and top1[best] <= steps[-1][1]:
             break
@@ -242,15 +242,6 @@ def _rivals(
             best[part] = cosine[each, which[part]]
             cosine[each, which[part]] = -np.inf
     return own, rivals
-
-
-def _right(rows: Rows, class_rows: Rows, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which pictures (N,) are closer to their own class than to any other."""
-    right = np.empty(len(rows), bool)
-    for start in range(0, len(rows), step := at_once(len(class_rows))):
-        part = slice(start, start + step)
-        right[part] = metrics.ranks(rows[part] @ class_rows.T, labels[part]) == 0
-    return right
 
 
 def _predicted(rows: Rows, class_rows: Rows) -> NDArray[np.int64]:

@@ -26,10 +26,9 @@ DEFINITIONS = {
 
 def captions(data: DataSet, template: str = "{}") -> tuple[list[str], NDArray[np.int64]]:
     """All captions, put into the template, and the picture of each: int64 (M,)."""
-    several = [
-        (template.replace("{}", caption), i) for i in range(len(data.items)) for caption in data.items[i].captions
-    ]
-    return [text for text, _ in several], np.array([owner for _, owner in several], np.int64)
+    of_items = [data.items[i].captions for i in range(len(data.items))]
+    texts = [template.replace("{}", caption) for several in of_items for caption in several]
+    return texts, np.repeat(np.arange(len(of_items)), [len(several) for several in of_items])
 
 
 def retrieval(

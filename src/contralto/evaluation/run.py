@@ -109,7 +109,7 @@ class Session:
         if asked.probe is not None:
             yield from probed(self, data, asked.probe, asked.shots)
         for name in asked.checks:
-            yield from check(self, name, data)
+            yield from check(self, name, data, pictures)
 
     def _retrieval(self, data: DataSet, pictures: Pictures, templates: str | Sequence[str] | None) -> Outcome:
         template = _only((data.templates or prompts.PLAIN) if templates is None else templates)
