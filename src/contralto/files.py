@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from contralto.errors import DataError, one_line
+
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
@@ -28,6 +30,17 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+
+
+def text_of(path: str | os.PathLike[str], what: str) -> str:
+    """The text of a UTF-8 file, without a mark at its beginning. Raises DataError, which calls it "{what} {path}"."""
+    where = one_line(os.fspath(path), 200)
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{what} {where}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{what} {where} is not UTF-8 text") from error
 
 
 def copy_files(files: Iterable[Path], folder: Path) -> None:

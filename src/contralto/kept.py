@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
 BUSY_SECONDS: Final = 30.0
+COMMIT_ROWS: Final = 64
+COMMIT_SECONDS: Final = 1.0
 DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -26,6 +29,23 @@ class Kept:
         self._file: Path | None = file
         self._tables, self._what, self._warn = tables, what, warn
         self._connection = self._open()
+        self._waiting: dict[str, list[tuple[Any, ...]]] = {}  # query -> what it is to be done with
+        self._committed = time.monotonic()
+
+    def put(self, query: str, values: tuple[Any, ...]) -> None:
+        """Does the query with these values, after a second, 64 of them, or `flush`: who is killed loses those."""
+        self._waiting.setdefault(query, []).append(values)
+        due = sum(map(len, self._waiting.values())) >= COMMIT_ROWS
+        if due or time.monotonic() - self._committed >= COMMIT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commits what waits."""
+        waiting = self._waiting
+        if waiting:
+            self.run(lambda db: [db.executemany(query, several) for query, several in waiting.items()])
+        self._waiting = {}
+        self._committed = time.monotonic()
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Does `work` in a transaction; if the file fails, mends or leaves it and does the work again."""
@@ -41,8 +61,11 @@ class Kept:
             return work(connection)
 
     def close(self) -> None:
-        """No more work after this."""
-        self._connection.close()
+        """Commits what waits; no more work after this."""
+        try:
+            self.flush()
+        finally:
+            self._connection.close()
 
     def _recover(self, error: sqlite3.DatabaseError | OSError) -> None:
         """After a failure: a damaged file is moved aside, any other is given up for memory; told in one line."""

@@ -11,9 +11,10 @@ import pytest
 
 from contralto.contract import preset
 from contralto.encoder.items import Failure
+from contralto.kept import COMMIT_ROWS
 from contralto.search.embed import embed
 from contralto.search.files import File, walk
-from contralto.search.index import COMMIT_ROWS, Index
+from contralto.search.index import Index
 
 CONTRACT = preset("tiny")
 WIDTH = CONTRACT.embedding

@@ -63,9 +63,7 @@ def _answers(items: Sequence[Item], rows: Rows, texts: Rows, rule: Score) -> tup
         predicted[one] = told(cosine[None], labels[one], rank[one])
         confidence[i] = probabilities(cosine[None], rule)[0, predicted[i]]
         cosines[i] = cosine[:2]
-    keys = np.array([item.key for item in items], object)
-    empty = np.full(count, -1, np.int64)
-    return Records(keys, labels, predicted, confidence, rank, np.full(count, "", object), empty), cosines
+    return Records.of_items([item.key for item in items], labels, predicted, confidence, rank), cosines
 
 
 def _pairs(cosines: NDArray[np.float32]) -> list[Figure]:

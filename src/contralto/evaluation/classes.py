@@ -55,15 +55,13 @@ def labels_of(data: DataSet) -> NDArray[np.int64]:
 def of_answers(data: DataSet, pictures: Pictures, answers: Answers, said: dict[str, Any], variant: str) -> Outcome:
     """The outcome of a set with one class a picture, however the answers were found."""
     labels = labels_of(data)
-    records = Records(
-        key=np.array([data.items[i].key for i in range(len(data.items))], object),
-        label=labels,
-        predicted=answers.predicted,
-        confidence=answers.confidence,
-        rank=answers.rank,
-        direction=np.full(len(labels), "", object),
-        text=np.full(len(labels), -1, np.int64),
-        scores=None if answers.margin is None else answers.margin.astype(np.float32)[:, None],
+    records = Records.of_items(
+        [data.items[i].key for i in range(len(data.items))],
+        labels,
+        answers.predicted,
+        answers.confidence,
+        answers.rank,
+        None if answers.margin is None else answers.margin.astype(np.float32)[:, None],
     )
     figures = _figures(data.metric, records, len(data.classes), answers)
     names = tuple(one.name for one in data.classes)

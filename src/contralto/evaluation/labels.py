@@ -30,14 +30,12 @@ def several_labels(
         ignored[i, list(data.items[i].ignored)] = True
     figure = over("map11", lambda places: metrics.map11(scores[places], relevant[places], ignored[places]), count)
     best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
-    records = Records(
-        key=np.array([data.items[i].key for i in range(count)], object),
+    records = Records.of_items(
+        [data.items[i].key for i in range(count)],
         label=np.array([next(iter(data.items[i].labels), -1) for i in range(count)], np.int64),
         predicted=scores.argmax(axis=1),
         confidence=np.full(count, np.nan),
         rank=((scores >= best) & ~relevant).sum(axis=1),
-        direction=np.full(count, "", object),
-        text=np.full(count, -1, np.int64),
         scores=scores,
     )
     said = protocol(clip, data, pictures) | of_classes(data.classes, templates, template_set) | {"map11_scores": SCORES}

@@ -5,7 +5,7 @@ Whatever is drawn or compared later (reliability, confusion, worst errors, paire
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,21 @@ class Records:
     direction: Column
     text: Column
     scores: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of_items(
+        cls,
+        keys: Sequence[str],
+        label: Column,
+        predicted: Column,
+        confidence: Column,
+        rank: Column,
+        scores: NDArray[np.float32] | None = None,
+    ) -> Records:
+        """One record for each picture, as every task but retrieval has them."""
+        count = len(keys)
+        no_direction, no_text = np.full(count, "", object), np.full(count, -1, np.int64)
+        return cls(np.array(keys, object), label, predicted, confidence, rank, no_direction, no_text, scores)
 
     def __len__(self) -> int:
         return len(self.key)

@@ -9,9 +9,7 @@ the digests of files by place, size and time of change, so that what did not cha
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from types import TracebackType
 from typing import Final, Literal
 
@@ -32,8 +30,6 @@ ROWS: Final = "\n".join(
 )
 DIGESTS: Final = """CREATE TABLE IF NOT EXISTS seen (
     stamp TEXT NOT NULL PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;"""
-COMMIT_ROWS: Final = 64
-COMMIT_SECONDS: Final = 1.0
 ASKED_AT_ONCE: Final = 500  # SQLite bounds the values of a question
 
 
@@ -47,8 +43,6 @@ class Store:
         self._rows = Kept(folder / name, ROWS, "the cache of embeddings", warn)
         self._digests = Kept(folder / "seen.sqlite", DIGESTS, "the list of files that were read", warn)
         self._fresh = fresh
-        self._waiting: list[tuple[Kind, bytes, Row | str]] = []
-        self._committed = time.monotonic()
 
     def rows(self, kind: Kind, digests: Iterable[bytes]) -> dict[bytes, Row | str]:
         """What is known of these digests: the row, or the reason why there is none."""
@@ -68,22 +62,12 @@ class Store:
 
     def put(self, kind: Kind, digest: bytes, outcome: Row | str) -> None:
         """Keeps a row or the reason of a failure; on the disk after a second, 64 rows, or `flush`."""
-        self._waiting.append((kind, digest, outcome))
-        if len(self._waiting) >= COMMIT_ROWS or time.monotonic() - self._committed >= COMMIT_SECONDS:
-            self.flush()
+        known = (None, outcome) if isinstance(outcome, str) else (outcome.tobytes(), None)
+        self._rows.put(f"INSERT OR REPLACE INTO {kind} VALUES (?, ?, ?)", (digest, *known))
 
     def flush(self) -> None:
         """Commits what waits."""
-        for kind in dict.fromkeys(kind for kind, _, _ in self._waiting):
-            values = [
-                (digest, *((None, found) if isinstance(found, str) else (found.tobytes(), None)))
-                for of, digest, found in self._waiting
-                if of == kind
-            ]
-            query = f"INSERT OR REPLACE INTO {kind} VALUES (?, ?, ?)"
-            self._rows.run(lambda db, query=query, values=values: db.executemany(query, values))  # type: ignore[misc]
-        self._waiting.clear()
-        self._committed = time.monotonic()
+        self._rows.flush()
 
     def seen(self, stamps: Sequence[str]) -> dict[str, bytes]:
         """The digests of the pictures with these stamps (`Item.stamp`), where they are known."""
@@ -107,8 +91,10 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with closing(self._rows), closing(self._digests):
-            self.flush()
+        try:
+            self._rows.close()
+        finally:
+            self._digests.close()
 
 
 def _parts(values: Sequence[bytes] | Sequence[str]) -> Iterable[Sequence[bytes] | Sequence[str]]:

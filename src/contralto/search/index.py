@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Final
@@ -26,11 +25,10 @@ from contralto.search.files import File
 
 Row = NDArray[np.float32]
 
-COMMIT_ROWS: Final = 64
-COMMIT_SECONDS: Final = 1.0
 FOLDER: Final = "index-1"  # the number changes with the table below
 TABLE: Final = """CREATE TABLE IF NOT EXISTS pictures (
     path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, embedding BLOB, failure TEXT)"""
+PUT: Final = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?)"
 
 
 class Index:
@@ -40,8 +38,6 @@ class Index:
         file = cache.folder() / FOLDER / f"{contract.hash}-{decode}.sqlite"
         self._kept = Kept(file, TABLE, "the index", warn)
         self._bytes = 4 * contract.embedding
-        self._waiting: list[tuple[File, Row | str]] = []
-        self._committed = time.monotonic()
 
     def get(self, files: Sequence[File]) -> dict[int, Row | str]:
         """What is known of `files`, by position: the row of an unchanged file, or the reason why it has none."""
@@ -61,20 +57,12 @@ class Index:
 
     def put(self, file: File, outcome: Row | str) -> None:
         """Keeps a row or the reason of a failure; on the disk after a second, 64 rows, or `flush`."""
-        self._waiting.append((file, outcome))
-        if len(self._waiting) >= COMMIT_ROWS or time.monotonic() - self._committed >= COMMIT_SECONDS:
-            self.flush()
+        known = (None, outcome) if isinstance(outcome, str) else (outcome.tobytes(), None)
+        self._kept.put(PUT, (file.key, file.size, file.mtime_ns, *known))
 
     def flush(self) -> None:
         """Commits what waits."""
-        values = [
-            (file.key, file.size, file.mtime_ns, *((None, row) if isinstance(row, str) else (row.tobytes(), None)))
-            for file, row in self._waiting
-        ]
-        if values:
-            self._kept.run(lambda db: db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?)", values))
-        self._waiting.clear()
-        self._committed = time.monotonic()
+        self._kept.flush()
 
     def prune(self, folder: str, files: Iterable[File]) -> int:
         """Forgets what lies below `folder`, is not among `files` and is gone from the disk. Returns how many."""
@@ -91,7 +79,6 @@ class Index:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.flush()
         self._kept.close()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from contralto.errors import DataError, one_line
+from contralto.files import text_of
 from contralto.sets.items import Class
 
 Names: TypeAlias = Sequence[str | tuple[str, Sequence[str]] | Class] | Mapping[str, Sequence[str]]
@@ -21,12 +21,7 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[Class, ...] | dict[str, 
     A JSON object is by name instead: class -> text or list of texts, such as descriptions. Raises DataError.
     """
     where = one_line(os.fspath(path), 200)
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"classes file {where}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"classes file {where} is not UTF-8 text") from error
+    text = text_of(path, "classes file")
     if not text.lstrip().startswith(("[", "{")):
         return _checked([line.strip() for line in text.splitlines() if line.strip()], where)
     try:

@@ -7,9 +7,9 @@ import json
 import os
 from collections.abc import Iterable
 from importlib import resources
-from pathlib import Path
 
 from contralto.errors import ContraltoError, DataError, one_line
+from contralto.files import text_of
 
 PLACE = "{}"
 PLAIN = (PLACE,)
@@ -47,12 +47,7 @@ def read(path: str | os.PathLike[str]) -> tuple[str, ...]:
     Raises DataError if the file cannot be read, ContraltoError if a line has no `{}`.
     """
     where = one_line(os.fspath(path), 200)
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"templates file {where}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"templates file {where} is not UTF-8 text") from error
+    text = text_of(path, "templates file")
     if not text.lstrip().startswith("["):
         return _checked((line.strip() for line in text.splitlines() if line.strip()), f"templates file {where}")
     try:
