@@ -28,15 +28,18 @@ class ContractError(ContraltoError):
 
 
 class ItemError(ContraltoError):
-    """One item of many failed; the others are not affected."""
+    """One item of many failed; the others are not affected.
 
-    def __init__(self, item: str, reason: str) -> None:
+    lasting: whether the bytes of the item alone decide this, so that it may be remembered. It is False where another
+    try may succeed: memory was short, a disk or a network failed, the reader of a format is not installed.
+    """
+
+    def __init__(self, item: str, reason: str, lasting: bool = True) -> None:
         super().__init__(f"{one_line(item, 200)}: {reason}")
-        self.item = item
-        self.reason = reason
+        self.item, self.reason, self.lasting = item, reason, lasting
 
-    def __reduce__(self) -> tuple[type[ItemError], tuple[str, str]]:
-        return type(self), (self.item, self.reason)
+    def __reduce__(self) -> tuple[type[ItemError], tuple[str, str, bool]]:
+        return type(self), (self.item, self.reason, self.lasting)
 
 
 class ImageError(ItemError):

@@ -12,6 +12,19 @@ from typing import BinaryIO
 
 from contralto.errors import DataError, one_line
 
+SYSTEM_NAMES = frozenset(
+    {
+        *("__macosx", "@eadir", "#recycle", "@recycle", "#snapshot", "@recently-snapshot", "$recycle.bin"),
+        *("system volume information", "lost+found", "__pycache__"),
+    }
+)
+
+
+def is_system_name(name: str) -> bool:
+    """Whether a file or folder of this name is none of the user's data: it is hidden, or a system made it for itself,
+    as macOS does beside what it unpacks, a NAS for its thumbnails, Windows for what was deleted."""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contralto.data.source import Sample, is_picture
+from contralto.data.source import Sample
 from contralto.data.tar import Member, members
 from contralto.errors import DataError
+from contralto.image.formats import is_picture
 
 
 class ClassFolders:

@@ -11,8 +11,6 @@ from PIL import Image
 
 from contralto.errors import DataError, ItemError
 
-PICTURES = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"})
-
 
 class SampleError(ItemError, DataError):
     """One sample that cannot be read; `.item` is its key. The others are not affected."""
@@ -44,8 +42,3 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample: ...
-
-
-def is_picture(name: str) -> bool:
-    """Whether the file name ends like a picture's."""
-    return name.rpartition(".")[2].lower() in PICTURES

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from contralto.data.source import Sample, SampleError, is_picture
+from contralto.data.source import Sample, SampleError
 from contralto.data.tar import Member, members
 from contralto.errors import DataError, one_line
+from contralto.image.formats import is_picture
 
 
 class WebDataset:
@@ -65,7 +66,7 @@ def grouped(files: Iterable[Member]) -> dict[str, dict[str, Member]]:
         if file.startswith("."):
             continue  # what some systems leave beside each file
         stem, _, extension = file.partition(".")
-        part = "picture" if is_picture(extension) else extension.lower()
+        part = "picture" if is_picture(f".{extension}") else extension.lower()
         parts = samples.setdefault(f"{folder}/{stem}" if folder else stem, {})
         if part in parts:
             raise DataError(f"{one_line(str(member))}: a second {part or 'file'} of the same key")

@@ -362,7 +362,7 @@ class Clip:
                 elif on_error == "raise":
                     raise result
                 else:
-                    failures.append(Failure(index, item, result.reason))
+                    failures.append(Failure.of(index, item, result))
                 if progress is not None:
                     progress(index + 1, len(several))
         rows = np.concatenate(found)
@@ -374,7 +374,7 @@ class Clip:
         _check("skip", batch_size)
         with closing(pictures.encoded(kinds.pictures(items)[1], runner, self._scaled_to, batch_size)) as stream:
             for index, item, result in stream:
-                yield index, Failure(index, item, result.reason) if isinstance(result, ImageError) else result
+                yield index, Failure.of(index, item, result) if isinstance(result, ImageError) else result
 
     def _ids(self, texts: list[Any], truncate: bool, on_error: OnError) -> tuple[NDArray[np.int64], list[Failure]]:
         """ids (N, context) of the texts that can be used; those that cannot. What is cut is named in a UserWarning."""
@@ -385,7 +385,7 @@ class Clip:
             named = ", ".join(f"text {place} ({one_line(texts[place], 40)!r})" for place in cut[:5])
             more = f" and {len(cut) - 5} more" if len(cut) > 5 else ""
             warnings.warn(f"cut to {self.contract.text.context} tokens: {named}{more}", UserWarning, stacklevel=3)
-        return ids, [Failure(failure.index, texts[failure.index], failure.error.reason) for failure in failed]
+        return ids, [Failure.of(failure.index, texts[failure.index], failure.error) for failure in failed]
 
     def _given_or_text(self, texts: Any) -> Rows:
         found = rows.given(texts, self.contract.embedding)

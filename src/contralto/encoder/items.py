@@ -10,16 +10,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from contralto.errors import ContraltoError
+from contralto.errors import ContraltoError, ItemError
 
 
 @dataclass(frozen=True, eq=False)
 class Failure:
-    """An item that could not be used: its place among those given, itself as it was given, and why."""
+    """An item that could not be used: its place among those given, itself as it was given, and why.
+
+    lasting: whether its bytes alone decide that, see `contralto.errors.ItemError`.
+    """
 
     index: int
     item: Any
     reason: str
+    lasting: bool = True
+
+    @classmethod
+    def of(cls, index: int, item: Any, error: ItemError) -> Failure:
+        """What `error` says of the item at this place."""
+        return cls(index, item, error.reason, error.lasting)
 
 
 def pictures(items: object) -> tuple[bool, Iterable[Any]]:

@@ -56,9 +56,9 @@ def prepared(
                 image, turn = stored(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
             return index, item, pixels(image, spec, turn=turn)
         except ImageError as error:
-            return index, item, error if error.item == name else ImageError(name, error.reason)
+            return index, item, error if error.item == name else ImageError(name, error.reason, error.lasting)
         except MemoryError:
-            return index, item, ImageError(name, "needs more memory than there is")
+            return index, item, ImageError(name, "needs more memory than there is", lasting=False)
 
     with closing(ahead(prepare, enumerate(items), most)) as stream:
         yield from stream

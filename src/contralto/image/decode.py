@@ -89,7 +89,11 @@ def stored(
 
 
 class _Refused(Exception):
-    """Carries a reason that is already worded."""
+    """Carries a reason that is already worded, and whether the bytes alone decide it."""
+
+    def __init__(self, reason: str, lasting: bool = True) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
 
 
 def _name(item: Item) -> str:

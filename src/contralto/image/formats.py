@@ -1,4 +1,5 @@
-"""Which files are pictures: told from their first bytes, not from their suffix (but for TGA, which has no signature).
+"""Which files are pictures: the one list of suffixes by which folders, tars and tables are looked through, and what a
+file is by its first bytes, which decide when it is opened (but for TGA, which has no signature).
 
 Pillow knows some forty formats. Contralto opens the dozen below, directly by their classes: files from strangers
 reach no interpreter (PostScript) and no stub, the pixel limit is ours alone and not Pillow's global one, and what
@@ -12,11 +13,20 @@ from typing import BinaryIO
 
 from PIL import ImageFile
 
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".avif", ".heic", ".heif", ".jp2", ".j2k"),
+    *(".bmp", ".dib", ".tif", ".tiff", ".tga", ".qoi", ".ico", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
 READS = "AVIF, BMP, GIF, ICO, JPEG, JPEG 2000, PNG, PPM, QOI, TGA, TIFF, WebP"
 
 
 class NotAPicture(Exception):
     """The message is the reason."""
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is taken for a picture when a folder, a tar or a data set is gone through."""
+    return name.lower().endswith(SUFFIXES)
 
 
 def open_header(file: BinaryIO, name: str = "") -> ImageFile.ImageFile:

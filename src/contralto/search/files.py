@@ -6,10 +6,8 @@ import os
 import stat
 from dataclasses import dataclass
 
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".avif", ".heic", ".heif", ".jp2", ".j2k"),
-    *(".bmp", ".dib", ".tif", ".tiff", ".tga", ".qoi", ".ico", ".ppm", ".pgm", ".pbm", ".pnm"),
-)
+from contralto.files import is_system_name
+from contralto.image.formats import is_picture
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,9 @@ def look(path: str) -> File | Unusable:
 def walk(folder: str) -> tuple[list[File], list[Unusable]]:
     """All pictures in `folder` and below it, in the order of their paths, and what could not be looked at.
 
-    Hidden files and folders, links to folders and files without a picture's suffix are passed over. Names that are
-    not UTF-8 come as surrogate escapes. Raises nothing: an unreadable folder is in the second list.
+    Hidden files and folders, those that systems make for themselves, links to folders and files without a picture's
+    suffix are passed over. Names that are not UTF-8 come as surrogate escapes. Raises nothing: an unreadable folder is
+    in the second list.
     """
     files: list[File] = []
     unusable: list[Unusable] = []
@@ -55,7 +54,7 @@ def walk(folder: str) -> tuple[list[File], list[Unusable]]:
         before, above = os.path.join(here, ""), os.path.join(absolute, "")
         try:
             with os.scandir(here) as entries:
-                seen = [entry for entry in entries if not entry.name.startswith(".")]
+                seen = [entry for entry in entries if not is_system_name(entry.name)]
         except OSError as error:
             unusable.append(Unusable(here, _reason(error)))
             continue
@@ -63,7 +62,7 @@ def walk(folder: str) -> tuple[list[File], list[Unusable]]:
             path, key = before + entry.name, above + entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.append((path, key))
-            elif entry.name.lower().endswith(SUFFIXES) and not entry.is_dir():
+            elif is_picture(entry.name) and not entry.is_dir():
                 found = _file(entry, path, key)
                 (files if isinstance(found, File) else unusable).append(found)  # type: ignore[arg-type]
     files.sort(key=lambda file: file.key)

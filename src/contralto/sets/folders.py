@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from contralto.data.classes import stated
-from contralto.data.source import is_picture
 from contralto.data.tar import Member
 from contralto.errors import DataError, one_line
+from contralto.image.formats import is_picture
 from contralto.sets.found import ALL, Found, data_set, is_split, split_name
 from contralto.sets.items import Class, DataSet, Item
 

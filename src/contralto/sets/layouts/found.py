@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from contralto.data.source import is_picture
 from contralto.errors import DataError, one_line
+from contralto.image.formats import is_picture
 
 LIST_BYTES = 256 << 20
 """The longest list or table that is read: far above every published one."""

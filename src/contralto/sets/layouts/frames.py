@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from contralto.data.source import is_picture
 from contralto.errors import DataError, one_line
+from contralto.image.formats import is_picture
 from contralto.sets.items import Class, Item
 from contralto.sets.layouts.documents import table
 from contralto.sets.layouts.found import Missing, folders, lines, one_of, pictures
