@@ -21,7 +21,7 @@ COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220), 
 class FakeClip:
     """Records what it was asked to encode in `seen`."""
 
-    engine, precision = "fake", "fp32"
+    engine, precision, asked_precision = "fake", "fp32", "auto"
 
     def __init__(self) -> None:
         self.contract: Contract = preset("tiny")

@@ -87,6 +87,11 @@ class Clip:
         return self._runner.engine.precision
 
     @property
+    def asked_precision(self) -> str:
+        """The precision that was asked for: "auto" where the engine chooses."""
+        return self._runner.engine.asked
+
+    @property
     def device(self) -> str:
         """Where it is computed: "cpu", "cuda:0" ..."""
         return getattr(self._runner.engine, "device", "cpu")

@@ -27,6 +27,10 @@ class Engine(Protocol):
         """What it computes in: fp32, bf16 ..."""
 
     @property
+    def asked(self) -> str:
+        """The precision that was asked for: auto where the engine chooses."""
+
+    @property
     def images_at_once(self) -> int:
         """Pictures of a batch that suits it."""
 

@@ -121,6 +121,11 @@ class Chosen:
         return self._asked[side] / self._rates[side] >= WORTH
 
     @property
+    def asked(self) -> str:
+        """auto, or int8."""
+        return self._wanted or "auto"
+
+    @property
     def precision(self) -> str:
         """What is computed in: one word where both towers agree, else "int8 (image), fp32 (text)". Measures nothing."""
         image, text = (self._stated(side) for side in SIDES)

@@ -59,6 +59,11 @@ class OpenVINO:
             engine = weakref.ref(self)
             os.register_at_fork(after_in_child=lambda: _forget_parent(engine()))
 
+    @property
+    def asked(self) -> str:
+        """The precision itself."""
+        return self.precision
+
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
         pixels = checked_pixels(self._checkpoint.contract, pixels)

@@ -58,6 +58,11 @@ class TorchEngine(ABC):
         self._lock = threading.Lock()
         self._process: int | None = None  # the process that has computed with it
 
+    @property
+    def asked(self) -> str:
+        """The precision itself."""
+        return self.precision
+
     @abstractmethod
     def _prepared(self, side: Side, tower: nn.Module) -> Run:
         """How this engine runs a tower, which is on the device, in eval mode. Called once for each; the function is
