@@ -47,10 +47,14 @@ def test_a_file_is_made_with_the_usual_permissions_and_replaced_with_its_own(tmp
 @pytest.mark.parametrize("fault", [ValueError("x"), KeyboardInterrupt(), OSError("x")])
 def test_nothing_is_left_of_a_block_that_fails(tmp_path: Path, fault: BaseException) -> None:
     (tmp_path / "old").write_bytes(b"old")
+
+    def fail(file: BinaryIO) -> None:
+        file.write(b"half")
+        raise fault
+
     for name in ("old", "new"):
         with pytest.raises(type(fault)), written_whole(tmp_path / name) as file:
-            file.write(b"half")
-            raise fault
+            fail(file)
     assert names(tmp_path) == {"old"}
     assert (tmp_path / "old").read_bytes() == b"old"
 

@@ -156,6 +156,12 @@ def failure(error: OSError, where: str | os.PathLike[str] | None = None) -> str:
     return cause if name is None else f"{_shown(name)}: {cause}"
 
 
+def unwritten(folder: Path, error: OSError) -> str:
+    """One line: a folder that cannot be written, the file of which that is known, and the system's own words."""
+    file = "" if error.filename is None else f"{_shown(error.filename)}: "
+    return f"{_shown(folder)} cannot be written: {file}{error.strerror or error}"
+
+
 def _shown(name: object) -> str:
     return one_line(os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else str(name), NAME_LIMIT)
 
