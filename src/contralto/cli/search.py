@@ -18,6 +18,7 @@ from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, OK, Usage
 from contralto.cli.texts import lengths_told
 from contralto.errors import ContraltoError
+from contralto.files import why_no_file
 from contralto.search.files import Unusable, walk
 
 LINE = "---- below: the nearest of the rest"
@@ -110,4 +111,4 @@ def _tell_unusable(console: Console, unusable: list[Unusable]) -> None:
 
 
 def _why_no_folder(path: str) -> str:
-    return "is not a folder" if os.path.lexists(path) else "there is no such folder"
+    return "is not a folder" if os.path.lexists(path) else why_no_file(path) or "there is no such folder"
