@@ -87,12 +87,13 @@ def find(name: str) -> Entry:
     open_clip's "ViT-B-32-quickgelu::openai" are one model, and so are its repository on the hub, with or without its
     owner, and OpenAI's own "ViT-B/32". Raises ContraltoError, which names what may have been meant.
     """
-    key = simplified(name)
-    wanted = f"{key}-openai" if OPENAI.fullmatch(name.strip()) else key
-    if (entry := _known().get(wanted)) is not None:
+    if (entry := entries().get(name)) is not None:
         return entry
-    plain = wanted.replace(QUICK, "")
-    entry = _known().get(plain)
+    key, known = simplified(name), _known()
+    wanted = f"{key}-openai" if OPENAI.fullmatch(name.strip()) else key
+    if (entry := known.get(wanted)) is not None:
+        return entry
+    entry = known.get(wanted.replace(QUICK, ""))
     if entry is not None and entry.activation == "quickgelu":
         return entry
     raise ContraltoError(_unknown(name, key))
@@ -103,7 +104,6 @@ def simplified(name: str) -> str:
     return re.sub(r"(?<=[0-9])px\b", "", re.sub(r"[\s,:/@_-]+", "-", name.lower())).strip("-")
 
 
-@functools.cache
 def _known() -> dict[str, Entry]:
     """Simplified name -> entry. An architecture alone is no name: most have several weights."""
     several = list(entries().values())
