@@ -36,6 +36,22 @@ def test_a_missing_file_of_texts_says_how_the_text_is_written():
         options.lines(["@user"])
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("none", None),
+        ("photo", "photo"),
+        ("a drawing of {}", ("a drawing of {}",)),
+        ("@@someone drew {}", ("@someone drew {}",)),
+        ("@FILE", ("one {}", "@two {}")),
+    ],
+)
+def test_templates(tmp_path, monkeypatch, given, found):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").write_text("one {}\n@two {}\n")
+    assert options.templates(given) == found
+
+
 @pytest.mark.parametrize("command", ["classify", "similarity", "embed", "score"])
 def test_help_tells_how_a_text_with_an_at_is_written(cli, command):
     assert "@@user is the text @user" in " ".join(cli(command, "--help").out.split())

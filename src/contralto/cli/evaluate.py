@@ -32,7 +32,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sets", nargs="*", metavar="SET", help="names, paths or suites, each maybe with :split")
     parser.add_argument("--list", action="store_true", help="the sets that are known by name, and where they are from")
     parser.add_argument("--data", metavar="DIR", default=".", help="the folder in which named sets lie (default: .)")
-    help = "a set of templates by name, @FILE, none, or compare: what each way to name the classes gives"
+    help = f"{shared.TEMPLATES}, or compare: what each way to name the classes gives"
     parser.add_argument("--templates", metavar="T", help=help)
     help = "class names of your own: @FILE, one a line, or a JSON of names or descriptions a class"
     parser.add_argument("--classes", metavar="@FILE", help=help)

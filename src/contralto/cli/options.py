@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "eager", "openvino", "compiled")
 LINES = "@FILE: one a line (@@user is the text @user)"  # how `lines` reads a value
+TEMPLATES = "a set's name, a template in which {} is the label, @FILE with one a line, or none"
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
@@ -94,11 +95,15 @@ def lines(values: list[str]) -> list[str]:
 
 
 def templates(value: str) -> str | tuple[str, ...] | None:
-    """The name of a set, the templates in @FILE, or None for `none`. Raises ContraltoError."""
+    """The name of a set, a template of one's own, those in @FILE, or None for `none`. Raises ContraltoError.
+
+    What holds `{}` is a template; @@ at its beginning stands for an @, as in `lines`.
+    """
     if value == "none":
         return None
-    if not value.startswith("@"):
-        return value
+    if value.startswith("@@") or not value.startswith("@"):
+        text = value.removeprefix("@")
+        return (text,) if "{}" in text else value
     from contralto.zeroshot import prompts
 
     return prompts.read(value[1:])
