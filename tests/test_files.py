@@ -323,6 +323,7 @@ def test_require_folder_refuses_in_one_line(
     ("name", "said"),
     [
         ("https://example.org/cat.jpg", "is a web address: download it first"),
+        (f"https://example.org/{'a' * 300}.jpg", "is a web address: download it first"),
         ("HTTP://example.org/cat.jpg", "is a web address: download it first"),
         ("ftp://example.org/cat.jpg", "is a web address: download it first"),
         ("s3://bucket/cat.jpg", "is an address, not a file"),
@@ -345,4 +346,7 @@ def test_why_a_name_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.chdir(tmp_path)
     Path("is-here.png").touch()
     found = why_no_file(name)
+    if said is not None and "/" not in name:
+        Path(name).touch()
+        assert why_no_file(name) is None, "a file may be called so"
     assert found is None if said is None else said in str(found)

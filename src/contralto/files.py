@@ -56,7 +56,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     with _named(path):
         before = _state(path)
         beside = _beside(path, before)
-        raw = _Watched(beside, "xb")
+        raw = _Watched(beside, "xb", opener=_private if _is_stream(before) else None)
     file = io.BufferedWriter(raw)
     try:
         try:
@@ -91,6 +91,11 @@ class _Watched(io.FileIO):
         except OSError as error:
             self.failed = self.failed or error
             raise
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file for nobody else to read: the folder for temporary files is everybody's."""
+    return os.open(path, flags, 0o600)
 
 
 def _state(path: Path) -> os.stat_result | None:
@@ -212,7 +217,9 @@ def _try(path: Path) -> None:
 
 
 def why_no_file(name: str) -> str | None:
-    """In words, why a name that nothing has could not be a file's, and what to do; None if it could."""
+    """In words, why nothing has this name and what to do; None if something has it, or a file could."""
+    if os.path.lexists(name):
+        return None
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", name)
     if name == "-":
         return "standard input is not read: write it to a file, and name that"

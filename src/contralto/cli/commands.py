@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from contralto.cli.outcome import Usage
 
 ODD_NAMES = "Whatever follows -- is a name, also if it begins with a hyphen: ... -- -odd-name.jpg"
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """What it is for, in a line, and what follows its name: one form or several."""
 
     what: str
