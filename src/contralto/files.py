@@ -230,10 +230,10 @@ def why_no_file(name: str) -> str | None:
     if scheme:
         return "is an address, not a file: download it first"
     if name.startswith("~"):
-        return "'~' was not expanded by the shell: write the whole path, without quotes"
+        return "'~' is not expanded: write the whole path"
     if glob.has_magic(name):
         found = next(glob.iglob(name), None)
-        return "no file matches the pattern" if found is None else "the shell did not expand the pattern: name a folder"
+        return "no file matches the pattern" if found is None else "is a pattern: name the files, or their folder"
     return None
 
 

@@ -122,6 +122,15 @@ def test_what_is_missing_or_too_much(arguments, said):
         parsed(*arguments)
 
 
+def test_a_file_that_is_taken_for_an_option_gets_a_hint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Usage, match=r"^unrecognized arguments: -odd\.png$"):
+        parsed("classify", "--labels", "cat", "--quiet", "-odd.png")
+    (tmp_path / "-odd.png").touch()
+    with pytest.raises(Usage, match=r"-odd\.png; a name that begins with - stands after --$"):
+        parsed("classify", "--labels", "cat", "--quiet", "-odd.png")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -145,7 +154,7 @@ def test_a_name_that_is_no_file_gets_its_reason(cli, clip, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     paint(tmp_path / "a.png", "red")
     given = ["https://example.org/a.jpg", "-", "*.jpg", "~/a.jpg", "gone.jpg"]
-    said = ["is a web address", "standard input is not read", "no file matches", "was not expanded", "no such file"]
+    said = ["is a web address", "standard input is not read", "no file matches", "is not expanded", "no such file"]
     for arguments in (["classify", "--labels", "red"], ["similarity", "--text", "red"], ["embed"]):
         result = cli(*arguments, "--", *given, "a.png")
         assert result.code == 3
@@ -153,7 +162,7 @@ def test_a_name_that_is_no_file_gets_its_reason(cli, clip, tmp_path, monkeypatch
         assert [line.partition(": ")[0] for line in lines] == given
         for line, reason in zip(lines, said, strict=True):
             assert reason in line
-    for folder, reason in (("https://example.org/", "is a web address"), ("~/Pictures", "was not expanded")):
+    for folder, reason in (("https://example.org/", "is a web address"), ("~/Pictures", "is not expanded")):
         result = cli("search", folder, "red")
         assert (result.code, len(result.err.splitlines())) == (1, 1)
         assert reason in result.err

@@ -80,7 +80,7 @@ def test_pictures_alone_texts_alone_and_a_name_that_is_not_utf8(cli, folder, tmp
         (".csv", "the suffix tells the format"),
         ("p", "is a folder"),
         ("nowhere/rows.csv", "there is no folder"),
-        ("~/rows.csv", "was not expanded"),
+        ("~/rows.csv", "is not expanded"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_the_work(cli, folder, clip, tmp_path, monkeypatch, name, said):

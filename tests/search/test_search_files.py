@@ -102,7 +102,7 @@ def test_look_takes_any_suffix_but_only_regular_files(tmp_path):
         ("https://example.org/a.jpg", "is a web address"),
         ("-", "standard input is not read"),
         ("*.jpg", "no file matches the pattern"),
-        ("~/a.jpg", "was not expanded by the shell"),
+        ("~/a.jpg", "is not expanded"),
         ("gone.jpg", "no such file or directory"),
     ],
 )

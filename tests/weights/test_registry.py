@@ -106,7 +106,7 @@ def test_no_two_models_are_called_alike() -> None:
         ("models/of/mine", "there is no folder or file 'models/of/mine'"),
         ("./mine", "there is no folder or file './mine'"),
         ("mine/weights.pt", "there is no folder or file"),
-        ("~/mine", "was not expanded by the shell"),
+        ("~/mine", "is not expanded"),
         ("https://example.org/model.pt", "is a web address: download it first"),
         ("", "is it nano?"),
     ],

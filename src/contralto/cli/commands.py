@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
@@ -95,4 +96,6 @@ class Parser(argparse.ArgumentParser):
         hint = ""
         if message.startswith("the following arguments are required") and "--" not in message:
             hint = "; it stands before the options, or after --"
+        elif message.startswith("unrecognized arguments") and any(map(os.path.lexists, message.split()[2:])):
+            hint = "; a name that begins with - stands after --"
         raise Usage(self.prog, message + hint)
