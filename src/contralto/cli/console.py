@@ -174,8 +174,7 @@ def _stdout() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        error.filename = "standard output"
-        raise
+        raise OSError(error.errno, error.strerror or str(error), "standard output") from error
 
 
 class _Notes(logging.Handler):
