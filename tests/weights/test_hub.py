@@ -271,6 +271,12 @@ def test_a_repository_may_be_named_as_the_field_does(
     assert asked == ["me/made"]
 
 
+@pytest.mark.parametrize("written", ["hf:", "hf:one", "hf-hub:a/b/c", "https://huggingface.co/a"])
+def test_what_is_no_repository_is_one_line(written: str) -> None:
+    with pytest.raises(contralto.ContraltoError, match="is no repository of the hub: they are called OWNER/NAME"):
+        contralto.load(written)
+
+
 def test_the_registry_answers_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names as the field writes them go to the repository that the registry knows; others are not asked for."""
     asked = []

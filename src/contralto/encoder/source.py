@@ -120,7 +120,7 @@ def _checkpoint(
 
 
 def _is_nano(name: str) -> bool:
-    """ "nano" is always the model inside the package, "Nano" where no folder is called so."""
+    """Whether the model inside the package is meant: always by "nano", by "Nano" where no folder is called so."""
     return name == "nano" or (name.lower() == "nano" and not Path(name).exists())
 
 

@@ -30,7 +30,7 @@ def read(
     choices: what a repository leaves open; the registry leaves open nothing but image_size. revision: branch, tag or
     commit. progress: called with (bytes done, bytes in all). Raises ContraltoError.
     """
-    if hub_id := _repository(name):
+    if (hub_id := _repository(name)) is not None:
         folder = hub.fetch(hub_id, revision=revision, progress=progress)
         checkpoint = source.read(folder, choices)
         stated = checkpoint.contract
