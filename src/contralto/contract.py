@@ -201,7 +201,7 @@ def preset(name: str) -> Contract:
     """The contract of a preset: an architecture with everything around it, but no weights. Raises ContractError."""
     if name not in presets():
         close = difflib.get_close_matches(name, presets(), n=4, cutoff=0.4)
-        hint = f": is it {', '.join(close)}?" if close else "; contralto.contract.presets() lists them"
+        hint = f": is it {', '.join(close)}?" if close else "; contralto models lists names that begin with one"
         raise ContractError(f"no preset is called {name!r}{hint}")
     file = resources.files("contralto.architecture") / "presets" / f"{name}.json"
     return Contract.from_json(file.read_bytes(), f"preset {name}")

@@ -81,3 +81,23 @@ def test_a_layout_without_a_place_for_the_architecture_is_one_line(cli, tmp_path
     assert result.code == 1
     assert result.err.count("\n") == 1
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_model_is_loaded(cli, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(contralto, "load", lambda *given, **options: pytest.fail("the model was loaded"))
+    (tmp_path / "file").touch()
+    for name, said in (("file", "is no folder"), ("file/new", "is no folder"), ("m.safetensors", "suffix of a file")):
+        result = cli("convert", "nano", tmp_path / name, "--to", "native")
+        assert (result.code, len(result.err.splitlines())) == (1, 1)
+        assert said in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_link_to_the_model_s_own_weights_is_not_written_through(cli, model, tmp_path) -> None:
+    before = (model / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").symlink_to(model / "model.safetensors")
+    result = cli("convert", model, tmp_path, "--to", "transformers", "--force")
+    assert (result.code, "is where the model lies" in result.err) == (1, True)
+    assert (model / "model.safetensors").read_bytes() == before
+    without_force = cli("convert", model, model, "--to", "native")
+    assert "is where the model lies" in without_force.err, "--force would not help"

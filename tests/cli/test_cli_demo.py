@@ -151,3 +151,12 @@ def test_the_drawn_circle_and_square_are_what_they_are_called():
     assert circle.getpixel((middle, middle)) == drawing.RED
     assert circle.getpixel((round(0.22 * side), round(0.22 * side))) == drawing.WHITE  # outside, though in its box
     assert square.getpixel((round(0.22 * side), round(0.22 * side))) == drawing.BLUE
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(cli, clip, tmp_path):
+    (tmp_path / "file").touch()
+    for name, said in (("file", "is no folder"), ("page.html", "suffix of a file")):
+        result = cli("demo", "--out", tmp_path / name)
+        assert (result.code, len(result.err.splitlines())) == (1, 1)
+        assert said in result.err
+    assert clip.seen == []

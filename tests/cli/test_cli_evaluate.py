@@ -1,8 +1,14 @@
+import errno
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+
+import contralto
+from contralto import files
 
 COLOURS = {"red": (200, 30, 30), "blue": (40, 60, 200)}
 
@@ -141,3 +147,43 @@ def test_a_card_without_marks_is_left_as_it_is(cli, colours, tmp_path):
     assert done.code == 1
     assert "contralto evaluate: begin" in done.err
     assert card.read_text() == "# nano\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "said"),
+    [
+        ("--report", "file", "is no folder"),
+        ("--report", "page.html", "suffix of a file"),
+        ("--card", "file", "has no place for the table"),
+        ("--card", "nowhere.md", "No such file"),
+        ("--card", ".", "Is a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_the_model_is_loaded(cli, tmp_path, monkeypatch, option, name, said):
+    monkeypatch.setattr(contralto, "load", lambda *given, **options: pytest.fail("the model was loaded"))
+    (tmp_path / "file").write_text("a card")
+    done = cli("evaluate", "nano", tmp_path, option, tmp_path / name)
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert said in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_report_without_its_extra_is_told_before_the_model_is_loaded(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(contralto, "load", lambda *given, **options: pytest.fail("the model was loaded"))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = cli("evaluate", "nano", tmp_path, "--report", tmp_path / "report")
+    assert (done.code, "pip install 'contralto[evaluate]'" in done.err) == (1, True)
+
+
+def test_a_disk_that_is_full_is_told_with_the_file_of_the_report(cli, colours, tmp_path, monkeypatch):
+    class Full(files._Watched):
+        def write(self, data, /):
+            if ".tmp" in str(self.name) and "parquet" in str(self.name):
+                self.failed = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                raise self.failed
+            return super().write(data)
+
+    monkeypatch.setattr(files, "_Watched", Full)
+    done = cli("evaluate", "nano", colours, "--report", tmp_path / "report")
+    where = tmp_path / "report" / "items.parquet"
+    assert (done.code, done.err) == (1, f"contralto: {where}: no space left on device\n")

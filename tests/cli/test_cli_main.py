@@ -130,6 +130,12 @@ def test_a_full_disk_is_one_line_and_1():
     assert (result.returncode, result.stderr) == (1, "contralto: standard output: no space left on device\n")
 
 
+def test_a_closed_stdout_is_one_line_and_1(cli, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    result = cli("--help")
+    assert (result.code, result.err) == (1, "contralto: standard output: is closed\n")
+
+
 SLOW = """
     import sys, time
     import contralto

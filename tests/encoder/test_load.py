@@ -233,3 +233,13 @@ def test_nano_is_inside():
     assert row.shape == (clip.contract.embedding,)
     best = clip.classify(np.full((64, 64, 3), (220, 20, 20), np.uint8), ["the colour red", "the colour green"])
     assert best[0].label == "the colour red"
+
+
+def test_nano_is_found_in_any_case_unless_a_folder_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert contralto.load("Nano", precision="fp32").contract == contralto.load("nano", precision="fp32").contract
+    (tmp_path / "NANO").mkdir()
+    with pytest.raises(contralto.ContraltoError, match="NANO holds no model"):
+        contralto.load("NANO")

@@ -21,9 +21,9 @@ def test_both_layouts_give_the_same(tmp_path, name, content):
 
 
 def test_paths_are_taken_from_the_folder_of_the_file_and_absolute_ones_stay(tmp_path, monkeypatch):
-    (tmp_path / "x.csv").write_text("path,text\na.jpg,t\n/p/b.jpg,t\n")
+    (tmp_path / "x.csv").write_text("path,text\na.jpg,t\n/p/b.jpg,t\nhttps://example.org/c.jpg,t\n")
     monkeypatch.chdir(tmp_path)
-    assert [one.path for one in read("x.csv")] == ["a.jpg", "/p/b.jpg"]
+    assert [one.path for one in read("x.csv")] == ["a.jpg", "/p/b.jpg", "https://example.org/c.jpg"]
 
 
 @pytest.mark.parametrize(

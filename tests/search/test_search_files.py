@@ -1,6 +1,10 @@
 import errno
 import os
 
+import pytest
+
+from contralto.errors import ImageError
+from contralto.image.decode import decode
 from contralto.search.files import File, Unusable, look, walk
 
 
@@ -90,3 +94,24 @@ def test_look_takes_any_suffix_but_only_regular_files(tmp_path):
     assert found.size == 1
     assert look(str(tmp_path)) == Unusable(str(tmp_path), "is not a regular file")
     assert look("a\0b") == Unusable("a\0b", "embedded null byte")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("https://example.org/a.jpg", "is a web address"),
+        ("-", "standard input is not read"),
+        ("*.jpg", "no file matches the pattern"),
+        ("~/a.jpg", "is not expanded"),
+        ("gone.jpg", "no such file or directory"),
+    ],
+)
+def test_a_name_that_could_be_no_file_gets_its_reason(tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    found = look(name)
+    assert isinstance(found, Unusable)
+    assert said in found.reason
+    with pytest.raises(ImageError, match=said.replace("no such", "No such")):
+        decode(name)
+    (tmp_path / "-").write_bytes(b"")
+    assert isinstance(look("-"), File), "a file may be called so"

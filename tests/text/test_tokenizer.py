@@ -45,7 +45,7 @@ def test_a_text_may_fill_the_context_but_not_exceed_it(tokenizer: Tokenizer) -> 
     with pytest.raises(TextError) as caught:
         tokenizer.tokenize(["fine", "x " * 76])
     beginning = "x " * 30
-    expected = f'text 1 "{beginning}…": 78 tokens, the limit is 77: shorten it or ask for truncation'
+    expected = f'text 1 "{beginning}…": 78 tokens, the limit is 77: shorten it'
     assert str(caught.value) == expected
 
 

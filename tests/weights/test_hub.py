@@ -250,6 +250,62 @@ def test_failures_are_one_line_that_says_what_to_do(hub: Hub, load, name: str, s
     assert said in told
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "hf:me/made",
+        "hf-hub:me/made",
+        "HF-Hub:me/made",
+        "hf://me/made",
+        "https://huggingface.co/me/made/",
+        "https://hf.co/me/made",
+    ],
+)
+def test_a_repository_may_be_named_as_the_field_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    save(tmp_path, *create("tiny", seed=0))
+    asked = []
+    monkeypatch.setattr("contralto.weights.hub.fetch", lambda hub_id, **_: asked.append(hub_id) or tmp_path)
+    assert contralto.load(written).contract.provenance.source == "me/made"
+    assert asked == ["me/made"]
+
+
+@pytest.mark.parametrize("written", ["hf:", "hf:one", "hf-hub:a/b/c", "https://huggingface.co/a"])
+def test_what_is_no_repository_is_one_line(written: str) -> None:
+    with pytest.raises(contralto.ContraltoError, match="is no repository of the hub: they are called OWNER/NAME"):
+        contralto.load(written)
+
+
+def test_the_registry_answers_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names as the field writes them go to the repository that the registry knows; others are not asked for."""
+    asked = []
+
+    def fetch(hub_id: str, **_: object) -> Path:
+        asked.append(hub_id)
+        raise contralto.ContraltoError("asked")
+
+    monkeypatch.setattr("contralto.weights.hub.fetch", fetch)
+    for written in ("ViT-B/32", "ViT-B-32::openai", "openai/clip-vit-base-patch32"):
+        with pytest.raises(contralto.ContraltoError, match=r"^asked$"):
+            contralto.load(written)
+    for written in ("ViT-B-32", "google/siglip-base-patch16-224", "https://example.org/model.pt"):
+        with pytest.raises(contralto.ContraltoError, match=r"weights are called|hf:google|is a web address"):
+            contralto.load(written)
+    assert asked == ["timm/vit_base_patch32_clip_224.openai"] * 3
+
+
+@pytest.mark.parametrize("name", ["errno", "file"])
+def test_a_full_disk_is_told_with_the_place(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device") if name == "errno" else OSError(28, "No space left", "/hf/blob")
+
+    monkeypatch.setattr("contralto.weights.hub._download", full)
+    with pytest.raises(contralto.ContraltoError, match=r"^me/x: /.*: no space left") as caught:
+        contralto.load("hf:me/x")
+    assert "try again" not in str(caught.value)
+
+
 def test_no_hub_at_all_is_one_line(load) -> None:
     (told,) = load("hf:me/open_clip", HF_ENDPOINT="http://127.0.0.1:9")
     assert "could not be fetched" in told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from contralto.contract import presets
@@ -51,3 +53,65 @@ def test_unknown_names_name_the_closest() -> None:
         registry.find("ViT-B-32/opneai")
     with pytest.raises(ContraltoError, match="is an architecture; its weights are called ViT-H-14-378/dfn5b"):
         registry.find("ViT-H-14-378")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("openai/clip-vit-base-patch32", "ViT-B-32/openai"),
+        ("openai/clip-vit-large-patch14-336", "ViT-L-14-336/openai"),
+        ("clip-vit-base-patch16", "ViT-B-16/openai"),
+        ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "ViT-B-32/laion2b_s34b_b79k"),
+        ("CLIP-ViT-H-14-laion2B-s32B-b79K", "ViT-H-14/laion2b_s32b_b79k"),
+        ("timm/ViT-B-16-SigLIP", "ViT-B-16-SigLIP/webli"),
+        ("TIMM/vit-b-16-siglip", "ViT-B-16-SigLIP/webli"),
+        ("ViT-B/32", "ViT-B-32/openai"),
+        ("vit-l/14", "ViT-L-14/openai"),
+        ("ViT-L/14@336px", "ViT-L-14-336/openai"),
+        ("ViT-B-32::openai", "ViT-B-32/openai"),
+        ("ViT-B/32::openai", "ViT-B-32/openai"),
+        ("ViT-B-32-quickgelu::openai", "ViT-B-32/openai"),
+        ("ViT-B-32-quickgelu/metaclip_400m", "ViT-B-32/metaclip_400m"),
+        ("RN50x4::openai", "RN50x4/openai"),
+        ("vit_b_32/OpenAI", "ViT-B-32/openai"),
+        ("ViT-B-32, openai", "ViT-B-32/openai"),
+        ("convnext-base-w laion2b-s13b-b82k", "convnext_base_w/laion2b_s13b_b82k"),
+    ],
+)
+def test_names_as_the_field_writes_them(written: str, name: str) -> None:
+    assert registry.find(written).name == name
+
+
+def test_no_two_models_are_called_alike() -> None:
+    known = registry.entries()
+    assert len({registry.simplified(name) for name in known}) == len(known)
+    for name, entry in known.items():
+        for written in (name, name.lower(), name.replace("/", "::"), entry.hub_id, *entry.also):
+            assert registry.find(written).name == name
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("ViT-B-32", "is an architecture; its weights are called ViT-B-32/openai, ViT-B-32/laion400m_e32"),
+        ("vit_h_14_378", "is an architecture; its weights are called ViT-H-14-378/dfn5b"),
+        ("ViT-H/14", "is an architecture; its weights are called ViT-H-14/laion2b_s32b_b79k"),
+        ("RN50", "is an architecture; its weights are called RN50/openai"),
+        ("ViT-B-16-quickgelu", "its weights are called ViT-B-16/openai, ViT-B-16/dfn2b, ViT-B-16/metaclip_400m"),
+        ("ViT-B-32-quickgelu::laion2b_s34b_b79k", "is it ViT-B-32/laion2b_s34b_b79k"),  # which was trained with GELU
+        ("google/siglip-base-patch16-224", "hf:google/siglip-base-patch16-224 downloads it, if it is on the hub"),
+        ("nobody/nothing", "hf:nobody/nothing downloads it"),
+        ("vit-b-32/opneai", "is it ViT-B-32/openai"),
+        ("siglip", "is it ViT-B-16-SigLIP/webli"),
+        ("models/of/mine", "there is no folder or file 'models/of/mine'"),
+        ("./mine", "there is no folder or file './mine'"),
+        ("mine/weights.pt", "there is no folder or file"),
+        ("~/mine", "is not expanded"),
+        ("https://example.org/model.pt", "is a web address: download it first"),
+        ("", "is it nano?"),
+    ],
+)
+def test_a_name_that_no_model_has_is_answered_with_what_to_do(written: str, said: str) -> None:
+    with pytest.raises(ContraltoError, match=re.escape(said)) as caught:
+        registry.find(written)
+    assert "\n" not in str(caught.value)

@@ -1,5 +1,6 @@
 """The command line. Only this package prints and exits; everything below it raises.
 
-Read `main.py` (commands, errors, exit codes), `console.py` (what goes to stdout and what to stderr), `options.py` (what
-commands share), then a command: each has `options(parser)` and `run(args, console) -> exit code`.
+Read `main.py` (errors, exit codes), `commands.py` (which commands there are, and how their words are read),
+`console.py` (what goes to stdout and what to stderr), `options.py` (what commands share), then a command: each has
+`options(parser)` and `run(args, console) -> exit code`.
 """

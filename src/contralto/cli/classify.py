@@ -19,8 +19,8 @@ BAR = 20
 def options(parser: argparse.ArgumentParser) -> None:
     """What `contralto classify` takes."""
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a picture, or a folder of them")
-    parser.add_argument("--labels", nargs="+", required=True, metavar="LABEL", help="labels, or @FILE: one a line")
-    help = "a set's name, @FILE with one a line ('{}' is the label), or none (default: photo)"
+    parser.add_argument("--labels", nargs="+", required=True, metavar="LABEL", help=f"labels, or {shared.LINES}")
+    help = f"{shared.TEMPLATES} (default: photo)"
     parser.add_argument("--templates", default="photo", metavar="T", help=help)
     parser.add_argument("--top", type=shared.positive, default=5, metavar="N", help="labels a picture (default: 5)")
     shared.model(parser)

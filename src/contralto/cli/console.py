@@ -28,9 +28,10 @@ class Console:
 
     def line(self, text: str = "") -> None:
         """A line of the result. Raises OSError, a full disk or a reader that left."""
-        if sys.stdout is None:
-            raise OSError("is closed")
-        sys.stdout.write(text + "\n")
+        with _stdout():
+            if sys.stdout is None:
+                raise OSError("is closed")
+            sys.stdout.write(text + "\n")
 
     def record(self, value: dict[str, Any]) -> None:
         """A result as one line of JSON, in ASCII: a name that is not UTF-8 travels as surrogate escapes."""
@@ -73,8 +74,9 @@ class Console:
 
     def flush(self) -> None:
         """Raises OSError if the result cannot be written."""
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        with _stdout():
+            if sys.stdout is not None:
+                sys.stdout.flush()
 
     def abandon(self) -> None:
         """Nothing more can be written: what is left in the buffer goes nowhere, silently."""
@@ -162,6 +164,17 @@ class Console:
             yield tell
         finally:
             bar.stop()
+
+
+@contextlib.contextmanager
+def _stdout() -> Iterator[None]:
+    """An error of writing says where; a reader that left is not one."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), "standard output") from error
 
 
 class _Notes(logging.Handler):

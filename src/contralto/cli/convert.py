@@ -14,6 +14,7 @@ from contralto.cli import options as shared
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import OK
 from contralto.errors import ContraltoError
+from contralto.files import require_folder
 
 if TYPE_CHECKING:
     from contralto.encoder import Clip
@@ -36,11 +37,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from contralto.encoder import golden, load
 
     args.model, target = args.source, Path(args.folder)
-    clip = shared.load(args, console)
-    if target.exists() and clip.checkpoint.folder.samefile(target):
-        raise ContraltoError(f"{shown(args.folder)} is where the model lies: name another folder")
+    require_folder(target)
+    source = Path(args.source)
+    source = source.parent if source.is_file() else source
+    model_there = f"{shown(args.folder)} is where the model lies: name another folder"
+    if source.exists() and target.exists() and source.samefile(target):
+        raise ContraltoError(model_there)
     if target.is_dir() and any(target.iterdir()) and not args.force:
         raise ContraltoError(f"{shown(args.folder)} is not empty: --force writes into it")
+    clip = shared.load(args, console)
+    if _holds(target, clip):
+        raise ContraltoError(model_there)
     console.kept = f"{args.folder} may be incomplete"
     with console.progress("converting", 3) as advance:
         clip.save(target, layout=args.to)
@@ -58,6 +65,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
         tensors = f"{len(written.checkpoint)} tensors, {size / 1e6:,.1f} MB, read back equal bit for bit"
         console.line(f"{shown(args.folder)}: {written.contract.name} in the {args.to} layout, {tensors}")
     return OK
+
+
+def _holds(target: Path, clip: Clip) -> bool:
+    """Whether a file of the model would be written over: it lies in the target, or a link there leads to it."""
+    folder, own = clip.checkpoint.folder, clip.checkpoint.files
+    there = [path for path in target.iterdir() if path.is_file()] if target.is_dir() else []
+    return (target.exists() and folder.samefile(target)) or any(a.samefile(b) for a in there for b in own)
 
 
 def _compare(source: Clip, written: Clip) -> None:

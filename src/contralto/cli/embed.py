@@ -1,14 +1,14 @@
-"""Pictures and texts as unit rows: printed, or written to one .npz file.
+"""Pictures and texts as unit rows: printed, or written to one file: .npz, .csv, .jsonl or .parquet.
 
 Pictures that were embedded before, here or by search, come from the index, so a run that was stopped goes on.
-FILE.npz holds: paths, embeddings (a row each, float32), texts, text_embeddings, failed (paths), reasons, contract.
+An .npz holds paths, embeddings (a row each, float32), texts, text_embeddings, failed (paths), reasons and contract; the
+others hold path, text and embedding of each row.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,7 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, Usage, code
-from contralto.errors import ContraltoError
-from contralto.files import written_whole
+from contralto.cli.texts import advised, lengths_told
 from contralto.search.files import Unusable
 
 if TYPE_CHECKING:
@@ -32,10 +31,11 @@ SHOWN_NUMBERS = 4
 def options(parser: argparse.ArgumentParser) -> None:
     """What `contralto embed` takes."""
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="a picture, or a folder of them")
-    parser.add_argument("--text", nargs="+", default=[], metavar="T", help="texts, or @FILE: one a line")
-    parser.add_argument("--out", metavar="FILE.npz", help="write all rows to this file, whole or not at all")
+    parser.add_argument("--text", nargs="+", default=[], metavar="TEXT", help=f"texts, or {shared.LINES}")
+    help = "write all rows to this file, whole or not at all; its suffix tells the format: .npz .csv .jsonl .parquet"
+    parser.add_argument("--out", metavar="FILE", help=help)
     parser.add_argument("--strict", action="store_true", help="fail (exit 1, no file) if any input cannot be used")
-    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long, and name them")
+    shared.truncate(parser)
     shared.model(parser, decode="scaled")
     shared.common(parser)
 
@@ -44,7 +44,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Prints a line or an object a row, with --out after the file is written."""
     if not args.pictures and not args.text:
         raise Usage("contralto embed", "give a PICTURE, --text, or both")
-    out = None if args.out is None else _writable(args.out)
+    from contralto.cli.rows import Embedded, require_writable, write
+
+    out = None if args.out is None else Path(args.out)
+    if out is not None:
+        require_writable(out)
     texts = shared.lines(args.text)
     files, failures = pictures.named(args.pictures)
     for one in failures:
@@ -67,7 +71,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     good, text_rows = _encode_texts(clip, texts, args.truncate, console)
     failed, used = len(failures) + len(texts) - len(good), len(paths) + len(good)
     if out is not None and used and not (failed and args.strict):
-        _write(out, clip, (paths, rows), (good, text_rows), failures)
+        images = np.stack(rows) if rows else np.empty((0, clip.contract.embedding), np.float32)
+        write(out, Embedded(paths, images, good, text_rows, failures, clip.contract.to_json()))
         console.kept = f"{shown(args.out)} is written"
         for path, row in zip(paths, rows, strict=True) if console.json else ():
             _show(console, "path", path, row)
@@ -81,13 +86,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def _encode_texts(clip: Clip, texts: list[str], truncate: bool, console: Console) -> tuple[list[str], Row]:
     """The texts that could be used and their rows; the others, and those that were cut, are told."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+    with lengths_told(console, truncate=truncate):
         rows, failures = clip.encode_text(texts, truncate=truncate, on_error="skip")
-    for warning in caught:
-        console.note(str(warning.message))
     for failure in failures:
-        console.failed(failure.item, failure.reason)
+        console.failed(failure.item, advised(failure.reason, truncate=truncate))
     bad = {failure.index for failure in failures}
     return [text for i, text in enumerate(texts) if i not in bad], rows
 
@@ -98,36 +100,6 @@ def _show(console: Console, kind: str, name: str, row: Row) -> None:
     else:
         numbers = " ".join(f"{value:7.4f}" for value in row[:SHOWN_NUMBERS].tolist())
         console.line(f"{shown(name)}  {console.dim(f'{len(row)} numbers: {numbers} …')}")
-
-
-def _writable(out: str) -> Path:
-    """Refuses what cannot become a file before the work is done."""
-    path = Path(out)
-    if path.is_dir():
-        raise ContraltoError(f"{shown(out)}: is a folder; --out names a file")
-    if not path.parent.is_dir():
-        raise ContraltoError(f"{shown(out)}: there is no folder {shown(str(path.parent))}")
-    return path
-
-
-def _write(
-    out: Path, clip: Clip, images: tuple[list[str], list[Row]], texts: tuple[list[str], Row], failures: list[Unusable]
-) -> None:
-    width = clip.contract.embedding
-    arrays = {
-        "paths": np.array(images[0], dtype=np.str_),
-        "embeddings": np.stack(images[1]) if images[1] else np.empty((0, width), np.float32),
-        "texts": np.array(texts[0], dtype=np.str_),
-        "text_embeddings": texts[1],
-        "failed": np.array([one.path for one in failures], dtype=np.str_),
-        "reasons": np.array([one.reason for one in failures], dtype=np.str_),
-        "contract": np.array(clip.contract.to_json()),
-    }
-    try:
-        with written_whole(out) as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-    except OSError as error:
-        raise ContraltoError(f"{shown(str(out))}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _sum_up(console: Console, args: argparse.Namespace, used: int, failed: int) -> None:

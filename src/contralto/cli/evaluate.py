@@ -32,7 +32,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sets", nargs="*", metavar="SET", help="names, paths or suites, each maybe with :split")
     parser.add_argument("--list", action="store_true", help="the sets that are known by name, and where they are from")
     parser.add_argument("--data", metavar="DIR", default=".", help="the folder in which named sets lie (default: .)")
-    help = "a set of templates by name, @FILE, none, or compare: what each way to name the classes gives"
+    help = f"{shared.TEMPLATES}, or compare: what each way to name the classes gives"
     parser.add_argument("--templates", metavar="T", help=help)
     help = "class names of your own: @FILE, one a line, or a JSON of names or descriptions a class"
     parser.add_argument("--classes", metavar="@FILE", help=help)
@@ -69,6 +69,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.classes and not args.classes.startswith("@"):
         raise Usage("contralto evaluate", f"--classes takes a file: @FILE, got {args.classes!r}")
     classes = read_classes(Path(args.classes[1:])) if args.classes else None
+    _require_writable(args)
     args.model = args.name
     clip = shared.load(args, console)
     console.kept = "what was embedded is kept: the same command goes on from there"
@@ -93,6 +94,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
         done.append((asked.overlap, []))  # whose pictures the page shows
     _write(args, console, clip, done)
     return FAILED if not any(found for _, found in done) else PARTLY if failed or lost else OK
+
+
+def _require_writable(args: argparse.Namespace) -> None:
+    """Raises ContraltoError for a report or a card that could not be written when all is measured."""
+    from contralto.evaluation import card, files
+
+    if args.report:
+        files.require(Path(args.report))
+    if args.card:
+        card.require(Path(args.card))
 
 
 def _tell_failed(console: Console, name: str, error: ContraltoError, *, alone: bool) -> None:

@@ -6,7 +6,6 @@ Exit codes: 0 all well; 1 failed, or no input was usable; 2 wrong usage; 3 finis
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import difflib
 import importlib
@@ -18,39 +17,15 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import NoReturn
 
+from contralto.cli.commands import COMMANDS, GROUPS, Parser
 from contralto.cli.console import Console
 from contralto.cli.outcome import FAILED, INTERRUPTED, OK, TERMINATED, USAGE, Usage
 from contralto.errors import ContraltoError, one_line
 
-COMMANDS = {
-    "demo": "see CLIP work on photographs, in a page for the browser",
-    "classify": "the labels that fit pictures best",
-    "similarity": "the cosine of each picture with each text",
-    "embed": "pictures and texts as unit rows",
-    "search": "find the pictures of a folder by words, by a picture, or both",
-    "score": "how well texts describe pictures: CLIPScore and RefCLIPScore",
-    "models": "the models that can be loaded",
-    "info": "a model's contract: what it is made of and how it is to be used",
-    "doctor": "prove that a model is whole and gives what it should",
-    "bench": "what a model makes on this machine, and what to use it with",
-    "convert": "write a model in another layout: native, open_clip or transformers",
-    "train": "train a model by a recipe",
-    "evaluate": "measure a model on sets: zero-shot, retrieval, probes, with intervals",
-    "compare": "two models measured on the same sets, with paired tests",
-}
-
 
 class Terminated(BaseException):
     """TERM was received."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports wrong usage as an exception instead of several lines."""
-
-    def error(self, message: str) -> NoReturn:
-        raise Usage(self.prog, message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,9 +48,12 @@ def _guarded(arguments: list[str], console: Console) -> int:
         code = USAGE
     except SystemExit as stop:  # argparse, after --help
         code = OK if stop.code is None else int(stop.code)
-    except BrokenPipeError:  # the reader has seen enough
-        console.abandon()
-        code = OK
+    except BrokenPipeError as error:
+        if error.filename is None:  # the reader of stdout has seen enough
+            console.abandon()
+            code = OK
+        else:  # a pipe that was named as a file
+            code = _failed(error, console)
     except KeyboardInterrupt:
         console.stopped()
         code = INTERRUPTED
@@ -103,9 +81,9 @@ def _command(arguments: list[str], console: Console) -> int:
         hint = f"; did you mean {close[0]}?" if close else f": choose from {', '.join(COMMANDS)}"
         raise Usage("contralto", f"no command is called {name!r}{hint}" if name else f"name a command{hint}")
     module = importlib.import_module(f"contralto.cli.{name}")
-    parser = Parser(f"contralto {name}", description=module.__doc__, allow_abbrev=False, add_help=True)
+    parser = Parser.of(name, module.__doc__)
     module.options(parser)
-    args = parser.parse_intermixed_args(arguments[1:])
+    args = parser.parse(arguments[1:])
     console.json, console.quiet, console.debug = args.json, args.quiet, args.debug
     return int(module.run(args, console))
 
@@ -116,8 +94,9 @@ def _failed(error: Exception, console: Console) -> int:
     elif isinstance(error, ContraltoError):
         console.error(f"contralto: {_flat(error)}")
     elif isinstance(error, OSError):  # a full disk, a closed output
-        where = "standard output" if error.filename is None else one_line(os.fsdecode(error.filename))
-        console.error(f"contralto: {where}: {(error.strerror or str(error)).lower()}")
+        from contralto.files import failure
+
+        console.error(f"contralto: {failure(error)}")
     else:
         console.error(f"contralto: internal error, --debug shows where: {type(error).__name__}: {_flat(error)}")
     try:
@@ -133,11 +112,14 @@ def _flat(error: Exception) -> str:
 
 def _help() -> str:
     width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
+    groups = "\n\n".join(
+        "\n".join([f"{wanted}:", *(f"  {name:{width}}  {command.what}" for name, command in group.items())])
+        for wanted, group in GROUPS.items()
+    )
     return (
         "CLIP: pictures and texts in one space.\n\n"
-        f"usage: contralto COMMAND ...\n\n{commands}\n\n"
-        "contralto COMMAND --help tells a command's options; contralto --version the version.\n\n"
+        f"usage: contralto COMMAND ...\n\n{groups}\n\n"
+        "contralto COMMAND --help tells its options; contralto --version tells the version.\n\n"
         '  contralto classify cat.jpg --labels cat dog "red car"\n'
         '  contralto search ~/Pictures "a dog on the beach"'
     )

@@ -84,7 +84,9 @@ def _summary(
 
 def _passes(one: dict[str, Any], args: argparse.Namespace) -> bool:
     """A filter that asks for what is not known of a model does not pass it."""
-    if args.part.lower() not in one["name"].lower():
+    from contralto.weights.registry import simplified
+
+    if simplified(args.part) not in simplified(one["name"]):
         return False
     if args.min_accuracy is not None and (one["imagenet_top1"] or 0) * 100 < args.min_accuracy:
         return False

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from contralto.errors import ContraltoError
+from contralto.errors import ContraltoError, one_line
 
 if TYPE_CHECKING:
     from contralto.cli.console import Console
     from contralto.encoder import Clip
 
 ENGINES = ("auto", "eager", "openvino", "compiled")
+LINES = "@FILE: one a line (@@user is the text @user)"  # how `lines` reads a value
+TEMPLATES = "a set's name, a template in which {} is the label, @FILE with one a line, or none"
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
@@ -75,20 +77,33 @@ def positive(text: str) -> int:
     return value
 
 
+def truncate(parser: argparse.ArgumentParser) -> None:
+    """--truncate, for the commands whose texts are not names."""
+    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long, and name them")
+
+
 def lines(values: list[str]) -> list[str]:
-    """Each value, or for @FILE the lines of a UTF-8 file that are not empty. Raises ContraltoError."""
+    """Each value, or for @FILE the lines of a UTF-8 file that are not empty; @@ at the beginning stands for an @ of the
+    text itself. Raises ContraltoError."""
     found: list[str] = []
     for value in values:
-        found += _lines_of(value[1:]) if value.startswith("@") and len(value) > 1 else [value]
+        if value.startswith("@@"):
+            found.append(value[1:])
+        else:
+            found += _lines_of(value[1:]) if value.startswith("@") and len(value) > 1 else [value]
     return found
 
 
 def templates(value: str) -> str | tuple[str, ...] | None:
-    """The name of a set, the templates in @FILE, or None for `none`. Raises ContraltoError."""
+    """The name of a set, a template of one's own, those in @FILE, or None for `none`. Raises ContraltoError.
+
+    What holds `{}` is a template; @@ at its beginning stands for an @, as in `lines`.
+    """
     if value == "none":
         return None
-    if not value.startswith("@"):
-        return value
+    if value.startswith("@@") or not value.startswith("@"):
+        text = value.removeprefix("@")
+        return (text,) if "{}" in text else value
     from contralto.zeroshot import prompts
 
     return prompts.read(value[1:])
@@ -99,7 +114,8 @@ def _lines_of(path: str) -> list[str]:
         with open(path, encoding="utf-8-sig") as file:
             found = [line.strip() for line in file if line.strip()]
     except OSError as error:
-        raise ContraltoError(f"{path}: {error.strerror or error}") from error
+        reason = f"{one_line(path, 200)}: {error.strerror or error}"
+        raise ContraltoError(f"{reason} (a text that begins with @ is written with two: @@...)") from error
     except UnicodeDecodeError as error:
         raise ContraltoError(f"{path} is not UTF-8 text") from error
     if not found:

@@ -10,7 +10,6 @@ import argparse
 import functools
 import itertools
 import os
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import Usage, code
+from contralto.cli.texts import advised, lengths_told
 from contralto.evaluation import clipscore
 from contralto.evaluation.captioned import Captioned, read
 from contralto.search.files import File, Unusable, look
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 def options(parser: argparse.ArgumentParser) -> None:
     """What `contralto score` takes."""
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="a picture, or a folder of them")
-    parser.add_argument("--text", nargs="+", default=[], metavar="T", help="captions, or @FILE: one a line")
-    help = "what people said of the pictures, or @FILE: one a line"
-    parser.add_argument("--references", nargs="+", default=[], metavar="R", help=help)
+    parser.add_argument("--text", nargs="+", default=[], metavar="TEXT", help=f"captions, or {shared.LINES}")
+    help = f"what people said of the pictures, or {shared.LINES}"
+    parser.add_argument("--references", nargs="+", default=[], metavar="TEXT", help=help)
     help = "instead: .csv or .jsonl with path, text and, if there are any, references"
     parser.add_argument("--pairs", metavar="FILE", help=help)
     help = f"stands before every text and reference (default: {clipscore.PREFIX!r})"
     parser.add_argument("--prefix", metavar="P", default=clipscore.PREFIX, help=help)
-    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long, and name them")
+    shared.truncate(parser)
     shared.model(parser)
     shared.common(parser)
 
@@ -88,13 +88,10 @@ def _asked(args: argparse.Namespace) -> tuple[list[Captioned], list[File], list[
 def _encode(clip: Clip, pairs: list[Captioned], args: argparse.Namespace, console: Console) -> dict[str, Row]:
     """The row of each text that could be used; the others, and those that were cut, are told."""
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.text, *pair.references)))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        prefixed = [clipscore.prefixed(text, args.prefix) for text in texts]
+    prefixed = [clipscore.prefixed(text, args.prefix) for text in texts]
+    with lengths_told(console, truncate=args.truncate):
         rows, failures = clip.encode_text(prefixed, truncate=args.truncate, on_error="skip")
-    for warning in caught:
-        console.note(str(warning.message))
-    reasons = {failure.index: failure.reason for failure in failures}
+    reasons = {failure.index: advised(failure.reason, truncate=args.truncate) for failure in failures}
     for place, reason in reasons.items():
         console.failed(texts[place], f"{reason} (with the prefix)" if args.prefix else reason)
     return dict(zip((text for place, text in enumerate(texts) if place not in reasons), rows, strict=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 
 import numpy as np
 
@@ -15,21 +16,25 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, OK, Usage
+from contralto.cli.texts import lengths_told
 from contralto.errors import ContraltoError
+from contralto.files import why_no_file
 from contralto.search.files import Unusable, walk
 
 LINE = "---- below: the nearest of the rest"
+SPECIAL = frozenset('"$`\\!')  # what a shell reads within double quotes
 NAMED = 3  # unreadable files that a note names; JSON names all
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What `contralto search` takes."""
     parser.add_argument("folder", metavar="FOLDER", help="where to look, folders below included")
-    parser.add_argument("query", nargs="?", metavar="QUERY", help="what to look for, in words")
+    parser.add_argument("query", nargs="*", metavar="QUERY", help="what to look for: words, in quotes")
     parser.add_argument("--image", metavar="P", help="look for pictures like this one (with QUERY: like both)")
-    help = "and not this; may be given several times"
+    help = "and not this, in quotes; may be given several times"
     parser.add_argument("--not", action="append", default=[], dest="away", metavar="TEXT", help=help)
     parser.add_argument("--top", type=shared.positive, default=10, metavar="N", help="how many (default: 10)")
+    shared.truncate(parser)
     shared.model(parser, decode="scaled")
     shared.common(parser)
 
@@ -38,7 +43,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Prints the best pictures, best first."""
     from contralto.search import query, relevance
 
-    if args.query is None and args.image is None:
+    words = _query(args)
+    if words is None and args.image is None:
         raise Usage("contralto search", "give a QUERY, --image, or both")
     if not os.path.isdir(args.folder):
         raise ContraltoError(f"{shown(args.folder)}: {_why_no_folder(args.folder)}")
@@ -46,7 +52,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if not files and not unusable:
         raise ContraltoError(f"{shown(args.folder)}: there are no pictures in it")
     clip = shared.load(args, console)
-    asked = query.question(clip, args.query, args.image, args.away)
+    with lengths_told(console, truncate=args.truncate):
+        asked = query.question(clip, words, args.image, args.away, truncate=args.truncate)
     wanted = asked.row()
     paths: list[str] = []
     rows = np.empty((len(files), clip.contract.embedding), np.float32)
@@ -62,6 +69,19 @@ def run(args: argparse.Namespace, console: Console) -> int:
     least = relevance.threshold(clip, asked, rows, cosines)
     _show(console, [(paths[i], cosine, cosine > least) for i, cosine in query.best(cosines, args.top)])
     return OK if paths else FAILED
+
+
+def _query(args: argparse.Namespace) -> str | None:
+    """The one text that is looked for. Raises Usage for several, with the command that may have been meant."""
+    if len(args.query) > 1:
+        if any(os.path.exists(word) for word in args.query):
+            raise Usage("contralto search", f"takes one FOLDER and one QUERY, got {1 + len(args.query)} words")
+        text = " ".join(args.query)
+        quoted = shlex.quote(text) if SPECIAL.intersection(text) else f'"{text}"'
+        also = " (and what follows --not)" if args.away else ""
+        meant = f"contralto search {shlex.quote(args.folder)} {quoted}"
+        raise Usage("contralto search", f"put the query in quotes{also}: {meant}")
+    return args.query[0] if args.query else None
 
 
 def _show(console: Console, found: list[tuple[str, float, bool]]) -> None:
@@ -91,4 +111,4 @@ def _tell_unusable(console: Console, unusable: list[Unusable]) -> None:
 
 
 def _why_no_folder(path: str) -> str:
-    return "is not a folder" if os.path.lexists(path) else "there is no such folder"
+    return "is not a folder" if os.path.lexists(path) else why_no_file(path) or "there is no such folder"

@@ -8,12 +8,14 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import code
+from contralto.cli.texts import lengths_told
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What `contralto similarity` takes."""
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a picture, or a folder of them")
-    parser.add_argument("--text", nargs="+", required=True, metavar="TEXT", help="texts, or @FILE: one a line")
+    parser.add_argument("--text", nargs="+", required=True, metavar="TEXT", help=f"texts, or {shared.LINES}")
+    shared.truncate(parser)
     shared.model(parser)
     shared.common(parser)
 
@@ -25,7 +27,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     for one in unusable:
         console.failed(one.path, one.reason)
     clip = shared.load(args, console)
-    columns = clip.encode_text(texts)
+    with lengths_told(console, truncate=args.truncate):
+        columns = clip.encode_text(texts, truncate=args.truncate)
     failed = len(unusable)
     for file, row in pictures.streamed(clip, files, console):
         if isinstance(row, str):

@@ -39,8 +39,9 @@ def load(
     """A model, ready for use. Its towers are read when they are first needed.
 
     source: "nano", the model inside the package; a name that `contralto models` lists ("ViT-B-32/openai"), downloaded
-        once and from then on found without a connection; "hf:OWNER/NAME", a repository of the hub; or the path of a
-        folder or file: native, OpenAI's archive, open_clip's, transformers'. (A folder called nano: "./nano".)
+        once and from then on found without a connection, also as the field writes it ("ViT-B/32",
+        "ViT-B-32::openai"); "hf:OWNER/NAME", a repository of the hub; or the path of a folder or file: native, OpenAI's
+        archive, open_clip's, transformers'. (A folder called nano: "./nano".)
     engine: auto, openvino, eager (PyTorch), compiled (torch.compile; auto on a GPU). device: auto (the CPU), cpu, cuda,
         cuda:N.
     precision: auto, fp32, bf16, fp16, int8. auto is fp32 for a little work. For much it is the fastest whose rows keep
@@ -104,7 +105,7 @@ def _checkpoint(
     """A path wins over the name of a published model; "nano" is always the one inside the package."""
     name = os.fsdecode(source)
     named = isinstance(source, str)
-    local = NANO if named and name == "nano" else Path(name)
+    local = NANO if named and _is_nano(name) else Path(name)
     if named and not local.exists():
         from contralto.weights import published
 
@@ -118,10 +119,15 @@ def _checkpoint(
     return files.read(local, choices)
 
 
+def _is_nano(name: str) -> bool:
+    """Whether the model inside the package is meant: always by "nano", by "Nano" where no folder is called so."""
+    return name == "nano" or (name.lower() == "nano" and not Path(name).exists())
+
+
 def _lasting(source: str | os.PathLike[str]) -> str | Path:
     """The same source for a process that may run in another folder."""
     name = os.fsdecode(source)
-    is_name = isinstance(source, str) and (name == "nano" or not Path(name).exists())
+    is_name = isinstance(source, str) and (_is_nano(name) or not Path(name).exists())
     return name if is_name else Path(name).absolute()
 
 

@@ -80,7 +80,8 @@ def _captioned(value: Any, file: Path, line: int) -> Captioned:
     several = [references] if isinstance(references, str) else references
     if not isinstance(several, list) or not all(isinstance(one, str) for one in (path, text, *several)):
         raise DataError(f"{_shown(file)}, line {line}: `path` and `text` are needed, `references` is a list of texts")
-    return Captioned(str(file.parent / str(path)), str(text), tuple(several))
+    where = str(path) if "://" in str(path) else str(file.parent / str(path))  # an address is refused as it stands
+    return Captioned(where, str(text), tuple(several))
 
 
 def _shown(file: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contralto.errors import DataError
 from contralto.evaluation.outcome import Figure, Outcome
-from contralto.files import written_whole
+from contralto.files import require_file, text_of, written_whole
 
 DETAIL = re.compile(r"^[a-z_]+ [1-5]$|=|^at |^templates |^prompt")  # "fog 3", "count=2", "at 1/4 of the side" ...
 BEGIN, END = "<!-- contralto evaluate: begin -->", "<!-- contralto evaluate: end -->"
@@ -20,16 +20,24 @@ def update(path: Path, outcomes: Sequence[Outcome]) -> None:
 
     Raises DataError if the file cannot be read or lacks the marks; OSError if it cannot be written.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a model card: {error}") from error
-    before, begin, rest = text.partition(BEGIN)
+    before, after = _around(path)
+    with written_whole(path) as file:
+        file.write(f"{before}{BEGIN}\n{table(outcomes)}\n{END}{after}".encode())
+
+
+def require(path: Path) -> None:
+    """Raises ContraltoError where `update` could not put a table: to be asked before the work."""
+    _around(path)
+    require_file(path)
+
+
+def _around(path: Path) -> tuple[str, str]:
+    """What stands before and after the marks of a file."""
+    before, begin, rest = text_of(path, "model card").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise DataError(f"{path} has no place for the table: add two lines, {BEGIN} and {END}")
-    with written_whole(path) as file:
-        file.write(f"{before}{BEGIN}\n{table(outcomes)}\n{END}{after}".encode())
+    return before, after
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from contralto import __version__
 from contralto.errors import DataError, MissingExtraError, one_line
 from contralto.evaluation.outcome import Column, Figure, Outcome, Records
-from contralto.files import written_whole
+from contralto.files import require_folder, written_whole
 
 VERSION = 1
 REPORT, ITEMS = "report.json", "items.parquet"
@@ -63,6 +63,12 @@ def write(folder: Path, outcomes: Iterable[Outcome], model: Mapping[str, Any], *
     with written_whole(folder / REPORT) as file:
         file.write((json.dumps(stated, separators=(",", ":"), allow_nan=False) + "\n").encode())
     return report
+
+
+def require(folder: Path) -> None:
+    """Raises ContraltoError where `write` could not write a report: to be asked before the work."""
+    _pyarrow()
+    require_folder(folder)
 
 
 def read(folder: Path) -> Report:

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, JpegImagePlugin
 
 from contralto.errors import ImageError, one_line
+from contralto.files import why_no_file
 from contralto.image.formats import NotAPicture, open_header
 
 MAX_PIXELS = 178_956_970
@@ -147,7 +148,7 @@ def _open_file(path: Path) -> BinaryIO:
     try:
         return open(path, "rb", opener=lambda p, flags: os.open(p, flags | getattr(os, "O_NONBLOCK", 0)))
     except OSError as error:
-        raise _Refused(f"cannot be opened: {error.strerror or error}") from error
+        raise _Refused(why_no_file(os.fsdecode(path)) or f"cannot be opened: {error.strerror or error}") from error
     except ValueError as error:  # a NUL, or letters that the file system's encoding does not have
         raise _Refused(f"cannot be a file name: {error}") from error
 

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from contralto.files import is_system_name
+from contralto.files import is_system_name, why_no_file
 from contralto.image.formats import is_picture
 
 
@@ -33,7 +33,7 @@ def look(path: str) -> File | Unusable:
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
-        return Unusable(path, _reason(error))
+        return Unusable(path, why_no_file(path) or _reason(error))
     if not stat.S_ISREG(status.st_mode):
         return Unusable(path, "is not a regular file")
     return File(path, os.fsencode(os.path.abspath(path)), status.st_size, status.st_mtime_ns)

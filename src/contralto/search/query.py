@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,15 +58,19 @@ class Question:
         return wanted.astype(np.float32)
 
 
-def question(encoder: Encoder, text: str | None, image: str | None = None, away: Sequence[str] = ()) -> Question:
+def question(
+    encoder: Encoder, text: str | None, image: str | None = None, away: Sequence[str] = (), *, truncate: bool = False
+) -> Question:
     """Asks for `text`, for pictures like `image`, or for both, and not for the texts `away`.
 
+    truncate: an over-long text loses its end; else it is an error.
     Raises ContraltoError if neither `text` nor `image` is given, and what the encoder raises for them.
     """
     if text is None and image is None:
         raise ContraltoError("nothing to look for: give a text, a picture, or both")
     texts = [*away] if text is None else [text, *away]
-    rows = encoder.encode_text(texts) if texts else np.zeros((0, 1), np.float32)
+    encode = functools.partial(encoder.encode_text, truncate=True) if truncate else encoder.encode_text
+    rows = encode(texts) if texts else np.zeros((0, 1), np.float32)
     shown = None if image is None else encoder.encode_image([image])[0]
     return Question(None if text is None else rows[0], shown, rows[len(texts) - len(away) :])
 

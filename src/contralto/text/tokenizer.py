@@ -55,6 +55,7 @@ def load(spec: contract.Text, folder: str | Path | None = None) -> Tokenizer:
 ID = np.dtype(np.int32)  # of a token in a row of bytes
 WIDTH = ID.itemsize
 TEXTS_AT_ONCE = 256
+SHORTEN = "shorten it"  # ends the reason of a text that is too long: all that can be done wherever texts are taken
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,7 @@ class Tokenizer:
                     row = row[: most - len(end)] + end
                     cut.append(index)
                 else:
-                    limit = f"the limit is {self._most}: shorten it or ask for truncation"
-                    row = TextError("", f"{len(row) // WIDTH} tokens, {limit}")
+                    row = TextError("", f"{len(row) // WIDTH} tokens, the limit is {self._most}: {SHORTEN}")
             if isinstance(row, bytes):
                 rows.append(row)
             else:

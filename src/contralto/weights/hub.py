@@ -8,6 +8,7 @@ is decided which files are needed, and each large one is held against the sha256
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 from contralto import cache
 from contralto.errors import ContraltoError, WeightsError, one_line
-from contralto.files import written_whole
+from contralto.files import failure, written_whole
 from contralto.weights import fingerprint
 
 Progress = Callable[[int, int], object]
@@ -30,6 +31,7 @@ SMALL = ("config.json", "open_clip_config.json", "contralto.json", "preprocessor
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
            "open_clip_model.safetensors.index.json", "model.safetensors.index.json",
            "open_clip_pytorch_model.bin", "pytorch_model.bin", "pytorch_model.bin.index.json")  # fmt: skip
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the client seldom says for which file
 OTHERS = (".safetensors", ".pt", ".pth", ".bin")
 
 
@@ -188,6 +190,8 @@ def _told(hub_id: str, revision: str | None, error: Exception) -> str:
         return f"{what}: the hub has no such revision"
     if names & {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "CacheNotFound"}:
         return f"{what} is not on this machine and HF_HUB_OFFLINE is set: unset it once, to fetch the files"
-    if isinstance(error, OSError) and error.filename:
-        return f"{what}: {one_line(str(error.filename), 200)}: {(error.strerror or str(error)).lower()}"
+    if isinstance(error, OSError) and (error.filename or error.errno in DISK):
+        from huggingface_hub import constants
+
+        return f"{what}: {failure(error, constants.HF_HUB_CACHE)}"
     return f"{what} could not be fetched ({one_line(str(error) or type(error).__name__, 160)}): try again, it goes on"

@@ -13,7 +13,7 @@ from contralto.weights import hub, registry, source
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.choices import NONE, Choices
 
-HUB = "hf:"
+HUB = ("hf:", "hf-hub:", "hf://", "https://huggingface.co/", "https://hf.co/")
 PREPARATION = ("mean", "std", "resize", "interpolation", "resized")
 
 
@@ -24,13 +24,13 @@ def read(
     revision: str | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Checkpoint:
-    """name: of the registry ("ViT-B-32/openai"), or "hf:OWNER/NAME", a repository that holds a model of any layout.
+    """name: of the registry ("ViT-B-32/openai", see `registry.find`), or a repository that holds a model of any layout:
+    "hf:OWNER/NAME", also written "hf-hub:OWNER/NAME" or as its address.
 
     choices: what a repository leaves open; the registry leaves open nothing but image_size. revision: branch, tag or
     commit. progress: called with (bytes done, bytes in all). Raises ContraltoError.
     """
-    if name.startswith(HUB):
-        hub_id = name.removeprefix(HUB)
+    if (hub_id := _repository(name)) is not None:
         folder = hub.fetch(hub_id, revision=revision, progress=progress)
         checkpoint = source.read(folder, choices)
         stated = checkpoint.contract
@@ -46,6 +46,12 @@ def read(
     folder = hub.fetch(entry.hub_id, revision=revision, progress=progress)
     checkpoint = source.read(folder, Choices(image_size=choices.image_size))
     return checkpoint.replace(_settled(checkpoint.contract, known, entry))
+
+
+def _repository(name: str) -> str | None:
+    """OWNER/NAME of a repository, named as the field does it; None for a name without such a beginning."""
+    beginning = max((one for one in HUB if name.lower().startswith(one)), key=len, default=None)
+    return None if beginning is None else name[len(beginning) :].rstrip("/")
 
 
 def _settled(found: Contract, known: Contract, entry: registry.Entry) -> Contract:

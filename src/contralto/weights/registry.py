@@ -13,7 +13,8 @@ import difflib
 import functools
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -22,12 +23,21 @@ from contralto.architecture import ViT
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, preset
 from contralto.errors import ContraltoError, one_line
+from contralto.files import why_no_file
 from contralto.weights.names import expected
+
+OPENAI = re.compile(r"ViT-[A-Z]/[0-9]+(@[0-9]+px)?", re.IGNORECASE)  # what OpenAI's own code calls its weights
+QUICK = "-quickgelu"  # open_clip: the same architecture with that activation, which the registry knows of the weights
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+PATH = re.compile(r"^[./\\]|^[A-Za-z]:|/.*/|\\|\.(pt|pth|bin|safetensors|onnx|json|ckpt)$")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One published model; `name` is ARCHITECTURE/TAG, the architecture a preset."""
+    """One published model; `name` is ARCHITECTURE/TAG, the architecture a preset.
+
+    also: other repositories of the hub that hold the very same weights.
+    """
 
     name: str
     hub_id: str
@@ -36,6 +46,7 @@ class Entry:
     trained_on: str | None
     activation: Activation | None = None
     image: Mapping[str, Any] = field(default_factory=dict)
+    also: Sequence[str] = ()
 
     @property
     def architecture(self) -> str:
@@ -70,15 +81,61 @@ def entries() -> dict[str, Entry]:
 
 
 def find(name: str) -> Entry:
-    """The entry of that name. Raises ContraltoError, which names the closest ones."""
-    known = entries()
-    if name in known:
-        return known[name]
+    """The model of that name, as the registry or as the field writes it.
+
+    Case and what stands between the parts are free: "ViT-B-32/openai", "vit_b_32 openai", "ViT-B-32::openai" and
+    open_clip's "ViT-B-32-quickgelu::openai" are one model, and so are its repository on the hub, with or without its
+    owner, and OpenAI's own "ViT-B/32". Raises ContraltoError, which names what may have been meant.
+    """
+    if (entry := entries().get(name)) is not None:
+        return entry
+    key, known = simplified(name), _known()
+    wanted = f"{key}-openai" if OPENAI.fullmatch(name.strip()) else key
+    if (entry := known.get(wanted)) is not None:
+        return entry
+    entry = known.get(wanted.replace(QUICK, ""))
+    if entry is not None and entry.activation == "quickgelu":
+        return entry
+    raise ContraltoError(_unknown(name, key))
+
+
+def simplified(name: str) -> str:
+    """A name by which spellings are compared: lower case, one hyphen between parts, "336" for "336px"."""
+    return re.sub(r"(?<=[0-9])px\b", "", re.sub(r"[\s,:/@_-]+", "-", name.lower())).strip("-")
+
+
+def _known() -> dict[str, Entry]:
+    """Simplified name -> entry. An architecture alone is no name: most have several weights."""
+    several = list(entries().values())
+    found = {simplified(entry.name): entry for entry in several}
+    architectures = {simplified(entry.architecture) for entry in several}
+    for entry in several:
+        for hub_id in (entry.hub_id, *entry.also):
+            for known in (hub_id, hub_id.partition("/")[2]):
+                if simplified(known) not in architectures:
+                    found.setdefault(simplified(known), entry)
+    return found
+
+
+def _unknown(name: str, key: str) -> str:
+    """What may have been meant by a name that no model has, in one line."""
     shown = one_line(name, 200)
-    if tags := [other for other in known if other.startswith(f"{name}/")]:
-        raise ContraltoError(f"'{shown}' is an architecture; its weights are called {', '.join(tags)}")
-    close = difflib.get_close_matches(name, ["nano", *known], n=3, cutoff=0.5) or ["nano"]
-    raise ContraltoError(f"no model, folder or file is called '{shown}': is it {', '.join(close)}? (contralto models)")
+    if reason := why_no_file(name):
+        return f"'{shown}' {reason}"
+    several = entries().values()
+    plain, quick = key.replace(QUICK, ""), QUICK in key
+    own = [one for one in several if simplified(one.architecture) == plain]
+    if tags := [one.name for one in own if not quick or one.activation == "quickgelu"]:
+        return f"'{shown}' is an architecture; its weights are called {', '.join(tags)}"
+    if PATH.search(name):
+        return f"there is no folder or file '{shown}'"
+    architectures = {simplified(one.architecture) for one in several}
+    if REPOSITORY.fullmatch(name) and simplified(name.partition("/")[0]) not in architectures:
+        return f"no model, folder or file is called '{shown}': hf:{shown} downloads it, if it is on the hub"
+    names = {simplified(one): one for one in ("nano", *entries())}
+    close = difflib.get_close_matches(key, names, n=3, cutoff=0.5) or [one for one in names if key and key in one][:3]
+    likely = ", ".join(names[one] for one in close or ["nano"])
+    return f"no model, folder or file is called '{shown}': is it {likely}? (contralto models)"
 
 
 def parameters(contract: Contract) -> int:

@@ -36,14 +36,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Prints the table, the searches and the path of the page."""
     from contralto.cli.demo.ask import ask
     from contralto.cli.demo.page import render
-    from contralto.files import written_whole
+    from contralto.files import require_folder, written_whole
 
     out = Path(args.out)
+    require_folder(out)
     pictures, unusable = _pictures(args, console)
-    out.mkdir(parents=True, exist_ok=True)
     clip = shared.load(args, console)
     with console.progress("pictures", len(pictures)) as advance:
         answers = ask(clip, pictures, advance)
+    out.mkdir(parents=True, exist_ok=True)
     page = out / "index.html"
     with written_whole(page) as file:
         file.write(render(answers, clip).encode())
