@@ -1,7 +1,8 @@
 """The questions of `relevance.py`: collections of pictures, what is asked of each, and which pictures are right.
 
-`relevance_questions.json` holds two parts that share neither a picture nor a question. The part `fit` chose the rule and the constants of
-`contralto.search.relevance`; the part `test` chose nothing. nano was trained on no picture of either.
+`relevance_questions.json` holds two parts that share neither a picture nor a question. The part `fit` chose the rule
+and the constants of `contralto.search.relevance`; the part `test` chose nothing. nano was trained on no picture of
+either.
 
     fit   half of Flickr8k dev, half of openclipart, the val pictures of fashion-products, textures10, trash6 and tiny32
     test  the other half of Flickr8k dev, the val pictures of grocery81, scenes15 and clothing10, and stamps
@@ -9,8 +10,9 @@
 A picture of Flickr8k is right if at least two of its five captions say each part of the question (one pattern a part).
 It is left out of the collection if that is in doubt: each part is said, but some part by one caption only. A picture of
 another set is right if its class, group or folder is among those named; a drawing that is not, but has a word of the
-question in its title, is left out. What nothing fits is asked of pictures whose
-captions have no word of it, and not of the sets where `perhaps` names it.
+question in its title, is left out. A question that nothing fits is asked of pictures whose captions have no word of it;
+it is not asked of a set where `perhaps` names it. Each question is asked of the set itself and of collections of other
+sizes, filled with pictures of the sets `beside` it, in which nothing fits.
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ few questions are answered wrongly where nothing fits, and would then lose most 
 
 The constants were chosen with nano on pictures that nano was not trained on (the part `fit` of
 benchmarks/relevance.py), for the highest F1 where one in eight questions that nothing fits may be answered with
-something; the part `test` measures them on other pictures and questions. They are in deviations of the background, so
-that no model's own cosines are built in; other models than nano were not measured.
+something; the part `test` measures them on other pictures and questions. A question by a picture is judged less surely,
+as likeness has no edge where it ends. The constants are in deviations of the background, so that no model's own
+cosines are built in; other models than nano were not measured.
 """
 
 from __future__ import annotations
