@@ -6,8 +6,8 @@ thousand pictures is close to anything. So there are three steps:
 1. The background is what unrelated questions get from this collection: the same question with common nouns in the
    place of its text, or with other pictures of the collection in the place of its picture. Its mean and standard
    deviation turn each cosine into a number of deviations above the background.
-2. Does anything fit? The best picture must stand out by a number of deviations, and more in a large collection, as the best of
-   many is far out by chance: half a deviation for each factor e in the number of different pictures.
+2. Does anything fit? The best picture must stand out by a number of deviations, and by more in a large collection,
+   as the best of many is far out by chance: half a deviation for each factor e in the number of different pictures.
 3. Which pictures fit? Those that are at least half as far above the background as the best.
 
 The two steps have separate bounds because they answer separate questions. One bound for both would be strict, so that
