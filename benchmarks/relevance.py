@@ -1,190 +1,66 @@
-"""Where the good answers end: the cut-off of `contralto search` beside a fixed cosine and the ten best.
+"""Where the good answers end: the cut-off of `contralto search` beside fixed cosines and the ten best.
 
-    python benchmarks/relevance.py [--model nano] [--data DIR] [--split val] [--fixed 0.3 0.35 0.4]
+    python benchmarks/relevance.py [--model nano] [--data DIR] [--part test|fit]
 
-Class names ask for pictures of labelled sets (folders per class in sets/*.tar), captions for their own picture of
-Flickr8k (whatever else a caption fits counts as wrong there). Collections differ in size and in the share that is
-relevant; in the `none` ones nothing is, and the right answer is nothing. For each kind: the mean F1 over the questions;
-where nothing is relevant, the share of questions for which nothing was called so. Then precision, recall and F1 over
-all kinds. --split train is what the constants were chosen on; nano was trained on it, and knows it too well.
+`relevance_cases.py` says which pictures and questions the two parts hold and how the right answers are known. Nothing
+was chosen on the part `test`. Two figures count, each the mean over kinds of questions, with a 95% bootstrap interval
+over the questions:
+
+    F1          where something fits: how well the pictures called relevant agree with those that are
+    answered    where nothing fits: the share of questions for which no picture is called relevant
+
+The fixed cosine with hindsight is the one with the highest F1 on the very questions that it is measured on; beside it
+stands the one that answers as many questions with nothing as the cut-off does.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import relevance_cases
 from machine import described
+from relevance_cases import Case
 
 import contralto
-from contralto.data.classes import ClassFolders
-from contralto.data.webdataset import WebDataset
 from contralto.search import query, relevance
 
 DATA = Path(__file__).parents[2] / "shared/data"
-APART = ("fashion-products", "grocery81", "scenes15", "textures10")  # no class of one is in a picture of another
-CAPTIONS = 100
 TOP = 10
+RESAMPLES = 1000
+STEPS = np.arange(0.1, 0.9, 0.01)
 
 
-class Case(NamedTuple):
-    """Pictures (N, d), what is asked of them, and which of them are right."""
+class Answered(NamedTuple):
+    """A case without its rows: which pictures are right (N,), their cosines (N,) and the cut-off."""
 
     kind: str
-    rows: np.ndarray
-    asked: query.Question
+    question: str
+    size: str
     right: np.ndarray
-
-
-class Labelled(NamedTuple):
-    rows: np.ndarray
-    labels: np.ndarray
-    names: np.ndarray
-    texts: np.ndarray
+    cosines: np.ndarray
+    least: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="nano")
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--split", choices=("train", "val"), default="val")
-    parser.add_argument("--fixed", type=float, nargs="+", default=(0.3, 0.35, 0.4))
+    parser.add_argument("--part", choices=("test", "fit"), default="test")
     options = parser.parse_args()
-    clip = contralto.load(options.model)
-    print(f"{described()}; {options.model}; {options.split}")
+    clip = contralto.load(options.model, precision="fp32")
+    print(f"{described()}; {options.model}; {options.part}")
     _cost(clip)
-    sets = {path.stem: _labelled(clip, path, options.split) for path in sorted((options.data / "sets").glob("*.tar"))}
-    photographs = _captioned(clip, options.data / "flickr8k", options.split)
-    _table("asked in words", clip, options.fixed, [*_by_name(sets), *_by_caption(*photographs, _together(sets))])
-    _table("asked by a picture", clip, [0.5, 0.6, 0.7], list(_by_picture(sets)))
-    _table("asked by a name and a picture", clip, options.fixed, list(_by_picture(sets, named=True)))
-
-
-def _labelled(clip: contralto.Clip, path: Path, split: str) -> Labelled:
-    folders = ClassFolders(path, split)
-    samples = [folders[i] for i in range(len(folders))]
-    rows = clip.encode_image([sample.picture for sample in samples])
-    return Labelled(
-        rows, np.array([s.label for s in samples]), np.array(folders.names), clip.encode_text(folders.names)
-    )
-
-
-def _captioned(clip: contralto.Clip, folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """1,000 pictures, and a caption of each."""
-    photographs = WebDataset(folder / ("flickr8k-train-00.tar" if split == "train" else "flickr8k-dev.tar"))
-    samples = [photographs[i] for i in range(len(photographs))]
-    captions = [sample.captions[i % len(sample.captions)] for i, sample in enumerate(samples)]
-    return clip.encode_image([sample.picture for sample in samples]), clip.encode_text(captions)
-
-
-def _together(sets: dict[str, Labelled]) -> Labelled:
-    """The sets that are apart as one collection."""
-    some = [sets[name] for name in APART]
-    first = np.cumsum([0, *(len(one.names) for one in some)])
-    labels = np.concatenate([one.labels + start for one, start in zip(some, first, strict=False)])
-    rows, names, texts = (np.concatenate([getattr(one, part) for one in some]) for part in ("rows", "names", "texts"))
-    return Labelled(rows, labels, names, texts)
-
-
-def _by_name(sets: dict[str, Labelled]) -> Iterator[Case]:
-    random = np.random.default_rng(0)
-    for one in sets.values():
-        for c in np.unique(one.labels):
-            right = one.labels == c
-            asked = _words(one.texts[c])
-            yield Case("a set", one.rows, asked, right)
-            for percent in (20, 50, 90, 100):
-                others = round(right.sum() * (100 - percent) / percent)
-                chosen = [*np.flatnonzero(right), *random.permutation(np.flatnonzero(~right))[:others]]
-                yield Case(f"{percent}% right", one.rows[chosen], asked, right[chosen])
-    mixed = _together(sets)
-    for c in np.unique(mixed.labels):
-        right = mixed.labels == c
-        asked = _words(mixed.texts[c])
-        others = random.permutation(np.flatnonzero(~right))
-        for size in (1, 5, 20, 200):
-            few = random.permutation(np.flatnonzero(right))[: max(1, size // 20)]
-            chosen = np.concatenate([few, others[: size - len(few)]])
-            yield Case(f"of {size}", mixed.rows[chosen], asked, right[chosen])
-            yield Case(f"none of {size}", mixed.rows[others[:size]], asked, np.zeros(min(size, len(others)), bool))
-        yield Case("of all", mixed.rows, asked, right)
-        yield Case("none of all", mixed.rows[others], asked, np.zeros(len(others), bool))
-    for name in APART:
-        for other in APART:
-            rows = sets[other].rows
-            for text in sets[name].texts if name != other else ():
-                yield Case("none, foreign", rows, _words(text), np.zeros(len(rows), bool))
-
-
-def _by_caption(images: np.ndarray, texts: np.ndarray, mixed: Labelled) -> Iterator[Case]:
-    places = np.arange(len(images))
-    for i in places[:: len(images) // CAPTIONS]:
-        yield Case("caption", images, _words(texts[i]), places == i)
-        nothing = np.zeros(len(images) - 1, bool)
-        yield Case("none, caption", images[places != i], _words(texts[i]), nothing)
-        yield Case("none, foreign caption", mixed.rows, _words(texts[i]), np.zeros(len(mixed.rows), bool))
-
-
-def _by_picture(sets: dict[str, Labelled], named: bool = False) -> Iterator[Case]:
-    """The first picture of each class asks for the others."""
-    random = np.random.default_rng(0)
-    for kind, collection in [*(("a set", one) for one in sets.values()), ("of all", _together(sets))]:
-        for c in np.unique(collection.labels):
-            first = int(np.flatnonzero(collection.labels == c)[0])
-            text = collection.texts[c] if named else None
-            asked = query.Question(text, collection.rows[first], np.empty((0, 1), np.float32))
-            right = collection.labels == c
-            others = np.flatnonzero(~right)
-            right[first] = False
-            rest = np.delete(np.arange(len(right)), first)
-            yield Case(kind, collection.rows[rest], asked, right[rest])
-            yield Case(f"none, {kind}", collection.rows[others], asked, right[others])
-            some = np.concatenate([np.flatnonzero(right)[:2], random.permutation(others)[:38]])
-            yield Case("of 40", collection.rows[some], asked, right[some])
-
-
-def _words(text: np.ndarray) -> query.Question:
-    return query.Question(text, None, np.empty((0, 1), np.float32))
-
-
-def _table(title: str, clip: contralto.Clip, fixed: list[float], cases: list[Case]) -> None:
-    kinds = list(dict.fromkeys(case.kind for case in cases))
-    print(f"\n{title}: {len(cases):,} questions, mean F1")
-    columns = {"the cut-off": _cut_off(clip), **{f"cosine > {t}": _above(t) for t in fixed}, f"best {TOP}": _best}
-    print(f"{'':24}" + "".join(f"{name:>16}" for name in columns))
-    found = {name: [_judged(choose(case, cosines), case.right) for case, cosines in _asked(cases)]
-             for name, choose in columns.items()}  # fmt: skip
-    for kind in kinds:
-        places = [i for i, case in enumerate(cases) if case.kind == kind]
-        print(f"{kind:24}" + "".join(f"{np.mean([found[name][i][2] for i in places]):16.3f}" for name in columns))
-    for part, name in enumerate(("precision", "recall", "F1")):
-        print(f"{f'{name}, some right':24}" + "".join(
-            f"{_mean_of_kinds(found[column], cases, part, some=True):16.3f}" for column in columns))  # fmt: skip
-    print(f"{'nothing, none right':24}" + "".join(
-        f"{_mean_of_kinds(found[column], cases, 2, some=False):16.3f}" for column in columns))  # fmt: skip
-
-
-def _asked(cases: list[Case]) -> Iterator[tuple[Case, np.ndarray]]:
-    return ((case, query.cosines(case.rows, case.asked.row())) for case in cases)
-
-
-def _mean_of_kinds(judged: list[tuple[float, ...]], cases: list[Case], part: int, *, some: bool) -> float:
-    """The mean over the kinds, each as heavy as the others; precision where nothing was called relevant is left out."""
-    kinds = dict.fromkeys(case.kind for case in cases if case.kind.startswith("none") != some)
-    each = [[one[part] for one, case in zip(judged, cases, strict=True) if case.kind == kind] for kind in kinds]
-    return float(np.mean([np.nanmean(values) for values in each]))
-
-
-def _judged(called: np.ndarray, right: np.ndarray) -> tuple[float, float, float]:
-    """Precision, recall and F1."""
-    if not right.any():
-        return (float(not called.any()),) * 3
-    both = float((called & right).sum())
-    return both / called.sum() if called.any() else np.nan, both / right.sum(), 2 * both / (called.sum() + right.sum())
+    sets = relevance_cases.collections(clip, options.data, options.part)
+    print("; ".join(f"{name}: {len(one.pictures)} pictures" for name, one in sets.items()))
+    nouns = Nouns(clip)
+    _table("asked in words", _answered(nouns, relevance_cases.in_words(clip, sets, options.part)))
+    for named, title in ((False, "asked by a picture"), (True, "asked by a text and a picture")):
+        _table(title, _answered(nouns, relevance_cases.by_picture(clip, sets, options.part, named=named)))
 
 
 class Nouns:
@@ -197,17 +73,81 @@ class Nouns:
         return self.rows[: len(labels)]
 
 
-def _cut_off(clip: contralto.Clip) -> Callable[[Case, np.ndarray], np.ndarray]:
-    nouns = Nouns(clip)
-    return lambda case, cosines: cosines > relevance.threshold(nouns, case.asked, case.rows, cosines)
+def _answered(nouns: Nouns, cases: Iterable[Case]) -> list[Answered]:
+    answers = []
+    for case in cases:
+        cosines = query.cosines(case.rows, case.asked.row())
+        least = relevance.threshold(nouns, case.asked, case.rows, cosines)
+        answers.append(Answered(case.kind, case.question, case.size, case.right, cosines, least))
+    return answers
 
 
-def _above(least: float) -> Callable[[Case, np.ndarray], np.ndarray]:
-    return lambda case, cosines: cosines > least
+def _table(title: str, answers: list[Answered]) -> None:
+    some = np.array([one.right.any() for one in answers])
+    kinds = np.array([one.kind for one in answers])
+    sizes = np.array([one.size for one in answers])
+    questions = len({one.question for one in answers if one.right.any()})
+    nothing = len({one.question for one in answers if not one.right.any()})
+    print(f"\n{title}: {questions} questions that something fits, {nothing} that nothing fits; {len(answers):,} cases")
+    columns = _columns(answers, some, kinds)
+    print(f"{'':36}" + "".join(f"{name:>21}" for name in columns))
+    for what, chosen in (("F1, something fits", some), ("answered, nothing fits", ~some)):
+        cells = (_interval(found, answers, kinds, chosen) for found in columns.values())
+        print(f"{what:36}" + "".join(f"{cell:>21}" for cell in cells))
+    for labels, chosen in ((kinds, some), (sizes, some), (kinds, ~some), (sizes, ~some)):
+        print()
+        for label in dict.fromkeys(labels[chosen]):
+            places = chosen & (labels == label)
+            print(f"{label:36}" + "".join(f"{found[places].mean():21.3f}" for found in columns.values()))
 
 
-def _best(case: Case, cosines: np.ndarray) -> np.ndarray:
-    return np.isin(np.arange(len(cosines)), [place for place, _ in query.best(cosines, TOP)])
+def _columns(answers: list[Answered], some: np.ndarray, kinds: np.ndarray) -> dict[str, np.ndarray]:
+    """What each way of choosing gets in each case."""
+    cut_off = _judged(answers, lambda one: one.cosines > one.least)
+    fixed = [_judged(answers, lambda one, step=step: one.cosines > step) for step in STEPS]
+    figures = [(_mean_of_kinds(found, kinds, some), _mean_of_kinds(found, kinds, ~some)) for found in fixed]
+    best = int(np.argmax([f1 for f1, _ in figures]))
+    enough = _mean_of_kinds(cut_off, kinds, ~some)
+    alike = next((i for i, (_, answered) in enumerate(figures) if answered >= enough), len(STEPS) - 1)
+    return {
+        "the cut-off": cut_off,
+        f"best: cosine > {STEPS[best]:.2f}": fixed[best],
+        f"alike: cosine > {STEPS[alike]:.2f}": fixed[alike],
+        f"the best {TOP}": _judged(answers, _best),
+    }
+
+
+def _judged(answers: list[Answered], choose: Callable[[Answered], np.ndarray]) -> np.ndarray:
+    """F1 of each case; where nothing fits, 1 for an answer of nothing and 0 for another."""
+    found = []
+    for one in answers:
+        called, right = choose(one), one.right
+        both = 2 * float((called & right).sum())
+        found.append(both / (called.sum() + right.sum()) if right.any() else float(not called.any()))
+    return np.array(found)
+
+
+def _best(one: Answered) -> np.ndarray:
+    return np.isin(np.arange(len(one.cosines)), [place for place, _ in query.best(one.cosines, TOP)])
+
+
+def _mean_of_kinds(found: np.ndarray, kinds: np.ndarray, chosen: np.ndarray) -> float:
+    """Each kind as heavy as the others."""
+    return float(np.mean([found[chosen & (kinds == kind)].mean() for kind in np.unique(kinds[chosen])]))
+
+
+def _interval(found: np.ndarray, answers: list[Answered], kinds: np.ndarray, chosen: np.ndarray) -> str:
+    """The mean of kinds, and its interval over questions drawn anew, each with all its collections."""
+    random = np.random.default_rng(0)
+    means = []
+    for kind in np.unique(kinds[chosen]):
+        places = np.flatnonzero(chosen & (kinds == kind))
+        _, question = np.unique([answers[i].question for i in places], return_inverse=True)
+        total, cases = np.bincount(question, found[places]), np.bincount(question)
+        drawn = random.integers(len(total), size=(RESAMPLES, len(total)))
+        means.append(total[drawn].sum(axis=1) / cases[drawn].sum(axis=1))
+    low, high = np.quantile(np.mean(means, axis=0), (0.025, 0.975))
+    return f"{_mean_of_kinds(found, kinds, chosen):.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _cost(clip: contralto.Clip) -> None:
@@ -218,7 +158,8 @@ def _cost(clip: contralto.Clip) -> None:
     began = time.perf_counter()
     clip.encode_labels(list(relevance.NOUNS), None)
     first = time.perf_counter() - began
-    for what, asked in (("words", _words(rows[0])), ("a picture", query.Question(None, rows[0], rows[:0]))):
+    words, picture = query.Question(rows[0], None, rows[:0]), query.Question(None, rows[0], rows[:0])
+    for what, asked in (("words", words), ("a picture", picture)):
         cosines = query.cosines(rows, asked.row())
         seconds = []
         for _ in range(5):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from contralto.search import relevance
 from contralto.search.query import Question, cosines
-from contralto.search.relevance import BY_IMAGE, BY_TEXT, FEWEST, NOUNS, threshold
+from contralto.search.relevance import BY_IMAGE, BY_TEXT, FEWEST, NEAR_BEST, NOUNS, PER_SIZE, threshold
 
 WIDTH = 64
 NOTHING = np.empty((0, WIDTH), np.float32)
@@ -59,11 +59,62 @@ def test_most_of_a_collection_may_be_relevant():
     assert relevant(collection(100, 0), words()).all()
 
 
-def test_a_rare_picture_needs_more_evidence_than_one_among_its_like():
-    def least(rows):
-        return threshold(Encoder(), words(), rows, cosines(rows, WANTED))
+def graded(*deviations):
+    """Unit rows whose cosines with WANTED are these numbers of deviations above the background, about."""
+    share = np.array(deviations)[:, None] / np.sqrt(WIDTH)
+    rest = noise(len(deviations), seed=3)
+    rest = unit(rest - np.outer(rest @ WANTED, WANTED))
+    return unit(share * WANTED + np.sqrt(1 - share**2) * rest)
 
-    assert least(collection(0, 1000)) > least(collection(1, 99)) > least(collection(50, 50)) > least(collection(99, 1))
+
+@pytest.mark.parametrize("best", [4.0, 5.0, 7.0])
+def test_pictures_half_as_far_out_as_the_best_are_relevant(best):
+    rows = graded(best, 0.6 * best, 0.4 * best, *[0.0] * 10)
+    assert relevant(rows, words()).tolist() == [True, True] + [False] * 11
+
+
+def test_whether_anything_fits_is_judged_more_strictly_than_which_pictures_do():
+    """Two deviations are not enough for the best of a hundred pictures, but enough beside a better one."""
+    others = [0.0] * 98
+    assert not relevant(graded(2, 2, *others), words()).any()
+    assert relevant(graded(4, 2.4, *others), words()).tolist() == [True, True] + [False] * 98
+
+
+def test_the_best_of_a_large_collection_must_stand_out_more():
+    def anything(others):
+        return relevant(graded(3.5, *np.linspace(-1, 1, others)), words()).any()
+
+    assert [anything(n) for n in (0, 5, 20, 1000, 3000)] == [True, True, True, False, False]
+
+
+def test_the_threshold_by_hand():
+    """Half of the best where the best stands out, else what it would have to reach: above all of them."""
+    for rows in (graded(5, 1, 0), graded(1, 0.5, 0)):
+        background = rows @ Encoder().encode_labels([*NOUNS], None).T
+        found = cosines(rows, WANTED)
+        best = (found.max() - background.mean()) / background.std()
+        least = BY_TEXT + PER_SIZE * np.log(3)
+        z = NEAR_BEST * best if best >= least else least
+        expected = background.mean() + z * background.std()
+        assert threshold(Encoder(), words(), rows, found) == pytest.approx(expected, abs=1e-9)
+
+
+def test_copies_of_pictures_change_nothing():
+    rows = graded(3.2, 2, *np.linspace(-1, 1, 18))
+    once, found = threshold(Encoder(), words(), rows, cosines(rows, WANTED)), cosines(rows, WANTED)
+    for copies in (2, 50):
+        many = threshold(Encoder(), words(), np.tile(rows, (copies, 1)), np.tile(found, copies))
+        assert many == pytest.approx(once, abs=1e-6)
+
+
+def test_better_pictures_are_never_called_worse():
+    """Relevance grows with the cosine, whatever the rows."""
+    rows = np.concatenate([graded(6, 4, 3.2, 2.5, 1, 0), noise(40, seed=5)])
+    found = cosines(rows, WANTED)
+    called = relevant(rows, words())[np.argsort(-found)]
+    assert called.any()
+    assert not called.all()
+    assert called.tolist() == sorted(called.tolist(), reverse=True)
 
 
 def test_the_unit_is_the_background_so_that_a_models_own_cosines_do_not_matter():
@@ -81,17 +132,6 @@ def test_the_unit_is_the_background_so_that_a_models_own_cosines_do_not_matter()
     found = cosines(rows, question.row())
     assert found.min() > 0.6
     assert (found > threshold(Shifted(), question, rows, found)).tolist() == [True] * 3 + [False] * 60
-
-
-def test_the_threshold_is_where_the_odds_are_even():
-    """By hand: the share is the fixed point of the mean probability, and there share * ratio = 1 - share."""
-    z = np.concatenate([np.full(30, 5.0), np.full(70, 0.5)])
-    cut = relevance._cut(z, BY_TEXT)
-    share = 1 / (1 + np.exp(BY_TEXT.slope * (cut - BY_TEXT.middle)))
-    ratio = np.exp(BY_TEXT.slope * (z - BY_TEXT.middle))
-    fits = share * ratio / (share * ratio + 1 - share)
-    assert share == pytest.approx((fits.sum() + 0.1) / (len(z) + 1.1), abs=1e-6)
-    assert 0.25 < share < 0.35  # 30 of 100 stand out
 
 
 def test_a_question_by_a_picture_is_judged_by_the_other_pictures():
