@@ -10,6 +10,7 @@ import pytest
 
 import contralto
 from contralto.contract import preset
+from contralto.encoder import keeping
 from contralto.zeroshot import classifier, matrices
 
 NAMES = ["cat", "dog", "red car"]
@@ -87,11 +88,17 @@ def test_whatever_decides_the_numbers_is_in_the_key(make_clip, own_cache, monkey
         assert clip.fake.texts
     others[4].encode_labels(NAMES, ["{}"])
     assert others[4].fake.texts
-    monkeypatch.setattr(matrices, "__version__", "99")
-    clip = make_clip()
-    clip.encode_labels(NAMES)
-    assert clip.fake.texts
-    assert len(list((own_cache / matrices.FOLDER).iterdir())) == 7
+    for place, name, other in [
+        (keeping, "__version__", "99"),
+        (keeping, "runtime", lambda engine: "openvino 99"),
+        (classifier, "RULE", 99),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, other)
+            clip = make_clip()
+            clip.encode_labels(NAMES)
+            assert clip.fake.texts
+    assert len(list((own_cache / matrices.FOLDER).iterdir())) == 9
 
 
 def test_a_contract_without_weights_keeps_nothing(make_clip, own_cache):

@@ -46,6 +46,9 @@ class PlannedClip:
         self.seen: list[Any] = []
         self.fails_after: int | None = None
 
+    def made_in(self, side: str) -> str:
+        return self.precision
+
     def engine_report(self) -> None: ...
 
     def stream_images(self, items: Iterable[Any]) -> Iterator[tuple[int, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -23,6 +24,13 @@ def instructions() -> tuple[str, ...]:
         return ()
     present = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
     return tuple(flag for flag in (*FLAGS, *ARM_FLAGS) if flag in present)
+
+
+def runtime(engine: str) -> str:
+    """What an engine computes with, and its version; "" for an engine that is not one of ours."""
+    if engine == "openvino":
+        return f"openvino {version()}"
+    return f"torch {importlib.metadata.version('torch')}" if engine in ("eager", "compiled") else ""
 
 
 @functools.cache
