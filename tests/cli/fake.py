@@ -36,7 +36,7 @@ class FakeClip:
             try:
                 image = decode(item)
             except ImageError as error:
-                yield index, Failure(index, item, error.reason)
+                yield index, Failure.of(index, item, error)
                 continue
             mean = np.asarray(image.convert("RGB"), np.float64).reshape(-1, 3).mean(axis=0)
             yield index, self._row(mean)
