@@ -4,13 +4,16 @@ A file a matrix, in the user's cache folder, named after all that decides its nu
 (`contralto.encoder.keeping`), the names, the templates, and the rule by which rows are averaged. In it a sha256 of
 that key and the numbers, then the numbers, float32. What is not exactly that is not used: it is made anew and replaced.
 
-The cache is a convenience: where it cannot be read or written, a matrix is worked out each time, and nothing else.
+The cache is a convenience: where it cannot be read or written, a matrix is worked out each time, and nothing else. A
+write that breaks off, as on a full disk, is told in one line.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +31,9 @@ FOLDER: Final = "classes-1"  # the number changes with the layout of a file
 MOST_FILES: Final = 1000  # of all models together; those that were not used for the longest time go
 MOST_BYTES: Final = 512 * 2**20
 DIGEST: Final = 32  # bytes
+BROKEN_OFF: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+log = logging.getLogger("contralto")
 
 
 def kept(
@@ -74,12 +80,15 @@ def _read(path: Path, key: bytes, shape: tuple[int, int]) -> Rows | None:
 def _write(path: Path, key: bytes, rows: Rows) -> None:
     if DIGEST + rows.nbytes > MOST_BYTES:
         return
-    with contextlib.suppress(OSError):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
             file.write(_digest(key, rows))
             file.write(rows.data)
         cache.forget(path.parent, MOST_FILES, MOST_BYTES)
+    except OSError as error:
+        if error.errno in BROKEN_OFF:
+            log.warning("class matrix %s is not kept: %s", path, error.strerror)
 
 
 def _digest(key: bytes, rows: Rows) -> bytes:
