@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
 from contralto.files import is_system_name
 from contralto.image.formats import is_picture
+
+IRREGULAR = "is not a regular file"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Unusable:
 def look(path: str) -> File | Unusable:
     """One file that was named by the user: any suffix will do, links are followed."""
     try:
-        return _file(path, os.stat(path), os.path.abspath(path))
+        status = os.stat(path)
+        regular = stat.S_ISREG(status.st_mode)
+        return _file(path, os.path.abspath(path), status) if regular else Unusable(path, IRREGULAR)
     except (OSError, ValueError) as error:
         return Unusable(path, _reason(error))
 
@@ -64,9 +68,12 @@ def walk(folder: str, exclude: Sequence[str] = ()) -> tuple[list[File], list[Unu
             try:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((before + name, above + name, f"{below}{name}/"))
-                elif is_picture(name) and not stat.S_ISDIR((status := entry.stat()).st_mode):
-                    found = _file(before + name, status, above + name)
-                    (files if isinstance(found, File) else unusable).append(found)  # type: ignore[arg-type]
+                elif is_picture(name):
+                    status = entry.stat()
+                    if stat.S_ISREG(status.st_mode):
+                        files.append(_file(before + name, above + name, status))
+                    elif not stat.S_ISDIR(status.st_mode):
+                        unusable.append(Unusable(before + name, IRREGULAR))
             except (OSError, ValueError) as error:
                 unusable.append(Unusable(before + name, _reason(error)))
     files.sort(key=lambda file: file.key)
@@ -77,18 +84,18 @@ def _matches(patterns: Sequence[str], name: str, place: str) -> bool:
     return any(fnmatch(name, pattern) or fnmatch(place, pattern) for pattern in patterns)
 
 
-def _entries(folder: str, unusable: list[Unusable]) -> Iterator[os.DirEntry[str]]:
-    """What is in the folder, as far as it can be read; it is unusable itself where it cannot."""
+def _entries(folder: str, unusable: list[Unusable]) -> list[os.DirEntry[str]]:
+    """What is in the folder, as far as it can be read; the folder itself becomes unusable where it cannot."""
+    found: list[os.DirEntry[str]] = []
     try:
         with os.scandir(folder) as entries:
-            yield from entries
+            found.extend(entries)
     except (OSError, ValueError) as error:
         unusable.append(Unusable(folder, _reason(error)))
+    return found
 
 
-def _file(path: str, status: os.stat_result, key: str) -> File | Unusable:
-    if not stat.S_ISREG(status.st_mode):
-        return Unusable(path, "is not a regular file")
+def _file(path: str, key: str, status: os.stat_result) -> File:
     return File(path, os.fsencode(key), status.st_size, status.st_mtime_ns)
 
 
