@@ -101,7 +101,9 @@ def test_a_disk_that_becomes_full_is_told_once_and_what_is_known_stays(filled):
     opened.flush()
     assert pairs(opened) == KNOWN | rows
     opened.close()
-    assert told == [f"the pairs {filled} cannot be used (database or disk is full): what is embedded now is not kept"]
+    assert told == [
+        f"the pairs {filled} cannot be written (database or disk is full): what is embedded now is not kept"
+    ]
     again = Kept(filled, TABLE, "the pairs", pytest.fail)
     assert pairs(again) == KNOWN
     again.close()

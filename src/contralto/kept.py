@@ -117,14 +117,12 @@ class Kept:
             self._moved = True
             self._warn(f"{self._what} {self._file} was damaged: moved aside, pictures are embedded again")
             return
-        why = f"cannot be used ({getattr(error, 'strerror', None) or error})"
+        reason = "" if code in NOT_WRITABLE else f" ({getattr(error, 'strerror', None) or error})"
         if self._use is _Use.WRITTEN and code not in DAMAGED:
-            self._use = _Use.READ
-            why = "cannot be written" if code in NOT_WRITABLE else why
+            self._use, self._why = _Use.READ, f"cannot be written{reason}"
         else:
-            self._use = _Use.LEFT
-            why = self._why or why  # the first failure is the cause
-        self._why, self._told = why, False
+            self._use, self._why = _Use.LEFT, self._why or f"cannot be used{reason}"  # the first failure is the cause
+        self._told = False
 
 
 def _written(file: Path, tables: str) -> sqlite3.Connection:

@@ -250,7 +250,7 @@ def test_a_cache_that_cannot_be_used_is_told_once_and_does_not_stop_the_work(cli
         found = embed.pictures(clip, [*items(0), Item("b", tmp_path / "a.png")], store, progress=lambda *step: None)
     assert np.array_equal(found.rows, ROWS[[0, 3]].astype(np.float32))
     assert len(told) == 1
-    assert "cannot be used" in told[0]
+    assert "cannot be written (Not a directory)" in told[0]
 
 
 def test_a_cache_that_can_only_be_read_is_read(clip, tmp_path, monkeypatch):
