@@ -11,7 +11,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -59,10 +59,15 @@ class Kept:
         if due or time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.flush()
 
+    def put_all(self, query: str, several: Iterable[tuple[Any, ...]]) -> None:
+        """Does the query with each of these values, at once."""
+        self._waiting.setdefault(query, []).extend(several)
+        self.flush()
+
     def flush(self) -> None:
         """Commits what waits."""
         waiting = self._waiting
-        if waiting:
+        if any(waiting.values()):
             self.run(lambda db: [db.executemany(query, several) for query, several in waiting.items()])
             if not self._told:
                 self._warn(f"{self._what} {self._file} {self._why}: what is embedded now is not kept")

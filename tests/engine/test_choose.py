@@ -10,7 +10,9 @@ from small_models import ids, pixels
 
 from contralto.engine import choose, made_in, remembered, start
 from contralto.engine.choose import Chosen, fastest
+from contralto.engine.machine import runtime
 from contralto.engine.measure import Measured, measure
+from contralto.engine.openvino import version
 from contralto.errors import ContraltoError
 
 
@@ -183,3 +185,10 @@ def test_rows_in_int8_are_named_by_what_it_was_fitted_to(model) -> None:
     engine.refit(others)
     assert made_in(engine, "image") != first
     assert made_in(start(model, samples, precision="int8"), "image") == made_in(engine, "image")
+
+
+def test_the_runtime_of_an_engine_states_its_version(monkeypatch) -> None:
+    assert version().startswith(runtime("openvino").removeprefix("openvino "))
+    stated = {"openvino": "1", "torch": "2"}
+    monkeypatch.setattr("importlib.metadata.version", stated.__getitem__)
+    assert [runtime(name) for name in ("openvino", "eager", "compiled")] == ["openvino 1", "torch 2", "torch 2"]

@@ -27,10 +27,12 @@ def instructions() -> tuple[str, ...]:
 
 
 def runtime(engine: str) -> str:
-    """What an engine computes with, and its version; "" for an engine that is not one of ours."""
-    if engine == "openvino":
-        return f"openvino {version()}"
-    return f"torch {importlib.metadata.version('torch')}" if engine in ("eager", "compiled") else ""
+    """What an engine computes with, OpenVINO or PyTorch, and its version, which is read without importing it."""
+    package = "openvino" if engine == "openvino" else "torch"
+    try:
+        return f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 @functools.cache

@@ -102,9 +102,8 @@ class Store:
 
     def saw(self, digests: dict[str, bytes]) -> None:
         """Remembers stamp -> digest."""
-        for stamp, found in digests.items():
-            self._digests.put("INSERT OR REPLACE INTO main.seen VALUES (?, ?)", (_seen_key(stamp), found))
-        self._digests.flush()
+        rows = ((_seen_key(stamp), found) for stamp, found in digests.items())
+        self._digests.put_all("INSERT OR REPLACE INTO main.seen VALUES (?, ?)", rows)
 
     def __enter__(self) -> Store:
         return self
