@@ -33,8 +33,9 @@ FILE_SUFFIXES = frozenset(
 )
 SYSTEM_NAMES = frozenset(
     {
-        *("__macosx", "@eadir", "#recycle", "@recycle", "#snapshot", "@recently-snapshot", "$recycle.bin"),
-        *("system volume information", "lost+found", "__pycache__"),
+        *("__macosx", "temporary items", "network trash folder", "lost+found", "lost.dir", "found.000", "__pycache__"),
+        *("@eadir", "@tmp", "#recycle", "@recycle", "#snapshot", "~snapshot", "@recently-snapshot"),
+        *("$recycle.bin", "recycler", "recycled", "system volume information"),
     }
 )
 

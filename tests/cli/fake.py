@@ -21,11 +21,14 @@ COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220), 
 class FakeClip:
     """Records what it was asked to encode in `seen`."""
 
-    engine, precision, asked_precision = "fake", "fp32", "auto"
+    engine, device, precision, asked_precision, decode, reproducible = "fake", "cpu", "fp32", "auto", "scaled", False
 
     def __init__(self) -> None:
         self.contract: Contract = preset("tiny")
         self.seen: list[Any] = []
+
+    def made_in(self, side: str) -> str:
+        return self.asked_precision
 
     def stream_images(self, items: Any) -> Iterator[tuple[int, Any]]:
         for index, item in enumerate(items):
@@ -33,7 +36,7 @@ class FakeClip:
             try:
                 image = decode(item)
             except ImageError as error:
-                yield index, Failure(index, item, error.reason)
+                yield index, Failure.of(index, item, error)
                 continue
             mean = np.asarray(image.convert("RGB"), np.float64).reshape(-1, 3).mean(axis=0)
             yield index, self._row(mean)

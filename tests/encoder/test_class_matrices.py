@@ -10,6 +10,7 @@ import pytest
 
 import contralto
 from contralto.contract import preset
+from contralto.encoder import keeping
 from contralto.zeroshot import classifier, matrices
 
 NAMES = ["cat", "dog", "red car"]
@@ -87,11 +88,17 @@ def test_whatever_decides_the_numbers_is_in_the_key(make_clip, own_cache, monkey
         assert clip.fake.texts
     others[4].encode_labels(NAMES, ["{}"])
     assert others[4].fake.texts
-    monkeypatch.setattr(matrices, "__version__", "99")
-    clip = make_clip()
-    clip.encode_labels(NAMES)
-    assert clip.fake.texts
-    assert len(list((own_cache / matrices.FOLDER).iterdir())) == 7
+    for place, name, other in [
+        (keeping, "__version__", "99"),
+        (keeping, "runtime", lambda engine: "openvino 99"),
+        (classifier, "RULE", 99),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, other)
+            clip = make_clip()
+            clip.encode_labels(NAMES)
+            assert clip.fake.texts
+    assert len(list((own_cache / matrices.FOLDER).iterdir())) == 9
 
 
 def test_a_contract_without_weights_keeps_nothing(make_clip, own_cache):
@@ -138,13 +145,15 @@ def test_a_cache_that_cannot_be_used_costs_only_time(make_clip, own_cache, monke
         np.testing.assert_array_equal(make_clip().encode_labels(NAMES), rows)
 
 
-def test_a_full_disk_leaves_nothing_behind(make_clip, own_cache, monkeypatch):
+def test_a_full_disk_leaves_nothing_behind_and_is_told(make_clip, own_cache, monkeypatch, caplog):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     make_clip().encode_labels(NAMES)
     assert list((own_cache / matrices.FOLDER).iterdir()) == []
+    (told,) = caplog.messages
+    assert told.endswith("is not kept: No space left on device")
 
 
 def test_labels_that_fail_keep_nothing(make_clip, own_cache):
@@ -199,3 +208,21 @@ def test_many_at_once_read_and_write(make_clip, own_cache):
     assert len(found) == 8
     assert all((one == rows).all() for one in found)
     assert file_of(own_cache).stat().st_size == 32 + rows.nbytes
+
+
+def test_what_auto_has_come_to_changes_no_answer(make_clip, monkeypatch):
+    """Another process measured the machine in between: the engine has not settled on anything here."""
+    made = make_clip()
+    monkeypatch.setattr(type(made), "made_in", lambda clip, side: "auto")
+    rows = made.encode_labels(NAMES)
+    again = make_clip()
+    again.fake.precision = "int8"
+    np.testing.assert_array_equal(untouchable(again).encode_labels(NAMES), rows)
+
+
+def test_what_is_fitted_anew_is_encoded_anew(make_clip, monkeypatch):
+    for fitted in ("int8 01", "int8 02"):
+        clip = make_clip()
+        monkeypatch.setattr(type(clip), "made_in", lambda clip, side, fitted=fitted: fitted)
+        clip.encode_labels(NAMES)
+        assert clip.fake.texts

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from small_models import ids, pixels
 
-from contralto.engine import choose, remembered, start
+from contralto.engine import choose, made_in, remembered, start
 from contralto.engine.choose import Chosen, fastest
+from contralto.engine.machine import runtime
 from contralto.engine.measure import Measured, measure
+from contralto.engine.openvino import version
 from contralto.errors import ContraltoError
 
 
@@ -157,3 +159,36 @@ def test_a_cache_that_cannot_be_written_costs_only_the_measuring(model, monkeypa
     rows = _int8(model, samples)
     assert rows.shape[1] == model.contract.embedding
     assert "is not kept" in caplog.text
+
+
+def test_rows_are_named_by_what_they_are_made_in(model) -> None:
+    samples = Samples(model.contract)
+    assert made_in(start(model, precision="fp32"), "image") == "fp32"
+    auto = start(model, samples)
+    assert (made_in(auto, "image"), made_in(auto, "text"), samples.asked) == ("auto", "auto", 0)
+    settled = auto.choice("image").precision
+    assert made_in(auto, "image").split()[0] == settled
+    assert made_in(auto, "text") == "auto"
+
+
+def test_rows_in_int8_are_named_by_what_it_was_fitted_to(model) -> None:
+    samples = Samples(model.contract)
+    first = made_in(start(model, samples, precision="int8"), "image")
+    precision, digest = first.split()
+    assert (precision, len(digest), samples.asked) == ("int8", 64, 1)
+    assert made_in(start(model, samples, precision="int8"), "image") == first
+    assert samples.asked == 1, "its samples are not needed again"
+    others = Samples(model.contract)
+    others.pixels = lambda: pixels(model.contract, 8)[::-1] * 0.1
+    engine = start(model, samples, precision="int8")
+    assert made_in(engine, "image") == first
+    engine.refit(others)
+    assert made_in(engine, "image") != first
+    assert made_in(start(model, samples, precision="int8"), "image") == made_in(engine, "image")
+
+
+def test_the_runtime_of_an_engine_states_its_version(monkeypatch) -> None:
+    assert version().startswith(runtime("openvino").removeprefix("openvino "))
+    stated = {"openvino": "1", "torch": "2"}
+    monkeypatch.setattr("importlib.metadata.version", stated.__getitem__)
+    assert [runtime(name) for name in ("openvino", "eager", "compiled")] == ["openvino 1", "torch 2", "torch 2"]

@@ -45,6 +45,10 @@ class PlannedClip:
         self.feature_width = self.rows.shape[1]
         self.seen: list[Any] = []
         self.fails_after: int | None = None
+        self.made = "fp32"
+
+    def made_in(self, side: str) -> str:
+        return self.made
 
     def engine_report(self) -> None: ...
 
@@ -56,7 +60,7 @@ class PlannedClip:
             try:
                 number = int(np.asarray(decode(item).convert("RGB"))[0, 0, 0])
             except ImageError as error:
-                yield index, Failure(index, item, error.reason)
+                yield index, Failure.of(index, item, error)
             else:
                 yield index, self.rows[number]
 

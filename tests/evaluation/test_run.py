@@ -12,9 +12,11 @@ from PIL import Image
 from planned import PlannedClip, picture, planned_set
 
 import contralto
+from contralto.encoder import keeping
 from contralto.errors import ContraltoError, DataError, MissingExtraError
-from contralto.evaluation import checks
+from contralto.evaluation import checks, embed
 from contralto.evaluation.protocol import brief
+from contralto.evaluation.store import Store
 from contralto.sets.items import DataSet, Item
 from contralto.sets.open import open_set
 from contralto.sets.variants.lazy import Lazy
@@ -200,3 +202,23 @@ def test_the_command_line_knows_all_checks():
     from contralto.cli import evaluate as command
 
     assert set(checks.CHECKS) == set(command.CHECKS)
+
+
+def test_what_auto_chooses_is_settled_before_anything_is_read_from_the_cache(clip, own_cache, monkeypatch):
+    """So that all rows are of one precision: that of the file's name and of the protocol."""
+    data = planned_set([0, 1, 2], "abc")
+    clip.precision, clip.made = "fp32", "auto"
+    with Store(clip, warn=pytest.fail) as store:  # rows of a little work, before
+        embed.pictures(clip, data.items, store, progress=lambda *step: None)
+    before = set(own_cache.rglob("*.sqlite"))
+
+    def settle():
+        clip.precision, clip.made = "int8", "int8 0123"
+
+    monkeypatch.setattr(clip, "engine_report", settle)
+    clip.seen.clear()
+    (outcome,) = contralto.evaluate(clip, data)
+    assert outcome.protocol["precision"] == "int8"
+    assert len([one for one in clip.seen if not isinstance(one, str)]) == 3
+    (made,) = set(own_cache.rglob("*.sqlite")) - before
+    assert made.stem == keeping.digest(keeping.identity(clip, "image", "text")).hex()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from contralto.contract import preset
+from contralto.encoder import keeping
 from contralto.encoder.items import Failure
 from contralto.kept import COMMIT_ROWS
 from contralto.search.embed import embed
@@ -38,8 +39,21 @@ def file(name, size=1, mtime_ns=1):
     return File(name, os.fsencode(f"/pictures/{name}"), size, mtime_ns)
 
 
-def opened(warn=None, **options):
-    return Index(CONTRACT, warn=warn if warn is not None else pytest.fail, **options)
+class Clip:
+    """What of a Clip names its index."""
+
+    engine, device, decode, reproducible = "fake", "cpu", "exact", False
+
+    def __init__(self, contract=CONTRACT, precision="auto", **changes):
+        self.contract, self.precision = contract, precision
+        vars(self).update(changes)
+
+    def made_in(self, side):
+        return self.precision if side == "image" else pytest.fail("texts are in no index")
+
+
+def opened(warn=None, **changes):
+    return Index(Clip(**changes), warn=warn if warn is not None else pytest.fail)
 
 
 def database(cache):
@@ -59,7 +73,7 @@ class Encoder:
             try:
                 good = Path(path).read_bytes().startswith(b"good")
             except OSError as error:
-                yield i, Failure(i, path, error.strerror)
+                yield i, Failure(i, path, error.strerror, lasting=False)
                 continue
             yield i, np.ones(WIDTH, np.float32) if good else Failure(i, path, "is bad")
 
@@ -84,13 +98,49 @@ def test_rows_and_failures_come_back_bit_for_bit_in_another_index():
     assert known[2] == "is bad"
 
 
-def test_another_contract_or_decode_mode_knows_nothing():
+OTHERS = {
+    "contract": CONTRACT.replace(name="other"),
+    "precision": "int8 0123",
+    "engine": "another",
+    "device": "cuda:0",
+    "decode": "scaled",
+    "reproducible": True,
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_was_made_in_another_way_is_not_known(what):
+    with opened(**{what: OTHERS[what]}) as index:
+        index.put(file("a"), row(1))
+    with opened() as index:
+        assert index.get([file("a")]) == {}
+        index.put(file("a"), row(0))
+    with opened(**{what: OTHERS[what]}) as index:
+        np.testing.assert_array_equal(index.get([file("a")])[0], row(1))
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(keeping, "__version__"), (keeping.PIL, "__version__"), (keeping, "runtime")]
+)
+def test_another_version_makes_its_own_rows(place, name, monkeypatch):
     with opened() as index:
         index.put(file("a"), row(0))
-    with opened(decode="scaled") as index:
+    monkeypatch.setattr(place, name, (lambda engine: "openvino 99") if name == "runtime" else "99")
+    with opened() as index:
         assert index.get([file("a")]) == {}
-    with Index(CONTRACT.replace(name="other"), warn=pytest.fail) as index:
-        assert index.get([file("a")]) == {}
+
+
+def test_a_failure_counts_only_for_the_reader_that_judged_it(monkeypatch):
+    with opened() as index:
+        index.put(file("a"), row(0))
+        index.put(file("b"), "is bad")
+    monkeypatch.setattr(keeping, "readers", lambda: "one with AVIF")
+    with opened() as index:
+        assert set(index.get([file("a"), file("b")])) == {0}
+        index.put(file("b"), row(1))
+        assert set(index.get([file("a"), file("b")])) == {0}, "it waits to be written"
+        index.flush()
+        assert set(index.get([file("a"), file("b")])) == {0, 1}
 
 
 def test_new_changed_deleted_and_bad_files_are_noticed(tmp_path):
@@ -210,6 +260,7 @@ def test_without_a_writable_folder_it_works_in_memory_with_one_warning(tmp_path,
 
 SLOW = """
     import sys, time
+    from types import SimpleNamespace
     import numpy as np
     from contralto.contract import preset
     from contralto.search.embed import embed
@@ -223,7 +274,8 @@ SLOW = """
                 yield i, np.ones(preset("tiny").embedding, np.float32)
 
     files, _ = walk(sys.argv[1])
-    with Index(preset("tiny"), warn=sys.exit) as index:
+    way = dict(engine="fake", device="cpu", decode="exact", reproducible=False, made_in=lambda side: "auto")
+    with Index(SimpleNamespace(contract=preset("tiny"), **way), warn=sys.exit) as index:
         known = index.get(files)
         print(len(known), flush=True)
         for n, _ in enumerate(embed(Slow(), files, index, known)):

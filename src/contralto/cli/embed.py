@@ -36,6 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help=help)
     parser.add_argument("--strict", action="store_true", help="fail (exit 1, no file) if any input cannot be used")
     shared.truncate(parser)
+    pictures.excluding(parser)
     shared.model(parser, decode="scaled")
     shared.common(parser)
 
@@ -50,14 +51,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if out is not None:
         require_writable(out)
     texts = shared.lines(args.text)
-    files, failures = pictures.named(args.pictures)
+    files, failures = pictures.named(args.pictures, args.exclude)
     for one in failures:
         console.failed(one.path, one.reason)
     clip = shared.load(args, console)
     paths: list[str] = []
     rows: list[Row] = []
     folders = [path for path in args.pictures if os.path.isdir(path)]
-    found = pictures.indexed(clip, files, console, decode=args.decode, folders=folders, streams=out is None)
+    found = pictures.indexed(clip, files, console, folders=folders, streams=out is None)
     for file, outcome in found if files else ():
         if isinstance(outcome, str):
             failures.append(Unusable(file.path, outcome))

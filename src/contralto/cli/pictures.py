@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from contralto.cli.console import Console
@@ -15,8 +16,16 @@ if TYPE_CHECKING:
     from contralto.search.index import Row
 
 
-def named(paths: list[str]) -> tuple[list[File], list[Unusable]]:
+def excluding(parser: argparse.ArgumentParser) -> None:
+    """The option --exclude."""
+    help = "pass over what these match in folders: names ('thumbs', '*-small.*'), or paths below the folder ('2019/*')"
+    parser.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="PATTERN", help=help)
+
+
+def named(paths: list[str], exclude: Sequence[str] = ()) -> tuple[list[File], list[Unusable]]:
     """Files as given, and the pictures in folders; the second list is what cannot be looked at.
+
+    exclude: what is passed over in folders, see `walk`.
 
     Raises ContraltoError if a folder holds no picture at all, and there is nothing else.
     """
@@ -24,7 +33,7 @@ def named(paths: list[str]) -> tuple[list[File], list[Unusable]]:
     unusable: list[Unusable] = []
     for path in paths:
         if os.path.isdir(path):
-            found, bad = walk(path)
+            found, bad = walk(path, exclude)
             files += found
             unusable += bad
         else:
@@ -47,13 +56,13 @@ def streamed(clip: Clip, files: list[File], console: Console) -> Iterator[tuple[
 
 
 def indexed(
-    clip: Clip, files: list[File], console: Console, *, decode: str, folders: list[str], streams: bool = False
+    clip: Clip, files: list[File], console: Console, *, folders: list[str], streams: bool = False
 ) -> Iterator[tuple[File, Row | str]]:
     """As `streamed`, but from the index and into it; what is gone from `folders` is forgotten."""
     from contralto.search.embed import embed
     from contralto.search.index import Index
 
-    with Index(clip.contract, decode=decode, warn=console.note) as index:
+    with Index(clip, warn=console.note) as index:
         known = index.get(files)
         new = len(files) - len(known)
         console.kept = "all pictures are in the index"

@@ -35,6 +35,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--not", action="append", default=[], dest="away", metavar="TEXT", help=help)
     parser.add_argument("--top", type=shared.positive, default=10, metavar="N", help="how many (default: 10)")
     shared.truncate(parser)
+    pictures.excluding(parser)
     shared.model(parser, decode="scaled")
     shared.common(parser)
 
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise Usage("contralto search", "give a QUERY, --image, or both")
     if not os.path.isdir(args.folder):
         raise ContraltoError(f"{shown(args.folder)}: {_why_no_folder(args.folder)}")
-    files, unusable = walk(args.folder)
+    files, unusable = walk(args.folder, args.exclude)
     if not files and not unusable:
         raise ContraltoError(f"{shown(args.folder)}: there are no pictures in it")
     clip = shared.load(args, console)
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     wanted = asked.row()
     paths: list[str] = []
     rows = np.empty((len(files), clip.contract.embedding), np.float32)
-    for file, outcome in pictures.indexed(clip, files, console, decode=args.decode, folders=[args.folder]):
+    for file, outcome in pictures.indexed(clip, files, console, folders=[args.folder]):
         if isinstance(outcome, str):
             unusable.append(Unusable(file.path, outcome))
         else:

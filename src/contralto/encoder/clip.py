@@ -22,7 +22,8 @@ from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import Own, Samples
 from contralto.encoder.stream import windows
-from contralto.engine import Engine, Report, refit, report, start
+from contralto.engine import Engine, Report, made_in, refit, report, start
+from contralto.engine.base import Side
 from contralto.errors import ContraltoError, ImageError, one_line
 from contralto.text.tokenizer import Tokenizer
 from contralto.weights.checkpoint import Checkpoint
@@ -90,6 +91,10 @@ class Clip:
     def asked_precision(self) -> str:
         """The precision that was asked for: "auto" where the engine chooses."""
         return self._runner.engine.asked
+
+    def made_in(self, side: Side) -> str:
+        """What the rows of a tower are made in, for who keeps them: see `contralto.engine.choose.made_in`."""
+        return made_in(self._runner.engine, side)
 
     @property
     def device(self) -> str:

@@ -28,16 +28,27 @@ def ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[R,
         yield from map(work, first)
         return
     pool = ThreadPoolExecutor(min(available_cpus(), MOST_THREADS), thread_name_prefix="contralto-pictures")
+    begin: Callable[[Callable[[T], R], T], Future[R]] = pool.submit
     try:
         waiting: deque[Future[R]] = deque()
         for item in itertools.chain(first, source):
-            waiting.append(pool.submit(work, item))
+            try:
+                waiting.append(begin(work, item))
+            except RuntimeError:  # no thread can be started, for lack of memory: then it is done here
+                begin = _now
+                waiting.append(begin(work, item))
             if len(waiting) > most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _now(work: Callable[[T], R], item: T) -> Future[R]:
+    done: Future[R] = Future()
+    done.set_result(work(item))
+    return done
 
 
 def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:

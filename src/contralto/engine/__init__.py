@@ -7,6 +7,6 @@ Read `base.py` (the protocol), `choose.py` (`start`), `torch_towers.py` and `eag
 """
 
 from contralto.engine.base import Engine
-from contralto.engine.choose import Report, refit, report, start
+from contralto.engine.choose import Report, made_in, refit, report, start
 
-__all__ = ["Engine", "Report", "refit", "report", "start"]
+__all__ = ["Engine", "Report", "made_in", "refit", "report", "start"]

@@ -84,6 +84,7 @@ class Chosen:
         self._asked = dict.fromkeys(SIDES, 0)
         self._rates: dict[Side, float] = {}  # in fp32
         self._engines: dict[Side, OpenVINO] = {}  # of what is settled
+        self._made: dict[Side, Checkpoint] = {}  # what they run
         self._exact = {side: OpenVINO(checkpoint) for side in SIDES}  # until then
         self._choices: dict[Side, Choice] = {}
         self._lock = threading.RLock()
@@ -145,6 +146,16 @@ class Chosen:
                 self._settle(side, remembered.recall(self._checkpoint, side))
             return self._choices[side]
 
+    def made_in(self, side: Side) -> str:
+        """See the function of this name."""
+        with self._lock:
+            if self._wanted is not None:
+                self.choice(side)
+            if side not in self._choices:
+                return "auto"
+            precision = self._choices[side].precision
+            return f"int8 {remembered.fitted(self._made[side], self._checkpoint)}" if precision == "int8" else precision
+
     def refit(self, samples: Samples) -> None:
         """Measures both towers anew."""
         with self._lock:
@@ -161,6 +172,7 @@ class Chosen:
         made = self._checkpoint
         if precision == "int8":
             made = int8 or remembered.recall_int8(self._checkpoint, side) or self._measured(side)[1]
+        self._made[side] = made
         self._engines[side] = OpenVINO(made, precision, rest(measured))
         self._exact[side] = OpenVINO(self._checkpoint)  # its tower is not needed any more
         self._choices[side] = Choice(precision, tuple(measured))
@@ -199,6 +211,15 @@ def report(engine: Engine) -> Report:
     choices = {side: engine.choice(side) for side in SIDES}
     why = "; ".join(f"{side} {_why(choice, side)}" for side, choice in choices.items())
     return Report(engine.name, engine.precision, why, tuple(one for side in SIDES for one in choices[side].measured))
+
+
+def made_in(engine: Engine, side: Side) -> str:
+    """What decides a tower's rows besides the checkpoint, for who keeps them: the precision, for int8 with a digest of
+    what it was fitted to. "auto" as long as the engine has not settled on one.
+
+    Where int8 was asked for and was never fitted on this machine, it is fitted now.
+    """
+    return engine.made_in(side) if isinstance(engine, Chosen) else engine.precision
 
 
 def refit(engine: Engine, samples: Samples) -> Report:

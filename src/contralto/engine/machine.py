@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -23,6 +24,15 @@ def instructions() -> tuple[str, ...]:
         return ()
     present = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
     return tuple(flag for flag in (*FLAGS, *ARM_FLAGS) if flag in present)
+
+
+def runtime(engine: str) -> str:
+    """What an engine computes with, OpenVINO or PyTorch, and its version, which is read without importing it."""
+    package = "openvino" if engine == "openvino" else "torch"
+    try:
+        return f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 @functools.cache

@@ -52,7 +52,7 @@ def recall_int8(checkpoint: Checkpoint, side: Side) -> Checkpoint | None:
 
 def keep(checkpoint: Checkpoint, side: Side, measured: Sequence[Measured], int8: Checkpoint) -> None:
     """Keeps both. Where the cache folder cannot be written, nothing is kept, and the next process measures again."""
-    tensors = {name: one for name, one in int8.tensors.items() if checkpoint.tensors.get(name) is not one}
+    tensors = _own(int8, checkpoint)
     stated = {"measured": json.dumps([asdict(one) for one in measured]), "sha256": _digest(tensors)}
     path = _path(checkpoint, side)
     try:
@@ -62,6 +62,15 @@ def keep(checkpoint: Checkpoint, side: Side, measured: Sequence[Measured], int8:
         cache.forget(path.parent, MOST_FILES, MOST_BYTES)
     except OSError as error:
         log.warning("what was measured of %s is not kept: %s", checkpoint.contract.name, error)
+
+
+def fitted(int8: Checkpoint, checkpoint: Checkpoint) -> str:
+    """What a tower in int8 has instead of the checkpoint's own tensors, as a digest: it changes with its samples."""
+    return _digest(_own(int8, checkpoint))
+
+
+def _own(int8: Checkpoint, checkpoint: Checkpoint) -> dict[str, Stored]:
+    return {name: one for name, one in int8.tensors.items() if checkpoint.tensors.get(name) is not one}
 
 
 def _path(checkpoint: Checkpoint, side: Side) -> Path:

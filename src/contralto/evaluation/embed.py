@@ -14,7 +14,7 @@ import numpy as np
 from contralto.encoder import Clip, Failure
 from contralto.encoder.rows import Rows
 from contralto.encoder.stream import ahead, windows
-from contralto.errors import ContraltoError, ItemError
+from contralto.errors import ContraltoError, ImageError, ItemError
 from contralto.evaluation.store import Row, Store
 from contralto.sets.items import DataSet, Item
 
@@ -22,6 +22,7 @@ Progress = Callable[[str, int, int], object]
 """Called with (what is done, done, total)."""
 
 TEXTS_AT_ONCE = 1024
+NO_MEMORY = "needs more memory than there is"
 AHEAD = 64  # pictures that are read and changed while the model works
 
 
@@ -60,15 +61,16 @@ def pictures(
 ) -> Pictures:
     """Unit rows of the items' pictures, or their features before the projection. A picture that fails costs its row.
 
-    What is finished is kept, whatever ends the work.
+    What is finished is kept, whatever ends the work; of failures those that the picture's bytes decide.
     """
     said, digests, failures = _read(items, store, progress)
     found = store.rows(kind, [digest for digest in digests if digest is not None])
     missing = {digest: i for i, digest in enumerate(digests) if digest is not None and digest not in found}
     try:
-        for done, (digest, outcome) in enumerate(_encoded(clip, items, missing, kind), 1):
-            store.put(kind, digest, outcome)
-            found[digest] = outcome
+        for done, (digest, result) in enumerate(_encoded(clip, items, missing, kind), 1):
+            found[digest] = result.reason if isinstance(result, Failure) else result
+            if not isinstance(result, Failure) or result.lasting:
+                store.put(kind, digest, found[digest])
             progress(what or ("pictures" if kind == "image" else "features"), done, len(missing))
     finally:
         store.flush()
@@ -126,6 +128,8 @@ def _read(
             return items[place].digest()
         except ItemError as error:
             return error.reason
+        except MemoryError:
+            return NO_MEMORY
 
     with closing(ahead(digest, unread, AHEAD)) as stream:
         for done, (place, outcome) in enumerate(zip(unread, stream, strict=True), 1):
@@ -140,23 +144,26 @@ def _read(
 
 def _encoded(
     clip: Clip, items: Sequence[Item], missing: dict[bytes, int], kind: str
-) -> Iterator[tuple[bytes, Row | str]]:
-    """(digest, row or reason) of each, in order of their arrival. missing: digest -> place among the items."""
+) -> Iterator[tuple[bytes, Row | Failure]]:
+    """(digest, row or why there is none) of each, in order of their arrival. missing: digest -> place among items."""
     order: list[bytes] = []
-    failed: list[tuple[bytes, str]] = []
+    failed: list[tuple[bytes, Failure]] = []
 
     def realise(one: tuple[bytes, int]) -> tuple[bytes, Any]:
         digest, place = one
         try:
             return digest, items[place].realise()
-        except ContraltoError as error:
-            return digest, error
+        except ContraltoError as error:  # of the picture; or of its file, which could be read when the digest was made
+            lasting = isinstance(error, ImageError) and error.lasting
+            return digest, Failure(place, None, getattr(error, "reason", str(error)), lasting)
+        except MemoryError:
+            return digest, Failure(place, None, NO_MEMORY, lasting=False)
 
     def usable() -> Iterator[Any]:
         with closing(ahead(realise, missing.items(), AHEAD)) as stream:
             for digest, picture in stream:
-                if isinstance(picture, ContraltoError):
-                    failed.append((digest, getattr(picture, "reason", str(picture))))
+                if isinstance(picture, Failure):
+                    failed.append((digest, picture))
                 else:
                     order.append(digest)
                     yield picture
@@ -164,7 +171,7 @@ def _encoded(
     stream = clip.stream_images(usable()) if kind == "image" else clip.stream_features(usable())
     with closing(stream):
         for index, outcome in stream:
-            yield order[index], outcome.reason if isinstance(outcome, Failure) else outcome
+            yield order[index], outcome
     yield from failed
 
 

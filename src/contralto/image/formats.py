@@ -8,10 +8,14 @@ is not a picture gets a reason that says what it is.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import BinaryIO
 
-from PIL import ImageFile
+import PIL
+from PIL import ImageFile, features
+
+from contralto import __version__
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".avif", ".heic", ".heif", ".jp2", ".j2k"),
@@ -22,6 +26,14 @@ READS = "AVIF, BMP, GIF, ICO, JPEG, JPEG 2000, PNG, PPM, QOI, TGA, TIFF, WebP"
 
 class NotAPicture(Exception):
     """The message is the reason."""
+
+
+@functools.cache
+def readers() -> str:
+    """Who judges here whether a picture can be read: it changes with what can be, by version or installation."""
+    codecs = ("jpg", "jpg_2000", "libtiff", "zlib", "webp", "avif")
+    there = ", ".join(f"{name} {version}" for name in codecs if (version := features.version(name)) is not None)
+    return f"contralto {__version__}, Pillow {PIL.__version__} with {there}"
 
 
 def is_picture(name: str) -> bool:

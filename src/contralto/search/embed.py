@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-import numpy as np
-
+from contralto.encoder import Failure
 from contralto.search.files import File
 from contralto.search.index import Index, Row
-
-
-class Failure(Protocol):
-    """What the encoder says of a picture that it could not use."""
-
-    @property
-    def reason(self) -> str: ...
 
 
 class Encoder(Protocol):
@@ -30,8 +21,8 @@ def embed(
 ) -> Iterator[tuple[File, Row | str]]:
     """Yields every file in order with its unit row (d,), or with the reason why it has none.
 
-    `known` is what `index.get(files)` returned. A failure is remembered until the file changes, unless the file could
-    not even be read: that may be mended without changing it. Whatever ends the iteration, finished rows are kept.
+    `known` is what `index.get(files)` returned. A failure that the file's bytes decide is remembered until the file
+    changes; any other is tried again the next time. Whatever ends the iteration, finished rows are kept.
     """
     fresh = encoder.stream_images([file.path for i, file in enumerate(files) if i not in known])
     try:
@@ -40,8 +31,8 @@ def embed(
                 yield file, known[i]
                 continue
             _, result = next(fresh)
-            outcome = result if isinstance(result, np.ndarray) else result.reason
-            if not isinstance(outcome, str) or os.access(file.path, os.R_OK):
+            outcome = result.reason if isinstance(result, Failure) else result
+            if not isinstance(result, Failure) or result.lasting:
                 index.put(file, outcome)
             yield file, outcome
     finally:

@@ -1,8 +1,9 @@
 """What was embedded, kept between runs: one SQLite file for each way of making rows, in the user's cache folder.
 
-A way of making rows is a contract (its hash, which covers what becomes of transparency) and a decode mode; the file is
-named after them. In it a picture is keyed by its absolute path, and counts as known while its size and time of change
-are the same. Rows are committed every second or 64 rows: a process that is killed loses at most those.
+The file is named after all that decides a row besides its picture (`contralto.encoder.keeping`): the contract, engine
+and precision as they were asked for, decoding, versions. In it a picture is keyed by its absolute path, and counts as
+known while its size and time of change are the same. Rows are committed every second or 64 rows: a process that is
+killed loses at most those.
 
 The index is a convenience: nothing that happens to it stops the work (see `contralto.kept`).
 """
@@ -19,46 +20,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto import cache
-from contralto.contract import Contract
+from contralto.encoder import Clip
+from contralto.encoder.keeping import COLUMNS, digest, identity, packed, unpacked
 from contralto.kept import Kept
 from contralto.search.files import File
 
 Row = NDArray[np.float32]
 
-FOLDER: Final = "index-1"  # the number changes with the table below
-TABLE: Final = """CREATE TABLE IF NOT EXISTS pictures (
-    path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, embedding BLOB, failure TEXT)"""
-PUT: Final = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?)"
+FOLDER: Final = "index-2"  # the number changes with the table below
+TABLE: Final = f"CREATE TABLE IF NOT EXISTS pictures (path BLOB NOT NULL UNIQUE, stamp TEXT NOT NULL, {COLUMNS})"
+PUT: Final = "INSERT OR REPLACE INTO main.pictures VALUES (?, ?, ?, ?, ?)"
+GET: Final = "SELECT row, failure, judge FROM pictures WHERE path = ? AND stamp = ?"
+MOST_FILES: Final = 50  # of all models and versions together; those that were not used for the longest time go
+MOST_BYTES: Final = 8 * 2**30
 
 
 class Index:
-    """Known rows of one contract and decode mode. Use as a context; of one thread only. warn: takes one line."""
+    """Known rows of one Clip. Use as a context; of one thread only. warn: takes one line."""
 
-    def __init__(self, contract: Contract, *, decode: str = "exact", warn: Callable[[str], None]) -> None:
-        file = cache.folder() / FOLDER / f"{contract.hash}-{decode}.sqlite"
-        self._kept = Kept(file, TABLE, "the index", warn)
-        self._bytes = 4 * contract.embedding
+    def __init__(self, clip: Clip, *, warn: Callable[[str], None]) -> None:
+        name = f"{digest(identity(clip, 'image')).hex()}.sqlite"
+        self._kept = Kept(cache.database(FOLDER, name, MOST_FILES, MOST_BYTES), TABLE, "the index", warn)
+        self._width = clip.contract.embedding
 
     def get(self, files: Sequence[File]) -> dict[int, Row | str]:
         """What is known of `files`, by position: the row of an unchanged file, or the reason why it has none."""
-        query = "SELECT embedding, failure FROM pictures WHERE path = ? AND size = ? AND mtime_ns = ?"
 
         def read(connection: sqlite3.Connection) -> dict[int, Row | str]:
             known: dict[int, Row | str] = {}
             for i, file in enumerate(files):
-                for embedding, failure in connection.execute(query, (file.key, file.size, file.mtime_ns)):
-                    if embedding is None:
-                        known[i] = str(failure)
-                    elif len(embedding) == self._bytes:
-                        known[i] = np.frombuffer(embedding, np.float32)
+                for kept in connection.execute(GET, (file.key, _stamp(file))):
+                    if (outcome := unpacked(kept, self._width)) is not None:
+                        known[i] = outcome
             return known
 
         return self._kept.run(read)
 
     def put(self, file: File, outcome: Row | str) -> None:
-        """Keeps a row or the reason of a failure; on the disk after a second, 64 rows, or `flush`."""
-        known = (None, outcome) if isinstance(outcome, str) else (outcome.tobytes(), None)
-        self._kept.put(PUT, (file.key, file.size, file.mtime_ns, *known))
+        """Keeps a row, or the reason of a failure that lasts; on the disk after a second, 64 rows, or `flush`."""
+        self._kept.put(PUT, (file.key, _stamp(file), *packed(outcome)))
 
     def flush(self) -> None:
         """Commits what waits."""
@@ -72,7 +72,7 @@ class Index:
         present = {file.key for file in files}
         gone = [(path,) for (path,) in known if path not in present and _is_gone(path)]
         if gone:
-            self._kept.run(lambda db: db.executemany("DELETE FROM pictures WHERE path = ?", gone))
+            self._kept.run(lambda db: db.executemany("DELETE FROM main.pictures WHERE path = ?", gone))
         return len(gone)
 
     def __enter__(self) -> Index:
@@ -80,6 +80,11 @@ class Index:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._kept.close()
+
+
+def _stamp(file: File) -> str:
+    """A text, because nanoseconds beyond the year 2262 are more than an SQLite integer holds."""
+    return f"{file.size} {file.mtime_ns}"
 
 
 def _is_gone(path: bytes) -> bool:

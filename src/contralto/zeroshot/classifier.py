@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,9 @@ def build(clip: Clip, labels: Labels, templates: Templates = "photo") -> Classif
     """
     named, chosen = _named(labels), prompts.templates(templates)
     names = [several for _, several in named]
-    rows = matrices.kept(clip, names, chosen, lambda: _averaged(names, lambda distinct: _rows(clip, distinct, chosen)))
+    rows = matrices.kept(
+        clip, names, chosen, RULE, lambda: _averaged(names, lambda distinct: _rows(clip, distinct, chosen))
+    )
     return Classifier(tuple(label for label, _ in named), rows, clip.contract.score)
 
 
@@ -76,6 +78,9 @@ def _rows(clip: Clip, names: list[str], templates: tuple[str, ...]) -> Rows:
             for start in range(0, len(names), step)
         ]
     )
+
+
+RULE: Final = 1  # of the averaging below: another number for another rule, so that no matrix of an older one is used
 
 
 def _averaged(groups: Sequence[Sequence[str]], encode: Callable[[list[str]], Rows]) -> Rows:

@@ -1,17 +1,19 @@
 """Class matrices, kept between runs: the same labels and templates ask no text tower a second time.
 
-A file a matrix, in the user's cache folder, named after all that decides its numbers: the contract (whose hash covers
-the weights and the tokenizer), what computes and how exactly, the names and the templates. In it a sha256 of that key
-and the numbers, then the numbers, float32. What is not exactly that is not used: it is worked out anew and replaced.
+A file a matrix, in the user's cache folder, named after all that decides its numbers: what decides a text's row
+(`contralto.encoder.keeping`), the names, the templates, and the rule by which rows are averaged. In it a sha256 of
+that key and the numbers, then the numbers, float32. What is not exactly that is not used: it is made anew and replaced.
 
-The cache is a convenience: where it cannot be read or written, a matrix is worked out each time, and nothing else.
+The cache is a convenience: where it cannot be read or written, a matrix is worked out each time, and nothing else. A
+write that breaks off, as on a full disk, is told in one line.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
-import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,8 +21,9 @@ from typing import Final
 
 import numpy as np
 
-from contralto import __version__, cache
+from contralto import cache
 from contralto.encoder import Clip
+from contralto.encoder.keeping import digest, identity
 from contralto.encoder.rows import Rows
 from contralto.files import written_whole
 
@@ -28,40 +31,33 @@ FOLDER: Final = "classes-1"  # the number changes with the layout of a file
 MOST_FILES: Final = 1000  # of all models together; those that were not used for the longest time go
 MOST_BYTES: Final = 512 * 2**20
 DIGEST: Final = 32  # bytes
+BROKEN_OFF: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+log = logging.getLogger("contralto")
 
 
-def kept(clip: Clip, names: Sequence[Sequence[str]], templates: Sequence[str], make: Callable[[], Rows]) -> Rows:
+def kept(
+    clip: Clip, names: Sequence[Sequence[str]], templates: Sequence[str], rule: int, make: Callable[[], Rows]
+) -> Rows:
     """Unit rows (L, d) of the labels with these names, which `make` works out: from the cache, else made and kept.
 
-    A contract that states no weights says nothing of whose rows these are, so that they are not kept.
+    rule: the number of the rule by which `make` averages. As long as the engine has not settled on a precision, the key
+    says "auto": what was measured on this machine in between changes no answer. A contract that states no weights says
+    nothing of whose rows these are, so that they are not kept.
     """
     if clip.contract.weights is None:
         return make()
-    key = _key(clip, names, templates)
+    # Labels are no part of it: whatever a class is called, its row is that of its names.
+    key = digest({"names": names, "templates": templates, "rule": rule, **identity(clip, "text")})
     found = _read(_path(key), key, (len(names), clip.contract.embedding))
     if found is None:
         found = make()
-        key = _key(clip, names, templates)  # with so many texts, auto may just have chosen another precision
         _write(_path(key), key, found)
     return found
 
 
 def _path(key: bytes) -> Path:
     return cache.folder() / FOLDER / key.hex()
-
-
-def _key(clip: Clip, names: Sequence[Sequence[str]], templates: Sequence[str]) -> bytes:
-    """Labels are no part of it: whatever a class is called, its row is that of its names."""
-    stated = {
-        "contralto": __version__,  # a later one may compute better
-        "contract": clip.contract.hash,
-        "engine": clip.engine,
-        "precision": clip.precision,
-        "reproducible": clip.reproducible,
-        "names": names,
-        "templates": templates,
-    }
-    return hashlib.sha256(json.dumps(stated, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
 def _read(path: Path, key: bytes, shape: tuple[int, int]) -> Rows | None:
@@ -84,15 +80,18 @@ def _read(path: Path, key: bytes, shape: tuple[int, int]) -> Rows | None:
 def _write(path: Path, key: bytes, rows: Rows) -> None:
     if DIGEST + rows.nbytes > MOST_BYTES:
         return
-    with contextlib.suppress(OSError):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
             file.write(_digest(key, rows))
             file.write(rows.data)
         cache.forget(path.parent, MOST_FILES, MOST_BYTES)
+    except OSError as error:
+        if error.errno in BROKEN_OFF:
+            log.warning("class matrix %s is not kept: %s", path, error.strerror)
 
 
 def _digest(key: bytes, rows: Rows) -> bytes:
-    digest = hashlib.sha256(key)
-    digest.update(rows.data.cast("B"))
-    return digest.digest()
+    found = hashlib.sha256(key)
+    found.update(rows.data.cast("B"))
+    return found.digest()
