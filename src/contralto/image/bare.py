@@ -17,7 +17,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from PIL import ExifTags, Image
 
@@ -40,16 +40,13 @@ TURNING = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"exif")
 def bare(file: BinaryIO) -> BinaryIO | None:
     """The same picture without what stands beside its pixels; None for a format of which nothing is left out here.
 
-    file: open and seekable. What follows its signature may be damaged in any way; None also where nothing can be found.
+    file: open and seekable. What follows its signature may be damaged in any way.
     """
     file.seek(0)
     head = file.read(12)
     file.seek(0)
     rule = next((rule for signature, rule in RULES if signature.match(head)), None)
-    try:
-        return io.BytesIO(b"".join(rule(file))) if rule else None
-    except struct.error:  # it ends in the middle of what it says of itself
-        return None
+    return io.BytesIO(b"".join(rule(file))) if rule else None
 
 
 def _png(file: BinaryIO) -> list[bytes]:
@@ -149,14 +146,18 @@ def _gif(file: BinaryIO) -> list[bytes]:
 def _tiff(file: BinaryIO) -> list[bytes]:
     """All of it, with a list of the first picture's fields that leaves out those that describe it."""
     data = file.read()
-    order, is_big = "<" if data[:1] == b"I" else ">", b"+" in data[2:4]
-    address, number, size = (f"{order}Q", f"{order}Q", 20) if is_big else (f"{order}I", f"{order}H", 12)
-    (start,) = struct.unpack_from(address, data, 8 if is_big else 4)
-    (count,) = struct.unpack_from(number, data, start)
-    first = start + struct.calcsize(number)
-    places = range(first, min(first + count * size, len(data)), size)
-    fields = [data[at : at + size] for at in places if struct.unpack_from(f"{order}H", data, at)[0] not in DESCRIBING]
-    listed = b"".join([struct.pack(number, len(fields)), *fields, struct.pack(address, 0)])  # no picture follows it
+    order: Literal["little", "big"] = "little" if data[:1] == b"I" else "big"
+    is_big = b"+" in data[2:4]
+    address, number, size = (8, 8, 20) if is_big else (4, 2, 12)  # bytes of a place, of the count and of an entry
+
+    def integer(at: int, length: int) -> int:
+        return int.from_bytes(data[at : at + length], order)
+
+    start = integer(8 if is_big else 4, address)
+    first = start + number
+    places = range(first, min(first + integer(start, number) * size, len(data)), size)
+    fields = [data[at : at + size] for at in places if integer(at, 2) not in DESCRIBING]
+    listed = b"".join([len(fields).to_bytes(number, order), *fields, bytes(address)])  # no picture follows it
     return [data[:start], listed, data[start + len(listed) :]]
 
 
