@@ -33,8 +33,8 @@ MAY_TURN = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 DESCRIBING = {*(269, 270, 271, 272, 282, 283, 285, 286, 287, 296, 297, 305, 306, 315, 316, 330, 700),
               *(33432, 33723, 34377, 34665, 34675, 34853, 37724, 42112, 42113)}  # fmt: skip
 
-# Texts of a PNG in which Pillow looks for a turn.
-TURNING = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"exif")
+# The keywords of texts in which Pillow looks for a turn, and the chunk that is made for it.
+TURNING = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"exif", b"eXIf")
 
 
 def bare(file: BinaryIO) -> BinaryIO | None:
@@ -61,22 +61,19 @@ def _png(file: BinaryIO) -> list[bytes]:
         body, checksum = file.read(length), file.read(4)
         is_whole = checksum == struct.pack(">I", zlib.crc32(name + body))
         if name in MAY_TURN:
-            if is_whole and _may_turn(name, body):
-                turning[body.partition(b"\0")[0] if name != b"eXIf" else name] = head + body + checksum
+            keyword = name if name == b"eXIf" else body.partition(b"\0")[0]
+            if keyword in TURNING and keyword not in turning:  # the first of each counts, so few are ever expanded
+                turning[keyword] = head + body + checksum if is_whole and _fits(name, body) else b""
         elif name[:1].isupper() or name == b"tRNS" or not is_whole:
-            parts += (head + body + checksum,)
+            parts.append(head + body + checksum)
         if name == b"IEND":
             break
     return [*parts[:2], *turning.values(), *parts[2:]]
 
 
-def _may_turn(name: bytes, body: bytes) -> bool:
-    """Whether this intact chunk can say how the picture is turned, and expands within the limit."""
-    if name == b"eXIf":
-        return True
-    keyword, _, rest = body.partition(b"\0")
-    if keyword not in TURNING:
-        return False
+def _fits(name: bytes, body: bytes) -> bool:
+    """Whether this chunk, if it is compressed, can be expanded within the limit."""
+    rest = body.partition(b"\0")[2]
     if name == b"zTXt":
         return rest[:1] == b"\0" and _is_short(rest[1:])
     if name == b"iTXt" and rest[:1] != b"\0":
@@ -94,8 +91,8 @@ def _is_short(compressed: bytes) -> bool:
 
 
 def _jpeg(file: BinaryIO) -> list[bytes]:
-    """All segments but comments and most of the applications'; from the first scan on, or from anything that is no
-    segment, everything. An EXIF block is cut down to the turn: Pillow reads a resolution in it too."""
+    """All segments but comments and most of those for applications; from the first scan on, or from anything that is
+    no segment, everything. An EXIF block is cut down to the turn: Pillow reads a resolution in it too."""
     parts = [file.read(2)]
     while len(head := file.read(4)) == 4 and head[0] == 0xFF and 0xC0 <= head[1] < 0xFF and head[1] != 0xDA:
         body = file.read(max(int.from_bytes(head[2:], "big") - 2, 0))
@@ -112,7 +109,8 @@ def _turn_alone(block: bytes) -> bytes:
     read, made = Image.Exif(), Image.Exif()
     with suppress(Exception):  # whatever Pillow raises where a block makes no sense
         read.load(block)
-        made[ExifTags.Base.Orientation] = int(read[ExifTags.Base.Orientation])
+        if (turn := read[ExifTags.Base.Orientation]) in range(1, 9):
+            made[ExifTags.Base.Orientation] = turn
     return made.tobytes()
 
 

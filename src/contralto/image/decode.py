@@ -2,16 +2,17 @@
 
 What becomes of each kind of picture, and why:
 
-    RGB, CMYK, YCbCr, LAB, HSV   kept: the reference resizes in the picture's own mode and converts to RGB last
+    RGB, CMYK, YCbCr, LAB, HSV   kept: whether they become RGB before or after the resize is the contract's matter
     L                            kept
-    P, 1                         kept; Pillow resizes these two without interpolation, and so does the reference
+    P, 1                         kept; where they are resized as they are, Pillow does it without interpolation
     RGBA, LA, P and others       alpha "white": composited onto white at full size, then RGB;
       with transparency          alpha "drop": kept, so that `transform` resizes and then drops alpha as OpenAI's code
     I;16, I                      16-bit grey: 65535 -> 255, rounded. The reference clips it to white; we don't
     F                            grey of 0..1 -> 0..255, or of 0..255 as it is
 
 ICC profiles are ignored, as in the reference. A file is refused, never filled with grey, where Pillow finds it
-truncated; damage inside a JPEG that leaves its end in place cannot be seen by the decoder.
+truncated; damage inside a JPEG that leaves its end in place cannot be seen by the decoder. Damage beside the pixels
+costs none of them: see `bare`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from contralto.image.formats import Refused, open_header
 
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 256 * 2**20
-AMPLE_MEMORY = 2**30
+AMPLE_MEMORY = 2**30  # more than decoding an ordinary picture takes
 MAX_SIDE = 2**24  # Pillow keeps a pointer a row: a small file that claims 1 x 178,956,970 would cost 1.4 GB in these
 
 OUT_OF_MEMORY = "out of memory"  # as Pillow words the error -9 of a decoder
@@ -66,7 +67,8 @@ def decode(
     max_bytes: of a file or of bytes, checked before they are read.
     name: how errors call the item; by default its path, or its kind.
 
-    Raises ImageError for whatever is wrong with the item. Pillow's global settings are neither read nor written
+    Raises ImageError for whatever is wrong with the item; its `lasting` says whether the bytes alone decide that, so
+    that it may be remembered beside `formats.readers()`. Pillow's global settings are neither read nor written
     here, but Pillow's readers heed two of them: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice that many pixels are
     refused, whatever max_pixels says), and ImageFile.LOAD_TRUNCATED_IMAGES, with which truncated files would pass.
     """

@@ -13,7 +13,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib import metadata
+from importlib.util import find_spec
 from typing import BinaryIO, cast
 
 import PIL
@@ -69,8 +69,11 @@ def readers() -> str:
     for name, reader, _ in _foreign():
         package = _package(reader)
         found.append(f"{name} by {package} {getattr(sys.modules.get(package), '__version__', '')}".strip())
-    with suppress(metadata.PackageNotFoundError):
-        found.append(f"pillow-heif {metadata.version('pillow-heif')}")
+    if find_spec("pillow_heif") is not None:
+        from importlib.metadata import PackageNotFoundError, version  # slow to import, and few need it
+
+        with suppress(PackageNotFoundError):
+            found.append(f"pillow-heif {version('pillow-heif')}")
     return ", ".join(found)
 
 
