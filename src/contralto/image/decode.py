@@ -36,7 +36,7 @@ from contralto.image.formats import Refused, open_header
 
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 256 * 2**20
-AMPLE_MEMORY = 2**30  # more than decoding an ordinary picture takes
+AMPLE_MEMORY = 2**31  # about what the decoders ask for a picture of so many pixels
 MAX_SIDE = 2**24  # Pillow keeps a pointer a row: a small file that claims 1 x 178,956,970 would cost 1.4 GB in these
 
 OUT_OF_MEMORY = "out of memory"  # as Pillow words the error -9 of a decoder
