@@ -122,8 +122,23 @@ def test_hash_tells_contracts_apart_and_nothing_else():
     assert read(shuffled).hash == preset("ViT-B-32").hash
     value["score"]["scale"] = 100  # an integer where a float is meant is the same number
     assert read(value).hash == preset("ViT-B-32").hash
-    value["image"]["alpha"] = "drop"
-    assert read(value).hash != preset("ViT-B-32").hash
+    for field, other in (("alpha", "drop"), ("convert", "first")):
+        image = value["image"] | {field: other}
+        assert read(value | {"image": image}).hash != preset("ViT-B-32").hash
+
+
+def test_a_contract_of_before_fields_were_added_keeps_its_hash():
+    """It leaves them out; what a newer one states at its default is the same."""
+    value = as_dict()
+    for name in ("convert", "resized"):
+        del value["image"][name]
+    assert read(value) == preset("ViT-B-32")
+    assert read(value).hash == VIT_B_32_HASH
+
+
+def test_colours_are_converted_as_the_code_of_each_layout_does():
+    first = {name for name in presets() if preset(name).image.convert == "first"}
+    assert first == {"nano", "align-base"}
 
 
 def test_hash_survives_the_file_when_numbers_were_given_as_integers():

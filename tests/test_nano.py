@@ -1,12 +1,15 @@
 """The model that ships: it is whole, small, the same in both engines, and as good as its card says."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import contralto
 from contralto.data.webdataset import WebDataset
+from contralto.image.transform import pixels
 from contralto.train.validation import recalls
 from contralto.weights import native
 
@@ -27,6 +30,19 @@ def test_the_engines_agree_on_it():
     default, reference = contralto.load(precision="fp32"), contralto.load(engine="eager")
     assert np.abs(default.encode_image(pictures) - reference.encode_image(pictures)).max() < 1e-4
     assert np.abs(default.encode_text(texts) - reference.encode_text(texts)).max() < 1e-4
+
+
+def test_a_palette_is_interpolated_and_photographs_are_the_same_bits_as_ever():
+    """Its contract converts colours before the resize; until then it did so after the crop."""
+    clip = contralto.load(precision="fp32")
+    assert clip.contract.image.convert == "first"
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8))
+    drawn = picture.convert("P", palette=Image.Palette.ADAPTIVE)
+    assert np.array_equal(clip.preprocess([drawn]), clip.preprocess([drawn.convert("RGB")]))
+    last = dataclasses.replace(clip.contract.image, convert="last")
+    for image in (picture, picture.convert("L")):
+        assert np.array_equal(clip.preprocess([image])[0], pixels(image, last))
+    assert not np.array_equal(clip.preprocess([drawn])[0], pixels(drawn, last))
 
 
 @pytest.mark.skipif(not DEV.exists(), reason="../shared/data is not there")

@@ -47,6 +47,9 @@ class Image:
     """From a decoded picture to embeddings. `size` is (height, width) in pixels; mean and std are of [0, 1] values.
 
     resized: the (height, width) that `resize` aims at, if it is more than `size`, which is then its centre (ALIGN).
+    convert: when other colours become RGB. "last", after the crop, as OpenAI's and open_clip's code does: a picture is
+        resized in its own mode, so that one with a palette is not interpolated. "first", before the resize, as
+        transformers' code does.
     """
 
     tower: ImageTower
@@ -58,6 +61,7 @@ class Image:
     crop: Literal["center"] = "center"
     resized: tuple[int, int] | None = None
     alpha: Literal["white", "drop"] = "white"
+    convert: Literal["last", "first"] = "last"
 
 
 @dataclass(frozen=True)

@@ -249,12 +249,21 @@ def test_odd_sizes_and_heads_are_written_and_read_back() -> None:
     base = preset("ViT-B-32")
     picture = ViT(100, 3, 4, 10, 333, "gelu_tanh", pool="mean", norm_pre=False, norm_eps=1e-6)
     contract = base.replace(
-        image=dataclasses.replace(base.image, tower=picture, size=(40, 60), alpha="drop"),
+        image=dataclasses.replace(base.image, tower=picture, size=(40, 60), alpha="drop", convert="first"),
         text=dataclasses.replace(base.text, tower=tower, pool="last", clean="canonicalize"),
         embedding=96,
     )
     back = config.read(writing.config(contract), Path("x"), "here")
     assert back.replace(provenance=contract.provenance, score=contract.score) == contract
+
+
+def test_colours_are_converted_last_unless_the_contract_says_otherwise() -> None:
+    stated = writing.config(preset("ViT-B-32"))
+    assert "convert" not in stated["contralto"]
+    assert config.read(stated, Path("x"), "here").image.convert == "last"
+    stated["contralto"]["convert"] = "between"
+    with pytest.raises(ContraltoError, match="convert = 'between': it is last or first"):
+        config.read(stated, Path("x"), "here")
 
 
 @pytest.mark.parametrize("clean", ["none", "lower", "siglip"])

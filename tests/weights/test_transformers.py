@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,19 @@ def test_what_is_written_is_what_transformers_loads_and_we_read_bit_for_bit(
         "pixel_values"
     ].numpy()
     assert np.abs(found - batch(pictures(), before.contract.image)).max() < 1e-6
+
+
+def test_colours_are_converted_first_unless_a_contract_said_otherwise(saved: tuple[Path, Any], tmp_path: Path) -> None:
+    """As transformers' code does; a model that was another's keeps its own order for us."""
+    before = read(saved[0])
+    assert before.contract.image.convert == "first"
+    openais = before.contract.replace(image=dataclasses.replace(before.contract.image, convert="last"))
+    write(tmp_path / "again", before.replace(openais))
+    assert settings(read(tmp_path / "again").contract) == settings(openais)
+    config = tmp_path / "again" / "config.json"
+    config.write_text(config.read_text().replace('"convert": "last"', '"convert": "between"'))
+    with pytest.raises(ContraltoError, match="convert = 'between': it is last or first"):
+        read(tmp_path / "again")
 
 
 def test_through_the_native_layout_and_back_nothing_changes(saved: tuple[Path, Any], tmp_path: Path) -> None:

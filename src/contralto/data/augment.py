@@ -10,7 +10,7 @@ from PIL import Image
 
 from contralto import contract
 from contralto.errors import ContractError
-from contralto.image.transform import FILTERS
+from contralto.image.transform import FILTERS, in_colours
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,11 @@ class Augment:
             raise ContractError(f"Augment.flip must be a probability, got {self.flip}")
 
     def __call__(self, image: Image.Image, spec: contract.Image, random: np.random.Generator) -> Image.Image:
-        """The picture at spec.size, in its own mode."""
+        """The picture at spec.size, in the mode in which the contract has it resized."""
         height, width = spec.size
-        image = image.resize((width, height), FILTERS[spec.interpolation], box=self.box(image.size, random))
+        image = in_colours(image, spec).resize(
+            (width, height), FILTERS[spec.interpolation], box=self.box(image.size, random)
+        )
         if random.random() < self.flip:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return image

@@ -2,27 +2,29 @@
 
 What becomes of each kind of picture, and why:
 
-    RGB, CMYK, YCbCr, LAB, HSV   kept: the reference resizes in the picture's own mode and converts to RGB last
+    RGB, CMYK, YCbCr, LAB, HSV   kept: whether they become RGB before or after the resize is the contract's matter
     L                            kept
-    P, 1                         kept; Pillow resizes these two without interpolation, and so does the reference
+    P, 1                         kept; where they are resized as they are, Pillow does it without interpolation
     RGBA, LA, P and others       alpha "white": composited onto white at full size, then RGB;
       with transparency          alpha "drop": kept, so that `transform` resizes and then drops alpha as OpenAI's code
     I;16, I                      16-bit grey: 65535 -> 255, rounded. The reference clips it to white; we don't
     F                            grey of 0..1 -> 0..255, or of 0..255 as it is
 
 ICC profiles are ignored, as in the reference. A file is refused, never filled with grey, where Pillow finds it
-truncated; damage inside a JPEG that leaves its end in place cannot be seen by the decoder.
+truncated; damage inside a JPEG that leaves its end in place cannot be seen by the decoder. Damage beside the pixels
+costs none of them: see `bare`.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +32,16 @@ from PIL import ExifTags, Image, JpegImagePlugin
 
 from contralto.errors import ImageError, one_line
 from contralto.files import why_no_file
-from contralto.image.formats import NotAPicture, open_header
+from contralto.image.bare import bare
+from contralto.image.formats import Refused, open_header
 
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 256 * 2**20
+AMPLE_MEMORY = 2**31  # about what the decoders ask for a picture of so many pixels
 MAX_SIDE = 2**24  # Pillow keeps a pointer a row: a small file that claims 1 x 178,956,970 would cost 1.4 GB in these
+
+OUT_OF_MEMORY = "out of memory"  # as Pillow words the error -9 of a decoder
+NO_DECODER = re.compile(r"decoder \w+ not available|[Nn]o codec available")
 
 Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
 Item: TypeAlias = "Path | bytes | bytearray | memoryview | Image.Image | NDArray[Any]"
@@ -61,7 +68,8 @@ def decode(
     max_bytes: of a file or of bytes, checked before they are read.
     name: how errors call the item; by default its path, or its kind.
 
-    Raises ImageError for whatever is wrong with the item. Pillow's global settings are neither read nor written
+    Raises ImageError for whatever is wrong with the item; its `lasting` says whether the bytes alone decide that, so
+    that it may be remembered beside `formats.readers()`. Pillow's global settings are neither read nor written
     here, but Pillow's readers heed two of them: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice that many pixels are
     refused, whatever max_pixels says), and ImageFile.LOAD_TRUNCATED_IMAGES, with which truncated files would pass.
     """
@@ -80,7 +88,8 @@ def stored(
     name: str | None = None,
 ) -> tuple[Image.Image, Image.Transpose | None]:
     """The picture as `decode` returns it but for its turn, and the turn, for `transform` to make in passing."""
-    with _reasons(_name(item) if name is None else name), _opened(item, max_bytes) as image:
+
+    def finished(image: Image.Image) -> tuple[Image.Image, Image.Transpose | None]:
         _check_pixels(image, max_pixels)
         if scaled_to is not None and isinstance(image, JpegImagePlugin.JpegImageFile) and image is not item:
             image.draft(None, (2 * scaled_to, 2 * scaled_to))
@@ -88,13 +97,32 @@ def stored(
         _check_pixels(image, max_pixels)
         return _eight_bits(image, alpha), _turn(image)
 
+    with _reasons(_name(item) if name is None else name):
+        if isinstance(item, Image.Image):
+            return finished(item)
+        if not isinstance(item, str | os.PathLike | bytes | bytearray | memoryview):
+            return finished(_from_array(item))
+        with _opened(item, max_bytes) as file:
+            return _read(file, os.fsdecode(item) if isinstance(item, str | os.PathLike) else "", finished)
 
-class _Refused(Exception):
-    """Carries a reason that is already worded, and whether the bytes alone decide it."""
 
-    def __init__(self, reason: str, lasting: bool = True) -> None:
-        super().__init__(reason)
-        self.lasting = lasting
+T = TypeVar("T")
+
+
+def _read(file: BinaryIO, name: str, finished: Callable[[Image.Image], T]) -> T:
+    """`finished` of the picture in a file; where that fails, of the file as `bare` leaves it."""
+    try:
+        return finished(open_header(file, name))
+    except (Refused, MemoryError, Image.DecompressionBombError):
+        raise
+    except Exception:
+        file.seek(0)
+        while file.read(2**20):  # raises OSError if the disk fails, which decoders that read by themselves call damage
+            pass
+        stripped = bare(file)
+        if stripped is None:
+            raise
+    return finished(open_header(stripped))
 
 
 def _name(item: Item) -> str:
@@ -107,40 +135,59 @@ def _name(item: Item) -> str:
 
 @contextmanager
 def _reasons(name: str) -> Iterator[None]:
-    """Turns whatever goes wrong with one item into an ImageError that names it. Pillow's readers meet bytes from
-    strangers: anything that they raise, down to IndexError, is a fact about the file."""
+    """Turns whatever goes wrong with one item into an ImageError that names it. Readers meet bytes from strangers:
+    anything that they raise, down to IndexError, is a fact about the file."""
     try:
         yield
-    except (_Refused, NotAPicture) as error:
-        raise ImageError(name, str(error)) from error.__cause__
-    except MemoryError as error:
-        raise ImageError(name, "needs more memory than there is") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(name, f"is over Pillow's own limit: {one_line(str(error))}") from error
+    except Refused as error:
+        raise ImageError(name, str(error), error.lasting) from error.__cause__
     except Exception as error:
-        detail = one_line(str(error) or type(error).__name__, 150)
-        if isinstance(error, SyntaxError) and isinstance(error.__cause__, struct.error | IndexError | EOFError):
-            detail = "its header is incomplete"  # says more than "unpack requires 4 bytes"
-        raise ImageError(name, f"is damaged or truncated: {detail}") from error
+        raise ImageError(name, *_judged(error)) from error
+
+
+def _judged(error: Exception) -> tuple[str, bool]:
+    """The reason, and whether the bytes alone decide it; in doubt they do not, since another try costs little."""
+    detail = one_line(str(error) or type(error).__name__, 150)
+    if isinstance(error, MemoryError) or detail.startswith(OUT_OF_MEMORY):
+        return "needs more memory than there is", False
+    if isinstance(error, Image.DecompressionBombError):
+        return f"is over Pillow's own limit: {detail}", False
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"cannot be read: {one_line(error.strerror or detail, 150)}", False
+    if isinstance(error, Warning):  # which the program has made an error
+        return f"makes its reader warn: {detail}", False
+    if NO_DECODER.search(detail):
+        return f"is of a kind that this Pillow cannot read: {detail}", False
+    if isinstance(error, SyntaxError) and isinstance(error.__cause__, struct.error | IndexError | EOFError):
+        detail = "its header is incomplete"  # says more than "unpack requires 4 bytes"
+    if _is_memory_short():
+        return f"is damaged, or memory is too short: {detail}", False
+    return f"is damaged or truncated: {detail}", True
+
+
+def _is_memory_short() -> bool:
+    """Whether the memory that pictures may need is not to be had now. Most libraries below Pillow cannot say so:
+    libjpeg then tells of a "broken data stream", libwebp of a decoder that it could not create."""
+    try:
+        np.empty(AMPLE_MEMORY, np.uint8)  # reserved, never touched
+    except MemoryError:
+        return True
+    return False
 
 
 @contextmanager
-def _opened(item: Item, max_bytes: int) -> Iterator[Image.Image]:
-    """The picture with its header read, and its file open."""
-    if isinstance(item, Image.Image):
-        yield item
-    elif isinstance(item, bytes | bytearray | memoryview):
+def _opened(item: Path | bytes | bytearray | memoryview, max_bytes: int) -> Iterator[BinaryIO]:
+    """The item as an open file within the limit."""
+    if isinstance(item, bytes | bytearray | memoryview):
         _check_bytes(memoryview(item).nbytes, max_bytes)
-        yield open_header(io.BytesIO(item))
-    elif isinstance(item, str | os.PathLike):
-        with _open_file(item) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise _Refused("is not a regular file")
-            _check_bytes(status.st_size, max_bytes)
-            yield open_header(file, os.fsdecode(item))
-    else:
-        yield _from_array(item)
+        yield io.BytesIO(item)
+        return
+    with _open_file(item) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused("is not a regular file", lasting=False)
+        _check_bytes(status.st_size, max_bytes)
+        yield file
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -148,26 +195,27 @@ def _open_file(path: Path) -> BinaryIO:
     try:
         return open(path, "rb", opener=lambda p, flags: os.open(p, flags | getattr(os, "O_NONBLOCK", 0)))
     except OSError as error:
-        raise _Refused(why_no_file(os.fsdecode(path)) or f"cannot be opened: {error.strerror or error}") from error
+        reason = why_no_file(os.fsdecode(path)) or f"cannot be opened: {error.strerror or error}"
+        raise Refused(reason, lasting=False) from error
     except ValueError as error:  # a NUL, or letters that the file system's encoding does not have
-        raise _Refused(f"cannot be a file name: {error}") from error
+        raise Refused(f"cannot be a file name: {error}", lasting=False) from error
 
 
 def _check_bytes(size: int, limit: int) -> None:
     if size == 0:
-        raise _Refused("is empty (0 bytes)")
+        raise Refused("is empty (0 bytes)")
     if size > limit:
-        raise _Refused(f"has {size:,} bytes, over the limit of {limit:,}")
+        raise Refused(f"has {size:,} bytes, over the limit of {limit:,}")
 
 
 def _check_pixels(image: Image.Image, limit: int) -> None:
     width, height = image.size
     if width * height > limit:
-        raise _Refused(f"has {width:,} x {height:,} pixels, over the limit of {limit:,}")
+        raise Refused(f"has {width:,} x {height:,} pixels, over the limit of {limit:,}")
     if max(width, height) > MAX_SIDE:
-        raise _Refused(f"has {width:,} x {height:,} pixels, over the limit of {MAX_SIDE:,} a side")
+        raise Refused(f"has {width:,} x {height:,} pixels, over the limit of {MAX_SIDE:,} a side")
     if width * height == 0:
-        raise _Refused("has no pixels")
+        raise Refused("has no pixels")
 
 
 def _from_array(item: object) -> Image.Image:
@@ -175,9 +223,9 @@ def _from_array(item: object) -> Image.Image:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and channels not in (3, 4)):
         what = f"{type(item).__name__}, {array.dtype} of shape {array.shape}"
-        raise _Refused(f"is {what}: not a path, bytes, a Pillow image or an array uint8 (H, W, 3)")
+        raise Refused(f"is {what}: not a path, bytes, a Pillow image or an array uint8 (H, W, 3)")
     if array.size == 0:
-        raise _Refused("has no pixels")
+        raise Refused("has no pixels")
     return Image.fromarray(array)
 
 
@@ -223,11 +271,11 @@ def _grey(image: Image.Image, alpha: Literal["white", "drop"]) -> Image.Image:
     low, high = values.min(), values.max()
     if image.mode == "F":
         if not (low >= 0 and high <= 255):  # NaN too
-            raise _Refused(f"is float grey of {low:g}..{high:g}: neither 0..1 nor 0..255")
+            raise Refused(f"is float grey of {low:g}..{high:g}: neither 0..1 nor 0..255")
         grey = np.rint(values * 255 if high <= 1 else values).astype(np.uint8)
     else:
         if low < 0 or high > 65535:
-            raise _Refused(f"is 32-bit grey of {low}..{high}: only 0..65535 is understood")
+            raise Refused(f"is 32-bit grey of {low}..{high}: only 0..65535 is understood")
         wide = values.astype(np.uint16)
         grey = (wide // 257).astype(np.uint8)
         grey += wide % 257 > 128

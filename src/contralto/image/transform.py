@@ -1,11 +1,13 @@
-"""The exact CLIP preprocessing: resize, centre crop, RGB, scale to [0, 1], normalise. Bit for bit OpenAI's by Pillow,
-whichever way a picture is resized: by `resample` where its compiled code takes it, else by Pillow.
+"""The exact CLIP preprocessing: resize, centre crop, RGB, scale to [0, 1], normalise. Bit for bit the reference's by
+Pillow, whichever way a picture is resized: by `resample` where its compiled code takes it, else by Pillow.
 
-The order matters. The picture is resized in its own mode and becomes RGB only after the crop; hence palette and
-1-bit pictures are resized without interpolation (Pillow does not mix palette indices), RGBA and LA with colours
-weighted by alpha, which is then dropped, and CMYK before its conversion. `decode` says which modes arrive here.
+The order matters, and the contract states it. OpenAI's code resizes a picture in its own mode and turns it to RGB only
+after the crop (convert "last"); hence palette and 1-bit pictures are resized without interpolation (Pillow does not mix
+palette indices), RGBA and LA with colours weighted by alpha, which is then dropped, and CMYK before its conversion.
+transformers' code turns it to RGB before it resizes (convert "first"). `decode` says which modes arrive here.
 
-Source: Radford et al. 2021 with the reference code's `_transform`; sizes and offsets as torchvision computes them.
+Sources: Radford et al. 2021 with the reference code's `_transform`; transformers 5.23, `PilBackend`; sizes and offsets
+as torchvision computes them.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ def batch(images: Sequence[Image.Image], spec: contract.Image) -> NDArray[np.flo
 
 def resized(image: Image.Image, spec: contract.Image, turn: Image.Transpose | None = None) -> NDArray[np.uint8]:
     """uint8 (H, W, 3): the picture, turned, at the tower's size. May be read-only."""
+    image = in_colours(image, spec)
     full, method = _full_size(resample.turned(image.size, turn), spec), FILTERS[spec.interpolation]
     height, width = spec.size
     left, top = _centred(full[0], width), _centred(full[1], height)
@@ -66,6 +69,12 @@ def resized(image: Image.Image, spec: contract.Image, turn: Image.Transpose | No
         upright = image if turn is None else image.transpose(turn)
         small = _by_pillow(upright, full, method, box, spec.resize)
     return np.asarray(_rgb(small))
+
+
+def in_colours(image: Image.Image, spec: contract.Image) -> Image.Image:
+    """The picture in the mode in which the contract has it resized. Grey stays as it is, since it gives the same bits
+    before as after; a copy is made only of what changes."""
+    return _rgb(image) if spec.convert == "first" and image.mode != "L" else image
 
 
 def _by_pillow(
@@ -100,8 +109,10 @@ def _centred(full: int, part: int) -> int:
     return round((full - part) / 2)
 
 
-def _rgb(small: Image.Image) -> Image.Image:
-    if small.mode == "RGB":
-        return small
-    small.info.pop("transparency", None)  # alpha is dropped here, and Pillow would warn of it
-    return small.convert("RGB")
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if "transparency" in image.info:  # alpha is dropped here, and Pillow would warn of it
+        image = image.copy()
+        del image.info["transparency"]
+    return image.convert("RGB")

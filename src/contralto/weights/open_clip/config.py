@@ -2,7 +2,8 @@
 
 `model_cfg` is what open_clip's classes are built from, `preprocess_cfg` what its pictures go through. A field left out
 has the value that open_clip 3.3 gives it, so absence settles it too. Every field is understood, known to change no
-number, or refused by name. What open_clip has no field for (name, licence, transparency) stands below `contralto`.
+number, or refused by name. What open_clip has no field for (name, licence, transparency, an order of its own for the
+conversion of colours) stands below `contralto`.
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ def read(config: Mapping[str, Any], folder: Path, where: str) -> Contract:
         text = dataclasses.replace(text, pad=pad)
     if ours.take("alpha", str, "white") == "drop":
         image = dataclasses.replace(image, alpha="drop")
+    convert = ours.take("convert", str, "last")  # as open_clip's own code does
+    if convert not in ("last", "first"):
+        raise ours.refuse("convert", "it is last or first")
+    image = dataclasses.replace(image, convert=cast(Literal["last", "first"], convert))
     contract = Contract(
         name=ours.take("name", str, folder.absolute().name),
         image=image,

@@ -25,6 +25,7 @@ def config(contract: Contract) -> dict[str, Any]:
     if contract.score.rule == "sigmoid":
         model["init_logit_bias"] = contract.score.bias
     ours: dict[str, Any] = {"name": contract.name, "licence": contract.licence, "alpha": image.alpha,
+            "convert": image.convert if image.convert != "last" else None,
             "source": stated.source, "trained_on": stated.trained_on}  # fmt: skip
     if text.trims and text.tokenizer.file is None:
         ours["pad"] = text.pad or None  # open_clip pads with 0, which no embedding of such a tower can tell

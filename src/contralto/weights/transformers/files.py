@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -49,6 +50,7 @@ def read(folder: str | Path, choices: Choices = NONE) -> Checkpoint:
     tensors, ours = dict(source.tensors), Section(stated.get("contralto") or {}, f"{path}: contralto")
     text, implied = texts.read(folder, towers, ours.take("text", dict, {}), str(path))
     image, also_implied = _image(folder, towers, choices)
+    image = _as_stated(image, Section(ours.take("image", dict, {}), f"{path}: contralto.image"))
     contract = Contract(
         name=ours.take("name", str, folder.absolute().name),
         image=image,
@@ -115,8 +117,17 @@ def _image(folder: Path, towers: config.Towers, choices: Choices) -> tuple[Image
         resize=cast(Any, found.resize),
         interpolation=cast(Any, found.interpolation),
         resized=found.resized,
+        convert=cast(Any, found.convert),
     )
     return image, implied
+
+
+def _as_stated(image: Image, ours: Section) -> Image:
+    """With what a contract that was written into such a folder states and transformers has no setting for."""
+    convert = ours.take("convert", str, image.convert)
+    if convert not in ("last", "first"):
+        raise ours.refuse("convert", "it is last or first")
+    return dataclasses.replace(image, convert=cast(Any, convert))
 
 
 def _chosen(folder: Path, choices: Choices) -> pictures.Pictures:
@@ -125,7 +136,8 @@ def _chosen(folder: Path, choices: Choices) -> pictures.Pictures:
         asked = "Give architecture=NAME (--architecture NAME), a preset whose preparation is the model's"
         raise ContraltoError(f"{folder} leaves open: {what}. {asked}")
     image = _preset(choices.architecture).image
-    return pictures.Pictures(image.size, image.mean, image.std, image.resize, image.interpolation, image.resized)
+    rules = image.resize, image.interpolation, image.resized, image.convert
+    return pictures.Pictures(image.size, image.mean, image.std, *rules)
 
 
 def _preset(architecture: str) -> Contract:

@@ -1,9 +1,10 @@
 """The settings of transformers' image processors to a contract's, and back.
 
 They are in preprocessor_config.json, or since transformers 5 in processor_config.json under `image_processor`, which
-then goes first. What is computed differs in three things that no setting states: transformers turns a picture to RGB
-before it is resized, rounds the margin of an odd crop down, and where torchvision is installed it resizes tensors,
-which gives grey levels one or two off those of Pillow.
+then goes first. All turn a picture to RGB before it is resized; without `do_convert_rgb`, which EfficientNet's has not,
+they resize the numbers of a picture whatever its mode, so that only RGB has a meaning there. What is computed differs
+in two things that no setting states: transformers rounds the margin of an odd crop down, and where torchvision is
+installed it resizes tensors, which gives grey levels one or two off those of Pillow.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Pictures(NamedTuple):
     resize: str
     interpolation: str
     resized: tuple[int, int] | None
+    convert: str = "first"
 
 
 def read(folder: Path, family: Family) -> Pictures | None:

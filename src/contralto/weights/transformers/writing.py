@@ -44,6 +44,7 @@ def config(contract: Contract) -> dict[str, Any]:
             "licence": contract.licence,
             "source": contract.provenance.source,
             "trained_on": contract.provenance.trained_on,
+            "image": {"convert": image.convert},
             "text": {
                 "tokenizer": to_json(text.tokenizer),
                 "clean": text.clean,
