@@ -23,8 +23,10 @@ LARGEST = 2**53  # the whole numbers below it are floats without a gap
 
 
 def array(values: ArrayLike, what: str) -> Array:
-    """`values` as NumPy reads them. Raises DataError where it cannot: lists of different lengths, a tensor on a GPU."""
+    """`values` as NumPy reads them, a tensor of PyTorch too. Raises DataError where it cannot: lists of two lengths."""
     try:
+        if hasattr(values, "detach"):  # such a tensor, which may take part in a gradient or lie on a GPU
+            values = values.detach().cpu()
         return np.asarray(values)
     except Exception as error:  # what is array-like raises whatever it likes
         raise DataError(f"{what} cannot be read as an array: {one_line(str(error), 150)}") from error
