@@ -40,17 +40,18 @@ def one_of(value: object, name: str, known: Collection[str]) -> str:
 
 
 def word(value: object, name: str) -> str:
-    """A str. Raises ContraltoError."""
+    """A string. Raises ContraltoError."""
     if not isinstance(value, str):
         raise ContraltoError(f"{name} must be a string, got {shown(value)}")
     return value
 
 
-def path(value: object, name: str) -> str:
+def path(value: object, name: str, what: str = "a path") -> str:
     """The path of a file or folder, as a str. Raises ContraltoError."""
-    if not isinstance(value, str | bytes | os.PathLike) or not os.fspath(value):
-        raise ContraltoError(f"{name} must be a path, got {shown(value)}")
-    return os.fsdecode(value)
+    given = os.fspath(value) if isinstance(value, str | bytes | os.PathLike) else ""
+    if not given or (b"\0" if isinstance(given, bytes) else "\0") in given:
+        raise ContraltoError(f"{name} must be {what}, got {shown(value)}")
+    return os.fsdecode(given)
 
 
 def function(value: object, name: str, takes: str) -> None:

@@ -286,6 +286,7 @@ class Clip:
         """
         from contralto.zeroshot import classifier
 
+        arguments.whole(top, "top")
         classify = classifier.build(self, labels, templates)
         images = self.encode_image(items)
         return classify(images, top) if images.ndim == 2 else classify(images[None], top)[0]
