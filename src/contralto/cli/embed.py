@@ -18,6 +18,7 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, Usage, code
+from contralto.cli.unread import note_unread
 from contralto.errors import ContraltoError
 from contralto.files import written_whole
 from contralto.search.files import Unusable
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             paths.append(file.path)
             rows.append(outcome)
     good, text_rows = _encode_texts(clip, texts, args.truncate, console)
+    note_unread(console, clip, good)
     failed, used = len(failures) + len(texts) - len(good), len(paths) + len(good)
     if out is not None and used and not (failed and args.strict):
         _write(out, clip, (paths, rows), (good, text_rows), failures)

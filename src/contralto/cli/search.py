@@ -15,6 +15,7 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, OK, Usage
+from contralto.cli.unread import note_unread
 from contralto.errors import ContraltoError
 from contralto.search.files import Unusable, walk
 
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise ContraltoError(f"{shown(args.folder)}: there are no pictures in it")
     clip = shared.load(args, console)
     asked = query.question(clip, args.query, args.image, args.away)
+    note_unread(console, clip, [*([] if args.query is None else [args.query]), *args.away])
     wanted = asked.row()
     paths: list[str] = []
     rows = np.empty((len(files), clip.contract.embedding), np.float32)

@@ -8,6 +8,7 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import code
+from contralto.cli.unread import note_unread
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.failed(one.path, one.reason)
     clip = shared.load(args, console)
     columns = clip.encode_text(texts)
+    note_unread(console, clip, texts)
     failed = len(unusable)
     for file, row in pictures.streamed(clip, files, console):
         if isinstance(row, str):

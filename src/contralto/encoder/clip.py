@@ -24,7 +24,7 @@ from contralto.encoder.runner import Runner
 from contralto.encoder.samples import Own, Samples
 from contralto.engine import Engine, Report, refit, report, start
 from contralto.errors import ContraltoError, ImageError, one_line
-from contralto.text.tokenizer import Tokenizer
+from contralto.text.tokenizer import Tokenizer, Unread
 from contralto.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -256,6 +256,11 @@ class Clip:
         if failed:
             raise failed[0].error
         return cut
+
+    def unread(self, texts: str | Iterable[str]) -> list[Unread]:
+        """The texts that the model cannot read, or not whole, with their `index` and the `words` that its vocabulary
+        lacks. Where `rest` is False it knows no word of the text, and its row means nothing. Raises TextError."""
+        return self._tokenizer.unread(kinds.texts(texts)[1])
 
     def encode_labels(self, labels: Labels, templates: Templates = "photo") -> Rows:
         """Class names -> (L, d): of each the mean of its templates' unit rows, scaled to unit length.
