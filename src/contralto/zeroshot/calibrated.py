@@ -94,7 +94,7 @@ class Calibration:
         """What `to_json` wrote. Raises DataError for anything else."""
         try:
             stated = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise DataError(f"a calibration is JSON: {error}") from error
         keys = {"calibration", "scale", "bias", "prior", "contract"}
         if not isinstance(stated, dict) or stated.keys() != keys or stated["calibration"] != VERSION:

@@ -107,12 +107,15 @@ def _best(scores: Rows, top: int) -> NDArray[np.intp]:
 
 def _named(labels: Labels) -> list[tuple[str, list[str]]]:
     """(label, its names) in the order given."""
-    if isinstance(labels, str):
-        raise ContraltoError(f"labels must be a list of names or a dict, got one string: give [{labels[:80]!r}]")
     if isinstance(labels, Mapping):
         pairs = list(labels.items())
     else:
-        pairs = [(label, label) for label in texts(labels, "labels")[1]]
+        single, several = texts(labels, "labels")
+        if single:
+            raise ContraltoError(
+                f"labels must be a list of names or a dict, got one string: give [{several[0][:80]!r}]"
+            )
+        pairs = [(label, label) for label in several]
     if not pairs:
         raise ContraltoError("labels is empty: a classifier needs at least one label")
     return [(label, _names(label, given)) for label, given in pairs]
