@@ -16,7 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 ORDER = [
     {"errors"},
-    {"cache", "files", "kept"},
+    {"arguments", "cache", "files", "kept"},
     {"metrics"},
     {"probe"},
     {"architecture"},

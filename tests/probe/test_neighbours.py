@@ -76,7 +76,10 @@ def test_what_has_no_direction_or_does_not_fit_is_one_line(classify, rows, label
         classify(rows, labels, asked)
 
 
-@pytest.mark.parametrize(("k", "temperature"), [(0, 0.07), (3, 0.0)])
-def test_k_and_temperature_are_above_zero(k, temperature):
-    with pytest.raises(ContraltoError, match="above 0"):
+@pytest.mark.parametrize(
+    ("k", "temperature", "said"),
+    [(0, 0.07, "k must be a whole number of at least 1"), (3, 0.0, "temperature .* above 0")],
+)
+def test_k_and_temperature_are_above_zero(k, temperature, said):
+    with pytest.raises(ContraltoError, match=said):
         knn([[1.0], [2.0]], [0, 1], [[1.0]], k, temperature)

@@ -9,6 +9,7 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import code
+from contralto.cli.unread import note_unread
 
 if TYPE_CHECKING:
     from contralto.zeroshot.classifier import Prediction
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.failed(one.path, one.reason)
     clip = shared.load(args, console)
     classify = classifier.build(clip, labels, templates)
+    note_unread(console, clip, labels)
     failed = len(unusable)
     for file, row in pictures.streamed(clip, files, console):
         if isinstance(row, str):

@@ -19,6 +19,7 @@ from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, Usage, code
 from contralto.cli.texts import advised, lengths_told
+from contralto.cli.unread import note_unread
 from contralto.search.files import Unusable
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             paths.append(file.path)
             rows.append(outcome)
     good, text_rows = _encode_texts(clip, texts, args.truncate, console)
+    note_unread(console, clip, good)
     failed, used = len(failures) + len(texts) - len(good), len(paths) + len(good)
     if out is not None and used and not (failed and args.strict):
         images = np.stack(rows) if rows else np.empty((0, clip.contract.embedding), np.float32)

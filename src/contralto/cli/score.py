@@ -20,6 +20,7 @@ from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import Usage, code
 from contralto.cli.texts import advised, lengths_told
+from contralto.cli.unread import note_unread
 from contralto.evaluation import clipscore
 from contralto.evaluation.captioned import Captioned, read
 from contralto.search.files import File, Unusable, look
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if clip.contract.name != clipscore.PUBLISHED_WITH:
         console.note(f"published CLIPScores are those of {clipscore.PUBLISHED_WITH}: {clip.contract.name} has others")
     texts = _encode(clip, pairs, args, console)
+    note_unread(console, clip, texts)
     images: dict[str, Row] = {}
     for one in unusable:
         console.failed(one.path, one.reason)

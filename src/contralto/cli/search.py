@@ -17,6 +17,7 @@ from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, OK, Usage
 from contralto.cli.texts import lengths_told
+from contralto.cli.unread import note_unread
 from contralto.errors import ContraltoError
 from contralto.files import why_no_file
 from contralto.search.files import Unusable, walk
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     clip = shared.load(args, console)
     with lengths_told(console, truncate=args.truncate):
         asked = query.question(clip, words, args.image, args.away, truncate=args.truncate)
+    note_unread(console, clip, [*([] if words is None else [words]), *args.away])
     wanted = asked.row()
     paths: list[str] = []
     rows = np.empty((len(files), clip.contract.embedding), np.float32)

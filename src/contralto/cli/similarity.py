@@ -9,6 +9,7 @@ from contralto.cli import pictures
 from contralto.cli.console import Console, shown
 from contralto.cli.outcome import code
 from contralto.cli.texts import lengths_told
+from contralto.cli.unread import note_unread
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     clip = shared.load(args, console)
     with lengths_told(console, truncate=args.truncate):
         columns = clip.encode_text(texts, truncate=args.truncate)
+    note_unread(console, clip, texts)
     failed = len(unusable)
     for file, row in pictures.streamed(clip, files, console):
         if isinstance(row, str):

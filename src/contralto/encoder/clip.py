@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arguments
 from contralto.contract import Contract
 from contralto.encoder import items as kinds
 from contralto.encoder import layouts, native, pictures, rows
@@ -21,11 +22,10 @@ from contralto.encoder.items import Failure
 from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import Own, Samples
-from contralto.encoder.stream import windows
 from contralto.engine import Engine, Report, made_in, refit, report, start
 from contralto.engine.base import Side
 from contralto.errors import ContraltoError, ImageError, one_line
-from contralto.text.tokenizer import Tokenizer
+from contralto.text.tokenizer import Tokenizer, Unread
 from contralto.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 LEAST_TO_FIT = 16
 OnError = Literal["raise", "skip"]
-Progress = Callable[[int, int], object]
+Progress = Callable[[int, int], object] | None
 
 
 class Clip:
     """A model ready for use; `contralto.load` makes one. Safe to share between threads, and it survives a fork.
 
-    Wherever pictures are taken: an item is a path, the bytes of a file, a Pillow image or an array uint8 (H, W, 3).
-    One item gives one row (d,); a list or other iterable, or an array (N, H, W, 3), gives a matrix (N, d), also if N
-    is 0 or 1. An array of floats, (d,) or (N, d), stands for rows that are encoded already. Rows are float32, of unit
-    length. What is given is never changed.
+    Wherever pictures are taken: an item is a path, the bytes of a file, a Pillow image, an array uint8 (H, W, 3), or an
+    open file, which is read from where it stands and stays open. One item gives one row (d,); a list or other iterable,
+    or an array (N, H, W, 3), gives a matrix (N, d), also if N is 0 or 1. An array of floats, (d,) or (N, d), stands for
+    rows that are encoded already. Rows are float32, of unit length. What is given is never changed.
 
     on_error: "raise" raises an ImageError or TextError that names the first item that fails; "skip" returns
     (rows that worked, list of Failure) instead. batch_size: how many go through the engine at once. progress is
@@ -132,30 +132,20 @@ class Clip:
 
     @overload
     def encode_image(
-        self,
-        items: Any,
-        *,
-        on_error: Literal["raise"] = ...,
-        batch_size: int | None = ...,
-        progress: Progress | None = ...,
+        self, items: Any, *, on_error: Literal["raise"] = ..., batch_size: int | None = ..., progress: Progress = ...
     ) -> Rows: ...
     @overload
     def encode_image(
-        self, items: Any, *, on_error: Literal["skip"], batch_size: int | None = ..., progress: Progress | None = ...
+        self, items: Any, *, on_error: Literal["skip"], batch_size: int | None = ..., progress: Progress = ...
     ) -> tuple[Rows, list[Failure]]: ...
     def encode_image(
-        self,
-        items: Any,
-        *,
-        on_error: OnError = "raise",
-        batch_size: int | None = None,
-        progress: Progress | None = None,
+        self, items: Any, *, on_error: OnError = "raise", batch_size: int | None = None, progress: Progress = None
     ) -> Rows | tuple[Rows, list[Failure]]:
         """Pictures -> unit rows: (d,) for one, (N, d) for a list; with on_error="skip" (rows, failures).
 
         Raises ImageError for a picture that cannot be used, ContraltoError for arguments that cannot.
         """
-        _check(on_error, batch_size)
+        _check(on_error, batch_size, progress)
         failures: list[Failure] = []
         found = rows.given(items, self.contract.embedding)
         if found is None:
@@ -173,24 +163,14 @@ class Clip:
 
     @overload
     def features(
-        self,
-        items: Any,
-        *,
-        on_error: Literal["raise"] = ...,
-        batch_size: int | None = ...,
-        progress: Progress | None = ...,
+        self, items: Any, *, on_error: Literal["raise"] = ..., batch_size: int | None = ..., progress: Progress = ...
     ) -> Rows: ...
     @overload
     def features(
-        self, items: Any, *, on_error: Literal["skip"], batch_size: int | None = ..., progress: Progress | None = ...
+        self, items: Any, *, on_error: Literal["skip"], batch_size: int | None = ..., progress: Progress = ...
     ) -> tuple[Rows, list[Failure]]: ...
     def features(
-        self,
-        items: Any,
-        *,
-        on_error: OnError = "raise",
-        batch_size: int | None = None,
-        progress: Progress | None = None,
+        self, items: Any, *, on_error: OnError = "raise", batch_size: int | None = None, progress: Progress = None
     ) -> Rows | tuple[Rows, list[Failure]]:
         """Pictures -> what the tower makes before its projection, float32 (w,) or (N, w), not of unit length.
 
@@ -225,14 +205,8 @@ class Clip:
         return np.concatenate(arrays)
 
     def encode_pixels(self, pixels: ArrayLike) -> Rows:
-        """float32 (N, 3, H, W), as `preprocess` makes them -> unit rows (N, d). Else a ContraltoError."""
-        array = np.ascontiguousarray(pixels, dtype=np.float32)
-        shape = (3, *self.contract.image.size)
-        if array.ndim != 4 or array.shape[1:] != shape:
-            raise ContraltoError(f"pixels must have the shape (N, {', '.join(map(str, shape))}), got {array.shape}")
-        self._runner.engine.expect("image", len(array))
-        parts = windows(array, self._runner.images_at_once)
-        return np.concatenate([self._runner.images([]), *(self._runner.images(some) for some in parts)])
+        """Finite float32 (N, 3, H, W), as `preprocess` makes them -> unit rows (N, d). Else a ContraltoError."""
+        return self._runner.pixels(pixels)
 
     # Texts
 
@@ -244,7 +218,7 @@ class Clip:
         truncate: bool = ...,
         on_error: Literal["raise"] = ...,
         batch_size: int | None = ...,
-        progress: Progress | None = ...,
+        progress: Progress = ...,
     ) -> Rows: ...
     @overload
     def encode_text(
@@ -254,7 +228,7 @@ class Clip:
         truncate: bool = ...,
         on_error: Literal["skip"],
         batch_size: int | None = ...,
-        progress: Progress | None = ...,
+        progress: Progress = ...,
     ) -> tuple[Rows, list[Failure]]: ...
     def encode_text(
         self,
@@ -263,14 +237,14 @@ class Clip:
         truncate: bool = False,
         on_error: OnError = "raise",
         batch_size: int | None = None,
-        progress: Progress | None = None,
+        progress: Progress = None,
     ) -> Rows | tuple[Rows, list[Failure]]:
         """Texts -> unit rows: (d,) for one str, (N, d) for a list; with on_error="skip" (rows, failures).
 
         truncate: an over-long text loses its end, and a UserWarning names it; else it is a TextError. Raises that too
         for a text that is no str, or no valid Unicode.
         """
-        _check(on_error, batch_size)
+        _check(on_error, batch_size, progress)
         single, several = kinds.texts(texts)
         ids, failures = self._ids(several, truncate, on_error)
         found = self._runner.texts(ids, batch_size, progress)
@@ -287,6 +261,11 @@ class Clip:
         if failed:
             raise failed[0].error
         return cut
+
+    def unread(self, texts: str | Iterable[str]) -> list[Unread]:
+        """The texts that the model cannot read, or not whole, with their `index` and the `words` that its vocabulary
+        lacks. Where `rest` is False it knows no word of the text, and its row means nothing. Raises TextError."""
+        return self._tokenizer.unread(kinds.texts(texts)[1])
 
     def encode_labels(self, labels: Labels, templates: Templates = "photo") -> Rows:
         """Class names -> (L, d): of each the mean of its templates' unit rows, scaled to unit length.
@@ -317,6 +296,7 @@ class Clip:
         """
         from contralto.zeroshot import classifier
 
+        arguments.whole(top, "top")
         classify = classifier.build(self, labels, templates)
         images = self.encode_image(items)
         return classify(images, top) if images.ndim == 2 else classify(images[None], top)[0]
@@ -329,7 +309,8 @@ class Clip:
         layout: native, open_clip or transformers, which load the last two. Raises WeightsError if the folder cannot be
         written, or the layout has no place for this architecture.
         """
-        layouts.save(self._checkpoint, Path(folder), layout)
+        arguments.word(layout, "layout")
+        layouts.save(self._checkpoint, Path(arguments.path(folder, "folder")), layout)
 
     def torch(self) -> CLIP:
         """The readable PyTorch model with these weights, in float32 and eval mode: its own copy, free to be trained.
@@ -358,10 +339,10 @@ class Clip:
         items: Any,
         on_error: OnError,
         batch_size: int | None,
-        progress: Progress | None,
+        progress: Progress,
         failures: list[Failure],
     ) -> Rows:
-        _check(on_error, batch_size)
+        _check(on_error, batch_size, progress)
         single, given = kinds.pictures(items)
         several = given if isinstance(given, list | tuple | np.ndarray) else list(given)
         found = [runner.images([])]
@@ -388,7 +369,7 @@ class Clip:
 
     def _ids(self, texts: list[Any], truncate: bool, on_error: OnError) -> tuple[NDArray[np.int64], list[Failure]]:
         """ids (N, context) of the texts that can be used; those that cannot. What is cut is named in a UserWarning."""
-        ids, cut, failed = self._tokenizer.tokenize_each(texts, truncate)
+        ids, cut, failed = self._tokenizer.tokenize_each(texts, arguments.flag(truncate, "truncate"))
         if failed and on_error == "raise":
             raise failed[0].error
         if cut:
@@ -402,8 +383,8 @@ class Clip:
         return self.encode_text(texts) if found is None else found
 
 
-def _check(on_error: str, batch_size: int | None) -> None:
-    if on_error not in ("raise", "skip"):
-        raise ContraltoError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-    if batch_size is not None and batch_size < 1:
-        raise ContraltoError(f"batch_size must be at least 1, got {batch_size}")
+def _check(on_error: str, batch_size: int | None, progress: Progress = None) -> None:
+    arguments.one_of(on_error, "on_error", ("raise", "skip"))
+    if batch_size is not None:
+        arguments.whole(batch_size, "batch_size")
+    arguments.function(progress, "progress", "done, total")

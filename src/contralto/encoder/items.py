@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-import numpy as np
 from PIL import Image
 
 from contralto.errors import ContraltoError, ItemError
+from contralto.metrics import checks
+
+PICTURE = "a picture is a path, bytes, a Pillow image, an open file or an array uint8 (H, W, 3)"
+STORED = {"bytes", "path"}  # the keys of a picture in a data set of Hugging Face that is not decoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,34 +38,84 @@ class Failure:
 def pictures(items: object) -> tuple[bool, Iterable[Any]]:
     """(whether `items` is a single picture, the pictures). An array with four axes is a list.
 
-    Raises ContraltoError if `items` is neither a picture nor can be gone through.
+    Raises ContraltoError if `items` is neither a picture nor a list of them; what a list holds is not looked at.
     """
     if isinstance(items, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
         return True, [items]
-    if hasattr(items, "__array__"):
-        array = np.asarray(items)
-        if array.dtype.kind in "OU":  # of paths or pictures, as a table's column is
+    if is_file(items) or is_stored(items):
+        return True, [items]
+    if not isinstance(items, type) and hasattr(items, "__array__"):
+        array = checks.array(items, "pictures")
+        if array.dtype.kind not in "OUT":
+            return (False, array) if array.ndim == 4 else (True, [array])
+        if array.ndim == 0:
+            return pictures(array.item())
+        if array.ndim == 1:  # paths or pictures, as a table's column is
             return False, array.tolist()
-        return (False, array) if array.ndim == 4 else (True, [array])
-    if isinstance(items, Iterable) and not isinstance(items, dict):
+    elif hasattr(items, "iter_content"):
+        raise ContraltoError(f"{PICTURE}, got a response of a server: give its .content")
+    elif _is_list(items):
         return False, items
-    raise ContraltoError(
-        f"a picture is a path, bytes, a Pillow image or an array uint8 (H, W, 3), got {type(items).__name__}"
-    )
+    raise ContraltoError(f"{PICTURE}, got {_kind(items)}")
 
 
-def texts(given: object) -> tuple[bool, list[Any]]:
+def texts(given: object, what: str = "texts") -> tuple[bool, list[Any]]:
     """(whether `given` is a single text, the texts). Raises ContraltoError if it is neither a text nor a list."""
     if isinstance(given, str):
         return True, [given]
-    if isinstance(given, Iterable) and not isinstance(given, bytes | bytearray | memoryview | dict):
+    if not isinstance(given, type) and hasattr(given, "__array__"):
+        array = checks.array(given, what)
+        if array.ndim == 0:
+            return texts(array.item(), what)
+        if array.ndim == 1:
+            return False, array.tolist()
+    elif _is_list(given) and not isinstance(given, bytes | bytearray | memoryview):
         return False, list(given)
-    raise ContraltoError(f"texts must be a string or a list of strings, got {type(given).__name__}")
+    raise ContraltoError(f"{what} must be a string or a list of strings, got {_kind(given)}")
+
+
+def is_file(item: object) -> bool:
+    """Whether it is an open file, or like one: what has a method `read` and is no path."""
+    if isinstance(item, io.IOBase):
+        return True
+    return callable(getattr(item, "read", None)) and not isinstance(item, type | os.PathLike)
+
+
+def is_stored(item: object) -> bool:
+    """Whether it is a picture as a data set of Hugging Face stores it: {"bytes": ..., "path": ...}."""
+    return isinstance(item, dict) and len(item) > 0 and item.keys() <= STORED
 
 
 def picture_name(index: int, item: object) -> str:
     """How errors call a picture: by its path if it has one, else by its place and kind."""
-    path = getattr(item, "filename", None) if isinstance(item, Image.Image) else item
+    path = item
+    if isinstance(item, Image.Image):
+        path = getattr(item, "filename", None)
+    elif is_stored(item):
+        path = item.get("path")  # type: ignore[attr-defined]
+    elif is_file(item):
+        path = getattr(item, "name", None)
     if isinstance(path, str | os.PathLike) and os.fspath(path):
         return os.fsdecode(path)
     return f"picture {index} ({'Pillow image' if isinstance(item, Image.Image) else type(item).__name__})"
+
+
+def _is_list(given: object) -> TypeGuard[Iterable[Any]]:
+    """Whether it can be gone through one by one, in an order that the caller knows."""
+    others = isinstance(given, type | set | frozenset | Mapping) or is_file(given)
+    return isinstance(given, Iterable) and not others
+
+
+def _kind(given: object) -> str:
+    """What was given, and what to give instead where that can be told."""
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    if is_file(given):
+        return "an open file: give its lines, [line.strip() for line in file]"
+    if isinstance(given, set | frozenset):
+        return f"a {type(given).__name__}, which has no order: give a list"
+    name = type(given).__name__
+    if hasattr(given, "__array__"):
+        array = checks.array(given, name)
+        return f"{name}, {array.dtype} of shape {array.shape}"
+    return f"{name}: decode it" if isinstance(given, bytes | bytearray) else name

@@ -7,11 +7,12 @@ import hashlib
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from contralto import arguments
 from contralto.contract import Contract, Score
 from contralto.engine.graph.files import write_graphs
-from contralto.errors import MissingExtraError, WeightsError
+from contralto.errors import ContractError, MissingExtraError, WeightsError
 from contralto.files import copy_files
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import Dtype, write
@@ -30,6 +31,9 @@ def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
     preset: a name ("ViT-B-32", "nano", "tiny"; `contralto.contract.presets()` lists them), or a contract. Raises
     ContractError for an unknown name, MissingExtraError without the extra `torch`.
     """
+    if not isinstance(preset, str | Contract):
+        raise ContractError(f"preset must be the name of one or a Contract, got {arguments.shown(preset)}")
+    arguments.whole(seed, "seed", 0)
     _require_torch("contralto.create")
     from contralto.model import clip
 
@@ -43,7 +47,12 @@ def save(folder: str | os.PathLike[str], model: nn.Module, contract: Contract, *
     are stored. A tokenizer file that the contract names must lie in the folder already, unless it is nano's. Raises
     WeightsError if the model does not fit the contract, or the folder cannot be written.
     """
-    target = Path(folder)
+    target = Path(arguments.path(folder, "folder"))
+    if not hasattr(model, "state_dict") or isinstance(model, type):
+        raise WeightsError(f"model must be a PyTorch module, got {arguments.shown(model)}")
+    if not isinstance(contract, Contract):
+        raise ContractError(f"contract must be a Contract, got {arguments.shown(contract)}")
+    arguments.one_of(dtype, "dtype", get_args(Dtype))
     arrays = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
     _place_vocabulary(contract, target)
     learned = _learned(contract.score, float(arrays["logit_scale"])) if "logit_scale" in arrays else contract.score

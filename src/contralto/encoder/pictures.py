@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Sized
+from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import closing
 from typing import Any
 
@@ -13,11 +13,12 @@ from PIL import Image
 
 from contralto import contract
 from contralto.encoder.items import picture_name
+from contralto.encoder.readable import explained, readable
 from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ImageError
-from contralto.image.decode import stored
+from contralto.image.decode import Item, stored
 from contralto.image.transform import pixels
 
 MANY = 2**20  # pictures that an iterator may give: nobody knows
@@ -42,23 +43,36 @@ def encoded(
 def prepared(
     items: Iterable[Any], spec: contract.Image, scaled_to: int | None, most: int
 ) -> Generator[Prepared, None, None]:
-    """(index, item, its pixels (3, H, W) or why there are none) in order, at most `most` ahead of the caller."""
+    """(index, item, its pixels (3, H, W) or why there are none) in order, at most `most` ahead of the caller.
+
+    Open files are read in the caller's thread, in order: two of them may be one, or share a position in an archive.
+    """
     in_turn = threading.Lock()  # Pillow loads a file image on first use: one that is listed twice must not race
 
-    def prepare(numbered: tuple[int, Any]) -> Prepared:
-        index, item = numbered
+    def opened() -> Iterator[tuple[int, Any, Item | ImageError]]:
+        for index, item in enumerate(items):
+            try:
+                yield index, item, readable(item, picture_name(index, item))
+            except ImageError as error:
+                yield index, item, error
+
+    def prepare(numbered: tuple[int, Any, Item | ImageError]) -> Prepared:
+        index, item, found = numbered
+        if isinstance(found, ImageError):
+            return index, item, found
         name = picture_name(index, item)
         try:
-            if isinstance(item, Image.Image):
+            if isinstance(found, Image.Image):
                 with in_turn:
-                    image, turn = stored(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+                    image, turn = stored(found, alpha=spec.alpha, scaled_to=scaled_to, name=name)
             else:
-                image, turn = stored(item, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+                image, turn = stored(found, alpha=spec.alpha, scaled_to=scaled_to, name=name)
             return index, item, pixels(image, spec, turn=turn)
         except ImageError as error:
-            return index, item, error if error.item == name else ImageError(name, error.reason, error.lasting)
+            error = error if error.item == name else ImageError(name, error.reason, error.lasting)
+            return index, item, explained(found, error)
         except MemoryError:
             return index, item, ImageError(name, "needs more memory than there is", lasting=False)
 
-    with closing(ahead(prepare, enumerate(items), most)) as stream:
+    with closing(ahead(prepare, opened(), most)) as stream:
         yield from stream

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from contralto.contract import Score
 from contralto.errors import ContraltoError
+from contralto.metrics import checks
 
 Rows: TypeAlias = NDArray[np.float32]
 
@@ -70,15 +71,17 @@ def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 def given(items: object, width: int) -> Rows | None:
     """Rows that are encoded already, (d,) or (N, d) of floats, as unit float32; None if `items` is something else.
 
-    Raises ContraltoError if they are not of width d, or not finite.
+    Raises ContraltoError if they are not of width d, not finite, or zero, which has no direction.
     """
-    if not hasattr(items, "__array__") or hasattr(items, "getbands"):  # anything array-like, but no Pillow image
+    if isinstance(items, type) or not hasattr(items, "__array__") or hasattr(items, "getbands"):  # a Pillow image has
         return None
-    array = np.asarray(items)
+    array = checks.array(items, "the rows given")
     if array.dtype.kind != "f" or array.ndim not in (1, 2):
         return None
     if array.shape[-1] != width:
         raise ContraltoError(f"an array {array.shape} of floats is not rows of this model: they have {width} numbers")
-    if not np.isfinite(array).all():
-        raise ContraltoError("the rows given hold numbers that are not finite")
+    several = array.reshape(-1, width)
+    for holds, fault in ((np.isfinite(several).all(axis=1), "not finite"), (several.any(axis=1), "all zeros")):
+        if not holds.all():
+            raise ContraltoError(f"row {int(np.argmin(holds))} of those given is {fault}: it has no direction")
     return unit(array)

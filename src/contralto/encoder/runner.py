@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from contralto.contract import Contract
 from contralto.encoder.rows import Rows, unit
+from contralto.encoder.stream import windows
 from contralto.engine.base import Engine
 from contralto.engine.forest import in_order
+from contralto.errors import ContraltoError
+from contralto.metrics import checks
 
 Ids = NDArray[np.int64]
 
@@ -37,7 +40,21 @@ class Runner:
             return np.empty((0, self.contract.embedding), np.float32)
         step = 1 if self.reproducible else len(pixels)
         parts = [self.engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
-        return self._scaled(np.concatenate(parts))
+        return self._scaled(self._finite(np.concatenate(parts)))
+
+    def pixels(self, given: ArrayLike) -> Rows:
+        """float32 (N, 3, H, W), as a picture is prepared -> rows (N, d). Raises ContraltoError for anything else."""
+        array, shape = checks.array(given, "pixels"), (3, *self.contract.image.size)
+        if array.dtype.kind != "f" or array.ndim != 4 or array.shape[1:] != shape:
+            wanted = f"floats of shape (N, {', '.join(map(str, shape))}), as preprocess makes them"
+            raise ContraltoError(f"pixels must be {wanted}, got {array.dtype} of shape {array.shape}")
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(array, dtype=np.float32)
+        for index, picture in enumerate(array):
+            if not np.isfinite(picture).all():
+                raise ContraltoError(f"pixels of picture {index} are not finite (NaN or inf)")
+        self.engine.expect("image", len(array))
+        return np.concatenate([self.images([]), *map(self.images, windows(array, self.images_at_once))])
 
     def texts(self, ids: Ids, batch_size: int | None = None, progress: Callable[[int, int], Any] | None = None) -> Rows:
         """ids (N, context) -> unit rows (N, d) in the order given.
@@ -49,7 +66,14 @@ class Runner:
         order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_AT_ONCE
         for start in range(0, len(ids), step):
             places = order[start : start + step]
-            found[places] = unit(self.engine.text(ids[places]))
+            found[places] = unit(self._finite(self.engine.text(ids[places])))
             if progress is not None:
                 progress(start + len(places), len(ids))
         return found
+
+    def _finite(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """The engine's rows, if they are numbers. Raises ContraltoError: half precision may overflow."""
+        if not np.isfinite(rows).all():
+            told = f"{self.contract.name}: {self.engine.name} in {self.engine.precision} gave a row that is not finite"
+            raise ContraltoError(f"{told}: use precision fp32, or repair the weights")
+        return rows

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from contralto import arguments
 from contralto import engine as engines
 from contralto.contract import FILE_NAME
 from contralto.encoder.clip import Clip
@@ -59,7 +60,17 @@ def load(
 
     Raises ContraltoError.
     """
-    _check(decode=(decode, "exact", "scaled"), alpha=(alpha, "white", "drop"))
+    arguments.path(source, "source", "the name of a model or a path")
+    arguments.one_of(decode, "decode", ("exact", "scaled"))
+    arguments.one_of(alpha, "alpha", ("white", "drop"))
+    arguments.word(device, "device")
+    arguments.flag(reproducible, "reproducible")
+    arguments.function(progress, "progress", "bytes done, bytes in all")
+    for name, value in (("architecture", architecture), ("activation", activation), ("revision", revision)):
+        if value is not None:
+            arguments.word(value, name)
+    if image_size is not None:
+        arguments.whole(image_size, "image_size")
     choices = Choices(architecture, activation, image_size)
     checkpoint = _with_alpha(_checkpoint(source, choices, revision, progress), alpha)
     again = functools.partial(
@@ -87,13 +98,6 @@ def load(
         reproducible=reproducible,
         reload=again,
     )
-
-
-def _check(**given: tuple[str, ...]) -> None:
-    """Each: what was given, then what it may be. Raises ContraltoError."""
-    for name, (value, *known) in given.items():
-        if value not in known:
-            raise ContraltoError(f"{name} must be one of {', '.join(known)}, got {value!r}")
 
 
 def _checkpoint(

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from contralto import metrics
+from contralto import arguments, metrics
 from contralto.encoder import Clip
 from contralto.errors import ContraltoError
 from contralto.evaluation import embed
@@ -59,8 +59,11 @@ def evaluate(
 
     Raises DataError for a set that is missing or malformed, ContraltoError for arguments that fit no set.
     """
+    several = _several(data, "data")
+    if overlap is not None:
+        _several([overlap], "overlap")
+    _check(clip, folder, templates, shots, checks, threshold, fresh, progress)
     with session(clip, fresh=fresh, progress=progress) as measuring:
-        several = [data] if isinstance(data, str | os.PathLike | DataSet) else list(data)
 
         def opened(one: str | os.PathLike[str] | DataSet) -> DataSet:
             return one if isinstance(one, DataSet) else open_set(os.fspath(one), Path(folder))
@@ -68,6 +71,40 @@ def evaluate(
         seen = None if overlap is None else opened(overlap)
         asked = Asked(templates, probe, tuple(shots), tuple(checks), seen, threshold)
         return [outcome for one in several for outcome in measuring.outcomes(opened(one), asked)]
+
+
+def _several(data: object, name: str) -> list[str | os.PathLike[str] | DataSet]:
+    """The sets that are asked for, one or more. Raises ContraltoError."""
+    single = isinstance(data, str | os.PathLike | DataSet)
+    several: list[Any] = [data] if single else [*data] if isinstance(data, Iterable) else []
+    if not several or not all(isinstance(one, str | os.PathLike | DataSet) for one in several):
+        told = "the name or path of a set, a DataSet, or a list of these"
+        raise ContraltoError(f"{name} must be {told}, got {arguments.shown(data)}")
+    return several
+
+
+def _check(
+    clip: object,
+    folder: object,
+    templates: Any,
+    shots: object,
+    checks: object,
+    threshold: object,
+    fresh: object,
+    progress: object,
+) -> None:
+    """What would fail only after hours of work, or not at all. Raises ContraltoError."""
+    if isinstance(clip, type) or not hasattr(clip, "engine_report"):
+        raise ContraltoError(f"clip must be a Clip, as contralto.load gives it, got {arguments.shown(clip)}")
+    arguments.path(folder, "folder")
+    arguments.number(threshold, "threshold", 0, 1)
+    arguments.flag(fresh, "fresh")
+    arguments.function(progress, "progress", "what is done, done, total")
+    if not isinstance(templates, str):
+        prompts.templates(templates)
+    for name, given in (("shots", shots), ("checks", checks)):
+        if not isinstance(given, Iterable):
+            raise ContraltoError(f"{name} must be a list, got {arguments.shown(given)}")
 
 
 @dataclass(frozen=True)

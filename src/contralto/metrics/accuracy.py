@@ -5,10 +5,14 @@ A wrong class with the same score as the right one counts against, whatever the 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arguments
 from contralto.errors import DataError
+from contralto.metrics import checks
 
 Integers = NDArray[np.int64]
 
@@ -19,18 +23,19 @@ def ranks(scores: ArrayLike, labels: ArrayLike) -> Integers:
     scores (N, C): higher is better. labels (N,): class indices. An item is right at k if its rank is below k.
     Raises DataError where the shapes disagree or a label is not a class.
     """
-    rows, own = np.asarray(scores), np.asarray(labels)
-    if rows.ndim != 2 or own.shape != rows.shape[:1]:
+    rows, own = checks.numbers(scores, "scores", 2), checks.array(labels, "labels")
+    if own.shape != rows.shape[:1]:
         raise DataError(f"scores {rows.shape} and labels {own.shape} disagree: (N, C) and (N,) are needed")
-    _check_labels(own, rows.shape[1])
+    own = checks.classes(own, "label", rows.shape[1])
     right = np.take_along_axis(rows, own[:, None], axis=1)
     wrong: Integers = rows.shape[1] - 1 - np.count_nonzero(rows < right, axis=1)
     return wrong
 
 
 def top_k(rank: ArrayLike, k: int) -> float:
-    """Share of the items whose rank (`ranks`) is below k. Raises DataError if there is no item."""
-    return float(np.mean(_some(rank, "top-k accuracy") < k))
+    """Share of the items whose rank (`ranks`) is below k, at least 1. Raises DataError if there is no item."""
+    k = arguments.whole(k, "k")
+    return float(np.mean(_some(checks.places(rank, "rank"), "top-k accuracy") < k))
 
 
 def mean_top1_top5(rank: ArrayLike) -> float:
@@ -43,7 +48,7 @@ def mean_per_class(right: ArrayLike, labels: ArrayLike) -> float:
 
     right (N,) bool, labels (N,) class indices. Raises DataError if there is no item.
     """
-    hits, own = _some(right, "mean per class").astype(bool), np.asarray(labels)
+    hits, own = _some(checks.flags(right, "right"), "mean per class"), checks.places(labels, "label")
     if hits.shape != own.shape:
         raise DataError(f"right {hits.shape} and labels {own.shape} disagree: each item needs one of both")
     _, place = np.unique(own, return_inverse=True)
@@ -57,9 +62,9 @@ def map11(scores: ArrayLike, relevant: ArrayLike, ignored: ArrayLike | None = No
     of a class ("difficult"). A class without a relevant picture has no average precision and is not counted.
     Raises DataError where the shapes disagree or no class has a relevant picture.
     """
-    rows, shown = np.asarray(scores, np.float64), np.asarray(relevant, bool)
-    left_out = np.zeros_like(shown) if ignored is None else np.asarray(ignored, bool)
-    if rows.ndim != 2 or not rows.shape == shown.shape == left_out.shape:
+    rows, shown = checks.numbers(scores, "scores", 2).astype(np.float64), checks.flags(relevant, "relevant", 2)
+    left_out = np.zeros_like(shown) if ignored is None else checks.flags(ignored, "ignored", 2)
+    if not rows.shape == shown.shape == left_out.shape:
         shapes = f"{rows.shape}, {shown.shape} and {left_out.shape}"
         raise DataError(f"scores, relevant and ignored are {shapes}: all must be (N, C)")
     counted = shown & ~left_out
@@ -85,9 +90,9 @@ def auc(scores: ArrayLike, positive: ArrayLike) -> float:
 
     scores (N,), positive (N,) bool. Raises DataError unless both kinds occur.
     """
-    shown = np.asarray(positive, bool)
-    values = np.asarray(scores, np.float64)
-    if values.shape != shown.shape or values.ndim != 1:
+    shown = checks.flags(positive, "positive")
+    values = checks.numbers(scores, "scores").astype(np.float64)
+    if values.shape != shown.shape:
         raise DataError(f"scores {values.shape} and positive {shown.shape} disagree: both must be (N,)")
     positives = np.count_nonzero(shown)
     if positives in (0, len(shown)):
@@ -103,14 +108,7 @@ def _nan_against(scores: NDArray[np.float64], relevant: NDArray[np.bool_]) -> ND
     return np.where(np.isnan(scores), np.where(relevant, -np.inf, np.inf), scores)
 
 
-def _check_labels(labels: NDArray[np.int64], classes: int) -> None:
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if len(wrong):
-        raise DataError(f"label {labels[wrong[0]]} of item {wrong[0]} is not one of the {classes} classes")
-
-
-def _some(values: ArrayLike, what: str) -> NDArray[np.int64]:
-    found = np.asarray(values)
+def _some(found: NDArray[Any], what: str) -> NDArray[Any]:
     if not found.size:
         raise DataError(f"{what} needs at least one item")
     return found

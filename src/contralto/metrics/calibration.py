@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arguments
 from contralto.errors import DataError
+from contralto.metrics import checks
 
 Floats = NDArray[np.float64]
 BLOCK = 2**22  # logits that are in hand at once
@@ -40,13 +42,12 @@ class Platt(NamedTuple):
 def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> Bins:
     """Mean confidence and accuracy in bins of equal width.
 
-    confidence (N,) in 0..1, right (N,) bool. A bin has its upper edge but not its lower one; confidence 0 goes into the
-    first. Raises DataError for a confidence outside 0..1, shapes that disagree or no item.
+    confidence (N,) in 0..1, right (N,) bool, or 0 and 1. A bin has its upper edge but not its lower one; confidence 0
+    goes into the first. Raises DataError for a confidence outside 0..1, a `right` that is neither, shapes that disagree
+    or no item; ContraltoError for less than one bin.
     """
-    sure, hits = _pairs(confidence, right)
-    outside = np.flatnonzero(~((sure >= 0) & (sure <= 1)))
-    if len(outside):
-        raise DataError(f"confidence {sure[outside[0]]} of item {outside[0]} does not lie in 0..1")
+    bins = arguments.whole(bins, "bins")
+    sure, hits = _pairs(checks.shares(confidence, "confidence"), right)
     edges = np.arange(bins + 1) / bins
     place = np.maximum(np.searchsorted(edges, sure, side="left") - 1, 0)
     count = np.bincount(place, minlength=bins)
@@ -63,8 +64,8 @@ def ece(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> float:
 
 
 def brier(confidence: ArrayLike, right: ArrayLike) -> float:
-    """Mean square of confidence minus right (1 or 0). confidence (N,) in 0..1, right (N,) bool."""
-    sure, hits = _pairs(confidence, right)
+    """Mean square of confidence minus right (1 or 0). confidence (N,) in 0..1, right (N,) bool. Raises DataError."""
+    sure, hits = _pairs(checks.shares(confidence, "confidence"), right)
     return float(np.mean((sure - hits) ** 2))
 
 
@@ -75,9 +76,10 @@ def temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     where there is none: every label has the highest logit (T would be 0), or the logits are no better than none (T
     would be infinite).
     """
-    rows, own = np.asarray(logits), np.asarray(labels)
-    if rows.ndim != 2 or own.shape != rows.shape[:1] or not len(own):
+    rows, own = checks.numbers(logits, "logits", 2), checks.array(labels, "labels")
+    if own.shape != rows.shape[:1] or not len(own):
         raise DataError(f"logits {rows.shape} and labels {own.shape} disagree: (N, C) and (N,) are needed, N > 0")
+    own = checks.classes(own, "label", rows.shape[1])
     if not np.isfinite(rows).all():
         raise DataError("a temperature cannot be fitted to logits that are not finite")
     best, chosen = rows.max(axis=1), np.take_along_axis(rows, own[:, None], axis=1)[:, 0]
@@ -165,7 +167,8 @@ def _logistic(columns: Floats, hits: Floats) -> Floats:
 
 
 def _pairs(values: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
-    found, hits = np.asarray(values, np.float64), np.asarray(right).astype(np.float64)
-    if found.ndim != 1 or found.shape != hits.shape or not found.size:
+    found = checks.numbers(values, "values").astype(np.float64)
+    hits = checks.flags(right, "right").astype(np.float64)
+    if found.shape != hits.shape or not found.size:
         raise DataError(f"values {found.shape} and right {hits.shape} disagree: both must be (N,), N > 0")
     return found, hits

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contralto.errors import DataError, MissingExtraError
+from contralto.metrics import checks
 from contralto.metrics.intervals import Statistic, percentiles, resampled, value
 
 
@@ -33,7 +34,7 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
         from scipy.special import betainc
     except ImportError:
         raise MissingExtraError("McNemar's test", "evaluate") from None
-    first, second = np.asarray(right_a, bool), np.asarray(right_b, bool)
+    first, second = checks.flags(right_a, "right_a"), checks.flags(right_b, "right_b")
     if first.shape != second.shape:
         raise DataError(f"a paired test needs the same items: {first.shape} and {second.shape} were given")
     only_a, only_b = int(np.sum(first & ~second)), int(np.sum(second & ~first))
@@ -59,6 +60,7 @@ def paired_bootstrap(
     Arguments as for `bootstrap`. p is twice the share of resamples on the rarer side of zero, zero itself counted on
     both sides, and never below 2 / (resamples + 1).
     """
+    checks.resampling(n, resamples, seed, level)
     whole = np.arange(n)
     pairs = [value(statistic_a, drawn) - value(statistic_b, drawn) for drawn in resampled(n, groups, resamples, seed)]
     differences = np.array(pairs)
@@ -70,8 +72,11 @@ def paired_bootstrap(
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """p-values (K,) of K comparisons, adjusted so that at a level the chance of any false finding is kept to it."""
-    given = np.asarray(p, np.float64)
+    """p-values (K,) of K comparisons, adjusted so that at a level the chance of any false finding is kept to it.
+
+    Raises DataError for a p outside 0..1.
+    """
+    given = checks.shares(p, "p")
     order = np.argsort(given, kind="stable")
     stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
     adjusted = np.empty_like(given)

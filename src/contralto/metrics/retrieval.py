@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arguments
 from contralto.errors import DataError
+from contralto.metrics import checks
 from contralto.metrics.accuracy import top_k
 from contralto.metrics.counting import Distinct, Progress, count, exact
 
@@ -48,6 +50,7 @@ def recall(images: ArrayLike, texts: ArrayLike, owners: ArrayLike, k: int) -> Re
 
     Arguments and errors as for `retrieval_ranks`; for several k take `top_k` of its ranks.
     """
+    k = arguments.whole(k, "k")
     ranks = retrieval_ranks(images, texts, owners)
     return Recall(top_k(ranks.image_to_text, k), top_k(ranks.text_to_image, k))
 
@@ -55,16 +58,20 @@ def recall(images: ArrayLike, texts: ArrayLike, owners: ArrayLike, k: int) -> Re
 def share_recall(own_texts: ArrayLike, owners: ArrayLike, k: int) -> float:
     """Recall at k from picture to text as the mean share of a picture's texts among the k best ("share").
 
-    own_texts (M,): of `Ranks`. owners (M,): the picture of each text.
+    own_texts (M,): of `Ranks`. owners (M,): the picture of each text. Raises DataError unless M is the same in both and
+    at least 1.
     """
-    _, picture = np.unique(np.asarray(owners), return_inverse=True)
-    found = np.bincount(picture, weights=np.asarray(own_texts) < k)
+    k, ranks, owner = arguments.whole(k, "k"), checks.places(own_texts, "rank"), checks.places(owners, "owner")
+    if ranks.shape != owner.shape or not len(owner):
+        raise DataError(f"own_texts {ranks.shape} and owners {owner.shape} disagree: both must be (M,), M > 0")
+    _, picture = np.unique(owner, return_inverse=True)
+    found = np.bincount(picture, weights=ranks < k)
     return float(np.mean(found / np.bincount(picture)))
 
 
 def median_rank(rank: ArrayLike) -> float:
     """Median place of the right answer, the first being 1. rank: what stands before it (N,), N > 0."""
-    places = np.asarray(rank)
+    places = checks.places(rank, "rank")
     if not places.size:
         raise DataError("a median rank needs at least one item")
     return float(np.median(places)) + 1
@@ -80,7 +87,9 @@ def retrieval_ranks(
     pairs in all. Raises DataError for shapes that disagree, an owner that is not a picture, a picture without a text,
     or a row that is not finite.
     """
-    pictures, captions, owner = np.asarray(images), np.asarray(texts), np.asarray(owners)
+    arguments.function(progress, "progress", "pairs scored, pairs in all")
+    pictures, captions = checks.numbers(images, "images", 2), checks.numbers(texts, "texts", 2)
+    owner = checks.array(owners, "owners")
     _check(pictures, captions, owner)
     distinct_images, distinct_texts = Distinct(pictures, "images"), Distinct(captions, "texts")
     pairs = distinct_images.place[owner] * len(distinct_texts) + distinct_texts.place
@@ -110,7 +119,7 @@ def _siblings(owner: Integers, scores: NDArray[np.float64]) -> tuple[Integers, I
 
 
 def _check(images: Rows, texts: Rows, owners: Integers) -> None:
-    if images.ndim != 2 or texts.ndim != 2 or images.shape[1] != texts.shape[1]:
+    if images.shape[1] != texts.shape[1] or not images.shape[1]:
         raise DataError(f"images {images.shape} and texts {texts.shape} disagree: (N, E) and (M, E) are needed")
     if owners.shape != texts.shape[:1] or not np.issubdtype(owners.dtype, np.integer):
         raise DataError(f"owners must be whole numbers ({len(texts)},), one for each text; they are {owners.shape}")

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arguments
 from contralto.errors import DataError
+from contralto.metrics import checks
 
 
 def effective_robustness(in_distribution: float, shifted: float, baselines: ArrayLike) -> float:
@@ -20,8 +22,10 @@ def effective_robustness(in_distribution: float, shifted: float, baselines: Arra
     by least squares. Raises DataError where an accuracy does not lie between 0 and 1, or where the baselines do not
     determine a line.
     """
-    pairs = np.asarray(baselines, np.float64)
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or len(np.unique(pairs[:, 0])) < 2:
+    arguments.number(in_distribution, "in_distribution")
+    arguments.number(shifted, "shifted")
+    pairs = checks.finite(baselines, "baseline", 2)
+    if pairs.shape[1] != 2 or len(np.unique(pairs[:, 0])) < 2:
         raise DataError("the line of effective robustness needs (B, 2) baselines of at least two different accuracies")
     x, y = _logit(pairs).T
     slope = np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2)
@@ -31,14 +35,20 @@ def effective_robustness(in_distribution: float, shifted: float, baselines: Arra
 
 
 def corruption_error(errors: ArrayLike, reference: ArrayLike | None = None) -> float:
-    """Sum of the errors (S,) at a corruption's severities by the reference model's (CE); the mean if there is none."""
-    own = np.asarray(errors, np.float64)
-    return float(own.mean()) if reference is None else _ratio(own, np.asarray(reference, np.float64))
+    """Sum of the errors (S,) at a corruption's severities by the reference model's (CE); the mean if there is none.
+
+    Errors are shares or percentages of what was wrong, the same in both. Raises DataError for one below 0 or not
+    finite, or where the reference has another number of them or makes none.
+    """
+    own = _errors(errors, "error")
+    return float(own.mean()) if reference is None else _ratio(own, _errors(reference, "reference error"))
 
 
 def relative_corruption_error(errors: ArrayLike, clean: float, reference: ArrayLike, reference_clean: float) -> float:
     """As `corruption_error`, of what the corruption adds to the error on clean pictures (relative CE)."""
-    return _ratio(np.asarray(errors, np.float64) - clean, np.asarray(reference, np.float64) - reference_clean)
+    clean = arguments.number(clean, "clean", 0)
+    reference_clean = arguments.number(reference_clean, "reference_clean", 0)
+    return _ratio(_errors(errors, "error") - clean, _errors(reference, "reference error") - reference_clean)
 
 
 def mean_corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] | None = None) -> float:
@@ -56,6 +66,8 @@ def relative_mean_corruption_error(
     errors: Mapping[str, ArrayLike], clean: float, reference: Mapping[str, ArrayLike], reference_clean: float
 ) -> float:
     """Mean over the corruptions of `relative_corruption_error` (relative mCE)."""
+    if reference is None:
+        raise DataError("a relative error needs the reference model's")
     names = _names(errors, reference)
     each = [relative_corruption_error(errors[name], clean, reference[name], reference_clean) for name in names]
     return float(np.mean(each))
@@ -63,16 +75,25 @@ def relative_mean_corruption_error(
 
 def _names(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] | None) -> list[str]:
     """The corruptions, all of which the reference must have."""
+    if not isinstance(errors, Mapping) or not isinstance(reference, Mapping | None):
+        raise DataError("errors and reference are dicts: corruption -> errors by severity")
     if not errors:
         raise DataError("a mean corruption error needs at least one corruption")
-    absent = [] if reference is None else sorted(set(errors) - set(reference))
+    absent = [] if reference is None else [name for name in errors if name not in reference]
     if absent:
-        raise DataError(f"the reference model has no errors for {', '.join(absent)}")
+        raise DataError(f"the reference model has no errors for {', '.join(map(str, absent))}")
     return list(errors)
 
 
+def _errors(given: ArrayLike, what: str) -> NDArray[np.float64]:
+    found = checks.finite(given, what)
+    if not found.size or found.min() < 0:
+        raise DataError(f"{what}s must be at least one number, none of them below 0")
+    return found
+
+
 def _ratio(own: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    if own.shape != reference.shape or reference.sum() == 0:
+    if own.shape != reference.shape or reference.sum() <= 0:
         raise DataError(
             f"errors {own.shape} cannot be divided by a reference {reference.shape} of sum {reference.sum()}"
         )

@@ -2,52 +2,100 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto.errors import ContraltoError
+from contralto.errors import ContraltoError, DataError
+from contralto.metrics import checks
 
 Rows = NDArray[Any]
 Labels = NDArray[Any]
 BLOCK = 8192
 
 
+class ProbeError(ContraltoError, ValueError):
+    """Rows or labels that no probe can use. A ValueError too, which scikit-learn's conventions ask for."""
+
+
 def checked_rows(rows: ArrayLike, what: str, columns: int | None = None) -> Rows:
-    """`rows` as a matrix (N, d) of finite floats, N and d at least 1. Raises ContraltoError.
+    """`rows` as a matrix (N, d) of finite floats, N and d at least 1. Raises ProbeError.
 
     Floats stay in their precision, all else becomes float64. columns: the d that they must have.
     """
-    given = np.asarray(rows)
-    if given.ndim != 2 or 0 in given.shape or given.dtype.kind not in "fiub":
-        raise ContraltoError(f"{what} are {given.dtype} of shape {given.shape}: give numbers of shape (N, d)")
+    if hasattr(rows, "tocsr"):
+        raise ProbeError(f"{what} are a sparse matrix, which is not supported: give {what}.toarray()")
+    given = _numbers(_array(rows, what))
+    if given.ndim != 2 or 0 in given.shape or given.dtype.kind not in checks.NUMBERS:
+        raise ProbeError(f"{what} are {given.dtype} of shape {given.shape}: give numbers of shape (N, d)")
     if columns is not None and given.shape[1] != columns:
-        raise ContraltoError(f"{what} have {given.shape[1]} columns, those fitted have {columns}: use the same model")
+        raise ProbeError(f"{what} have {given.shape[1]} columns, those fitted have {columns}: use the same model")
     if given.dtype.kind != "f":
         return given.astype(np.float64)
     for start in range(0, len(given), BLOCK):
         finite = np.isfinite(given[start : start + BLOCK]).all(axis=1)
         if not finite.all():
-            raise ContraltoError(
-                f"{what}: row {start + int(np.argmin(finite))} is not finite; leave it out or repair it"
-            )
+            place = start + int(np.argmin(finite))
+            raise ProbeError(f"{what}: row {place} is not finite (NaN or inf); leave it out or repair it")
     return given
 
 
-def checked_labels(labels: ArrayLike, count: int, what: str) -> Labels:
-    """`labels` as an array (count,). Raises ContraltoError."""
-    given = np.asarray(labels)
+def checked_labels(labels: ArrayLike, count: int, what: str, known: Labels | None = None) -> Labels:
+    """`labels` as an array (count,) of names or of whole numbers. Raises ProbeError.
+
+    known: labels with which they are to be compared, so that both must be names, or both numbers.
+    """
+    given = _array(labels, what)
     if given.shape != (count,):
-        raise ContraltoError(f"{what} are {given.shape} labels for {count} rows: give one label a row")
-    if given.dtype.kind == "f" and not np.isfinite(given).all():
-        raise ContraltoError(f"{what}: label {int(np.argmin(np.isfinite(given)))} is not finite; leave its row out")
+        raise ProbeError(f"{what} are {given.shape} labels for {count} rows: give one label a row")
+    if given.dtype.kind == "f":
+        _all(np.isfinite(given), what, "is not finite (NaN or inf); leave its row out")
+        _all(given == np.floor(given), what, "is continuous: a label is a name or a whole number")
+    numbers = _are_numbers(given, labels)
+    if numbers is None:
+        raise ProbeError(f"{what} are neither all names nor all whole numbers")
+    if known is not None and numbers != _are_numbers(known, known):
+        raise ProbeError(f"{what} are {'numbers' if numbers else 'names'}, those fitted are not: give the same kind")
     return given
 
 
 def class_indices(labels: Labels) -> tuple[Labels, NDArray[np.intp]]:
-    """(the classes in order, the place of each label among them). Raises ContraltoError if there is but one class."""
+    """(the classes in order, the place of each label among them). Raises ProbeError if there is but one class."""
     classes, places = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise ContraltoError(f"all labels are {classes[0]}: a probe needs at least two classes")
+        raise ProbeError(f"all labels are {classes[0]}, which is one class: a probe needs at least two classes")
     return classes, places.reshape(-1)
+
+
+def _array(values: ArrayLike, what: str) -> NDArray[Any]:
+    try:
+        return checks.array(values, what)
+    except DataError as error:
+        raise ProbeError(str(error)) from error
+
+
+def _numbers(given: NDArray[Any]) -> NDArray[Any]:
+    """A table of mixed columns holds its numbers as objects."""
+    if given.dtype != object or not all(isinstance(one, Real) for one in given.flat):
+        return given
+    return given.astype(np.float64)
+
+
+def _are_numbers(labels: Labels, given: Any) -> bool | None:
+    """True for numbers, False for names, None for a mixture or anything else. given: what the labels were made from."""
+    if labels.dtype.kind in checks.NUMBERS:
+        return True
+    if labels.dtype.kind in "UO" and not hasattr(given, "dtype"):  # NumPy makes the name "nan" of a missing one
+        labels = np.array([*given], object)
+    if labels.dtype != object:
+        return False if labels.dtype.kind in "UST" else None
+    if all(isinstance(one, str) for one in labels):
+        return False
+    return True if all(isinstance(one, Real) and float(one).is_integer() for one in labels) else None
+
+
+def _all(holds: NDArray[np.bool_], what: str, fault: str) -> None:
+    if not holds.all():
+        raise ProbeError(f"{what}: label {int(np.argmin(holds))} {fault}")

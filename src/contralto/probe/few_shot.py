@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto.errors import ContraltoError
-from contralto.probe.checks import Labels, checked_labels, checked_rows, class_indices
-from contralto.probe.linear import LinearProbe
+from contralto import arguments
+from contralto.probe.checks import Labels, ProbeError, checked_labels, checked_rows, class_indices
+from contralto.probe.linear import LinearProbe, checked_strength
 from contralto.probe.objective import Float
 
 STRENGTH = 0.316  # of the paper's public example
@@ -37,8 +37,10 @@ class FewShot:
     def reaches(self, accuracy: float) -> float | None:
         """How many shots it takes to reach `accuracy`, on straight lines over log shots; None if none tried does.
 
-        What the fewest shots reach may need even fewer: the answer is never below them.
+        What the fewest shots reach may need even fewer: the answer is never below them. Raises ContraltoError for an
+        accuracy outside 0..1.
         """
+        accuracy = arguments.number(accuracy, "accuracy", 0, 1)
         if self.mean[0] >= accuracy:
             return float(self.shots[0])
         for place in range(1, len(self.shots)):
@@ -67,16 +69,15 @@ def few_shot(
     """
     given = checked_rows(rows, "rows")
     truth = checked_labels(labels, len(given), "labels")
-    counts = sorted(set(shots))
-    if not counts or counts[0] < 1 or repeats < 1:
-        raise ContraltoError(f"shots {list(shots)}, repeats {repeats}: both must be at least 1")
+    counts, repeats, seed = _counts(shots), arguments.whole(repeats, "repeats"), arguments.whole(seed, "seed", 0)
+    strength = checked_strength(strength)
     classes, places = class_indices(truth)
     sizes = np.bincount(places)
     if sizes.min() < counts[-1]:
         scarce = int(np.argmin(sizes))
-        raise ContraltoError(f"class {classes[scarce]} has {sizes[scarce]} rows: too few for {counts[-1]} shots")
+        raise ProbeError(f"class {classes[scarce]} has {sizes[scarce]} rows: too few for {counts[-1]} shots")
     asked = checked_rows(test_rows, "test rows", given.shape[1])
-    expected = checked_labels(test_labels, len(asked), "test labels")
+    expected = checked_labels(test_labels, len(asked), "test labels", classes)
     predicted = np.empty((len(counts), repeats, len(asked)), truth.dtype)
     generator = np.random.default_rng(seed)
     for repeat in range(repeats):
@@ -86,6 +87,14 @@ def few_shot(
             probe = LinearProbe(strength).fit(given[chosen], truth[chosen])
             predicted[place, repeat] = probe.predict(asked)
     return FewShot(tuple(counts), predicted, expected)
+
+
+def _counts(shots: object) -> list[int]:
+    """In rising order, each once."""
+    given = [*shots] if isinstance(shots, Iterable) else [shots]
+    if not given:
+        raise ProbeError("shots is empty: give at least 1 number of rows a class")
+    return sorted({arguments.whole(one, "shots") for one in given})
 
 
 def _turns(places: NDArray[np.intp], generator: np.random.Generator) -> NDArray[np.intp]:

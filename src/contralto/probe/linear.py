@@ -7,20 +7,26 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto.errors import ContraltoError, MissingExtraError
-from contralto.probe.checks import BLOCK, Labels, Rows, checked_labels, checked_rows, class_indices
+from contralto import arguments
+from contralto.errors import MissingExtraError
+from contralto.probe.checks import BLOCK, Labels, ProbeError, Rows, checked_labels, checked_rows, class_indices
 from contralto.probe.lbfgs import Minimum, minimise
 from contralto.probe.objective import Float, Objective
+
+LARGEST = 1e15  # of a row's numbers: sums of their squares fit into float32
 
 
 class LinearProbe:
     """Logistic regression on features as they are, with scikit-learn's conventions: `strength` is its C.
 
+    It stands wherever scikit-learn takes a classifier: clone, cross_val_score, GridSearchCV, Pipeline.
+
     It minimises strength * sum(losses) + 1/2 |coef_|^2, the intercept not regularised; two classes share one logit. As
     in the paper the features should be those before the projection, not normalised, and they are not standardised.
 
-    After `fit`: classes_ (K,), coef_ float64 (K, d) or (1, d), intercept_ (K,) or (1,), n_iter_, and gap_: how far
-    above the least the objective is at most, relative to it; within 1e-6 unless 1,000 iterations or float32 did not do.
+    After `fit`: classes_ (K,), coef_ float64 (K, d) or (1, d), intercept_ (K,) or (1,), n_features_in_, n_iter_, and
+    gap_: how far above the least the objective is at most, relative to it; within 1e-6 unless 1,000 iterations or
+    float32 did not do.
 
     device: None computes by NumPy; "cuda", "cuda:N" by PyTorch there (the extra `torch`).
     """
@@ -28,6 +34,7 @@ class LinearProbe:
     classes_: Labels
     coef_: Float
     intercept_: Float
+    n_features_in_: int
     n_iter_: int
     gap_: float
 
@@ -45,6 +52,7 @@ class LinearProbe:
         if problem.binary:
             coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
         self.classes_, self.coef_, self.intercept_ = problem.classes, coef, intercept
+        self.n_features_in_ = coef.shape[1]
         self.n_iter_, self.gap_ = minimum.iterations, minimum.gap
         return self
 
@@ -70,7 +78,31 @@ class LinearProbe:
     def score(self, rows: ArrayLike, labels: ArrayLike) -> float:
         """The share of rows that `predict` gets right, 0 to 1. Raises ContraltoError."""
         predicted = self.predict(rows)
-        return float(np.mean(predicted == checked_labels(labels, len(predicted), "labels")))
+        return float(np.mean(predicted == checked_labels(labels, len(predicted), "labels", self.classes_)))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments that it was made with, by name."""
+        return {"strength": self.strength, "device": self.device}
+
+    def set_params(self, **params: Any) -> Self:
+        """Sets arguments by name, all or none; they count from the next `fit` on. Raises ProbeError for another."""
+        known = self.get_params()
+        if unknown := [name for name in params if name not in known]:
+            raise ProbeError(f"{type(self).__name__} has no parameter {unknown[0]!r} (it has {', '.join(known)})")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks an estimator about itself."""
+        from sklearn.utils import ClassifierTags, Tags, TargetTags  # type: ignore[import-untyped]  # it is calling
+
+        tags = ClassifierTags()
+        return Tags(estimator_type="classifier", target_tags=TargetTags(required=True), classifier_tags=tags)
+
+    def __repr__(self) -> str:
+        device = "" if self.device is None else f", device={self.device!r}"
+        return f"{type(self).__name__}(strength={self.strength!r}{device})"
 
     def _places(self, rows: Rows) -> NDArray[np.intp]:
         logits = rows @ self.coef_.T + self.intercept_
@@ -78,7 +110,7 @@ class LinearProbe:
 
     def _checked(self, rows: ArrayLike) -> Rows:
         if not hasattr(self, "coef_"):
-            raise ContraltoError("this probe has learnt nothing yet: call fit first")
+            raise ProbeError("this probe has learnt nothing yet: call fit first")
         return checked_rows(rows, "rows", self.coef_.shape[1])
 
 
@@ -87,6 +119,10 @@ class Problem:
 
     def __init__(self, rows: ArrayLike, labels: ArrayLike, device: str | None = None) -> None:
         given = checked_rows(rows, "rows")
+        if (largest := max(given.max(), -given.min())) > LARGEST:
+            raise ProbeError(
+                f"rows hold numbers as large as {largest:.3g}, which is too large to compute with: scale them"
+            )
         self.classes, places = class_indices(checked_labels(labels, len(given), "labels"))
         self.objective = _objective(given, places, len(self.classes), device)
 
@@ -113,6 +149,7 @@ class Problem:
 def _objective(rows: Rows, places: NDArray[np.intp], classes: int, device: str | None) -> Objective:
     if device is None:
         return Objective(rows, places, classes)
+    arguments.word(device, "device")
     try:
         from contralto.probe.on_torch import TorchObjective
     except ModuleNotFoundError as error:
@@ -120,8 +157,6 @@ def _objective(rows: Rows, places: NDArray[np.intp], classes: int, device: str |
     return TorchObjective(rows, places, classes, device)
 
 
-def checked_strength(strength: Any) -> float:
+def checked_strength(strength: object) -> float:
     """Raises ContraltoError unless it is a finite number above zero."""
-    if not isinstance(strength, int | float | np.number) or not 0 < float(strength) < np.inf:
-        raise ContraltoError(f"strength {strength!r} is not a number above 0")
-    return float(strength)
+    return arguments.number(strength, "strength", 0, edges=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto.errors import ContraltoError
-from contralto.probe.checks import Labels, Rows, checked_labels, checked_rows, class_indices
+from contralto import arguments
+from contralto.probe.checks import Labels, ProbeError, Rows, checked_labels, checked_rows, class_indices
 from contralto.probe.objective import Float
 
 QUERIES, KNOWN = 1024, 8192  # rows of a block: 64 MB of cosines
@@ -22,11 +22,9 @@ def knn(rows: ArrayLike, labels: ArrayLike, test_rows: ArrayLike, k: int = 20, t
     As in Wu et al. 2018 (instance discrimination) and DINO. Of rows equally near, the first in `rows` counts; of
     classes with the same vote, the first in order. With fewer than k rows all vote. Raises ContraltoError.
     """
-    known, truth = checked_rows(rows, "rows"), checked_rows(test_rows, "test rows")
-    if truth.shape[1] != known.shape[1]:
-        raise ContraltoError(f"test rows have {truth.shape[1]} columns, rows have {known.shape[1]}: use the same model")
-    if k < 1 or not temperature > 0:
-        raise ContraltoError(f"k {k}, temperature {temperature}: k must be at least 1, the temperature above 0")
+    k, temperature = arguments.whole(k, "k"), arguments.number(temperature, "temperature", 0, edges=False)
+    known = checked_rows(rows, "rows")
+    truth = checked_rows(test_rows, "test rows", known.shape[1])
     classes, places = class_indices(checked_labels(labels, len(known), "labels"))
     found = []
     for start in range(0, len(truth), QUERIES):
@@ -41,9 +39,8 @@ def knn(rows: ArrayLike, labels: ArrayLike, test_rows: ArrayLike, k: int = 20, t
 
 def prototypes(rows: ArrayLike, labels: ArrayLike, test_rows: ArrayLike) -> Labels:
     """The class of each test row (M,) whose mean of unit rows is nearest by cosine. Raises ContraltoError."""
-    known, truth = checked_rows(rows, "rows"), checked_rows(test_rows, "test rows")
-    if truth.shape[1] != known.shape[1]:
-        raise ContraltoError(f"test rows have {truth.shape[1]} columns, rows have {known.shape[1]}: use the same model")
+    known = checked_rows(rows, "rows")
+    truth = checked_rows(test_rows, "test rows", known.shape[1])
     classes, places = class_indices(checked_labels(labels, len(known), "labels"))
     sums = np.zeros((len(classes), known.shape[1]))
     for start in range(0, len(known), KNOWN):
@@ -74,5 +71,5 @@ def _nearest(known: Rows, queries: Float, k: int) -> tuple[Float, NDArray[np.int
 def _unit(rows: Rows, what: str, first: int) -> Float:
     lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     if not lengths.all():
-        raise ContraltoError(f"{what}: row {first + int(np.argmin(lengths))} is all zeros and has no direction")
+        raise ProbeError(f"{what}: row {first + int(np.argmin(lengths))} is all zeros and has no direction")
     return np.asarray(rows / lengths)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from contralto.errors import ContraltoError
-from contralto.probe.checks import Labels, Rows, checked_labels, checked_rows
+from contralto import arguments
+from contralto.probe.checks import Labels, ProbeError, Rows, checked_labels, checked_rows
 from contralto.probe.lbfgs import Minimum
 from contralto.probe.linear import LinearProbe, Problem, checked_strength
 from contralto.probe.objective import Float
@@ -49,6 +49,7 @@ def sweep(
     halved down to 8 steps a decade (about 15 fits); ALL are its 96. progress is called with (strength, accuracy).
     device: as for LinearProbe. Raises ContraltoError for rows and labels that do not fit each other.
     """
+    arguments.function(progress, "progress", "strength, accuracy")
     path = _Path(rows, labels, validation_rows, validation_labels, progress, device)
     if strengths is None:
         path.search()
@@ -76,11 +77,11 @@ class _Path:
         self.rows: Rows = checked_rows(rows, "rows")
         self.labels: Labels = checked_labels(labels, len(self.rows), "labels")
         self.validation = checked_rows(validation, "validation rows", self.rows.shape[1])
-        self.truth = checked_labels(truth, len(self.validation), "validation labels")
+        self.truth = checked_labels(truth, len(self.validation), "validation labels", self.labels)
         self.problem = Problem(self.rows, self.labels, device)
         unknown = np.setdiff1d(self.truth, self.problem.classes)
         if len(unknown):
-            raise ContraltoError(f"no training row has the validation label {unknown[0]}: split by class")
+            raise ProbeError(f"no training row has the validation label {unknown[0]}: split by class")
         self.found: dict[float, Minimum] = {}
         self.accuracies: dict[float, float] = {}
         self._last: Minimum | None = None
@@ -91,9 +92,10 @@ class _Path:
         return min(self.accuracies, key=lambda strength: (-self.accuracies[strength], strength))
 
     def follow(self, strengths: Sequence[float]) -> None:
-        if not len(strengths):
-            raise ContraltoError("no strengths to try: give at least one")
-        for strength in sorted({checked_strength(one) for one in strengths}):
+        given = [*strengths] if isinstance(strengths, Iterable) else [strengths]
+        if not given:
+            raise ProbeError("no strengths to try: give at least one")
+        for strength in sorted({checked_strength(one) for one in given}):
             self._try(strength)
 
     def search(self) -> None:

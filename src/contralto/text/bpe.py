@@ -52,7 +52,7 @@ def shipped() -> BytePairs:
 class BytePairs:
     """A byte-pair vocabulary made from its merges, uint16 (M, 2): ids of the two halves. Never changes once made."""
 
-    start, end = START, END
+    start, end, unknown = START, END, None
     by_word = True
 
     def __init__(self, merges: NDArray[np.uint16]) -> None:
@@ -71,6 +71,10 @@ class BytePairs:
             special = _SPECIAL.get(piece)
             found += [special] if special is not None else self._piece(piece.encode())
         return found
+
+    def parts(self, text: str) -> list[tuple[str, bool]]:
+        """The parts of `text` between spaces; all can be spelled, byte by byte if need be."""
+        return [(part, True) for part in text.split()]
 
     def text(self, ids: Iterable[int]) -> str:
         """What `ids` spell, a space after each end of a word; bytes that are not UTF-8 become U+FFFD."""

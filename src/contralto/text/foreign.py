@@ -8,6 +8,8 @@ and five settings are read; only the unigram kind is (SigLIP's).
 
 from __future__ import annotations
 
+import functools
+import json
 import struct
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ LARGEST = 2**26  # bytes of a file; the largest published, Gemma's tokenizer.jso
 
 # What the tokens around a text are called, where the file's own post-processor does not tell.
 STARTS, ENDS = ("<s>", "<bos>", "[CLS]"), ("</s>", "<eos>", "[SEP]")
+
+SPACE = "▁"  # what SentencePiece writes for one
 
 # Kinds of SentencePiece's pieces, and the one kind of model that is read.
 NORMAL, UNKNOWN, USER_DEFINED, BYTE = 1, 2, 4, 6
@@ -49,12 +53,27 @@ class Foreign:
         """Id of the token after a text. Raises ContractError if there is none."""
         return self._found(self._end, "end")
 
+    @functools.cached_property
+    def unknown(self) -> int | None:
+        """Id of the token for what the vocabulary lacks; None if there is none."""
+        model = self._tokenizer.model
+        if (name := getattr(model, "unk_token", None)) is not None:
+            return self._named((name,))
+        state: int | None = json.loads(model.__getstate__()).get("unk_id")  # the unigram kind tells it nowhere else
+        return state
+
     def __len__(self) -> int:
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     def ids(self, text: str) -> list[int]:
         """Ids of a text, nothing around it."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def parts(self, text: str) -> list[tuple[str, bool]]:
+        """What stands in `text` for each token, and whether there is one for it; nothing for the mark of a space."""
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        places = zip(found.ids, found.tokens, found.offsets, strict=True)
+        return [(text[a:b] if token.strip(SPACE) else "", number != self.unknown) for number, token, (a, b) in places]
 
     def text(self, ids: Iterable[int]) -> str:
         """What the ids spell."""

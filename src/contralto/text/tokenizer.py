@@ -10,7 +10,9 @@ punctuation stands right before them; the text tower does not see what follows a
 from __future__ import annotations
 
 import hashlib
+import re
 import reprlib
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +58,7 @@ ID = np.dtype(np.int32)  # of a token in a row of bytes
 WIDTH = ID.itemsize
 TEXTS_AT_ONCE = 256
 SHORTEN = "shorten it"  # ends the reason of a text that is too long: all that can be done wherever texts are taken
+_LETTER = re.compile(r"[^\W_]")  # or a digit
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,21 @@ class Tokenized(NamedTuple):
     failures: list[Failure]
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A text that is not read whole. words: what the vocabulary lacks, in order, each once; none if the text has no
+    word at all. rest: whether it knows another word of the text; else all such texts get the same meaningless row."""
+
+    index: int
+    words: tuple[str, ...]
+    rest: bool
+
+
 class Vocabulary(Protocol):
     """What bpe.BytePairs, wordpiece.WordPiece and foreign.Foreign have in common.
 
     by_word: the ids of a text are those of its parts between spaces, so that words may be looked up one by one.
+    unknown: id of what stands for parts that the vocabulary lacks, None if it lacks none; `parts` tells which they are.
     """
 
     @property
@@ -86,8 +100,11 @@ class Vocabulary(Protocol):
     def start(self) -> int: ...
     @property
     def end(self) -> int: ...
+    @property
+    def unknown(self) -> int | None: ...
     def __len__(self) -> int: ...
     def ids(self, text: str) -> list[int]: ...
+    def parts(self, text: str) -> list[tuple[str, bool]]: ...
     def text(self, ids: Iterable[int]) -> str: ...
 
 
@@ -134,6 +151,28 @@ class Tokenizer:
             else:
                 failures.append(Failure(index, TextError(f"text {index} {_beginning(several[index])}", row.reason)))
         return Tokenized(self._padded(rows), cut, failures)
+
+    def unread(self, texts: str | Sequence[str]) -> list[Unread]:
+        """The texts with a word that the vocabulary lacks, and those without any word: only marks, spaces or nothing.
+
+        A word has a letter, a digit or a symbol, such as an emoji. It costs little more than `tokenize`, as only texts
+        whose ids are suspicious are looked into; what lies behind the context is not. Raises TextError as that does.
+        """
+        several = [texts] if isinstance(texts, str) else list(texts)
+        ids = self.tokenize(several, truncate=True)
+        suspicious = (ids == self._padded([self._before + self._after])).all(axis=1)
+        if self._vocabulary.unknown is not None:
+            suspicious |= (ids == self._vocabulary.unknown).any(axis=1)
+        found = []
+        for index, (text, is_suspicious) in enumerate(zip(several, suspicious.tolist(), strict=True)):
+            if not is_suspicious and _LETTER.search(text):
+                continue
+            parts = self._vocabulary.parts(clean(_unicode(text), self._clean))
+            words = [(part.strip(), known) for part, known in parts if _is_word(part)]
+            lacked, rest = dict.fromkeys(word for word, known in words if not known), any(known for _, known in words)
+            if lacked or not rest:
+                found.append(Unread(index, tuple(lacked), rest))
+        return found
 
     def _encoded_each(self, texts: list[str]) -> Iterator[bytes | TextError]:
         """Rows in bytes, of any length, or why there is none. Plain texts are known as such many at a time."""
@@ -196,6 +235,11 @@ class _Words(dict[str, bytes]):
                 self.clear()
             self[word] = ids
         return ids
+
+
+def _is_word(part: str) -> bool:
+    """Whether it has a letter, a digit or a symbol; the rest are marks, spaces and what is not seen."""
+    return any(unicodedata.category(character)[0] in "LNS" for character in part)
 
 
 def _bytes(ids: list[int]) -> bytes:

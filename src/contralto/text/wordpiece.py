@@ -33,7 +33,7 @@ class WordPiece:
         missing = [token for token in ("[UNK]", "[CLS]", "[SEP]") if token not in self._ids]
         if missing:
             raise ContractError(f"{source} is not a WordPiece vocabulary: it has no {', '.join(missing)}")
-        self.start, self.end, self._unknown = (self._ids[token] for token in ("[CLS]", "[SEP]", "[UNK]"))
+        self.start, self.end, self.unknown = (self._ids[token] for token in ("[CLS]", "[SEP]", "[UNK]"))
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -42,13 +42,17 @@ class WordPiece:
         """Token ids of `text`."""
         return [number for word in words(text) for number in self._pieces(word)]
 
+    def parts(self, text: str) -> list[tuple[str, bool]]:
+        """The words and marks of `text`, each with whether the vocabulary can spell it."""
+        return [(word, self._pieces(word) != [self.unknown]) for word in words(text)]
+
     def text(self, ids: Iterable[int]) -> str:
         """The tokens of `ids`, pieces of a word joined, words parted by one space."""
         return " ".join(self._tokens[number] for number in ids).replace(" ##", "")
 
     def _pieces(self, word: str) -> list[int]:
         if len(word) > LONGEST_WORD:
-            return [self._unknown]
+            return [self.unknown]
         found: list[int] = []
         begin = 0
         while begin < len(word):
@@ -57,7 +61,7 @@ class WordPiece:
                 if (number := self._ids.get(prefix + word[begin:end])) is not None:
                     break
             else:
-                return [self._unknown]
+                return [self.unknown]
             found.append(number)
             begin = end
         return found

@@ -16,15 +16,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arguments
 from contralto.encoder.rows import probabilities
 from contralto.errors import ContraltoError, DataError
-from contralto.metrics import platt
+from contralto.metrics import checks, platt
 
 if TYPE_CHECKING:
     from contralto.encoder import Clip
@@ -38,13 +40,19 @@ class Calibration:
     """P(label is true) = 1 / (1 + exp(-(scale * cosine + bias))).
 
     prior: the share of (picture, label) pairs that were true where it was fitted. contract: hash of the model's
-    contract, or None if that was not said.
+    contract, or None if that was not said. Raises DataError for anything else.
     """
 
     scale: float
     bias: float
     prior: float
     contract: str | None = None
+
+    def __post_init__(self) -> None:
+        if not all(map(_is_finite, (self.scale, self.bias, self.prior))) or not 0 < self.prior < 1:
+            raise DataError("scale, bias and prior of a calibration are finite numbers, and the prior lies in 0..1")
+        if not isinstance(self.contract, str | None):
+            raise DataError("the contract of a calibration is its hash, or null")
 
     @classmethod
     def fit(cls, cosines: ArrayLike, truth: ArrayLike, contract: str | None = None) -> Calibration:
@@ -53,21 +61,24 @@ class Calibration:
         The pictures must be others than those that the model was trained on. Raises DataError if the shapes differ, if
         no pair is true or none false, or if one cosine parts them perfectly: no scale is best then.
         """
-        values, true = np.asarray(cosines, np.float64), np.asarray(truth, bool)
+        values, true = checks.array(cosines, "cosines"), checks.array(truth, "truth")
         if values.shape != true.shape:
             raise DataError(f"cosines {values.shape} and truth {true.shape} disagree: both must be (N, L)")
-        found = platt(values.ravel(), true.ravel())
+        true = checks.flags(true.ravel(), "truth")
+        found = platt(values.ravel(), true)
         return cls(found.scale, found.bias, float(true.mean()), contract)
 
     def probabilities(self, cosines: ArrayLike, prior: float | None = None) -> NDArray[np.float64]:
         """Cosines of any shape -> probabilities, float64 of the same shape, each of its own cosine alone.
 
         prior: the share of true pairs where it is applied, if it is known to differ (one in ten, say, where each
-        picture has one of ten labels); the odds are multiplied accordingly. Raises ContraltoError unless 0 < prior < 1.
+        picture has one of ten labels); the odds are multiplied accordingly. Raises ContraltoError unless 0 < prior < 1,
+        and for cosines that are not finite.
         """
-        logits = self.scale * np.asarray(cosines, np.float64) + self.bias
+        given = checks.array(cosines, "cosines")
+        logits = self.scale * checks.finite(given.ravel(), "cosine").reshape(given.shape) + self.bias
         if prior is not None:
-            if not 0 < prior < 1:
+            if not _is_finite(prior) or not 0 < prior < 1:
                 raise ContraltoError(f"prior must lie between 0 and 1, got {prior}")
             logits += _log_odds(prior) - _log_odds(self.prior)
         found: NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits))
@@ -75,25 +86,20 @@ class Calibration:
 
     def to_json(self) -> str:
         """One line of JSON that `from_json` reads."""
-        return json.dumps({"calibration": VERSION, **asdict(self)})
+        numbers = {"scale": float(self.scale), "bias": float(self.bias), "prior": float(self.prior)}
+        return json.dumps({"calibration": VERSION, **numbers, "contract": self.contract})
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
         """What `to_json` wrote. Raises DataError for anything else."""
         try:
             stated = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise DataError(f"a calibration is JSON: {error}") from error
         keys = {"calibration", "scale", "bias", "prior", "contract"}
         if not isinstance(stated, dict) or stated.keys() != keys or stated["calibration"] != VERSION:
             raise DataError(f"a calibration of version {VERSION} has exactly the keys {', '.join(sorted(keys))}")
-        numbers = [stated["scale"], stated["bias"], stated["prior"]]
-        if not all(_is_finite(number) for number in numbers) or not 0 < stated["prior"] < 1:
-            raise DataError("scale, bias and prior of a calibration are finite numbers, and the prior lies in 0..1")
-        if not isinstance(stated["contract"], str | None):
-            raise DataError("the contract of a calibration is its hash, or null")
-        scale, bias, prior = map(float, numbers)
-        return cls(scale, bias, prior, stated["contract"])
+        return cls(stated["scale"], stated["bias"], stated["prior"], stated["contract"])
 
 
 def label_scores(
@@ -112,6 +118,8 @@ def label_scores(
     ContraltoError for a softmax model without a calibration, or with one that was fitted to another model, and for a
     prior without a calibration.
     """
+    if not isinstance(calibration, Calibration | None):
+        raise ContraltoError(f"calibration must be a Calibration or None, got {arguments.shown(calibration)}")
     if calibration is None and (clip.contract.score.rule != "sigmoid" or prior is not None):
         raise ContraltoError(
             f"{clip.contract.name}: independent scores need a Calibration, fitted on pictures with known labels"
@@ -129,4 +137,4 @@ def _log_odds(share: float) -> float:
 
 
 def _is_finite(number: object) -> bool:
-    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+    return isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)

@@ -13,8 +13,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto import arguments
 from contralto.contract import Score
 from contralto.encoder import Clip
+from contralto.encoder.items import texts
 from contralto.encoder.rows import Rows, at_once, probabilities, unit
 from contralto.encoder.stream import windows
 from contralto.errors import ContraltoError, one_line
@@ -46,8 +48,9 @@ class Classifier:
 
         Beside the answers it takes some tens of megabytes, however many pictures there are.
         """
-        if top < 1:
-            raise ContraltoError(f"top must be at least 1, got {top}")
+        top = arguments.whole(top, "top")
+        if images.ndim != 2 or images.shape[1] != self.rows.shape[1]:
+            raise ContraltoError(f"images are rows (N, {self.rows.shape[1]}), got {images.shape}")
         answers = []
         for start in range(0, len(images), step := at_once(len(self.labels))):
             scores = probabilities(images[start : start + step] @ self.rows.T, self.rule)
@@ -109,18 +112,24 @@ def _best(scores: Rows, top: int) -> NDArray[np.intp]:
 
 def _named(labels: Labels) -> list[tuple[str, list[str]]]:
     """(label, its names) in the order given."""
-    if isinstance(labels, str):
-        raise ContraltoError(f"labels must be a list of names or a dict, got one string: give [{labels[:80]!r}]")
-    pairs = dict(labels).items() if isinstance(labels, Mapping) else [(label, label) for label in labels]
+    if isinstance(labels, Mapping):
+        pairs = list(labels.items())
+    else:
+        single, several = texts(labels, "labels")
+        if single:
+            raise ContraltoError(
+                f"labels must be a list of names or a dict, got one string: give [{several[0][:80]!r}]"
+            )
+        pairs = [(label, label) for label in several]
     if not pairs:
         raise ContraltoError("labels is empty: a classifier needs at least one label")
     return [(label, _names(label, given)) for label, given in pairs]
 
 
 def _names(label: object, given: object) -> list[str]:
-    names = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else []
+    names = texts(given, "labels and their names")[1]
     if not isinstance(label, str) or not all(isinstance(name, str) for name in names):
-        raise ContraltoError(f"labels and their names must be strings, got {one_line(repr(given), 80)}")
+        raise ContraltoError(f"labels and their names must be strings, got {arguments.shown(given)}")
     if not names:
         raise ContraltoError(f"label {one_line(label, 80)!r} has no name to average")
     return names

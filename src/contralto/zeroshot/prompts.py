@@ -8,23 +8,28 @@ import os
 from collections.abc import Iterable
 from importlib import resources
 
+from contralto.encoder.items import texts
 from contralto.errors import ContraltoError, DataError, one_line
 from contralto.files import text_of
 
 PLACE = "{}"
 PLAIN = (PLACE,)
+FUNCTION = "a template is a string with {} for the class name, got a function: give [t('{}') for t in templates]"
 
 
 def templates(chosen: str | Iterable[str] | None) -> tuple[str, ...]:
     """The templates of a set by its name (see `names`), a list of one's own, or None: the bare class name.
 
     Each template must hold `{}` at least once. Articles are as the template has them: none is ever chosen for a label.
-    Raises ContraltoError for an unknown name and for a template without `{}`.
+    Raises ContraltoError for an unknown name and for a template without `{}`. (Functions, as open_clip has them, are
+    templates once they are called with "{}".)
     """
     if chosen is None:
         return PLAIN
+    if callable(chosen):
+        raise ContraltoError(f"templates: {FUNCTION}")
     if not isinstance(chosen, str):
-        return _checked(chosen, "templates")
+        return _checked(texts(chosen, "templates")[1], "templates")
     if PLACE in chosen:
         raise ContraltoError(f"templates: {one_line(chosen, 80)!r} is one template: give a list, [{chosen!r}]")
     if chosen not in names():
@@ -66,6 +71,8 @@ def _checked(given: Iterable[str], where: str) -> tuple[str, ...]:
     if not checked:
         raise ContraltoError(f"{where}: there is no template")
     for template in checked:
+        if callable(template):
+            raise ContraltoError(f"{where}: {FUNCTION}")
         if not isinstance(template, str):
             raise ContraltoError(f"{where}: a template is a string, got {type(template).__name__}")
         if PLACE not in template:
