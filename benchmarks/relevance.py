@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,8 +108,8 @@ def _by_name(sets: dict[str, Labelled]) -> Iterator[Case]:
         others = random.permutation(np.flatnonzero(~right))
         for size in (1, 5, 20, 200):
             few = random.permutation(np.flatnonzero(right))[: max(1, size // 20)]
-            chosen = np.concatenate([few, others[: size - len(few)]])
-            yield Case(f"of {size}", mixed.rows[chosen], asked, right[chosen])
+            shown = np.concatenate([few, others[: size - len(few)]])
+            yield Case(f"of {size}", mixed.rows[shown], asked, right[shown])
             yield Case(f"none of {size}", mixed.rows[others[:size]], asked, np.zeros(min(size, len(others)), bool))
         yield Case("of all", mixed.rows, asked, right)
         yield Case("none of all", mixed.rows[others], asked, np.zeros(len(others), bool))
@@ -172,7 +172,7 @@ def _asked(cases: list[Case]) -> Iterator[tuple[Case, np.ndarray]]:
     return ((case, query.cosines(case.rows, case.asked.row())) for case in cases)
 
 
-def _mean_of_kinds(judged: list[tuple[float, ...]], cases: list[Case], part: int, *, some: bool) -> float:
+def _mean_of_kinds(judged: Sequence[tuple[float, ...]], cases: list[Case], part: int, *, some: bool) -> float:
     """The mean over the kinds, each as heavy as the others; precision where nothing was called relevant is left out."""
     kinds = dict.fromkeys(case.kind for case in cases if case.kind.startswith("none") != some)
     each = [[one[part] for one, case in zip(judged, cases, strict=True) if case.kind == kind] for kind in kinds]
