@@ -29,6 +29,7 @@ from contralto.image.transform import resized
 from contralto.model.clip import CLIP
 from contralto.weights.checkpoint import Checkpoint, Stored
 from nano_parts import views
+from nano_parts.words import SETS
 
 BATCH = 32
 PHOTOGRAPH = (
@@ -42,7 +43,6 @@ PHOTOGRAPH = (
     views.drawn,
 )
 PLAIN_VIEWS = 6  # the views before this one look like photographs
-SETS = ("clothing10", "fashion-products", "grocery81", "scenes15", "textures10", "trash6")
 EMOJI_PLACED = 3  # random places among an emoji's views
 
 

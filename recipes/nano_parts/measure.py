@@ -16,8 +16,9 @@ from contralto.metrics import ranks, top_k
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
 from contralto.train.validation import Rows, Validation, recalls, text_rows, together, unit
-from nano_parts.features import SETS, Runner, whole_features
+from nano_parts.features import Runner, whole_features
 from nano_parts.heads import image_head
+from nano_parts.words import SETS
 
 
 def validation(data: Path, tower: Runner, cache: Path, tokenizer: Tokenizer) -> Validation:

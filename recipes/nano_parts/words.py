@@ -19,6 +19,7 @@ from contralto.data.webdataset import WebDataset
 from contralto.text.wordpiece import WordPiece
 
 VOCABULARY = 12_288
+SETS = ("clothing10", "fashion-products", "grocery81", "scenes15", "textures10", "trash6")  # the labelled ones
 CLASS_TEXTS = 24  # wordings of each ImageNet class
 BROADEST = 450  # a WordNet node above more of the 1,000 classes than this says nothing
 Noun = dict[str, Any]
@@ -127,7 +128,7 @@ def _weighted(data: Path) -> list[tuple[int, list[str]]]:
     return [
         (10, [text for i in range(len(captioned)) for text in captioned[i].captions]),
         (50, [text for one in emoji for text in (one["name"], *one["keywords"])]),
-        (50, [name for path in sorted((data / "sets").glob("*.json")) for name in _names(path)]),
+        (50, [name for one in SETS for name in _names(data / f"sets/{one}.json")]),
         (30, [_plain(lemma) for noun in nouns if not noun.get("instance_of") for lemma in noun["lemmas"]]),
         (3, [_plain(lemma) for noun in nouns if noun.get("instance_of") for lemma in noun["lemmas"]]),
         (10, [_gloss(noun) for noun in nouns]),
