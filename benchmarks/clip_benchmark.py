@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def both(clip: contralto.Clip, name: str, python: str) -> tuple[dict[str, float]
     with session(clip) as measuring, tempfile.TemporaryDirectory() as folder:
         (outcome,) = measuring.outcomes(data)
         images = embed.pictures(clip, data.items, measuring.store, progress=lambda *step: None).rows
-        given: dict[str, np.ndarray | str | int] = {"task": data.task, "images": images}
+        given: dict[str, Any] = {"task": data.task, "images": images}
         if data.task == "retrieval":
             texts, owners = captions(data)
             given |= {"owners": owners}

@@ -203,7 +203,7 @@ def readers() -> list[Reader]:
         Reader("torchscript", 0.15, "x", (_script(),), (plain, mutate.zipped, mutate.zipped), read, {}),
         Reader("legacy", 0.2, "x", old, (plain, mutate.legacy, mutate.legacy), read, {}),
         Reader("index", 0.08, "x.index.json", (index,), (plain, text, text, text), read, shards),
-        *(Reader(*of, (plain, text, text, text), *rest) for of, rest in _folders()),
+        *_folders((plain, text, text, text)),
     ]
 
 
@@ -232,7 +232,7 @@ def _script() -> bytes:
     return buffer.getvalue()
 
 
-def _folders() -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+def _folders(damage: tuple[mutate.Mutator, ...]) -> Iterator[Reader]:
     """A small model in each layout, of which the configuration is damaged."""
     whole = preset("ViT-B-32")
     image = replace(whole.image, size=(32, 32), tower=ViT(64, 1, 1, 16, 256, "quickgelu"))
@@ -249,7 +249,7 @@ def _folders() -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
                 layout.write(folder, checkpoint)
             files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
             seed = files.pop(name)
-            yield (name, 0.04, name, (seed,)), (_of_folder(layout.read), files)
+            yield Reader(name, 0.04, name, (seed,), damage, _of_folder(layout.read), files)
 
 
 def _of_folder(read: Callable[[Path], Any]) -> Callable[[Path], Any]:

@@ -25,8 +25,10 @@ import torch
 from gpu_peers import Contender, open_clip, ours, transformers
 
 import contralto
+from contralto.architecture import ViT
 from contralto.contract import Contract, preset
 from contralto.engine.torch_towers import devices
+from contralto.model.clip import CLIP
 from contralto.weights.native import read
 
 LEAST_COSINE = 0.999
@@ -96,9 +98,7 @@ def report(what: str, count: int, seconds: dict[str, float], least: float) -> No
         print(line, flush=True)
 
 
-def check(
-    model: torch.nn.Module, side: str, batch: np.ndarray, contenders: dict[str, Contender], device: torch.device
-) -> None:
+def check(model: CLIP, side: str, batch: np.ndarray, contenders: dict[str, Contender], device: torch.device) -> None:
     """Every contender's rows against the model itself in float32."""
     reference = model.to(device)
     with torch.inference_mode():
@@ -140,11 +140,12 @@ def picture_flops(contract: Contract) -> float:
 
 
 def shortened(contract: Contract) -> Contract:
-    image, text = (
-        dataclasses.replace(side, tower=dataclasses.replace(side.tower, layers=2))
-        for side in (contract.image, contract.text)
+    image, text = contract.image.tower, contract.text.tower
+    assert isinstance(image, ViT)
+    return contract.replace(
+        image=dataclasses.replace(contract.image, tower=dataclasses.replace(image, layers=2)),
+        text=dataclasses.replace(contract.text, tower=dataclasses.replace(text, layers=2)),
     )
-    return contract.replace(image=image, text=text)
 
 
 def pixels(contract: Contract, count: int) -> np.ndarray:

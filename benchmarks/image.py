@@ -10,8 +10,10 @@ so that work which is left out counts as done. Exits 1 if rows of ours are not t
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from contest import Contender, contest, parser, rounds, saved
@@ -44,6 +46,11 @@ def contenders(found: Models) -> list[Contender]:
     ]
 
 
+def given(batch: dict[str, str], number: int, contender: str) -> dict[str, Any]:
+    """What every contender gets: the file with the pixels."""
+    return {"pixels": batch}
+
+
 def main() -> None:
     options = parser(__doc__, runs=7).parse_args()
     with (
@@ -58,7 +65,7 @@ def main() -> None:
             batch = saved(pixels, Path(scratch) / "pixels.npy")
             results = running.run(
                 "images",
-                lambda _, __, batch=batch: {"pixels": batch},
+                functools.partial(given, batch),
                 rounds(options),
                 least=LEAST,
                 after=peak.measure,

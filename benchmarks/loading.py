@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import parity_peers
@@ -68,7 +69,7 @@ def main() -> None:
         parity_peers.PEERS["ViT-L-14"](folder, False)
         size = (folder / "model.safetensors").stat().st_size / 1e6
         programs = {"contralto": OURS, "transformers": THEIRS}
-        found: dict[str, list[dict]] = {name: [] for name in programs}
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in programs}
         run(OURS, folder)  # the file comes into the page cache, and its sha256 into ours: as from the second start on
         for _ in range(runs):
             for name, program in programs.items():
@@ -87,14 +88,14 @@ def main() -> None:
         print(f"{name:13} " + " ".join(f"{cell:11.2f}" if cell < 100 else f"{cell:11.0f}" for cell in cells))
 
 
-def run(program: str, folder: Path) -> dict:
+def run(program: str, folder: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", FRAME.format(program=program), str(folder)], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def middle(results: list[dict], what: str, key: str) -> float:
+def middle(results: list[dict[str, Any]], what: str, key: str) -> float:
     return statistics.median(result[what][key] for result in results)
 
 

@@ -48,8 +48,8 @@ def models(options: argparse.Namespace, preset: str) -> Iterator[Models]:
             make(folder, preset)
         cache = scratch / "cache"
         cache.mkdir()
-        names = (folder / name for name in ("native", "transformers", "open_clip"))
-        yield Models(place, *names, cache, Contract.read(folder / "native"))
+        native, transformers, open_clip = (folder / name for name in ("native", "transformers", "open_clip"))
+        yield Models(place, native, transformers, open_clip, cache, Contract.read(native))
     finally:
         shutil.rmtree(scratch)
 

@@ -127,7 +127,7 @@ def safetensors(data: bytes, random: Random) -> bytes:
 def pickled(data: bytes, random: Random) -> bytes:
     """Instructions deleted, doubled, swapped, put in; numbers replaced. What follows the first pickle stays."""
     try:
-        places = [place for _, _, place in pickletools.genops(data)]
+        places = [place for _, _, place in pickletools.genops(data) if place is not None]
     except Exception:  # what pickletools makes of a pickle that is broken already
         return anything(data, random)
     end = places[-1] + 1
@@ -202,7 +202,7 @@ def legacy(data: bytes, random: Random) -> bytes:
     """One of its five pickles, mostly that of the value; or what follows them."""
     places = [0]
     for _ in range(5):
-        stop = max(place for _, _, place in pickletools.genops(data[places[-1] :]))
+        stop = max(place for _, _, place in pickletools.genops(data[places[-1] :]) if place is not None)
         places.append(places[-1] + stop + 1)
     here = random.choice((0, 1, 2, 3, 3, 3, 3, 4, 5))
     if here == 5:

@@ -47,7 +47,7 @@ def cropped(picture: Image.Image, key: str, area: float) -> Image.Image:
     drawn = np.random.default_rng(list(key.encode()))
     width = drawn.uniform(area, 1)
     size = round(picture.width * width), round(picture.height * area / width)
-    left, top = drawn.integers(0, picture.width - size[0] + 1), drawn.integers(0, picture.height - size[1] + 1)
+    left, top = (int(drawn.integers(0, whole - part + 1)) for whole, part in zip(picture.size, size, strict=True))
     return picture.crop((left, top, left + size[0], top + size[1]))
 
 

@@ -99,7 +99,7 @@ def inner(clip: contralto.Clip, peer: Any, theirs: Any) -> dict[str, float]:
         product = F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
         signs = 2 * torch.eye(len(product)) - 1
         loss = -F.logsigmoid(signs * (model.logit_scale.exp() * product + model.logit_bias)).sum() / len(product)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     ours = {name: value.grad.numpy() for name, value in model.named_parameters() if value.grad is not None}
     wanted = gradients(clip, peer.gradients(theirs, len(ids)))
     largest = max(float(np.abs(value).max()) for value in wanted.values())

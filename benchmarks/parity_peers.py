@@ -54,9 +54,11 @@ class Peer:
             begin = time.perf_counter()
             result = self.model(**inputs)
             seconds = time.perf_counter() - begin
-        rows = [torch.nn.functional.normalize(row, dim=-1).numpy() for row in (result.image_embeds, result.text_embeds)]
+        embeds = (result.image_embeds, result.text_embeds)
+        image_rows, text_rows = (torch.nn.functional.normalize(row, dim=-1).numpy() for row in embeds)
+        logits = result.logits_per_image.numpy()
         ids, pixels = inputs["input_ids"].numpy(), inputs["pixel_values"].numpy()
-        return Outputs(pixels, ids, features.numpy(), *rows, result.logits_per_image.numpy(), seconds)
+        return Outputs(pixels, ids, features.numpy(), image_rows, text_rows, logits, seconds)
 
     def gradients(self, outputs: Outputs, count: int) -> dict[str, np.ndarray]:
         """Name -> gradient of the model's own loss on the first `count` pairs."""

@@ -55,14 +55,14 @@ def main() -> None:
     whole, each = found.best, found.each
     if options.json:
         for precision, rate in whole.items():
-            peers = {name: round(found[precision] / 1e9, 1) for name, found in each.items() if precision in found}
+            peers = {name: round(one[precision] / 1e9, 1) for name, one in each.items() if precision in one}
             row = {"what": f"matrix peak, {precision}", "value": round(rate / 1e9, 1), "unit": "GFLOP/s"}
             print(json.dumps(row | {"peak": round(rate / 1e9, 1), "fraction": 1.0, "peers": peers}))
         return
     print(described())
     print(f"{'GFLOP/s':12}" + "".join(f"{precision:>8}" for precision in whole))
-    for name, found in each.items():
-        cells = (f"{found[precision] / 1e9:8.0f}" if precision in found else f"{'-':>8}" for precision in whole)
+    for name, one in each.items():
+        cells = (f"{one[precision] / 1e9:8.0f}" if precision in one else f"{'-':>8}" for precision in whole)
         print(f"{name:12}" + "".join(cells))
 
 

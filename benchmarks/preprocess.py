@@ -39,7 +39,8 @@ def main() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     data = Path(sys.argv[1]).read_bytes() if len(sys.argv) > 1 else _photograph(4000, 3000)
     image, on_its_side = decode(data), _on_its_side(data)
-    kind = "absent" if resample.compiled is None else "with AVX2" if resample.compiled.AVX2 else "without AVX2"
+    compiled = resample.compiled  # type: ignore[attr-defined]
+    kind = "absent" if compiled is None else "with AVX2" if compiled.AVX2 else "without AVX2"
     print(f"{image.width} x {image.height}, {len(data) / 1e6:.1f} MB of JPEG, to {SIZE} x {SIZE}; one core")
     print(f"instructions: {' '.join(instructions())}; compiled resize {kind}")
     _compare("JPEG to pixels", lambda: _ours(data), lambda: _plain(_open(data)))
@@ -92,7 +93,8 @@ def _plain_resized(image: Image.Image) -> Image.Image:
 
 def _plain(image: Image.Image) -> np.ndarray:
     pixels = np.asarray(_plain_resized(image).convert("RGB"), np.float32).transpose(2, 0, 1) / np.float32(255)
-    return (pixels - np.float32(SPEC.mean)[:, None, None]) / np.float32(SPEC.std)[:, None, None]
+    mean, std = (np.array(value, np.float32)[:, None, None] for value in (SPEC.mean, SPEC.std))
+    return (pixels - mean) / std
 
 
 def _compare(what: str, ours: Callable[[], np.ndarray], plain: Callable[[], np.ndarray]) -> None:

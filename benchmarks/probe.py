@@ -19,6 +19,7 @@ import json
 import sys
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 from machine import Disturbance, described
@@ -132,7 +133,7 @@ def converged(options: argparse.Namespace, rows: np.ndarray, labels: np.ndarray,
     return faults + ([f"at {strength:g} only {same:.5f} of the predictions are the same"] if same < LEAST_SAME else [])
 
 
-def peer(strength: float, rows: np.ndarray, labels: np.ndarray, **options: float):
+def peer(strength: float, rows: np.ndarray, labels: np.ndarray, **options: float) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
@@ -140,7 +141,7 @@ def peer(strength: float, rows: np.ndarray, labels: np.ndarray, **options: float
         return LogisticRegression(C=strength, **{"max_iter": 1000, **options}).fit(rows, labels)
 
 
-def objective(probe, strength: float, rows: np.ndarray, labels: np.ndarray) -> float:
+def objective(probe: Any, strength: float, rows: np.ndarray, labels: np.ndarray) -> float:
     """scikit-learn's, in float64."""
     logits = rows.astype(np.float64) @ probe.coef_.astype(np.float64).T + probe.intercept_
     logits -= logits[np.arange(len(logits)), labels][:, None]

@@ -16,6 +16,7 @@ stands the one that answers as many questions with nothing as the cut-off does.
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -101,10 +102,14 @@ def _table(title: str, answers: list[Answered]) -> None:
             print(f"{label:36}" + "".join(f"{found[places].mean():21.3f}" for found in columns.values()))
 
 
+def _above(step: float, one: Answered) -> np.ndarray:
+    return one.cosines > step
+
+
 def _columns(answers: list[Answered], some: np.ndarray, kinds: np.ndarray) -> dict[str, np.ndarray]:
     """What each way of choosing gets in each case."""
     cut_off = _judged(answers, lambda one: one.cosines > one.least)
-    fixed = [_judged(answers, lambda one, step=step: one.cosines > step) for step in STEPS]
+    fixed = [_judged(answers, functools.partial(_above, step)) for step in STEPS]
     figures = [(_mean_of_kinds(found, kinds, some), _mean_of_kinds(found, kinds, ~some)) for found in fixed]
     best = int(np.argmax([f1 for f1, _ in figures]))
     enough = _mean_of_kinds(cut_off, kinds, ~some)

@@ -56,7 +56,8 @@ def main() -> None:
     made.add_argument("--captions", metavar="FILE", type=Path, help="a caption a line, or a WebDataset tar")
     options = made.parse_args()
     texts, where = material.captions(options, 1000 if options.quick else 5000)
-    report, each = Report(options, {}), defaultdict(Found)
+    report = Report(options, {})
+    each: dict[str, Found] = defaultdict(Found)
     with models(options, options.model) as models_found:
         for left in reversed(range(rounds(options))):
             with contest(contenders(models_found), options) as running:

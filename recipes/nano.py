@@ -1,6 +1,9 @@
-"""The model inside Contralto: `contralto train recipes/nano.py`, five minutes of steps on two cores, features apart.
+"""The model inside Contralto, from two openly licensed towers.
 
-Two openly licensed towers, EfficientNet-Lite0 and MiniLM, are brought into one space with 6,000 captioned photographs
+`contralto train nano` takes five minutes of steps on two cores, the features apart. The data that docs/nano.md lists
+are read from $NANO_DATA, else from ../shared/data; what is downloaded and computed once goes to runs/nano-cache.
+
+EfficientNet-Lite0 and MiniLM are brought into one space with 6,000 captioned photographs
 and much that needs none: the picture tower's own classifier, WordNet, emoji. The picture tower stays locked (LiT: Zhai
 et al. 2022) and so does the text tower: features are computed once, and only the heads learn.
 docs/nano.md says what came out and why each part is there. Read `recipe`, then nano_parts in the order it states.
@@ -11,39 +14,45 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import os
 import shutil
-import sys
 from pathlib import Path
 
 import torch
+from nano_parts import features, start, tasks, words
+from nano_parts.heads import image_head, text_head
+from nano_parts.material import Material, Texts
+from nano_parts.measure import validation
 
-from contralto.contract import Contract, Provenance, preset
+from contralto.contract import Contract, Provenance
 from contralto.engine.graph.files import write_graphs
+from contralto.errors import DataError
+from contralto.files import copy_files, written_whole
 from contralto.model.clip import CLIP, create
 from contralto.text.tokenizer import Tokenizer, load
 from contralto.train.recipe import Phase, Recipe
 from contralto.weights import native
 
-sys.path.insert(0, str(Path(__file__).parent))  # so that nano_parts is found wherever this file is run from
-
-from nano_parts import features, start, tasks, words
-from nano_parts.material import Material, Texts
-from nano_parts.measure import validation
-
-ROOT = Path(__file__).parent.parent
-DATA = ROOT.parent / "shared/data"
-CACHE = ROOT / "runs/nano-cache"
 VOCABULARY = "vocab.txt"
 
 
-def recipe(steps: int = 1300) -> Recipe:
-    """steps: of the one phase. What is downloaded and computed once lies in runs/nano-cache."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    model, contract = towers()
-    tokenizer = load(contract.text, CACHE)
-    tower = features.Runner(model.image, contract.image)
-    nouns = words.common_nouns(DATA)
-    material = gather(model, tokenizer, tower, contract, nouns)
+def recipe(
+    steps: int = 1300,
+    data: Path | None = None,
+    cache: Path = Path("runs/nano-cache"),
+    towers: start.Towers = start.PUBLISHED,
+) -> Recipe:
+    """steps: of the one phase. data, cache: in place of the folders named above. towers: what the model starts from."""
+    data = Path(os.environ.get("NANO_DATA", "../shared/data")) if data is None else data
+    if not data.is_dir():
+        raise DataError(f"{data}: there is no such folder; NANO_DATA names the one with the data of docs/nano.md")
+    kept = cache / state_of(data, towers)
+    kept.mkdir(parents=True, exist_ok=True)
+    model, contract, classifier = started(towers, data, cache, kept / VOCABULARY)
+    tokenizer = load(contract.text, kept)
+    tower = features.Runner(model, contract)
+    nouns = words.common_nouns(data)
+    material = gather(model, contract, tokenizer, tower, nouns, classifier, data, kept)
     align(model, material)
     locked = {"image": 0.0, "image.head": 2.0, "image.head.up": 0.05}
     heads = Phase(
@@ -58,7 +67,7 @@ def recipe(steps: int = 1300) -> Recipe:
         ),
         steps,
         lr=1e-3,
-        warmup=50,
+        warmup=min(50, steps // 5),
         weight_decay=0.2,
         clip_norm=5.0,
         precision="fp32",
@@ -69,41 +78,54 @@ def recipe(steps: int = 1300) -> Recipe:
         "nano",
         build=lambda: (model, contract),
         phases=(heads,),
-        validate=validation(DATA, tower, CACHE, tokenizer),
+        validate=validation(data, tower, kept, tokenizer),
         validate_every=325,
         checkpoint_every=50,
-        files=(CACHE / VOCABULARY,),
+        files=(kept / VOCABULARY,),
         finish=finish,
     )
 
 
-def towers() -> tuple[CLIP, Contract]:
-    """The two starting points in one model, the vocabulary cut; the heads are still random."""
-    pieces = start.vocabulary(CACHE)
-    if not (CACHE / VOCABULARY).exists():
-        kept = words.cut_vocabulary(pieces, DATA)
-        (CACHE / VOCABULARY).write_text("".join(f"{pieces[number]}\n" for number in kept), "utf-8")
-    vocabulary = (CACHE / VOCABULARY).read_bytes()
+def state_of(data: Path, towers: start.Towers) -> str:
+    """The name of the cache's folder for these files and towers: others have other features."""
+    files = sorted((path.relative_to(data).as_posix(), path.stat().st_size) for path in data.rglob("*.*"))
+    stated = (files, towers.image.sha256, towers.text.sha256, towers.contract.hash)
+    return hashlib.sha256(repr(stated).encode()).hexdigest()[:16]
+
+
+def started(
+    towers: start.Towers, data: Path, cache: Path, vocabulary: Path
+) -> tuple[CLIP, Contract, tuple[torch.Tensor, torch.Tensor]]:
+    """The two towers in one model, the vocabulary cut; the heads are still random. And the picture tower's classifier:
+    weight (classes, features) and bias (classes,)."""
+    pieces = start.vocabulary(towers, cache)
+    if not vocabulary.exists():
+        kept = words.cut_vocabulary(pieces, data)
+        with written_whole(vocabulary) as file:
+            file.write("".join(f"{pieces[number]}\n" for number in kept).encode())
+    content = vocabulary.read_bytes()
     place = {piece: number for number, piece in enumerate(pieces)}
-    kept = [place[piece] for piece in vocabulary.decode().splitlines()]
-    contract = stated(hashlib.sha256(vocabulary).hexdigest())
+    kept = [place[piece] for piece in content.decode().splitlines()]
+    contract = stated(towers.contract, hashlib.sha256(content).hexdigest(), len(kept))
     model, _ = create(contract)
-    image, _, _ = start.image_tower(CACHE)
-    arrays = image | start.text_tower(CACHE, kept, contract.text.context)
+    image, weight, bias = start.image_tower(towers, cache)
+    arrays = image | start.text_tower(towers, cache, kept, contract.text.context)
     own = model.state_dict()
     with torch.no_grad():
         for name, array in arrays.items():
             own[name].copy_(torch.from_numpy(array))
-    return model, contract
+    return model, contract, (torch.from_numpy(weight), torch.from_numpy(bias))
 
 
-def stated(vocabulary: str) -> Contract:
-    """The contract; vocabulary: the sha256 of the vocabulary file."""
-    contract = preset("nano")
+def stated(contract: Contract, vocabulary: str, pieces: int) -> Contract:
+    """The contract of this run; vocabulary: the sha256 of the vocabulary file, which has so many pieces."""
     text = contract.text
-    tokenizer = dataclasses.replace(text.tokenizer, sha256=vocabulary, file=VOCABULARY)
     return contract.replace(
-        text=dataclasses.replace(text, tokenizer=tokenizer),
+        text=dataclasses.replace(
+            text,
+            tower=dataclasses.replace(text.tower, vocabulary=pieces),
+            tokenizer=dataclasses.replace(text.tokenizer, sha256=vocabulary, file=VOCABULARY),
+        ),
         provenance=Provenance(
             source="recipes/nano.py",
             trained_on="Flickr8k train (non-commercial research and education), coco-mini, six small labelled sets, "
@@ -114,20 +136,28 @@ def stated(vocabulary: str) -> Contract:
     )
 
 
-def gather(model: CLIP, tokenizer: Tokenizer, tower: features.Runner, contract: Contract, nouns: list[str]) -> Material:
+def gather(
+    model: CLIP,
+    contract: Contract,
+    tokenizer: Tokenizer,
+    tower: features.Runner,
+    nouns: list[str],
+    classifier: tuple[torch.Tensor, torch.Tensor],
+    data: Path,
+    cache: Path,
+) -> Material:
     """Features of all pictures and all texts from the locked towers."""
-    _, weight, bias = start.image_tower(CACHE)
-    captioned = features.captioned(tower, DATA, CACHE, contract.image)
-    labelled = features.labelled(tower, DATA, CACHE, contract.image)
-    emoji = features.emoji(tower, DATA, CACHE)
-    classes = words.classes(DATA)
+    captioned = features.captioned(tower, data, cache)
+    labelled = features.labelled(tower, data, cache)
+    emoji = features.emoji(tower, data, cache)
+    classes = words.classes(data)
     said = [text for one in captioned.about for text in one["captions"]] + list(nouns)
     said += [text for group in (classes.texts, classes.glosses, classes.nodes) for texts in group for text in texts]
     said += [text for one in emoji.about for text in words.emoji_texts(one["name"], one["keywords"])]
     said += [form.format(one["class"]) for set_ in labelled for one in set_.about for form in tasks.LABEL_TEXTS]
     texts = Texts(tokenizer, said)
-    texts.features = features.cached(CACHE / "texts.npy", lambda: texts.describe(model).numpy())
-    return Material(captioned, labelled, emoji, classes, texts, (torch.from_numpy(weight), torch.from_numpy(bias)))
+    texts.features = features.cached(cache / "texts.npy", lambda: texts.describe(model, contract.text).numpy())
+    return Material(captioned, labelled, emoji, classes, texts, classifier)
 
 
 @torch.no_grad()
@@ -137,8 +167,8 @@ def align(model: CLIP, material: Material) -> None:
     random = torch.Generator().manual_seed(0)
     names = material.texts.features[material.class_texts[:, 0]]
     gain = 1 / material.texts.features.std(dim=0).mean()
-    rotation, _ = torch.linalg.qr(torch.randn(512, 384, generator=random))
-    text, image = model.text.head, model.image.head
+    text, image = text_head(model), image_head(model)
+    rotation, _ = torch.linalg.qr(torch.randn(text.linear.weight.shape, generator=random))
     text.linear.weight.copy_(rotation * gain)
     text.linear.bias.copy_(-gain * rotation @ names.mean(dim=0))
     text.up.weight.copy_(gain * _even(text.up.weight.shape, random))
@@ -161,7 +191,7 @@ def finish(model: CLIP, contract: Contract, out: Path) -> None:
     exact = {name for name in arrays if name.endswith(("depthwise.conv.weight", "stem.conv.weight"))}
     folder = out / "nano"
     folder.mkdir(exist_ok=True)
-    shutil.copyfile(CACHE / VOCABULARY, folder / VOCABULARY)
+    copy_files([out / VOCABULARY], folder)
     score = dataclasses.replace(contract.score, scale=model.logit_scale.exp().item())
     native.write(folder, contract.replace(score=score), arrays, "int8", exact=exact)
     write_graphs(folder)
@@ -170,4 +200,4 @@ def finish(model: CLIP, contract: Contract, out: Path) -> None:
 
 def _even(shape: torch.Size, random: torch.Generator) -> torch.Tensor:
     """Uniform within +-1 / sqrt(inputs)."""
-    return (2 * torch.rand(shape, generator=random) - 1) / shape[1] ** 0.5
+    return (2 * torch.rand(shape, generator=random) - 1) / math.sqrt(shape[1])

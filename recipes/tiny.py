@@ -1,4 +1,4 @@
-"""The plain proof that the trainer trains a CLIP: `contralto train recipes/tiny.py`.
+"""The plain proof that the trainer trains a CLIP.
 
 A small ViT and a causal byte-pair text tower, both from random weights, learn from scenes that the code draws. An
 eighth of all colour x shape combinations, a quarter of count x shape and a fifth of place x shape never occur in
@@ -8,12 +8,12 @@ training: the zero-shot figures are on pictures of these alone. docs/training.md
 from contralto.contract import Contract, Provenance, preset
 from contralto.data.augment import Augment
 from contralto.data.mixture import Mixture
-from contralto.data.scenes import Scenes, prompts
+from contralto.data.scenes import Kind, Scenes, prompts
 from contralto.model.clip import CLIP, create
 from contralto.text.tokenizer import load
 from contralto.train.contrastive import contrastive
 from contralto.train.recipe import Phase, Recipe
-from contralto.train.validation import retrieval, together, zero_shot
+from contralto.train.validation import Validation, retrieval, together, zero_shot
 
 
 def recipe(steps: int = 1000, pictures: int = 400) -> Recipe:
@@ -27,7 +27,7 @@ def recipe(steps: int = 1000, pictures: int = 400) -> Recipe:
         augment=Augment(area=(0.9, 1.0), aspect=(0.95, 1.05)),
     )
 
-    def probe(kind, name):
+    def probe(kind: Kind, name: str) -> Validation:
         return zero_shot(Scenes(pictures, seed=2, kinds=[kind], held_out=True), prompts(kind), tokenizer, name)
 
     return Recipe(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,9 @@ TEXTS_AT_ONCE, PICTURES_AT_ONCE = 32, 16
 def processors() -> int:
     """Those that this process may use: what every peer gets as its number of threads."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+T = TypeVar("T")
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -41,7 +45,7 @@ def versions(*packages: str) -> str:
     return ", ".join(found)
 
 
-def batches(items: list, size: int) -> list[list]:
+def batches(items: list[T], size: int) -> list[list[T]]:
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 

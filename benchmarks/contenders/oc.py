@@ -22,7 +22,7 @@ class OpenCLIP(TorchPeer):
         name = f"local-dir:{model}"
         self._model, _, self._transform = open_clip.create_model_and_transforms(name, precision=precision)
         self._model.eval()
-        self._ids = open_clip.get_tokenizer(name)
+        self._ids = open_clip.get_tokenizer(name)  # type: ignore[method-assign]
         self.about = versions("open_clip_torch", "torch", "torchvision")
 
     def _pixels(self, pictures: list[Any]) -> torch.Tensor:

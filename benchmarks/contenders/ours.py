@@ -44,7 +44,7 @@ class Ours:
 
     def folder(self, paths: list[str], out: str) -> None:
         found = [row for _, row in self._clip.stream_images(paths, batch_size=PICTURES_AT_ONCE)]
-        np.save(out, np.stack(found))
+        np.save(out, np.stack([row for row in found if isinstance(row, np.ndarray)]))
 
 
 def make(**options: Any) -> Ours:

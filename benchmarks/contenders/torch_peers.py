@@ -70,7 +70,7 @@ def _rows(features: torch.Tensor) -> np.ndarray:
     return unit(features.float().numpy())
 
 
-def _in_order(work: Callable[[list], Any], items: list[list], threads: int) -> Iterator[Any]:
+def _in_order(work: Callable[[list[Any]], Any], items: list[list[Any]], threads: int) -> Iterator[Any]:
     if not threads:
         yield from map(work, items)
         return

@@ -11,21 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Generator, Tensor, nn
+from PIL import Image as Picture
+from torch import Generator, Tensor
 
-from contralto import contract
+from contralto.contract import Contract, Image
 from contralto.data.classes import ClassFolders
 from contralto.data.source import Source
 from contralto.data.tar import members
 from contralto.data.webdataset import WebDataset
+from contralto.encoder.features import headless
+from contralto.engine.openvino import OpenVINO, computes
 from contralto.files import written_whole
 from contralto.image.decode import decode
 from contralto.image.transform import resized
+from contralto.model.clip import CLIP
+from contralto.weights.checkpoint import Checkpoint, Stored
 from nano_parts import views
+from nano_parts.words import SETS
 
 BATCH = 32
 PHOTOGRAPH = (
@@ -39,7 +43,6 @@ PHOTOGRAPH = (
     views.drawn,
 )
 PLAIN_VIEWS = 6  # the views before this one look like photographs
-SETS = ("clothing10", "fashion-products", "grocery81", "scenes15", "textures10", "trash6")
 EMOJI_PLACED = 3  # random places among an emoji's views
 
 
@@ -48,21 +51,21 @@ class Pictures:
     """Features float16 (N, views, 1280), the first view being the picture itself, and what is known of each picture."""
 
     features: Tensor
-    about: list[dict]
+    about: list[dict[str, Any]]
 
     def __len__(self) -> int:
         return len(self.about)
 
 
-def captioned(tower: Runner, data: Path, cache: Path, spec: contract.Image) -> Pictures:
+def captioned(tower: Runner, data: Path, cache: Path) -> Pictures:
     """Flickr8k's train split and coco-mini. about: captions."""
     tars = [*sorted((data / "flickr8k").glob("flickr8k-train-*.tar")), data / "coco-mini/coco-mini-train.tar"]
     source = WebDataset(tars)
     about = [{"captions": list(source[i].captions)} for i in range(len(source))]
-    return _photographs("captioned", source, about, tower, cache, spec)
+    return _photographs("captioned", source, about, tower, cache)
 
 
-def labelled(tower: Runner, data: Path, cache: Path, spec: contract.Image) -> list[Pictures]:
+def labelled(tower: Runner, data: Path, cache: Path) -> list[Pictures]:
     """The train splits of the labelled sets. about: class (the name), and title where a product has one."""
     found = []
     for name in SETS:
@@ -71,7 +74,7 @@ def labelled(tower: Runner, data: Path, cache: Path, spec: contract.Image) -> li
         titles = {item["file"]: item["title"] for item in stated.get("items", [])}
         samples = [source[i] for i in range(len(source))]
         about = [{"class": source.names[s.label], "title": titles.get(s.key)} for s in samples if s.label is not None]
-        found.append(_photographs(name, source, about, tower, cache, spec))
+        found.append(_photographs(name, source, about, tower, cache))
     return found
 
 
@@ -85,7 +88,7 @@ def emoji(tower: Runner, data: Path, cache: Path) -> Pictures:
         about.append({"style": style} | {key: known[name][key] for key in ("id", "name", "keywords")})
 
     def make(indices: range, random: Generator) -> list[Tensor]:
-        rgba = [Image.open(io.BytesIO(files[i].read())).convert("RGBA").resize((64, 64)) for i in indices]
+        rgba = [Picture.open(io.BytesIO(files[i].read())).convert("RGBA").resize((64, 64)) for i in indices]
         x = torch.from_numpy(np.stack([np.array(one) for one in rgba])).permute(0, 3, 1, 2).float()
         plain = views.emoji(x, None)
         placed = [views.emoji(x, random) for _ in range(EMOJI_PLACED)]
@@ -94,49 +97,42 @@ def emoji(tower: Runner, data: Path, cache: Path) -> Pictures:
     return Pictures(_cached(cache / "emoji.npy", len(files), make, tower), about)
 
 
-def _photographs(
-    name: str, source: Source, about: list[dict], tower: Runner, cache: Path, spec: contract.Image
-) -> Pictures:
+def _photographs(name: str, source: Source, about: list[dict[str, Any]], tower: Runner, cache: Path) -> Pictures:
     def make(indices: range, random: Generator) -> list[Tensor]:
-        x = pixels(source, indices, spec)
+        x = pixels(source, indices, tower.spec)
         return [view(x, random) for view in PHOTOGRAPH]
 
     return Pictures(_cached(cache / f"{name}.npy", len(source), make, tower), about)
 
 
-def pixels(source: Source, indices: range, spec: contract.Image) -> Tensor:
+def pixels(source: Source, indices: range, spec: Image) -> Tensor:
     """float (N, 3, 224, 224) in 0..255: the pictures as the contract prepares them, before the normalisation."""
     with ThreadPoolExecutor(2) as pool:
         made = pool.map(lambda i: resized(decode(source[i].picture), spec), indices)
         return torch.from_numpy(np.stack(list(made))).permute(0, 3, 1, 2).float()
 
 
-def normalised(x: Tensor, spec: contract.Image) -> Tensor:
+def normalised(x: Tensor, spec: Image) -> Tensor:
     """0..255 -> what the tower takes."""
     mean, std = (torch.tensor(value)[:, None, None] for value in (spec.mean, spec.std))
     return (x / 255 - mean) / std
 
 
 class Runner:
-    """The tower's features by OpenVINO, in bf16 where the processor has it: three times as fast as eager PyTorch."""
+    """The picture tower's features by OpenVINO, three times as fast as eager PyTorch; in bf16 where there is any.
 
-    def __init__(self, tower: nn.Module, spec: contract.Image) -> None:
-        class Features(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.tower = tower
+    The arrays are the model's own: the tower must stay locked.
+    """
 
-            def forward(self, x: Tensor) -> Tensor:
-                return self.tower.features(x)
-
-        graph = openvino.convert_model(Features().eval(), example_input=torch.zeros(1, 3, *spec.size))
-        graph.reshape([-1, 3, *spec.size])
-        self._run = openvino.Core().compile_model(graph, "CPU")
-        self.spec = spec
+    def __init__(self, model: CLIP, contract: Contract) -> None:
+        tensors = {name: Stored("F32", tensor.numpy()) for name, tensor in model.state_dict().items()}
+        checkpoint = headless(Checkpoint(contract, tensors, []))
+        self._engine = OpenVINO(checkpoint, "bf16" if computes("bf16") else "fp32")
+        self.spec = contract.image
 
     def __call__(self, x: Tensor) -> NDArray[np.float16]:
         """Pixels in 0..255 (N, 3, 224, 224) -> float16 (N, 1280)."""
-        return self._run(normalised(x, self.spec).contiguous().numpy())[0].astype(np.float16)
+        return self._engine.image(normalised(x, self.spec).numpy()).astype(np.float16)
 
 
 def _cached(path: Path, count: int, make: Callable[[range, Generator], list[Tensor]], run: Runner) -> Tensor:
@@ -162,7 +158,10 @@ def cached(path: Path, compute: Callable[[], NDArray[Any]]) -> Tensor:
     return torch.from_numpy(np.load(path))
 
 
-def whole_features(name: str, source: Source, tower: Runner, cache: Path, spec: contract.Image) -> Tensor:
+def whole_features(name: str, source: Source, tower: Runner, cache: Path) -> Tensor:
     """Features float16 (N, 1280) of the pictures as they are."""
-    made = _cached(cache / f"{name}.npy", len(source), lambda indices, random: [pixels(source, indices, spec)], tower)
-    return made[:, 0]
+
+    def make(indices: range, random: Generator) -> list[Tensor]:
+        return [pixels(source, indices, tower.spec)]
+
+    return _cached(cache / f"{name}.npy", len(source), make, tower)[:, 0]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from contralto.contract import Text
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
 from contralto.train.contrastive import shorten
 from contralto.train.precision import autocast
 from nano_parts.features import PLAIN_VIEWS, Pictures
+from nano_parts.heads import image_head, text_head
 from nano_parts.words import Classes
 
 
@@ -22,23 +25,23 @@ class Texts:
     def __init__(self, tokenizer: Tokenizer, texts: Iterable[str]) -> None:
         self.all = sorted(set(texts), key=lambda text: (len(text), text))
         self._number = {text: number for number, text in enumerate(self.all)}
-        self.ids = torch.from_numpy(tokenizer.tokenize(self.all, truncate=True))
+        self.ids = tokenizer.tokenize(self.all, truncate=True)  # shortest first: a block has little padding
         self.features = torch.zeros(0)
 
     def numbers(self, texts: Iterable[str]) -> Tensor:
         """int64: the places of these texts."""
         return torch.tensor([self._number[text] for text in texts])
 
-    def describe(self, model: CLIP) -> Tensor:
-        """The locked text tower's features (N, 384) of all of them."""
-        blocks = [shorten(block.numpy(), 0) for block in self.ids.split(512)]  # by length, so there is little padding
+    def describe(self, model: CLIP, spec: Text) -> Tensor:
+        """The locked text tower's features (N, 384) of all of them; spec: the contract's, whose ids these are."""
+        blocks = [shorten(block, spec) for block in np.split(self.ids, range(512, len(self.ids), 512))]
         with autocast("auto"), torch.no_grad():
             return torch.cat([model.text.features(torch.from_numpy(block)) for block in blocks]).float()
 
     def embed(self, model: CLIP, numbers: Tensor) -> Tensor:
         """Embeddings (N, 512) of texts, with dropout while training."""
         features = F.dropout(self.features[numbers], 0.2, model.training)
-        rows: Tensor = model.text.head(features)
+        rows: Tensor = text_head(model)(features)
         return rows
 
 
@@ -81,13 +84,13 @@ class Material:
         features, _, _ = self.photographs(len(classes), 0.4, random)
         keep = 0.3 + 0.6 * torch.rand(len(classes), 1, generator=random)
         move = 0.4 + 0.8 * torch.rand(len(classes), 1, generator=random)
-        made = self.mean + keep * (features - self.mean) + move * self.length * self.directions[classes]
+        made: Tensor = self.mean + keep * (features - self.mean) + move * self.length * self.directions[classes]
         return made.clamp(0, 6)  # the range of ReLU6
 
     def embed(self, model: CLIP, features: Tensor) -> Tensor:
         """Embeddings (N, 512) of picture features. While training the linear map sees some features as their mean;
         the classifier sees them all, or its classes would mean nothing."""
-        head = model.image.head
+        head = image_head(model)
         seen = self.mean + F.dropout(features - self.mean, 0.3, model.training)
         rows: Tensor = head.linear(seen) + head.down(head.activation(head.up(features)))
         return rows

@@ -15,18 +15,19 @@ from contralto.data.webdataset import WebDataset
 from contralto.metrics import ranks, top_k
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
-from contralto.train.validation import Validation, recalls, text_rows, together, unit
-from nano_parts.features import SETS, Runner, whole_features
+from contralto.train.validation import Rows, Validation, recalls, text_rows, together, unit
+from nano_parts.features import Runner, whole_features
+from nano_parts.heads import image_head
+from nano_parts.words import SETS
 
 
 def validation(data: Path, tower: Runner, cache: Path, tokenizer: Tokenizer) -> Validation:
     """All figures; the picture tower must still be the locked one that gave the cached features."""
     dev = WebDataset(data / "flickr8k/flickr8k-dev.tar")
-    spec = tower.spec
-    found = [_retrieval(dev, whole_features("dev", dev, tower, cache, spec), tokenizer)]
+    found = [_retrieval(dev, whole_features("dev", dev, tower, cache), tokenizer)]
     for name in SETS:
         source = ClassFolders(data / f"sets/{name}.tar", "val")
-        found.append(_accuracy(source, whole_features(f"{name}-val", source, tower, cache, spec), tokenizer))
+        found.append(_accuracy(source, whole_features(f"{name}-val", source, tower, cache), tokenizer))
     return together(*found)
 
 
@@ -52,6 +53,6 @@ def _accuracy(source: ClassFolders, features: Tensor, tokenizer: Tokenizer) -> V
     return validate
 
 
-def _embedded(model: CLIP, features: Tensor) -> np.ndarray:
+def _embedded(model: CLIP, features: Tensor) -> Rows:
     with torch.no_grad():
-        return unit(model.image.head(features.float()).numpy())
+        return unit(image_head(model)(features.float()).numpy())

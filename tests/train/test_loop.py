@@ -162,7 +162,8 @@ def test_steps_follow_a_plain_loop(tmp_path):
                 p.sub_(lr * m / (1 - 0.9 ** (step + 1)) / ((v / (1 - 0.98 ** (step + 1))).sqrt() + 1e-6))
     after = weights(run(recipe(plan), tmp_path, progress=False))
     for name, p in model.named_parameters():  # float32 sums in another order, over twelve steps
-        np.testing.assert_allclose(after[name], p.detach().numpy(), rtol=2e-3, atol=2e-5)
+        if not name.endswith("attention.k.bias"):  # softmax does not see it: its gradient is rounding and nothing else
+            np.testing.assert_allclose(after[name], p.detach().numpy(), rtol=2e-3, atol=2e-5, err_msg=name)
 
 
 def test_tasks_add_up_by_weight(tmp_path):

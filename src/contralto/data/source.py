@@ -36,8 +36,11 @@ class Source(Protocol):
     be read; the picture itself is not decoded here.
     """
 
-    name: str
-    skipped: Mapping[str, int]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def skipped(self) -> Mapping[str, int]: ...
 
     def __len__(self) -> int: ...
 

@@ -95,7 +95,7 @@ class LinearProbe:
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn asks an estimator about itself."""
-        from sklearn.utils import ClassifierTags, Tags, TargetTags  # type: ignore[import-untyped]  # it is calling
+        from sklearn.utils import ClassifierTags, Tags, TargetTags  # it is calling
 
         tags = ClassifierTags()
         return Tags(estimator_type="classifier", target_tags=TargetTags(required=True), classifier_tags=tags)

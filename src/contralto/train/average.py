@@ -30,8 +30,8 @@ def in_place(average: Average | None, model: nn.Module) -> Iterator[None]:
         yield
         return
     weights = start(model)
-    model.load_state_dict(average)
     try:
+        model.load_state_dict(average)
         yield
     finally:
         model.load_state_dict(weights)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from contralto.errors import ContractError, WeightsError
 from contralto.files import written_whole
 
+FILE_NAME = "checkpoint.pt"
 VERSION = 1
 
 
@@ -30,11 +32,40 @@ class Saved:
 
 
 def save(path: Path, state: Saved, facts: dict[str, object]) -> None:
-    """Writes atomically, and removes what a process killed while writing left beside. `facts`: `Recipe.facts`."""
+    """Writes atomically, and removes what a process killed while writing left beside. `facts`: `Recipe.facts`.
+
+    Raises WeightsError where the disk does not take it; the former file then stays as it was.
+    """
     for stray in path.parent.glob(f".{path.name}.*.tmp"):
         stray.unlink(missing_ok=True)
-    with written_whole(path) as file:
-        torch.save({"version": VERSION, "facts": json.dumps(facts), **vars(state)}, file)
+    failures: list[OSError] = []
+    try:
+        with written_whole(path) as file:
+            output = cast(BinaryIO, _Output(file, failures))
+            torch.save({"version": VERSION, "facts": json.dumps(facts), **vars(state)}, output)
+    except (OSError, RuntimeError) as error:
+        failure = error if isinstance(error, OSError) else failures[0] if failures else None
+        if failure is None:
+            raise
+        raise WeightsError(f"{path} cannot be written: {(failure.strerror or str(failure)).lower()}") from error
+
+
+class _Output:
+    """The file that torch.save writes to. torch makes a full disk a RuntimeError of its own: `failures` keeps what the
+    disk said."""
+
+    def __init__(self, file: BinaryIO, failures: list[OSError]) -> None:
+        self._file, self._failures = file, failures
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self._failures.append(error)
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def load(path: Path, facts: dict[str, object]) -> Saved | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from contralto.errors import DataError
 from contralto.files import written_whole
 
 
@@ -13,25 +16,38 @@ class Log:
     """Appends to `path`. Opening it drops what lies after `step` steps, such as the end of a run that was killed.
 
     A line is of a step, or holds "validation". `validated`: the last step that has such a line, -1 for none.
+    Raises DataError where the disk does not take it.
     """
 
     def __init__(self, path: Path, step: int) -> None:
         kept = [line for line in _lines(path) if line["step"] <= step]
         self.validated = max((line["step"] for line in kept if "validation" in line), default=-1)
-        with written_whole(path) as file:
+        self._path = path
+        with self._named(), written_whole(path) as file:
             file.write("".join(json.dumps(line) + "\n" for line in kept).encode())
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
+        with self._named():
+            self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
 
     def write(self, figures: dict[str, object]) -> None:
         """Appends one line; `figures["step"]` counts the steps done."""
-        self._file.write(json.dumps(figures) + "\n")
-        self._file.flush()
+        with self._named():
+            self._file.write(json.dumps(figures) + "\n")
+            self._file.flush()
 
     def __enter__(self) -> Log:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # closing writes again what `write` could not
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """The disk's errors name the file, which Python's own do not where a write fails."""
+        try:
+            yield
+        except OSError as error:
+            raise DataError(f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +14,11 @@ import torch
 
 from contralto.contract import FILE_NAME, Contract
 from contralto.encoder.native import save
-from contralto.errors import ContractError, ContraltoError
+from contralto.errors import ContractError, ContraltoError, one_line
+from contralto.files import copy_files
 from contralto.loss.infonce import clip_scale
 from contralto.train import average, checkpoint
+from contralto.train.interruption import Interruption
 from contralto.train.log import Log
 from contralto.train.optimiser import adamw, rate_at, set_modes, set_rate
 from contralto.train.precision import autocast
@@ -28,6 +27,10 @@ from contralto.train.recipe import Phase, Recipe
 
 if TYPE_CHECKING:
     from contralto.model.clip import CLIP
+
+
+class Diverged(ContraltoError):
+    """The loss or its gradient is no longer finite: the weights are not worth a checkpoint."""
 
 
 def run(recipe: Recipe, out: str | Path, *, progress: bool = True, steps: int | None = None) -> Path:
@@ -39,41 +42,59 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = True, steps: int | 
     steps: stop after so many steps in all; the schedule stays that of the whole recipe, the model is written as it
         stands, `finish` is not called, and a later call goes on.
 
-    Raises ContractError for a checkpoint of another recipe, WeightsError for a damaged one, ContraltoError where the
-    loss is no longer finite. On Ctrl-C it saves a checkpoint, says so and raises KeyboardInterrupt.
+    Raises ContractError for a checkpoint of another recipe, WeightsError for a damaged one or one that the disk does
+    not take, Diverged where the loss is no longer finite. Whatever else ends the run early, Ctrl-C or an error, it
+    saves a checkpoint of the steps done, says so and raises that. So does a signal whose handler raises.
     """
     out = Path(out)
     model, contract = recipe.build()
     state = State(recipe, model, contract, out)
-    for file in recipe.files:
-        shutil.copyfile(file, out / file.name)
+    copy_files(recipe.files, out)
     last = min(recipe.steps, recipe.steps if steps is None else steps)
     log, show = Log(out / "log.jsonl", state.step), Progress(recipe.name, state.step, last, progress)
-    with torch.random.fork_rng(devices=[]), log, show:
+    with torch.random.fork_rng(devices=[]), log, show, Interruption() as interruption:
         if state.step:
             show.note(f"goes on after step {state.step} of {recipe.steps} from {state.path}")
         try:
-            while True:
-                if due(recipe.validate_every, state.step, recipe.steps) and log.validated < state.step:
-                    log.write({"step": state.step, "validation": validate(recipe, state, show)})
-                if state.step >= last:
-                    break
-                with interrupt_held():
-                    figures = train_step(recipe, state)
-                    log.write(figures)
-                if state.step < last and due(recipe.checkpoint_every, state.step, last):
-                    state.save()
-                show.step(state.step, figures["loss"])
-        except KeyboardInterrupt:
-            state.save()
-            show.note(f"stopped; saved after step {state.step} of {recipe.steps}, the same command goes on from there")
+            advance(recipe, state, last, log, show, interruption)
+            with interruption.held():
+                state.save()
+        except Diverged:
             raise
-        state.save()
+        except BaseException:
+            with interruption.held():
+                keep(recipe, state, show)
+            raise
         tell_skipped(recipe, show)
     contract = write(out, state)
     if recipe.finish is not None and state.step == recipe.steps:
         recipe.finish(model, contract, out)
     return out
+
+
+def advance(recipe: Recipe, state: State, last: int, log: Log, show: Progress, interruption: Interruption) -> None:
+    """Does the steps up to `last`, with the validations and checkpoints that are due meanwhile."""
+    while True:
+        if due(recipe.validate_every, state.step, recipe.steps) and log.validated < state.step:
+            log.write({"step": state.step, "validation": validate(recipe, state, show)})
+        if state.step >= last:
+            return
+        with interruption.held():
+            figures = train_step(recipe, state)
+            log.write(figures)
+            if state.step < last and due(recipe.checkpoint_every, state.step, last):
+                state.save()
+        show.step(state.step, figures["loss"])
+
+
+def keep(recipe: Recipe, state: State, show: Progress) -> None:
+    """After an early end: a checkpoint of the steps done, where one can be written, and a line that tells."""
+    try:
+        state.save()
+    except Exception as error:  # the run's own error is the one to raise
+        show.note(one_line(str(error)))
+    if state.saved:
+        show.note(f"stopped; saved after step {state.saved} of {recipe.steps}, the same command goes on from there")
 
 
 def train_step(recipe: Recipe, state: State) -> dict[str, Any]:
@@ -85,14 +106,17 @@ def train_step(recipe: Recipe, state: State) -> dict[str, Any]:
     lr = rate_at(phase, step)
     set_rate(optimiser, lr)
     losses = {}
-    for task in phase.tasks:  # one graph at a time: the gradients add up
-        batch = task.batch(state.step)
-        with autocast(phase.precision):
-            loss = task.loss(state.model, batch)
-        losses[task.name] = finite(loss.item(), task.name, state.step)
-        (task.weight * loss).backward()  # type: ignore[no-untyped-call]
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(parameters, phase.clip_norm)
+    with buffers_restored(state.model):
+        for task in phase.tasks:  # one graph at a time: the gradients add up
+            batch = task.batch(state.step)
+            with autocast(phase.precision):
+                loss = task.loss(state.model, batch)
+            losses[task.name] = finite(loss.item(), f"task {task.name!r}: the loss", state.step)
+            (task.weight * loss).backward()  # type: ignore[no-untyped-call]
+        parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, phase.clip_norm)
+        finite(norm.item(), "the gradient's norm", state.step)
+    state.whole = False
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     if state.model.logit_scale.requires_grad:
@@ -106,13 +130,18 @@ def train_step(recipe: Recipe, state: State) -> dict[str, Any]:
 
 
 class State:
-    """What a run changes: the model, and within a phase its optimiser and average. `step` counts the steps done."""
+    """What a run changes: the model, and within a phase its optimiser and average.
+
+    step: steps done. saved: those of the checkpoint on the disk, 0 without one. whole: False while a step changes the
+    weights; an error leaves it so, and nothing is saved any more.
+    """
 
     def __init__(self, recipe: Recipe, model: CLIP, contract: Contract, out: Path) -> None:
         """From the checkpoint in `out`, if there is one; else a new run."""
         self.model, self.contract = model, contract
-        self.path, self.facts = out / "checkpoint.pt", recipe.facts(contract)
-        self.step = 0
+        self.path, self.facts = out / checkpoint.FILE_NAME, recipe.facts(contract)
+        self.step = self.saved = self._tried = 0
+        self.whole = True
         self.optimiser: torch.optim.AdamW | None = None
         self.average: average.Average | None = None
         saved = checkpoint.load(self.path, self.facts)
@@ -122,7 +151,7 @@ class State:
             out.mkdir(parents=True, exist_ok=True)
             return
         model.load_state_dict(saved.model)
-        self.step = saved.step
+        self.step = self.saved = self._tried = saved.step
         if saved.optimiser is not None:
             self.enter(recipe.at(saved.step)[0]).load_state_dict(saved.optimiser)
             self.average = saved.ema
@@ -136,20 +165,25 @@ class State:
 
     def done(self, phase: Phase, last: bool) -> None:
         """Counts a step; after the phase's last one the average takes the place of the weights."""
-        self.step += 1
         if self.average is not None and phase.ema:
             average.update(self.average, self.model, phase.ema)
             if last:
                 self.model.load_state_dict(self.average)
         if last:
             self.optimiser, self.average = None, None
+        self.step += 1
+        self.whole = True
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Writes the checkpoint, unless there is one of this step or its writing has failed. Raises WeightsError."""
+        if self._tried == self.step or not self.whole:
+            return
+        self._tried = self.step
         optimiser = None if self.optimiser is None else self.optimiser.state_dict()
-        saved = checkpoint.Saved(self.step, self.model.state_dict(), optimiser, self.average)
-        with interrupt_held():
-            checkpoint.save(self.path, saved, self.facts)
+        checkpoint.save(
+            self.path, checkpoint.Saved(self.step, self.model.state_dict(), optimiser, self.average), self.facts
+        )
+        self.saved = self.step
 
 
 def validate(recipe: Recipe, state: State, show: Progress) -> dict[str, float]:
@@ -176,11 +210,23 @@ def due(every: int, step: int, last: int) -> bool:
     return every > 0 and (step % every == 0 or step == last)
 
 
-def finite(loss: float, task: str, step: int) -> float:
-    """`loss`, if the run can go on with it."""
-    if not math.isfinite(loss):
-        raise ContraltoError(f"task {task!r}: the loss is {loss} at step {step}: lower lr or check its data")
-    return loss
+def finite(value: float, what: str, step: int) -> float:
+    """`value`, if the run can go on with it. Raises Diverged."""
+    if not math.isfinite(value):
+        raise Diverged(f"{what} is {value} at step {step}: lower lr or check the data")
+    return value
+
+
+@contextlib.contextmanager
+def buffers_restored(model: CLIP) -> Iterator[None]:
+    """If the block fails, the buffers (batch norm's running figures) are as before: the step was not begun."""
+    before = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        yield
+    except BaseException:
+        for buffer, value in before:
+            buffer.copy_(value)
+        raise
 
 
 def tell_skipped(recipe: Recipe, show: Progress) -> None:
@@ -190,19 +236,3 @@ def tell_skipped(recipe: Recipe, show: Progress) -> None:
         if counts:
             listed = "; ".join(f"{count} x {reason}" for reason, count in counts.items())
             show.note(f"task {task.name}: {sum(counts.values())} samples left out: {listed}")
-
-
-@contextlib.contextmanager
-def interrupt_held() -> Iterator[None]:
-    """Ctrl-C within the block takes effect at its end, so that nothing is left half done."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt

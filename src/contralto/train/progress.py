@@ -1,7 +1,11 @@
-"""What a person sees on stderr: a bar on a terminal, a plain line every ten seconds elsewhere."""
+"""What a person sees on stderr: a bar on a terminal, a plain line every ten seconds elsewhere.
+
+A run goes on where nobody can be told, such as after its terminal was closed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
@@ -18,11 +22,11 @@ class Progress:
     def __init__(self, name: str, step: int, steps: int, shown: bool) -> None:
         self._name, self._steps, self._shown = name, steps, shown
         self._seconds, self._before, self._printed = 0.0, time.monotonic(), time.monotonic()
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar: Bar | None = None
-        if shown and sys.stderr.isatty():
+        if shown and sys.stderr is not None and sys.stderr.isatty():
+            console = Console(stderr=True, highlight=False, soft_wrap=True)
             name_column, text_column = TextColumn("{task.description}"), TextColumn("{task.fields[text]}")
-            self._bar = Bar(name_column, BarColumn(), MofNCompleteColumn(), text_column, console=self._console)
+            self._bar = Bar(name_column, BarColumn(), MofNCompleteColumn(), text_column, console=console)
             self._row = self._bar.add_task(name, total=steps, completed=step, text="")
 
     def step(self, done: int, loss: float) -> None:
@@ -36,11 +40,11 @@ class Progress:
             self._bar.update(self._row, completed=done, text=text)
         elif self._shown and (now - self._printed >= PLAIN_SECONDS or done == self._steps):
             self._printed = now
-            print(f"{self._name}: step {done}/{self._steps}  {text}", file=sys.stderr, flush=True)
+            self._print(f"step {done}/{self._steps}  {text}")
 
     def note(self, text: str) -> None:
         """One line that stays, above the bar. What passes until the next step does not count into its rate."""
-        self._console.print(f"{self._name}: {text}", markup=False)
+        self._print(text)
 
     def pause(self) -> None:
         """Leaves the time since the last step (validation, a checkpoint) out of the rate."""
@@ -53,7 +57,15 @@ class Progress:
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with contextlib.suppress(OSError):
+                self._bar.stop()
+
+    def _print(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # stderr is gone, or closed
+            if self._bar is not None:
+                self._bar.console.print(f"{self._name}: {text}", markup=False)
+            elif sys.stderr is not None:
+                print(f"{self._name}: {text}", file=sys.stderr, flush=True)
 
 
 def _clock(seconds: float) -> str:

@@ -1,0 +1,24 @@
+"""The two heads that learn, by their type."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from contralto.model.blocks import ResidualHead
+from contralto.model.clip import CLIP
+
+
+def image_head(model: CLIP) -> ResidualHead:
+    """The picture tower's: a linear map, and the classifier's softmax over ImageNet's classes mapped into the space."""
+    return _residual(model.image)
+
+
+def text_head(model: CLIP) -> ResidualHead:
+    """The text tower's: a linear map and a small network."""
+    return _residual(model.text)
+
+
+def _residual(tower: nn.Module) -> ResidualHead:
+    head = tower.head
+    assert isinstance(head, ResidualHead), "nano's contract states heads of this kind"
+    return head

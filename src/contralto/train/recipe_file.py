@@ -1,0 +1,200 @@
+"""A recipe's file: found by its path, or by its name among those that come with Contralto, and executed.
+
+A recipe may import its neighbours, the files beside it, by their plain names or relatively. A recipe's folder is a
+package of its own, and only the modules in it see their neighbours: `sys.path` stays as it is, nothing is replaced for
+others, and two recipes may have neighbours of the same name.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import difflib
+import hashlib
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from contralto.errors import ContraltoError, one_line
+from contralto.train.recipe import Recipe
+
+PREFIX = "contralto_recipe_"  # of the name of a package, then a digest of the folder
+
+
+def folder() -> Path:
+    """Where the recipes that come with Contralto lie: in the package, or in the checkout that it is run from."""
+    package = Path(__file__).parents[1]
+    installed = package / "recipes"
+    return installed if installed.is_dir() else package.parents[1] / "recipes"
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with Contralto, by name."""
+    return {path.stem: path for path in sorted(folder().glob("*.py"))}
+
+
+def about(path: Path) -> str:
+    """The first line of the file's docstring."""
+    return (ast.get_docstring(ast.parse(path.read_bytes())) or "").partition("\n")[0]
+
+
+def find(recipe: str) -> Path:
+    """The file that `recipe` names: a path, or the name of a shipped one. Raises ContraltoError."""
+    path, known, named = Path(recipe), shipped(), one_line(recipe, 200)
+    if recipe in known:
+        return known[recipe]
+    if path.is_dir():
+        raise ContraltoError(f"{named}: is a folder: name the recipe's Python file")
+    if path.suffix != ".py" and (path.is_file() or path.name != recipe):
+        raise ContraltoError(f"{named}: a recipe is a Python file, its name ends in .py")
+    if path.suffix != ".py":
+        close = difflib.get_close_matches(recipe, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}; or name a Python file"
+        raise ContraltoError(f"no recipe is called {named}: {hint}")
+    if not path.is_file():
+        hint = f"; the one that comes with Contralto is called {path.stem}" if path.stem in known else ""
+        raise ContraltoError(f"{named}: there is no such recipe file{hint}")
+    return path
+
+
+def load(path: Path) -> Recipe:
+    """What the file's function recipe() returns. Raises ContraltoError, which names the file and the line."""
+    function, named = getattr(execute(path), "recipe", None), one_line(str(path), 200)
+    if not callable(function):
+        raise ContraltoError(f"{named}: has no function recipe()")
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise ContraltoError(f"{named}: recipe() is called without arguments: {error}") from error
+    with errors_located(path):
+        recipe = function()
+    if not isinstance(recipe, Recipe):
+        raise ContraltoError(f"{named}: recipe() returned a {type(recipe).__name__}, not a Recipe")
+    return recipe
+
+
+def execute(path: Path) -> ModuleType:
+    """The file as a module, executed anew, its neighbours too. Raises ContraltoError, which names the file and line."""
+    file = Path(os.path.abspath(path))
+    package = _package(file)
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
+        del sys.modules[name]
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)
+    sys.modules[package] = ModuleType(package)
+    sys.modules[package].__path__ = [str(file.parent)]
+    name = f"{package}.{file.stem.replace('.', '_')}"
+    loader = _Loader(name, str(file))
+    spec = spec_from_file_location(name, file, loader=loader)
+    assert spec is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    with errors_located(path):
+        loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def errors_located(path: Path) -> Iterator[None]:
+    """An error within the block that comes from the recipe at `path` or a neighbour becomes a ContraltoError that
+    names the file and the line. Errors from elsewhere pass."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        place = _place(error, path)
+        if place is None:
+            raise
+        said = _what(error).replace(f"{_package(path)}.", "")
+        raise ContraltoError(f"{one_line(place, 200)}: {said}") from error
+
+
+def _place(error: BaseException, path: Path) -> str | None:
+    """FILE:LINE of the innermost line in the recipe's package that led to the error, the folder as it was given."""
+    root = Path(os.path.abspath(path)).parent
+    places = [
+        (Path(frame.f_code.co_filename), line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).startswith(f"{_package(path)}.")
+    ]
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        places.append((Path(error.filename), error.lineno or 1))
+    within = [(file.relative_to(root), line) for file, line in places if file.is_relative_to(root)]
+    if not within:
+        return str(path) if isinstance(error, SyntaxError) else None  # it has a line, but for a file with null bytes
+    return f"{path.parent / within[-1][0]}:{within[-1][1]}"
+
+
+def _what(error: BaseException) -> str:
+    """The error in a line; our own speak for themselves, others with the name of their type."""
+    said = error.msg if isinstance(error, SyntaxError) else str(error).strip().partition("\n")[0]
+    named = said if isinstance(error, ContraltoError) else f"{type(error).__name__}: {said}"
+    return named if said else type(error).__name__
+
+
+def _package(path: Path) -> str:
+    """The name of the package that a recipe's folder is."""
+    folder = os.path.dirname(os.path.abspath(path))
+    return PREFIX + hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+
+
+class _Finder:
+    """Finds the modules of recipes' packages, and no other."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if path is None or not name.startswith(PREFIX):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Gives a module of a recipe's package an import statement that finds neighbours by their plain names."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        package = module.__name__.partition(".")[0]
+        module.__dict__["__builtins__"] = vars(builtins) | {"__import__": _importer(package)}
+        super().exec_module(module)
+
+    def set_data(self, path: str, data: object, *, _mode: int = 0) -> None:
+        """Writes no bytecode: the folder belongs to somebody else."""
+
+
+def _importer(package: str) -> Callable[..., ModuleType]:
+    """`__import__` for the modules of `package`."""
+    folder = sys.modules[package].__path__
+
+    def near(
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        top = name.partition(".")[0]
+        if level or _installed(top, folder) or PathFinder.find_spec(f"{package}.{top}", folder) is None:
+            return builtins.__import__(name, globals, locals, fromlist or (), level)
+        if fromlist:
+            return builtins.__import__(f"{package}.{name}", globals, locals, fromlist, 0)
+        importlib.import_module(f"{package}.{name}")
+        return sys.modules[f"{package}.{top}"]
+
+    return near
+
+
+def _installed(name: str, folder: Sequence[str]) -> bool:
+    """Whether the name is that of a module which is there without the recipe's folder and the current one."""
+    if name in sys.stdlib_module_names:
+        return True
+    here = {os.path.abspath(folder[0]), os.getcwd()}
+    spec = PathFinder.find_spec(name, [entry for entry in sys.path if os.path.abspath(entry) not in here])
+    return spec is not None and spec.origin is not None  # a folder that merely has this name has no origin
