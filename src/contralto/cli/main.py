@@ -1,7 +1,7 @@
 """`contralto COMMAND ...`: finds the command, runs it, and turns whatever ends it into one line and an exit code.
 
 Exit codes: 0 all well; 1 failed, or no input was usable; 2 wrong usage; 3 finished, but some inputs could not be used;
-130 on Ctrl-C; 143 on TERM.
+130 on Ctrl-C; 143 on TERM; 129 when the terminal is closed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,25 @@ from types import FrameType
 
 from contralto.cli.commands import COMMANDS, GROUPS, Parser
 from contralto.cli.console import Console
-from contralto.cli.outcome import FAILED, INTERRUPTED, OK, TERMINATED, USAGE, Usage
+from contralto.cli.outcome import FAILED, HUNG_UP, INTERRUPTED, OK, TERMINATED, USAGE, Usage
 from contralto.errors import ContraltoError, one_line
 
 
 class Terminated(BaseException):
-    """TERM was received."""
+    """TERM was received, or HUP, as when a terminal is closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. Nothing is raised but what Python itself is ended by."""
     console = Console()
-    with _term_raises(), warnings.catch_warnings(), console.notes_of("contralto"):
+    with _ended_by_signals(), warnings.catch_warnings(), console.notes_of("contralto"):
         warnings.filterwarnings("ignore", module="PIL")  # a damaged EXIF block of a picture that is fine otherwise
         code = _guarded(sys.argv[1:] if argv is None else list(argv), console)
-    if argv is None and code in (INTERRUPTED, TERMINATED):
+    if argv is None and code in (INTERRUPTED, TERMINATED, HUNG_UP):
         os._exit(code)  # threads that still decode a large picture are not waited for
     return code
 
@@ -57,9 +61,9 @@ def _guarded(arguments: list[str], console: Console) -> int:
     except KeyboardInterrupt:
         console.stopped()
         code = INTERRUPTED
-    except Terminated:
+    except Terminated as stop:
         console.stopped()
-        code = TERMINATED
+        code = stop.code
     except Exception as error:
         code = _failed(error, console)
     return code
@@ -126,20 +130,28 @@ def _help() -> str:
 
 
 @contextlib.contextmanager
-def _term_raises() -> Iterator[None]:
-    """TERM ends the command as Ctrl-C does, so that what was done is kept."""
+def _ended_by_signals() -> Iterator[None]:
+    """TERM and HUP end the command as Ctrl-C does, so that what was done is kept. Further ones change nothing, and one
+    that is ignored, as HUP is by nohup, stays so."""
+    ending = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated
+        nonlocal ending
+        if not ending:
+            ending = True
+            raise Terminated(number)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
+    before: dict[int, object] = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

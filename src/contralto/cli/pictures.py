@@ -65,14 +65,15 @@ def indexed(
     with Index(clip, warn=console.note) as index:
         known = index.get(files)
         new = len(files) - len(known)
-        console.kept = "all pictures are in the index"
+        going_on = "new pictures are in the index, the same command goes on from there"
+        console.kept = f"0 of {new} {going_on}" if new else "all pictures are in the index"
         with console.progress("new pictures", new, streams=streams) as advance:
             done = 0
             for i, (file, outcome) in enumerate(embed(clip, files, index, known)):
                 if i not in known:
                     advance()
                     done += 1
-                    console.kept = f"{done} of {new} new pictures are in the index, the same command goes on from there"
+                    console.kept = f"{done} of {new} {going_on}"
                 yield file, outcome
         for folder in folders:
             index.prune(folder, files)
