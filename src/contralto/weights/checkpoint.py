@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from contralto.contract import Contract
 from contralto.errors import WeightsError
 from contralto.weights.names import Shape, expected
-from contralto.weights.tensorfile import Array, TensorFile
+from contralto.weights.tensorfile import Array, TensorFile, release
 
 SCALE = ".scale"
 
@@ -82,6 +82,11 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
     def stored(self, name: str) -> Stored:
         """How the tensor is stored. Raises KeyError."""
         return self.tensors[name]
+
+    def release(self, tower: str) -> None:
+        """Gives back the memory of a tower's tensors, "image" or "text", that are mapped: a runtime has packed them,
+        and whoever touches them again reads them from the file again."""
+        release(stored.array for name, stored in self.tensors.items() if name.startswith(f"{tower}."))
 
     def replace(self, contract: Contract) -> Checkpoint:
         """The same weights under another contract of the same towers."""
