@@ -83,7 +83,7 @@ class Clip:
 
     @property
     def precision(self) -> str:
-        """What the engine computes in: what "auto" chose."""
+        """What the engine computes in now. auto is fp32 until there is much work; `engine_report` tells what then."""
         return self._runner.engine.precision
 
     @property
@@ -106,9 +106,13 @@ class Clip:
         """Whether every pixel of a picture is decoded, as in the reference, or large JPEGs are decoded smaller."""
         return "exact" if self._scaled_to is None else "scaled"
 
-    def engine_report(self) -> Report:
-        """Engine, precision, why, and what was measured of each precision on this machine (now, if it never was)."""
-        return report(self._runner.engine)
+    def engine_report(self, *, measure: bool = True) -> Report:
+        """Engine, the precision of much work, why, and what was measured of each precision on this machine.
+
+        If the model was never measured here, that is done now, and auto computes in what is chosen from here on. With
+        measure=False nothing is measured or changed: `measured` is empty where nothing is remembered.
+        """
+        return report(self._runner.engine, measure=measure)
 
     def fit(self, pictures: Any = None, texts: Any = None) -> Report:
         """Measures each precision anew, and fits int8, on pictures and texts of one's own, at least 16 of either.
@@ -225,9 +229,10 @@ class Clip:
         shape = (3, *self.contract.image.size)
         if array.ndim != 4 or array.shape[1:] != shape:
             raise ContraltoError(f"pixels must have the shape (N, {', '.join(map(str, shape))}), got {array.shape}")
-        self._runner.engine.expect("image", len(array))
+        engine = self._runner.engine.expect("image", len(array))
         parts = windows(array, self._runner.images_at_once)
-        return np.concatenate([self._runner.images([]), *(self._runner.images(some) for some in parts)])
+        empty = np.empty((0, self.contract.embedding), np.float32)
+        return np.concatenate([empty, *(self._runner.images(some, engine) for some in parts)])
 
     # Texts
 
@@ -359,7 +364,7 @@ class Clip:
         _check(on_error, batch_size)
         single, given = kinds.pictures(items)
         several = given if isinstance(given, list | tuple | np.ndarray) else list(given)
-        found = [runner.images([])]
+        found: list[Rows] = [np.empty((0, runner.contract.embedding), np.float32)]
         with closing(pictures.encoded(several, runner, self._scaled_to, batch_size)) as stream:
             for index, item, result in stream:
                 if not isinstance(result, ImageError):

@@ -31,12 +31,12 @@ class Runner:
         self._scaled = unit if normalise else np.asarray
         self.images_at_once = engine.images_at_once
 
-    def images(self, pixels: Sequence[NDArray[np.float32]]) -> Rows:
-        """One batch, N times (3, H, W) -> rows (N, d)."""
+    def images(self, pixels: Sequence[NDArray[np.float32]], engine: Engine) -> Rows:
+        """One batch, N times (3, H, W) -> rows (N, d). engine: what `engine.expect` gave for the whole call."""
         if not len(pixels):
             return np.empty((0, self.contract.embedding), np.float32)
         step = 1 if self.reproducible else len(pixels)
-        parts = [self.engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
+        parts = [engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
         return self._scaled(np.concatenate(parts))
 
     def texts(self, ids: Ids, batch_size: int | None = None, progress: Callable[[int, int], Any] | None = None) -> Rows:
@@ -44,12 +44,12 @@ class Runner:
 
         Texts that begin alike go to the engine together, which computes what they share once if the tower allows it.
         """
-        self.engine.expect("text", len(ids))
+        engine = self.engine.expect("text", len(ids))
         found = np.empty((len(ids), self.contract.embedding), np.float32)
         order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_AT_ONCE
         for start in range(0, len(ids), step):
             places = order[start : start + step]
-            found[places] = unit(self.engine.text(ids[places]))
+            found[places] = unit(engine.text(ids[places]))
             if progress is not None:
                 progress(start + len(places), len(ids))
         return found
