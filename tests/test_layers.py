@@ -16,7 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 ORDER = [
     {"errors"},
-    {"cache", "files", "kept"},
+    {"cache", "files", "kept", "progress"},
     {"metrics"},
     {"probe"},
     {"architecture"},

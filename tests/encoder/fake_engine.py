@@ -26,8 +26,9 @@ class FakeEngine:
         self.ids: list[np.ndarray] = []
         self.expected: list[tuple[str, int]] = []
 
-    def expect(self, side: str, count: int) -> None:
+    def expect(self, side: str, count: int) -> FakeEngine:
         self.expected.append((side, count))
+        return self
 
     def image(self, pixels: np.ndarray) -> np.ndarray:
         self.images.append(pixels.shape)

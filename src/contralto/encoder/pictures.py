@@ -36,7 +36,9 @@ def encoded(
     engine = runner.engine.expect("image", count)
     with closing(prepared(items, runner.contract.image, scaled_to, 2 * size)) as stream:
         for window in windows(stream, size):
-            found = iter(runner.images([result for _, _, result in window if not isinstance(result, ImageError)], engine))
+            found = iter(
+                runner.images([result for _, _, result in window if not isinstance(result, ImageError)], engine)
+            )
             for index, item, result in window:
                 yield index, item, result if isinstance(result, ImageError) else next(found)
 

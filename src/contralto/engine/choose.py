@@ -25,9 +25,9 @@ def start(
 ) -> Engine:
     """An engine for the checkpoint. Nothing is loaded before the first batch.
 
-    precision: auto is fp32 for the first 63 pictures and 255 texts. After them it is the fastest that has a cosine of at
+    precision: auto is fp32 for the first 63 pictures and 255 texts. After them it is the fastest with a cosine of at
     least 0.999 (pictures; texts in int8) or 0.9999 (texts) to the rows of fp32, if the tower was measured on this
-    machine, or is measured now because a call brings ten times the work that this takes. int8 is measured as well, and
+    machine, or is measured now as a call brings ten times the work that measuring takes. int8 is measured as well, and
     refused below 0.99. Without samples auto is fp32. bf16 and fp16 are taken by openvino only where the processor has
     them; on a GPU auto is one of them.
     device: auto is the CPU; cuda and cuda:N are GPUs, for the engines compiled (auto takes it there) and eager.

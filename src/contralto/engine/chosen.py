@@ -202,4 +202,6 @@ class _Tower:
                 f"int8 is too coarse for the {side} tower of {self._checkpoint.contract.name}: a cosine of "
                 f"{found.cosine:.4f} to fp32, where {LEAST} is the least: use precision auto"
             )
-        return Choice(self._wanted, f"{side} int8: as asked for, a cosine of {found.cosine:.5f} to fp32", tuple(measured))
+        return Choice(
+            self._wanted, f"{side} int8: as asked for, a cosine of {found.cosine:.5f} to fp32", tuple(measured)
+        )

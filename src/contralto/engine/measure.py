@@ -5,7 +5,6 @@ Measured once for a model, a tower and a machine, on samples; kept in the cache 
 
 from __future__ import annotations
 
-import logging
 import math
 import statistics
 import time
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto import progress
 from contralto.engine.base import Float, Side
 from contralto.engine.openvino import OpenVINO, computes
 from contralto.engine.quantise import levels, quantised
@@ -30,14 +30,12 @@ MOST_NOISE = 1e-3  # that a map may take from int8, as a share of its own energy
 SHARES = (1.0, 0.75, 0.5, 0.25)
 ROUNDS, SECONDS = 3, 0.5  # of timing, whichever comes first
 
-# What measuring costs, as seen on two Zen 5 and two Xeon cores (docs/speed.md): so many items go through in all, counted
-# as if in fp32; a weight takes its time to be compiled and put into levels; and there is what every tower takes.
+# What measuring costs (docs/speed.md): so many items go through in all, counted as if in fp32; each weight takes its
+# time to be compiled and put into levels; and there is what every tower takes.
 ITEMS: dict[Side, int] = {"image": 120, "text": 1920}
 SECONDS_A_WEIGHT, SECONDS_A_TOWER = 6e-8, 2.5
 PROBE: dict[Side, int] = {"image": 8, "text": 32}  # items that tell how fast a tower is in fp32
 LEVELS_STEPS = 10  # of progress, while levels are looked for
-
-log = logging.getLogger("contralto")
 
 
 class Samples(Protocol):
@@ -80,13 +78,11 @@ class Overrun(Exception):
     """Measuring takes longer than it may."""
 
 
-def measure(
-    checkpoint: Checkpoint, side: Side, samples: Samples, exact: OpenVINO, until: float | None = None
-) -> Found:
+def measure(checkpoint: Checkpoint, side: Side, samples: Samples, exact: OpenVINO, until: float | None = None) -> Found:
     """Every precision that can be chosen on this processor. exact: the engine of the checkpoint in fp32.
 
-    What it is doing is logged, with done and total for a bar. Raises Overrun after `until`, a time of
-    `time.perf_counter`; it may be interrupted at any time, as nothing is kept here.
+    How far it is goes to `contralto.progress`. Raises Overrun after `until`, a time of `time.perf_counter`; it may be
+    interrupted at any time, as nothing is kept here.
     """
     halves = [precision for precision in ("bf16", "fp16") if computes(precision)]
     steps = _Steps(checkpoint.contract.name, side, ["fp32", *halves], until)
@@ -130,7 +126,7 @@ def _with_int8(
 
 
 class _Steps:
-    """Tells what is measured, as records of the log whose `stage`, `done` and `total` a bar can show."""
+    """Tells what is being measured, and ends it when its time is over."""
 
     def __init__(self, name: str, side: Side, floats: list[str], until: float | None) -> None:
         self._until, self._floats, self._done = until, floats, -1
@@ -139,7 +135,8 @@ class _Steps:
 
     def begin(self, precision: str) -> None:
         """Raises Overrun."""
-        self._tell(precision, self._floats.index(precision) if precision in self._floats else self._total - 1)
+        done = self._floats.index(precision) if precision in self._floats else self._total - 1
+        self._tell(precision if done else ", ".join([*self._floats, "int8"]), done)
         self.check()
 
     def levels(self, done: int, total: int) -> None:
@@ -158,10 +155,9 @@ class _Steps:
     def end(self) -> None:
         self._tell("done", self._total)
 
-    def _tell(self, what: str, done: int) -> None:
+    def _tell(self, now: str, done: int) -> None:
         self._done = done
-        progress = {"stage": self._stage, "done": done, "total": self._total}
-        log.info("%s: %s", self._stage, what, extra=progress)
+        progress.tell(self._stage, done, self._total, now)
 
 
 def cost(checkpoint: Checkpoint, side: Side, per_second: float) -> float:
