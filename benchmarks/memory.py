@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py [--models DIR] [--before SRC] [--pictures 64] [--precisions fp32 bf16 int8] [--json]
 
-A process imports what it needs, encodes as many pictures (pixels that are prepared) and captions as --pictures, and tells how far
+A process imports what it needs, encodes --pictures pictures (prepared pixels) and as many captions, and tells how far
 VmHWM of /proc/self/status rose above the imports, in MB. --before names the src folder of another version of Contralto,
 which takes turns with this one. sizes: pictures in batches of 1 to 32, one after the other, as a server gets them.
 """

@@ -69,6 +69,28 @@ def test_info_measures_nothing_and_says_how_to(cli, folder, cache, monkeypatch, 
     assert "contralto bench" not in cli("info", folder, "--precision", "fp32").out
 
 
+@pytest.mark.parametrize("count", [1, 63, 64])
+def test_a_little_work_has_the_same_answer_once_the_machine_was_measured(cli, folder, monkeypatch, tmp_path, count):
+    """With 64 pictures the precision changes, or this test could not fail."""
+    paths = [paint(tmp_path / "p" / f"{number}.png", "red") for number in range(count)]
+    picture, ours = tmp_path / "p", ("--model", folder, "--json")
+    commands = [
+        ("classify", *paths, "--labels", "cat", "dog", *ours),
+        ("similarity", *paths, "--text", "a cat", "a dog", *ours),
+        ("score", *paths, "--text", "a cat", *ours),
+        ("search", picture, "a cat", "--not", "a dog", "--top", count, *ours),
+    ]
+    monkeypatch.setattr(measure, "fastest", lambda measured: measured[-1])  # int8
+    said = []
+    for cache in ("fresh", "measured"):
+        monkeypatch.setenv("CONTRALTO_CACHE", str(tmp_path / cache))
+        if cache == "measured":
+            assert contralto.load(folder).engine_report().precision == "int8"
+        said.append([cli(*command).objects for command in commands])
+    fresh, measured = said
+    assert (fresh == measured) == (count < 64)
+
+
 def test_info_tells_what_auto_chose_and_what_the_others_made(cli, folder, cache):
     contralto.load(folder).engine_report()
     (found,) = cli("info", folder, "--json").objects

@@ -235,17 +235,21 @@ class Pretender(OpenVINO):
 
 
 @pytest.mark.parametrize(
-    ("cosine", "names", "rounds"),
-    [(1.0, ["fp32", "bf16", "int8"], [3, 3, 3]), (0.99, ["fp32", "bf16", "fp16", "int8"], [3, 1, 1, 1])],
+    ("side", "cosine", "names", "rounds"),
+    [
+        ("image", 1.0, ["fp32", "bf16", "int8"], [3, 3, 3]),
+        ("image", 0.99, ["fp32", "bf16", "fp16", "int8"], [3, 1, 1, 1]),
+        ("text", 0.99992, ["fp32", "bf16", "fp16", "int8"], [3, 1, 1, 3]),  # near, but not with what samples may use
+    ],
 )
-def test_what_cannot_be_chosen_costs_little(model, monkeypatch, cosine: float, names: list, rounds: list) -> None:
+def test_what_cannot_be_chosen_costs_little(model, monkeypatch, side, cosine, names, rounds) -> None:
     """fp16 where bf16 is near enough, and the speed of what is too coarse."""
     timed: list[int] = []
     monkeypatch.setattr(measure, "computes", lambda precision: True)
     monkeypatch.setattr(measure, "OpenVINO", Pretender)
     monkeypatch.setattr(measure, "_cosine", lambda *_: cosine)
     monkeypatch.setattr(measure, "_rate", lambda work, count, most, limit: timed.append(most) or 1.0)
-    found = measured(model, "image").measured
+    found = measured(model, side).measured
     assert ([one.precision for one in found], timed) == (names, rounds)
 
 

@@ -48,6 +48,15 @@ def test_portions_change_nothing(monkeypatch):
     assert max(map(len, clip.asked)) <= 20
 
 
+def test_many_prompts_tell_how_far_they_are(monkeypatch, caplog):
+    monkeypatch.setattr(classifier, "PROMPTS_AT_ONCE", 20)
+    caplog.set_level("INFO", "contralto")
+    classifier.build(Texts(), ["one", "two"], "imagenet-7")
+    assert not caplog.records
+    classifier.build(Texts(), ["one", "two", "three", "four", "five"], "imagenet-7")
+    assert [(record.done, record.total) for record in caplog.records] == [(0, 35), (14, 35), (28, 35), (35, 35)]
+
+
 def test_opposite_prompts_make_no_nan():
     clip = types.SimpleNamespace(contract=Texts.contract, encode_text=lambda t: np.array([[1, 0], [-1, 0]], np.float32))
     made = classifier.build(clip, ["a"], ["{}", "not {}"])

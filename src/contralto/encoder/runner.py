@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,10 +13,12 @@ from contralto.contract import Contract
 from contralto.encoder.rows import Rows, unit
 from contralto.engine.base import Engine
 from contralto.engine.forest import in_order
+from contralto.progress import tell
 
 Ids = NDArray[np.int64]
 
 TEXTS_AT_ONCE = 1024  # an engine makes batches of its own of them
+MANY_TEXTS = 8192  # more than these take seconds: how far they are is told, if not to the caller
 
 
 class Runner:
@@ -45,6 +48,9 @@ class Runner:
         Texts that begin alike go to the engine together, which computes what they share once if the tower allows it.
         """
         engine = self.engine.expect("text", len(ids))
+        if progress is None and len(ids) > MANY_TEXTS:
+            progress = functools.partial(tell, "encoding texts")
+            progress(0, len(ids))
         found = np.empty((len(ids), self.contract.embedding), np.float32)
         order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_AT_ONCE
         for start in range(0, len(ids), step):

@@ -128,7 +128,8 @@ class _Tower:
             measured = remembered.recall(self._checkpoint, self._side)
         if measured:
             choice = self._choice_of(measured)
-            later = f", from {FEW[self._side]} {NOUNS[self._side]} on" if self._wanted is None else ""
+            waits = self._wanted is None and choice.precision != "fp32"
+            later = f", from {FEW[self._side]} {NOUNS[self._side]} on" if waits else ""
             return Choice(choice.precision, choice.why + later, choice.measured)
         return Choice(self.precision, f"{self._side} {self.precision}: not measured on this machine yet")
 

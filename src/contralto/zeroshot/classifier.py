@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto import progress
 from contralto.contract import Score
 from contralto.encoder import Clip
 from contralto.encoder.rows import Rows, at_once, probabilities, unit
@@ -23,6 +24,7 @@ from contralto.zeroshot import matrices, prompts
 Labels = Iterable[str] | Mapping[str, str | Iterable[str]]
 Templates = str | Iterable[str] | None
 
+ENCODING = "encoding the prompts of the labels"
 PROMPTS_AT_ONCE = 8192  # bounds the memory: 80 templates of 20,000 classes would be 3 GB of rows
 
 
@@ -70,12 +72,15 @@ def build(clip: Clip, labels: Labels, templates: Templates = "photo") -> Classif
 def _rows(clip: Clip, names: list[str], templates: tuple[str, ...]) -> Rows:
     """Each name's unit row, from its prompts; those of many names go to the tower together, as they begin alike."""
     step = max(1, PROMPTS_AT_ONCE // len(templates))
-    return np.concatenate(
-        [
-            _averaged([prompts.fill(templates, name) for name in names[start : start + step]], clip.encode_text)
-            for start in range(0, len(names), step)
-        ]
-    )
+    found = []
+    for start in range(0, len(names), step):
+        if len(names) > step:
+            progress.tell(ENCODING, start * len(templates), len(names) * len(templates))
+        some = [prompts.fill(templates, name) for name in names[start : start + step]]
+        found.append(_averaged(some, clip.encode_text))
+    if len(names) > step:
+        progress.tell(ENCODING, len(names) * len(templates), len(names) * len(templates))
+    return np.concatenate(found)
 
 
 def _averaged(groups: Sequence[Sequence[str]], encode: Callable[[list[str]], Rows]) -> Rows:
