@@ -159,6 +159,15 @@ def test_it_is_measured_only_if_that_takes_a_tenth_of_the_work(model, monkeypatc
         assert given == pytest.approx(wanted)
 
 
+def test_a_damaged_file_is_no_reason_to_measure_before_work_that_does_not_pay_it(model, int8_remembered, cache) -> None:
+    for path in cache.iterdir():
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    samples = Samples(model.contract)
+    assert start(model, samples).expect("image", 100).precision == "fp32"
+    assert samples.asked == 0
+
+
 def _overrun() -> None:
     raise Overrun
 

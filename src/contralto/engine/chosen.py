@@ -88,7 +88,7 @@ def both(image: str, text: str) -> str:
 
 
 class _Tower:
-    """One tower: until it is settled in fp32."""
+    """One tower, in fp32 until it is settled."""
 
     def __init__(self, checkpoint: Checkpoint, side: Side, samples: Samples, wanted: str | None) -> None:
         self._checkpoint, self._side, self._samples, self._wanted = checkpoint, side, samples, wanted
@@ -117,8 +117,7 @@ class _Tower:
         with self._lock:
             if self._choice is not None:
                 return self._choice
-            measured = remembered.recall(self._checkpoint, self._side)
-            return self._settle(measured) if measured else self._settle_by(self._found())
+            return self._settle_by_memory() or self._settle_by(self._found())
 
     def outlook(self) -> Choice:
         """What is settled, or what `settled` would come to; it measures nothing."""
@@ -140,9 +139,7 @@ class _Tower:
 
     def _decide(self, count: int) -> None:
         """Settles the tower before `count` items, if it was measured before or if they pay it."""
-        if measured := remembered.recall(self._checkpoint, self._side):
-            self._settle(measured)
-        elif not self._gave_up and (seconds := self._affordable(count)):
+        if self._settle_by_memory() is None and not self._gave_up and (seconds := self._affordable(count)):
             try:
                 self._settle_by(self._found(seconds))
             except Overrun:
@@ -166,15 +163,18 @@ class _Tower:
         remembered.keep(self._checkpoint, self._side, found.measured, found.int8)
         return found
 
-    def _settle(self, measured: list[Measured]) -> Choice:
-        """By what is remembered."""
+    def _settle_by_memory(self) -> Choice | None:
+        """None if nothing is remembered, or the tower in int8 is damaged."""
+        measured = remembered.recall(self._checkpoint, self._side)
+        if not measured:
+            return None
         choice = self._choice_of(measured)
-        if choice.precision == "int8":
-            made = remembered.recall_int8(self._checkpoint, self._side)
-            if made is None:
-                return self._settle_by(self._found())
-            return self._take(choice, OpenVINO(made, "int8", measure.rest(measured)))
-        return self._take(choice, OpenVINO(self._checkpoint, choice.precision))
+        if choice.precision != "int8":
+            return self._take(choice, OpenVINO(self._checkpoint, choice.precision))
+        made = remembered.recall_int8(self._checkpoint, self._side)
+        if made is None:
+            return None
+        return self._take(choice, OpenVINO(made, "int8", measure.rest(measured)))
 
     def _settle_by(self, found: Found) -> Choice:
         """By what has just been measured."""
