@@ -22,14 +22,14 @@ COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220), 
 class FakeClip:
     """Records what it was asked to encode in `seen`."""
 
-    engine, device, precision, asked_precision, decode, reproducible = "fake", "cpu", "fp32", "auto", "scaled", False
+    engine, device, precision, decode, reproducible = "fake", "cpu", "fp32", "scaled", False
 
     def __init__(self) -> None:
         self.contract: Contract = preset("tiny")
         self.seen: list[Any] = []
 
     def made_in(self, side: str) -> str:
-        return self.asked_precision
+        return self.precision
 
     def stream_images(self, items: Any) -> Iterator[tuple[int, Any]]:
         for index, item in enumerate(items):

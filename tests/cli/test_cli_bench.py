@@ -55,6 +55,7 @@ def test_int8_is_fitted_to_pictures_of_ones_own(cli, folder, tmp_path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (16, 40, 40, 3), np.uint8)
     for number, pixels in enumerate(noise):
         Image.fromarray(pixels).save(own / f"{number}.png")
+    contralto.load(folder).engine_report()
     before = cli("info", folder, "--json").objects[0]["engine"]["measured"]
     assert cli("bench", own, "--model", folder, "--json").code == 0
     after = cli("info", folder, "--json").objects[0]["engine"]["measured"]

@@ -8,6 +8,8 @@ from fake import paint
 
 import contralto
 from contralto.contract import Contract, preset
+from contralto.engine import measure
+from contralto.engine.openvino import OpenVINO
 from contralto.weights.registry import parameters
 
 
@@ -43,13 +45,47 @@ def test_info_is_the_contract_with_the_engine(cli, folder, cache):
     assert "licence" in cli("info", folder, "--precision", "fp32").out
 
 
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_info_measures_nothing_and_says_how_to(cli, folder, cache, monkeypatch, precision):
+    monkeypatch.setattr(measure, "measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(OpenVINO, "_tower", lambda *_: pytest.fail("compiled"))
+    done = cli("info", folder, "--precision", precision, "--json")
+    assert (done.code, done.err) == (0, "")
+    stated = precision.replace("auto", "fp32")
+    why = "; ".join(f"{side} {stated}: not measured on this machine yet" for side in ("image", "text"))
+    assert done.objects[0]["engine"] == {"engine": "openvino", "precision": stated, "why": why, "measured": []}
+    assert f"contralto bench --model {folder}" in cli("info", folder, "--precision", precision).out
+    assert "contralto bench" not in cli("info", folder, "--precision", "fp32").out
+
+
+@pytest.mark.parametrize("count", [1, 63, 64])
+def test_a_little_work_has_the_same_answer_once_the_machine_was_measured(cli, folder, monkeypatch, tmp_path, count):
+    """With 64 pictures the precision changes, or this test could not fail."""
+    paths = [paint(tmp_path / "p" / f"{number}.png", "red") for number in range(count)]
+    picture, ours = tmp_path / "p", ("--model", folder, "--json")
+    commands = [
+        ("classify", *paths, "--labels", "cat", "dog", *ours),
+        ("similarity", *paths, "--text", "a cat", "a dog", *ours),
+        ("score", *paths, "--text", "a cat", *ours),
+        ("search", picture, "a cat", "--not", "a dog", "--top", count, *ours),
+    ]
+    monkeypatch.setattr(measure, "fastest", lambda measured: measured[-1])  # int8
+    said = []
+    for cache in ("fresh", "measured"):
+        monkeypatch.setenv("CONTRALTO_CACHE", str(tmp_path / cache))
+        if cache == "measured":
+            assert contralto.load(folder).engine_report().precision == "int8"
+        said.append([cli(*command).objects for command in commands])
+    fresh, measured = said
+    assert (fresh == measured) == (count < 64)
+
+
 def test_info_tells_what_auto_chose_and_what_the_others_made(cli, folder, cache):
-    first, again = (cli("info", folder, "--json") for _ in range(2))
-    assert first.err.count("measuring the") == 2
-    assert again.err == ""
-    engine = again.objects[0]["engine"]
-    assert engine == first.objects[0]["engine"]
+    contralto.load(folder).engine_report()
+    (found,) = cli("info", folder, "--json").objects
+    engine = found["engine"]
     assert engine["why"].startswith("image ")
+    assert set(engine) == {"engine", "precision", "why", "measured"}
     assert {"engine", "precision", "tower", "per_second", "cosine"} == set(engine["measured"][0])
     assert {(one["tower"], one["precision"]) for one in engine["measured"]} >= {
         ("image", "fp32"), ("image", "int8"), ("text", "fp32"), ("text", "int8"),

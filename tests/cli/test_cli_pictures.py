@@ -159,7 +159,7 @@ def test_embed_goes_on_from_the_index_and_retries_only_what_changed(cli, folder,
 
 def test_what_was_made_in_another_precision_is_no_answer(cli, folder, clip):
     for precision, asked in (("int8", 3), ("fp32", 6), ("auto", 9), ("int8", 9), ("fp32", 9), ("auto", 9)):
-        clip.asked_precision = precision
+        clip.precision = precision
         assert cli("embed", folder).code == 0
         assert len(clip.seen) == asked
 

@@ -14,7 +14,7 @@ from contralto.weights import native
 class FakeEngine:
     """Rows that depend on their own item alone, of any length but 1; it keeps the shapes it was asked for."""
 
-    name, precision, asked, images_at_once = "fake", "fp64", "fp64", 16
+    name, precision, images_at_once = "fake", "fp64", 16
 
     def __init__(self, stated: contract.Contract) -> None:
         generator = np.random.default_rng(0)
@@ -26,8 +26,9 @@ class FakeEngine:
         self.ids: list[np.ndarray] = []
         self.expected: list[tuple[str, int]] = []
 
-    def expect(self, side: str, count: int) -> None:
+    def expect(self, side: str, count: int) -> FakeEngine:
         self.expected.append((side, count))
+        return self
 
     def image(self, pixels: np.ndarray) -> np.ndarray:
         self.images.append(pixels.shape)

@@ -15,6 +15,7 @@ from PIL import Image
 
 import contralto
 from contralto.encoder import Clip
+from contralto.encoder.pictures import MANY
 from contralto.errors import ImageError
 from contralto.image.decode import decode
 from contralto.image.transform import pixels
@@ -187,6 +188,23 @@ def test_stream_is_in_order_reads_ahead_within_bounds_and_ends_its_threads(clip)
     assert threads_left()
     stream.close()
     assert threads_left() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "batch_size", "counted"), [(0, None, 0), (3, 1, MANY), (2, 1, 2), (32, None, 32), (33, None, MANY)]
+)
+def test_an_iterator_that_ends_soon_counts_as_what_it_gives(clip, given, batch_size, counted):
+    array = picture(0)
+    rows = list(clip.stream_images((array for _ in range(given)), batch_size=batch_size))
+    assert [index for index, _ in rows] == list(range(given))
+    assert clip.fake.expected == [("image", counted)]
+
+
+def test_a_list_counts_as_what_it_has(clip):
+    clip.encode_image([picture(0)] * 40)
+    clip.encode_image(picture(0) for _ in range(5))
+    clip.encode_pixels(clip.preprocess([picture(0)] * 3))
+    assert clip.fake.expected == [("image", 40), ("image", 5), ("image", 3)]
 
 
 def test_an_interrupt_ends_the_threads_at_once(clip, monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import contralto
+from contralto.encoder import runner
 from contralto.errors import TextError
 
 TEXTS = ["a dog", "cat", "two red cars beside a very small blue house!", "", "!!!", "a photo of a 7", "ñandú 🐈"] * 9
@@ -74,3 +75,13 @@ def test_progress_reaches_the_total(clip):
     seen = []
     clip.encode_text(TEXTS, batch_size=20, progress=lambda *p: seen.append(p))
     assert seen == [(20, 63), (40, 63), (60, 63), (63, 63)]
+
+
+@pytest.mark.parametrize(("count", "told"), [(9, False), (10, True)])
+def test_many_texts_tell_how_far_they_are_unless_the_caller_is_told(clip, monkeypatch, caplog, count, told):
+    monkeypatch.setattr(runner, "MANY_TEXTS", 9)
+    caplog.set_level("INFO", "contralto")
+    clip.encode_text(["a cat"] * count, progress=lambda done, total: None)
+    assert not caplog.records
+    clip.encode_text(["a cat"] * count, batch_size=4)
+    assert [(record.done, record.total) for record in caplog.records] == [(n, 10) for n in (0, 4, 8, 10)] * told

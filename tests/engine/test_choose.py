@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from small_models import ids, pixels
 
-from contralto.engine import choose, made_in, remembered, start
-from contralto.engine.choose import Chosen, fastest
+from contralto.engine import chosen, made_in, measure, remembered, report, start
+from contralto.engine.chosen import FEW, Chosen
 from contralto.engine.machine import runtime
-from contralto.engine.measure import Measured, measure
-from contralto.engine.openvino import version
+from contralto.engine.measure import Found, Measured, Overrun, fastest
+from contralto.engine.openvino import OpenVINO, version
 from contralto.errors import ContraltoError
 
 
@@ -60,23 +60,163 @@ def test_the_fastest_that_keeps_the_bound(others: list[Measured], wanted: str) -
     assert fastest([of("fp32", 10, 1.0, others[0].tower), *others]).precision == wanted
 
 
-def test_little_work_is_done_in_fp32_and_measures_nothing(model) -> None:
+def batch(model, side: str, count: int = 5) -> np.ndarray:
+    return pixels(model.contract, count) if side == "image" else ids(model.contract, count)
+
+
+def rows(engine, side: str, given: np.ndarray) -> np.ndarray:
+    return engine.image(given) if side == "image" else engine.text(given)
+
+
+@pytest.fixture
+def int8_remembered(model, cache: Path) -> None:
+    """Both towers were measured on this machine, and int8 is the fastest of each."""
+    for side in ("image", "text"):
+        found = measured(model, side)
+        lines = [of("fp32", 10, 1.0, side), of("int8", 40, 0.9995, side)]
+        remembered.keep(model, side, lines, found.int8)
+
+
+def measured(model, side: str, samples: Samples | None = None) -> Found:
+    return measure.measure(model, side, samples or Samples(model.contract), OpenVINO(model))
+
+
+@pytest.mark.parametrize("side", ["image", "text"])
+@pytest.mark.parametrize("calls", [(1,), (20, 20, 20), (-1,), (5, 0, 3)])
+def test_little_work_is_fp32_whatever_is_remembered(model, int8_remembered, side: str, calls: tuple[int, ...]) -> None:
+    engine, given = start(model, Samples(model.contract)), batch(model, side)
+    exact = rows(start(model), side, given)
+    for count in calls:
+        part = engine.expect(side, count % FEW[side])
+        assert (rows(part, side, given) == exact).all()
+        assert (part.precision, engine.precision) == ("fp32", "fp32")
+
+
+@pytest.mark.parametrize("side", ["image", "text"])
+@pytest.mark.parametrize("calls", [(0,), (-1, 1), (1, -2, 5)])
+def test_much_work_takes_what_is_remembered(model, int8_remembered, side: str, calls: tuple[int, ...]) -> None:
     samples = Samples(model.contract)
     engine = start(model, samples)
-    engine.expect("image", 5)
-    rows = engine.image(pixels(model.contract))
-    assert (rows == start(model).image(pixels(model.contract))).all()
-    assert (engine.precision, samples.asked) == ("fp32", 0)
+    for count in calls:
+        before = engine.precision
+        part = engine.expect(side, count % FEW[side] or FEW[side])
+    assert before == "fp32"
+    assert part.precision == "int8"
+    assert engine.precision == ("int8 (image), fp32 (text)" if side == "image" else "fp32 (image), int8 (text)")
+    assert samples.asked == 0
+    assert engine.expect(side, 1).precision == "int8"  # settled
 
 
-def test_what_is_much_depends_on_how_long_it_takes(model, monkeypatch) -> None:
-    for rate, settled in ((100.0, False), (1.0, True)):
-        monkeypatch.setattr(choose, "per_second", lambda *_, rate=rate: rate)
+def test_a_call_keeps_the_precision_that_it_began_with(model, int8_remembered) -> None:
+    engine, given = start(model, Samples(model.contract)), batch(model, "image")
+    little = engine.expect("image", 5)
+    exact = little.image(given)
+    much = engine.expect("image", 1000)
+    assert (little.image(given) == exact).all()
+    assert (little.precision, much.precision) == ("fp32", "int8")
+
+
+def test_a_batch_that_nobody_announced_counts_for_itself(model, int8_remembered) -> None:
+    engine = start(model, Samples(model.contract))
+    engine.image(batch(model, "image", 63))
+    assert engine.precision == "fp32"
+    engine.image(batch(model, "image", 1))
+    assert engine.precision == "int8 (image), fp32 (text)"
+
+
+def test_a_report_settles_and_one_that_measures_nothing_does_not(model, int8_remembered, cache: Path) -> None:
+    engine = start(model, Samples(model.contract))
+    told = report(engine, measure=False)
+    assert (told.precision, engine.precision, len(told.measured)) == ("int8", "fp32", 4)
+    assert "from 64 pictures on" in told.why
+    assert "from 256 texts on" in told.why
+    assert report(engine).precision == engine.precision == "int8"
+    assert engine.expect("image", 1).precision == "int8"
+    told = report(engine, measure=False)
+    assert (told.precision, "pictures on" in told.why) == ("int8", False)
+
+
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_a_report_of_what_was_never_measured_says_so(model, cache: Path, precision: str) -> None:
+    samples = Samples(model.contract)
+    engine = start(model, samples, precision=precision)
+    stated = precision.replace("auto", "fp32")
+    told = report(engine, measure=False)
+    assert (told.precision, told.measured, samples.asked) == (stated, (), 0)
+    assert told.why == "; ".join(f"{side} {stated}: not measured on this machine yet" for side in ("image", "text"))
+    assert not cache.exists()
+
+
+def test_it_is_measured_only_if_that_takes_a_tenth_of_the_work(model, monkeypatch) -> None:
+    monkeypatch.setattr(measure, "probe", lambda *_: 100.0)  # pictures a second
+    monkeypatch.setattr(measure, "cost", lambda *_: 3.0)
+    given: list[float] = []
+    monkeypatch.setattr(chosen._Tower, "_found", lambda self, seconds: given.append(seconds) or _overrun())
+    for count, wanted in ((100, []), (2990, []), (3010, [3.01]), (10000, [10.0])):
+        given.clear()
         engine = start(model, Samples(model.contract))
-        for _ in range(5):
-            engine.expect("image", 100)
-        assert isinstance(engine, Chosen)
-        assert bool(engine._engines) == settled
+        for _ in range(3):  # what earlier calls brought does not pay; and it is tried once
+            engine.expect("image", count)
+        assert given == pytest.approx(wanted)
+
+
+def test_a_damaged_file_is_no_reason_to_measure_before_work_that_does_not_pay_it(model, int8_remembered, cache) -> None:
+    for path in cache.iterdir():
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    samples = Samples(model.contract)
+    assert start(model, samples).expect("image", 100).precision == "fp32"
+    assert samples.asked == 0
+
+
+def _overrun() -> None:
+    raise Overrun
+
+
+def test_few_items_are_no_reason_even_to_look_how_fast_a_tower_is(model, monkeypatch) -> None:
+    monkeypatch.setattr(measure, "probe", lambda *_: pytest.fail("measured"))
+    for side, most in measure.ITEMS.items():
+        start(model, Samples(model.contract)).expect(side, most * 10 - 1)
+
+
+def test_measuring_that_takes_too_long_is_given_up_and_nothing_is_kept(model, cache: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(measure, "cost", lambda *_: 0.0)
+    monkeypatch.setattr(measure, "probe", lambda *_: 1e9)  # so that there is no time for it
+    caplog.set_level("INFO", "contralto")
+    engine, given = start(model, Samples(model.contract)), batch(model, "image")
+    part = engine.expect("image", 2000)
+    assert (part.image(given) == start(model).image(given)).all()
+    assert not cache.exists()
+    assert "takes too long now: it is computed in fp32" in caplog.text
+    assert report(engine).measured  # who asks for it explicitly gets it
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_an_interrupt_leaves_nothing_and_the_next_one_measures(model, cache: Path, monkeypatch, after: int) -> None:
+    def interrupt(self, what, done) -> None:
+        if done >= 3 * after:
+            raise KeyboardInterrupt
+
+    engine = start(model, Samples(model.contract))
+    with monkeypatch.context() as patched:
+        patched.setattr(measure._Steps, "_tell", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            report(engine)
+    assert not cache.exists()
+    assert engine.precision == "fp32"
+    assert report(engine).measured
+
+
+def test_measuring_tells_how_far_it_is(model, cache: Path, caplog) -> None:
+    caplog.set_level("INFO", "contralto")
+    measured(model, "text")
+    records = [record for record in caplog.records if hasattr(record, "total")]
+    done = [record.done for record in records]
+    assert {record.stage for record in records} == {"measuring this machine, once, for the text tower of small"}
+    assert (done[0], done[-1]) == (0, records[0].total)
+    assert done == sorted(done)
+    assert len(set(done)) > 3
+    assert [word in caplog.text for word in ("fp32", "int8")] == [True, True]
 
 
 def test_much_work_is_measured_once_and_remembered(model, cache: Path) -> None:
@@ -86,38 +226,64 @@ def test_much_work_is_measured_once_and_remembered(model, cache: Path) -> None:
         first.expect("image", 2**40)
     assert isinstance(first, Chosen)
     assert samples.asked == 2  # once for how long it takes in fp32
-    samples.asked = 1
     again = start(model, samples)
-    assert again.precision == first.precision
-    again.expect("image", 1)
-    assert samples.asked == 1
-    assert again.choice("image") == first.choice("image")
-    assert (again.image(pixels(model.contract)) == first.image(pixels(model.contract))).all()
-    assert [path.name.split("-")[-1] for path in cache.iterdir()] == ["image.safetensors"]
-    again.choice("text")
+    given = pixels(model.contract)
+    assert (again.expect("image", 64).image(given) == first.image(given)).all()
     assert samples.asked == 2
+    assert report(again, measure=False).measured == report(first, measure=False).measured
+    assert [path.name.split("-")[-1] for path in cache.iterdir()] == ["image.safetensors"]
+    report(again)
+    assert samples.asked == 3
+
+
+class Pretender(OpenVINO):
+    """Computes in fp32, whatever it says."""
+
+    def __init__(self, checkpoint, precision: str = "fp32", rest: str = "fp32") -> None:
+        super().__init__(checkpoint)
+        self.precision = precision
+
+
+@pytest.mark.parametrize(
+    ("side", "cosine", "names", "rounds"),
+    [
+        ("image", 1.0, ["fp32", "bf16", "int8"], [3, 3, 3]),
+        ("image", 0.99, ["fp32", "bf16", "fp16", "int8"], [3, 1, 1, 1]),
+        ("text", 0.99992, ["fp32", "bf16", "fp16", "int8"], [3, 1, 1, 3]),  # near, but not with what samples may use
+    ],
+)
+def test_what_cannot_be_chosen_costs_little(model, monkeypatch, side, cosine, names, rounds) -> None:
+    """fp16 where bf16 is near enough, and the speed of what is too coarse."""
+    timed: list[int] = []
+    monkeypatch.setattr(measure, "computes", lambda precision: True)
+    monkeypatch.setattr(measure, "OpenVINO", Pretender)
+    monkeypatch.setattr(measure, "_cosine", lambda *_: cosine)
+    monkeypatch.setattr(measure, "_rate", lambda work, count, most, limit: timed.append(most) or 1.0)
+    found = measured(model, side).measured
+    assert ([one.precision for one in found], timed) == (names, rounds)
 
 
 def test_fp32_is_the_measure_of_all(model) -> None:
     for side in ("image", "text"):
-        measured, made = measure(model, side, Samples(model.contract))
-        assert (measured[0].precision, measured[0].cosine) == ("fp32", 1)
-        assert measured[-1].precision == "int8"
-        assert all(one.per_second > 0 and 0.9 < one.cosine <= 1.000001 for one in measured)
-        assert any(stored.dtype == "I8" for stored in made.tensors.values())
+        found = measured(model, side)
+        first, *_, last = found.measured
+        assert (first.precision, first.cosine, last.precision) == ("fp32", 1, "int8")
+        assert all(one.per_second > 0 and 0.9 < one.cosine <= 1.000001 for one in found.measured)
+        assert any(stored.dtype == "I8" for stored in found.int8.tensors.values())
 
 
 def test_int8_is_given_where_it_is_asked_for_and_refused_where_it_is_too_coarse(model, monkeypatch) -> None:
-    def measured(cosine: float):
-        found, made = measure(model, "image", Samples(model.contract))
-        return [*found[:-1], of("int8", 1.0, cosine)], made
+    found = measured(model, "image")
 
-    monkeypatch.setattr(choose, "measure", lambda *_: measured(0.9899))
+    def coarse(cosine: float) -> Found:
+        return found._replace(measured=[*found.measured[:-1], of("int8", 1.0, cosine)])
+
+    monkeypatch.setattr(measure, "measure", lambda *_: coarse(0.9899))
     with pytest.raises(ContraltoError, match=r"int8 is too coarse for the image tower of small: .* 0\.9899 to fp32"):
         start(model, Samples(model.contract), precision="int8").expect("image", 1)
     with pytest.raises(ContraltoError, match="int8 is fitted to samples"):
         start(model, precision="int8")
-    remembered.keep(model, "image", *measured(0.991))
+    remembered.keep(model, "image", coarse(0.991).measured, found.int8)
     engine = start(model, Samples(model.contract), precision="int8")
     engine.expect("image", 1)
     assert engine.precision == "int8"
@@ -146,10 +312,10 @@ def _int8(model, samples: Samples) -> np.ndarray:
 
 def test_another_processor_or_version_measures_for_itself(model, monkeypatch) -> None:
     samples = Samples(model.contract)
-    start(model, samples).choice("image")
+    report(start(model, samples))
     monkeypatch.setattr(remembered, "fingerprint", lambda: "another")
-    start(model, samples).choice("image")
-    assert samples.asked == 2
+    report(start(model, samples))
+    assert samples.asked == 4
 
 
 def test_a_cache_that_cannot_be_written_costs_only_the_measuring(model, monkeypatch, tmp_path: Path, caplog) -> None:
@@ -166,9 +332,8 @@ def test_rows_are_named_by_what_they_are_made_in(model) -> None:
     assert made_in(start(model, precision="fp32"), "image") == "fp32"
     auto = start(model, samples)
     assert (made_in(auto, "image"), made_in(auto, "text"), samples.asked) == ("auto", "auto", 0)
-    settled = auto.choice("image").precision
-    assert made_in(auto, "image").split()[0] == settled
-    assert made_in(auto, "text") == "auto"
+    settled = [choice.precision for choice in auto.choices(measures=True)]
+    assert [made_in(auto, side).split()[0] for side in ("image", "text")] == settled
 
 
 def test_rows_in_int8_are_named_by_what_it_was_fitted_to(model) -> None:

@@ -36,7 +36,7 @@ def test_a_large_file_is_read_once(large: Path, monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: object) -> object:
         raise AssertionError("the file is read again")
 
-    monkeypatch.setattr(hashlib, "file_digest", refuse)
+    monkeypatch.setattr(fingerprint, "sha256", refuse)
     assert fingerprint.digest([large]) == wanted
 
 
@@ -101,3 +101,18 @@ def test_weights_are_named_with_the_dtype_of_most_numbers(large: Path) -> None:
 def test_a_missing_file_is_an_error_of_one_line(large: Path) -> None:
     with pytest.raises(WeightsError, match="absent: No such file"):
         fingerprint.digest([large.with_name("absent")])
+
+
+@pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 250])
+def test_a_file_that_takes_long_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog, size
+) -> None:
+    for name, value in (("SLOW", 100), ("PART", 60), ("MEGABYTE", 1)):
+        monkeypatch.setattr(checkpoint, name, value)
+    caplog.set_level("INFO", "contralto")
+    path = tmp_path / "weights.bin"
+    path.write_bytes(bytes(size))
+    assert checkpoint.digest([path]) == hashlib.sha256(bytes(size)).hexdigest()
+    told = [record.done for record in caplog.records]
+    assert told == ([*range(0, size, 60), size] if size >= 100 else [])
+    assert all(record.total == size for record in caplog.records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contralto.errors import WeightsError
-from contralto.weights.tensorfile import TensorFile, write_tensors
+from contralto.weights.tensorfile import TensorFile, mapped, release, write_tensors
 
 ARRAYS = {
     "matrix": np.arange(12, dtype=np.float32).reshape(3, 4) / 7,
@@ -183,3 +184,47 @@ def test_damage_gives_tensors_or_an_error(tmp_path: Path, content: bytes, cut: i
         except WeightsError:
             continue
         assert all(file.raw(name).nbytes == t.end - t.begin for name, t in file.tensors.items())
+
+
+def resident(path: Path) -> int:
+    """Bytes of the file that this process holds in memory."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    places = [number for number, line in enumerate(lines) if line.endswith(str(path))]
+    found = [next(line for line in lines[number:] if line.startswith("Rss:")) for number in places]
+    return sum(1024 * int(line.split()[1]) for line in found)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this system does not tell what is resident")
+def test_released_arrays_leave_memory_and_keep_their_values(tmp_path: Path) -> None:
+    path, size = tmp_path / "a.safetensors", 2**20
+    numbers = np.random.default_rng(0).standard_normal((6, size // 4), np.float32)
+    with open(path, "wb") as file:
+        write_tensors(file, {str(place): ("F32", one) for place, one in enumerate(numbers)}, {})
+    held = TensorFile(path)
+    arrays = [held.raw(str(place)) for place in range(6)]
+    assert [array.sum() for array in arrays] == pytest.approx([one.sum() for one in numbers])
+    whole = resident(path)
+    assert whole >= 6 * size
+    release([*arrays[1:3], arrays[4].reshape(4, -1).T])
+    assert resident(path) <= whole - 3 * size + 2**17
+    assert all((array == one).all() for array, one in zip(arrays, numbers, strict=True))
+    release([held.raw("0")[:0], *arrays])
+    assert resident(path) <= 2**17
+    assert all((array == one).all() for array, one in zip(arrays, numbers, strict=True))
+
+
+def test_arrays_that_no_file_backs_are_left_alone(tmp_path: Path) -> None:
+    """Given back to the system, they would read as zeros."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(range(256)) * 64)
+    writable = np.memmap(path, np.uint8, "c")
+    writable[:] = 7
+    with mmap.mmap(-1, 2**16) as own:
+        own.write(b"8" * 2**16)
+        view = np.frombuffer(own, np.uint8)
+        copy = np.asarray(mapped(path)).copy()
+        release([writable, view, copy, np.ones(2**16), np.zeros(0)])
+        assert (writable == 7).all()
+        assert (view == ord("8")).all()
+        assert copy.tobytes() == path.read_bytes()
+        del view

@@ -22,6 +22,10 @@ class Texts:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.expected: list[int] = []
+
+    def expect(self, *, texts: int) -> None:
+        self.expected.append(texts)
 
     def encode_text(self, texts: list[str]) -> np.ndarray:
         self.asked.append(texts)
@@ -46,6 +50,16 @@ def test_portions_change_nothing(monkeypatch):
     clip = Texts()
     np.testing.assert_array_equal(classifier.build(clip, names, "imagenet-7").rows, whole)
     assert max(map(len, clip.asked)) <= 20
+    assert clip.expected == [sum(map(len, clip.asked))], "told before the first portion, so that auto can choose"
+
+
+def test_many_prompts_tell_how_far_they_are(monkeypatch, caplog):
+    monkeypatch.setattr(classifier, "PROMPTS_AT_ONCE", 20)
+    caplog.set_level("INFO", "contralto")
+    classifier.build(Texts(), ["one", "two"], "imagenet-7")
+    assert not caplog.records
+    classifier.build(Texts(), ["one", "two", "three", "four", "five"], "imagenet-7")
+    assert [(record.done, record.total) for record in caplog.records] == [(0, 35), (14, 35), (28, 35), (35, 35)]
 
 
 def test_opposite_prompts_make_no_nan():
@@ -140,7 +154,9 @@ def test_a_hundred_thousand_labels_are_asked_in_bounded_memory(rule):
 
 def test_a_hundred_thousand_labels_are_built_in_bounded_memory():
     known = rows.unit(np.random.default_rng(0).standard_normal((classifier.PROMPTS_AT_ONCE, 64)))
-    clip = types.SimpleNamespace(contract=Texts.contract, encode_text=lambda texts: known[: len(texts)].copy())
+    clip = types.SimpleNamespace(
+        contract=Texts.contract, encode_text=lambda texts: known[: len(texts)].copy(), expect=lambda *, texts: None
+    )
     names = [str(n) for n in range(100_000)]
     most, made = peak(lambda: classifier.build(clip, names, None))
     assert made.rows.shape == (100_000, 64)

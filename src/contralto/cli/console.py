@@ -22,6 +22,8 @@ class Console:
     def __init__(self) -> None:
         self.json = self.quiet = self.debug = False
         self.kept = "nothing was written"
+        self._bar: Callable[[str, int, int], None] | None = None  # of the command's own stages, while there are any
+        self._own = contextlib.ExitStack()  # the bar of what the library tells, where there is no other
         for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks is no reason to fail
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
@@ -48,7 +50,7 @@ class Console:
 
     @contextlib.contextmanager
     def notes_of(self, logger: str) -> Iterator[None]:
-        """What the library logs meanwhile, such as that it measures the machine, as notes."""
+        """What the library logs meanwhile as notes, and how far it is, as when it measures the machine, as a bar."""
         handler = _Notes(self)
         found = logging.getLogger(logger)
         level = found.level
@@ -57,8 +59,21 @@ class Console:
         try:
             yield
         finally:
+            self._own.close()
             found.removeHandler(handler)
             found.setLevel(level)
+
+    def reached(self, stage: str, done: int, total: int, text: str) -> None:
+        """How far the library is: in the bar that is shown, or one for this stage; a note where there are no bars."""
+        if self.quiet or not _terminal(sys.stderr):
+            if done == 0:
+                self.note(f"{text} ...")
+            return
+        if self._bar is None:
+            self._bar = self._own.enter_context(self.stages())
+        self._bar(stage, done, total)
+        if done >= total:
+            self._own.close()
 
     def error(self, text: str) -> None:
         """A line on stderr; there is nobody to tell where that fails."""
@@ -124,20 +139,24 @@ class Console:
         rest = (TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True), TextColumn("left"))
         terminal = Terminal(stderr=True)
         with Progress(*columns, *rest, console=terminal, transient=True, redirect_stdout=False) as bar:
-            stage, began = "", 0.0
+            stage, began, first = "", 0.0, 0
 
             def tell(what: str, done: int, total: int) -> None:
-                nonlocal stage, began
+                nonlocal stage, began, first
                 if what != stage or not bar.tasks:
                     for task in bar.task_ids:
                         bar.remove_task(task)
-                    stage, began = what, time.monotonic()
+                    stage, began, first = what, time.monotonic(), done
                     bar.add_task(what, total=total, rate="")
-                rate = done / max(time.monotonic() - began, 1e-6)
+                rate = (done - first) / max(time.monotonic() - began, 1e-6)
                 told = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-                bar.update(bar.task_ids[0], completed=done, total=total, rate=told if done else "")
+                bar.update(bar.task_ids[0], completed=done, total=total, rate=told if done > first else "")
 
-            yield tell
+            outer, self._bar = self._bar, tell
+            try:
+                yield tell
+            finally:
+                self._bar = outer
 
     @contextlib.contextmanager
     def download(self) -> Iterator[Callable[[int, int], None]]:
@@ -183,7 +202,10 @@ class _Notes(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.note(record.getMessage())
+        if isinstance(total := getattr(record, "total", None), int):
+            self._console.reached(record.stage, record.done, total, record.getMessage())  # type: ignore[attr-defined]
+        else:
+            self._console.note(record.getMessage())
 
 
 def shown(path: str) -> str:

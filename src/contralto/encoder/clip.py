@@ -84,16 +84,12 @@ class Clip:
 
     @property
     def precision(self) -> str:
-        """What the engine computes in: what "auto" chose."""
+        """What the engine computes in now. auto is fp32 until there is much work; `engine_report` tells what then."""
         return self._runner.engine.precision
-
-    @property
-    def asked_precision(self) -> str:
-        """The precision that was asked for: "auto" where the engine chooses."""
-        return self._runner.engine.asked
 
     def made_in(self, side: Side) -> str:
         """What the rows of a tower are made in, for who keeps them: see `contralto.engine.choose.made_in`."""
+        arguments.one_of(side, "side", ("image", "text"))
         return made_in(self._runner.engine, side)
 
     @property
@@ -111,9 +107,20 @@ class Clip:
         """Whether every pixel of a picture is decoded, as in the reference, or large JPEGs are decoded smaller."""
         return "exact" if self._scaled_to is None else "scaled"
 
-    def engine_report(self) -> Report:
-        """Engine, precision, why, and what was measured of each precision on this machine (now, if it never was)."""
-        return report(self._runner.engine)
+    def engine_report(self, *, measure: bool = True) -> Report:
+        """Engine, the precision of much work, why, and what was measured of each precision on this machine.
+
+        If the model was never measured here, that is done now, and auto computes in what is chosen from here on. With
+        measure=False nothing is measured or changed: `measured` is empty where nothing is remembered.
+        """
+        return report(self._runner.engine, measure=arguments.flag(measure, "measure"))
+
+    def expect(self, *, pictures: int = 0, texts: int = 0) -> None:
+        """Tells how much is to come in several calls, so that auto decides before the first as for one call."""
+        if arguments.whole(pictures, "pictures", 0):
+            self._runner.engine.expect("image", pictures)
+        if arguments.whole(texts, "texts", 0):
+            self._runner.engine.expect("text", texts)
 
     def fit(self, pictures: Any = None, texts: Any = None) -> Report:
         """Measures each precision anew, and fits int8, on pictures and texts of one's own, at least 16 of either.
@@ -345,7 +352,7 @@ class Clip:
         _check(on_error, batch_size, progress)
         single, given = kinds.pictures(items)
         several = given if isinstance(given, list | tuple | np.ndarray) else list(given)
-        found = [runner.images([])]
+        found: list[Rows] = [np.empty((0, runner.contract.embedding), np.float32)]
         with closing(pictures.encoded(several, runner, self._scaled_to, batch_size)) as stream:
             for index, item, result in stream:
                 if not isinstance(result, ImageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import closing
@@ -31,13 +32,25 @@ def encoded(
     items: Iterable[Any], runner: Runner, scaled_to: int | None, batch_size: int | None
 ) -> Generator[Encoded, None, None]:
     """(index, item, its row or why there is none) in order; two batches are prepared ahead."""
-    runner.engine.expect("image", len(items) if isinstance(items, Sized) else MANY)
     size = batch_size or runner.images_at_once
+    count, items = _counted(items, 2 * size)
+    engine = runner.engine.expect("image", count)
     with closing(prepared(items, runner.contract.image, scaled_to, 2 * size)) as stream:
         for window in windows(stream, size):
-            found = iter(runner.images([result for _, _, result in window if not isinstance(result, ImageError)]))
+            found = iter(
+                runner.images([result for _, _, result in window if not isinstance(result, ImageError)], engine)
+            )
             for index, item, result in window:
                 yield index, item, result if isinstance(result, ImageError) else next(found)
+
+
+def _counted(items: Iterable[Any], ahead: int) -> tuple[int, Iterable[Any]]:
+    """How many they are, and the same items. An iterator is read so far ahead; if it goes on, it counts as many."""
+    if isinstance(items, Sized):
+        return len(items), items
+    source = iter(items)
+    first = list(itertools.islice(source, ahead + 1))
+    return (len(first), first) if len(first) <= ahead else (MANY, itertools.chain(first, source))
 
 
 def prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,10 +16,12 @@ from contralto.engine.base import Engine
 from contralto.engine.forest import in_order
 from contralto.errors import ContraltoError
 from contralto.metrics import checks
+from contralto.progress import tell
 
 Ids = NDArray[np.int64]
 
 TEXTS_AT_ONCE = 1024  # an engine makes batches of its own of them
+MANY_TEXTS = 8192  # more than these take seconds: how far they are is told, if not to the caller
 
 
 class Runner:
@@ -34,12 +37,12 @@ class Runner:
         self._scaled = unit if normalise else np.asarray
         self.images_at_once = engine.images_at_once
 
-    def images(self, pixels: Sequence[NDArray[np.float32]]) -> Rows:
-        """One batch, N times (3, H, W) -> rows (N, d)."""
+    def images(self, pixels: Sequence[NDArray[np.float32]], engine: Engine) -> Rows:
+        """One batch, N times (3, H, W) -> rows (N, d). engine: what `engine.expect` gave for the whole call."""
         if not len(pixels):
             return np.empty((0, self.contract.embedding), np.float32)
         step = 1 if self.reproducible else len(pixels)
-        parts = [self.engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
+        parts = [engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
         return self._scaled(self._finite(np.concatenate(parts)))
 
     def pixels(self, given: ArrayLike) -> Rows:
@@ -53,20 +56,24 @@ class Runner:
         for index, picture in enumerate(array):
             if not np.isfinite(picture).all():
                 raise ContraltoError(f"pixels of picture {index} are not finite (NaN or inf)")
-        self.engine.expect("image", len(array))
-        return np.concatenate([self.images([]), *map(self.images, windows(array, self.images_at_once))])
+        engine = self.engine.expect("image", len(array))
+        empty = np.empty((0, self.contract.embedding), np.float32)
+        return np.concatenate([empty, *(self.images(some, engine) for some in windows(array, self.images_at_once))])
 
     def texts(self, ids: Ids, batch_size: int | None = None, progress: Callable[[int, int], Any] | None = None) -> Rows:
         """ids (N, context) -> unit rows (N, d) in the order given.
 
         Texts that begin alike go to the engine together, which computes what they share once if the tower allows it.
         """
-        self.engine.expect("text", len(ids))
+        engine = self.engine.expect("text", len(ids))
+        if progress is None and len(ids) > MANY_TEXTS:
+            progress = functools.partial(tell, "encoding texts")
+            progress(0, len(ids))
         found = np.empty((len(ids), self.contract.embedding), np.float32)
         order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_AT_ONCE
         for start in range(0, len(ids), step):
             places = order[start : start + step]
-            found[places] = unit(self._finite(self.engine.text(ids[places])))
+            found[places] = unit(self._finite(engine.text(ids[places])))
             if progress is not None:
                 progress(start + len(places), len(ids))
         return found

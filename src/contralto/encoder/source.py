@@ -45,9 +45,10 @@ def load(
         archive, open_clip's, transformers'. (A folder called nano: "./nano".)
     engine: auto, openvino, eager (PyTorch), compiled (torch.compile; auto on a GPU). device: auto (the CPU), cpu, cuda,
         cuda:N.
-    precision: auto, fp32, bf16, fp16, int8. auto is fp32 for a little work. For much it is the fastest whose rows keep
-        a cosine to those of fp32 (0.999 for pictures and for texts in int8, else 0.9999), measured once on a machine.
-        `clip.engine` and `clip.precision` tell what is computed with, `clip.engine_report()` why.
+    precision: auto, fp32, bf16, fp16, int8. auto is fp32 for a little work: the first 63 pictures and 255 texts. For
+        much it is the fastest whose rows keep a cosine to those of fp32 (0.999 for pictures and for texts in int8, else
+        0.9999), if the model was measured on this machine, or a call brings ten times the work that measuring takes.
+        `clip.engine` and `clip.precision` tell what is computed with now, `clip.engine_report()` what much work takes.
     reproducible: the same bits for an item whatever stands beside it, on one machine with one number of threads, as
         items go through the engine one by one; auto is fp32 then.
     decode: "exact" gives the reference's pixels; "scaled" lets JPEGs be decoded smaller, for speed.

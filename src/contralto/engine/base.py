@@ -27,15 +27,11 @@ class Engine(Protocol):
         """What it computes in: fp32, bf16 ..."""
 
     @property
-    def asked(self) -> str:
-        """The precision that was asked for: auto where the engine chooses."""
-
-    @property
     def images_at_once(self) -> int:
         """Pictures of a batch that suits it."""
 
-    def expect(self, side: Side, count: int) -> None:
-        """Told before `count` items are given in batches, so that they all go through in one precision."""
+    def expect(self, side: Side, count: int) -> Engine:
+        """The engine to give the next `count` items to, in batches: all of them go through it in one precision."""
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w), as the contract prepares them -> embeddings float32 (N, E), not normalised."""

@@ -14,7 +14,7 @@ The product of levels is then computed in whole numbers, exactly; what is stated
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from contralto.engine.base import Side
 from contralto.engine.forest import forests, grows, lengths
 from contralto.engine.graph.files import runtime_graph
 from contralto.engine.graph.layers import SMOOTH, STEP, Map
-from contralto.engine.openvino import NODES, NODES_STEP, configuration, core, model
+from contralto.engine.openvino import NODES, NODES_STEP, configuration, core, infer, model
 from contralto.weights.checkpoint import SCALE, Checkpoint, Stored
 
 Float = NDArray[np.float32]
@@ -55,12 +55,24 @@ class Levels(NamedTuple):
     noise: float
 
 
-def levels(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]]) -> list[Levels]:
+def levels(
+    checkpoint: Checkpoint,
+    side: Side,
+    batches: Sequence[NDArray[Any]],
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> list[Levels]:
     """The levels of everything that the tower's maps read, from what they read of the samples.
 
-    batches: of pixels float32 (N, 3, h, w), or of ids int64 (N, L). They go through one by one, in fp32.
+    batches: of pixels float32 (N, 3, h, w), or of ids int64 (N, L). They go through one by one, in fp32. progress is
+    called with (done, total) in between, and ends the work by what it raises.
     """
-    return [_levels(checkpoint, seen) for seen in _watched(checkpoint, side, batches)]
+    seen = _watched(checkpoint, side, list(_inputs(checkpoint, side, batches)), progress)
+    found = []
+    for place, one in enumerate(seen, 1):
+        found.append(_levels(checkpoint, one))
+        progress(len(seen) + place, 2 * len(seen))
+    checkpoint.release(side)
+    return found
 
 
 def quantised(checkpoint: Checkpoint, found: Sequence[Levels], most_noise: float) -> Checkpoint:
@@ -82,8 +94,11 @@ def _stored(one: Levels) -> dict[str, Stored]:
     return tensors
 
 
-def _watched(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]]) -> Iterator[Seen]:
-    """Runs the samples through the tower in fp32 and looks at every value that a map reads."""
+def _watched(
+    checkpoint: Checkpoint, side: Side, inputs: Sequence[list[NDArray[Any]]], progress: Callable[[int, int], object]
+) -> list[Seen]:
+    """Runs the samples through the tower in fp32 and looks at every value that a map reads: half of the work."""
+    progress(0, 2 * len(inputs))
     layers = runtime_graph(checkpoint, side)
     readers: dict[str, list[Map]] = {}
     for one in layers.maps:
@@ -95,9 +110,9 @@ def _watched(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]]
     request = core().compile_model(watched, "CPU", configuration("fp32")).create_infer_request()
     ends: dict[str, tuple[Float, Float]] = {}
     rows: dict[str, list[Float]] = {name: [] for name in values}
-    random, inputs = np.random.default_rng(0), list(_inputs(checkpoint, side, batches))
-    for given in inputs:
-        request.infer(given, share_inputs=True)
+    random = np.random.default_rng(0)
+    for place, given in enumerate(inputs, 1):
+        infer(request, given)
         for index, name in enumerate(values, 1):
             value = request.get_output_tensor(index).data
             channel = 1 if _kernel(checkpoint, readers[name][0]) else value.ndim - 1
@@ -105,8 +120,8 @@ def _watched(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]]
             low, high = ends.get(name, (np.float32(0), np.float32(0)))
             ends[name] = np.minimum(low, value.min(axis=others)), np.maximum(high, value.max(axis=others))
             rows[name].append(_rows(checkpoint, readers[name][0], value, -(-ROWS // len(inputs)), random))
-    for name in values:
-        yield Seen(tuple(readers[name]), *ends[name], np.concatenate(rows[name]))
+        progress(place, 2 * len(inputs))
+    return [Seen(tuple(readers[name]), *ends[name], np.concatenate(rows[name])) for name in values]
 
 
 def _inputs(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
@@ -140,33 +155,35 @@ def _rows(checkpoint: Checkpoint, one: Map, value: Float, count: int, random: np
 def _levels(checkpoint: Checkpoint, seen: Seen) -> Levels:
     """The share of the spread that leaves the least noise."""
     weights = {one.name: checkpoint.array(f"{one.name}.weight") for one in seen.maps}
-    return min((_with_share(seen, weights, share) for share in SHARES), key=lambda one: one.noise)
+    wanted = {name: seen.rows @ weight.reshape(len(weight), -1).T for name, weight in weights.items()}
+    return min((_with_share(seen, weights, wanted, share) for share in SHARES), key=lambda one: one.noise)
 
 
-def _with_share(seen: Seen, weights: dict[str, Float], share: float) -> Levels:
+def _with_share(seen: Seen, weights: dict[str, Float], wanted: dict[str, Float], share: float) -> Levels:
+    """wanted: what the maps make of the rows in fp32."""
     smooth = _smooth(seen, weights, share)
-    divided: Float = np.divide(seen.rows, np.repeat(smooth, seen.rows.shape[1] // len(smooth)), dtype=np.float32)
+    each = np.repeat(smooth, seen.rows.shape[1] // len(smooth))  # of each column of a weight, as a matrix
     low, high = (HEADROOM * float(end) for end in ((seen.low / smooth).min(), (seen.high / smooth).max()))
     step = np.float32(max(high - low, 1e-30) / STEPS)
     zero = round(float(-low / step))
-    read = _rounded(divided, step, zero)
+    read = _rounded(seen.rows / each, step, zero)
     stored, noise = {}, 0.0
     for name, weight in weights.items():
-        smoothed = weight * smooth.reshape(1, -1, *[1] * (weight.ndim - 2))
-        numbers, scale = _numbers(smoothed.reshape(len(weight), -1))
-        stored[name] = numbers.reshape(weight.shape), scale
-        wanted = seen.rows @ weight.reshape(len(weight), -1).T
-        off = read @ (numbers * scale[:, None]).T - wanted
-        noise = max(noise, float(np.square(off).sum() / max(np.square(wanted).sum(), 1e-30)))
+        numbers, scale = _numbers(weight.reshape(len(weight), -1) * each)
+        stored[name] = numbers.astype(np.int8).reshape(weight.shape), scale
+        off = (read @ numbers.T) * scale - wanted[name]
+        noise = max(noise, float(np.square(off).sum() / max(np.square(wanted[name]).sum(), 1e-30)))
     return Levels(smooth, step, zero, stored, noise)
 
 
 def _smooth(seen: Seen, weights: dict[str, Float], share: float) -> Float:
     """(C,): what each channel is divided by; around 1."""
     read = np.maximum(-seen.low, seen.high)
+    if share == 0:
+        return np.ones_like(read)
     across = np.max([_by_channel(weight) for weight in weights.values()], axis=0)
     usable = (read > 0) & (across > 0)
-    if share == 0 or not usable.any():
+    if not usable.any():
         return np.ones_like(read)
     read, across = np.where(usable, read, 1), np.where(usable, across, 1)
     smooth = np.where(usable, np.exp(share * np.log(read) - (1 - share) * np.log(across)), 1).astype(np.float32)
@@ -186,8 +203,10 @@ def _rounded(values: Float, step: np.float32, zero: int) -> Float:
     return found
 
 
-def _numbers(rows: Float) -> tuple[NDArray[np.int8], Float]:
-    """Rows (O, K) in levels, and the scale of each."""
-    scale = (np.abs(rows).max(axis=1, initial=0) / LEVELS).astype(np.float32)
+def _numbers(rows: Float) -> tuple[Float, Float]:
+    """Rows (O, K) as levels, whole numbers, in their place; and the scale of each."""
+    largest = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
+    scale = (largest / LEVELS).astype(np.float32)
     scale[scale == 0] = 1
-    return np.rint(rows / scale[:, None]).astype(np.int8), scale
+    rows /= scale[:, None]
+    return np.rint(rows, out=rows), scale

@@ -58,11 +58,6 @@ class TorchEngine(ABC):
         self._lock = threading.Lock()
         self._process: int | None = None  # the process that has computed with it
 
-    @property
-    def asked(self) -> str:
-        """The precision itself."""
-        return self.precision
-
     @abstractmethod
     def _prepared(self, side: Side, tower: nn.Module) -> Run:
         """How this engine runs a tower, which is on the device, in eval mode. Called once for each; the function is
@@ -86,8 +81,9 @@ class TorchEngine(ABC):
         """Pictures of a batch."""
         return IMAGES_AT_ONCE if self.device == "cpu" else IMAGES_ON_GPU
 
-    def expect(self, side: Side, count: int) -> None:  # noqa: B027  it is all there is to do, not a part left open
-        """Nothing to prepare."""
+    def expect(self, side: Side, count: int) -> TorchEngine:
+        """Itself, as it has one precision."""
+        return self
 
     def _run(self, side: Side, batch: NDArray[Any]) -> Float:
         import torch

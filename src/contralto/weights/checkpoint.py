@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,12 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto import progress
 from contralto.contract import Contract
-from contralto.errors import WeightsError
+from contralto.errors import WeightsError, one_line
 from contralto.weights.names import Shape, expected
-from contralto.weights.tensorfile import Array, TensorFile
+from contralto.weights.tensorfile import Array, TensorFile, release
 
 SCALE = ".scale"
+MEGABYTE, PART = 2**20, 2**23  # bytes; of a file, read at once
+SLOW = 2**30  # bytes from which on a sha256 takes a second and more
 
 
 class Stored(NamedTuple):
@@ -83,6 +87,11 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
         """How the tensor is stored. Raises KeyError."""
         return self.tensors[name]
 
+    def release(self, tower: str) -> None:
+        """Gives back the memory of a tower's tensors, "image" or "text", that are mapped: a runtime has packed them,
+        and whoever touches them again reads them from the file again."""
+        release(stored.array for name, stored in self.tensors.items() if name.startswith(f"{tower}."))
+
     def replace(self, contract: Contract) -> Checkpoint:
         """The same weights under another contract of the same towers."""
         return Checkpoint(contract, self.tensors, self.files, native=self.native)
@@ -106,11 +115,22 @@ def _contiguous(stored: Stored) -> Stored:
 
 def digest(files: Sequence[Path]) -> str:
     """sha256 (hex) of the file; of several files that of their digests, a line each, in order. Raises OSError."""
-    found = []
-    for path in files:
-        with open(path, "rb") as file:
-            found.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return combined(found)
+    return combined([sha256(path) for path in files])
+
+
+def sha256(path: Path) -> str:
+    """Of one file (hex). How far it is, is told for a file that takes seconds. Raises OSError."""
+    found, done = hashlib.sha256(), 0
+    stage = f"reading {one_line(path.name, 80)} for its sha256"
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        while True:
+            if size >= SLOW:
+                progress.tell(stage, min(done, size) // MEGABYTE, size // MEGABYTE, f"{size / 1e9:.1f} GB")
+            if not (part := file.read(PART)):
+                return found.hexdigest()
+            found.update(part)
+            done += len(part)
 
 
 def combined(digests: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ not read gigabytes. `contralto doctor` computes it anew.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -18,7 +17,7 @@ from contralto import cache
 from contralto.contract import Weights
 from contralto.errors import WeightsError
 from contralto.files import written_whole
-from contralto.weights.checkpoint import Stored, combined
+from contralto.weights.checkpoint import Stored, combined, sha256
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Entry = tuple[int, int, int, str]  # size, time of the last change, inode, sha256
@@ -51,8 +50,7 @@ def _sha256(path: Path) -> str:
     before = _state(path)
     if before[0] >= LARGE and (known := _remembered().get(_key(path))) and known[:3] == before:
         return known[3]
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(path)
     if before[0] >= LARGE and _state(path) == before:
         _remember(path, (*before, found))
     return found

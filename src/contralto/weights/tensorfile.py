@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -107,6 +108,44 @@ def mapped(path: Path) -> Bytes:
         return np.memmap(path, np.uint8, "r").view(np.ndarray)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise WeightsError(f"{where}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def release(arrays: Iterable[Array]) -> None:
+    """Gives the memory of arrays back, of those that are views of a memory map: they are read from the file again when
+    they are next touched. Nothing happens to other arrays, nor where the system cannot do so."""
+    if not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    spans: dict[int, list[tuple[int, int]]] = {}
+    maps: dict[int, mmap.mmap] = {}
+    for array in arrays:
+        if (found := _map_of(array)) is not None:
+            maps[id(found)] = found
+            begin = array.__array_interface__["data"][0]
+            spans.setdefault(id(found), []).append((begin, begin + array.nbytes))
+    for key, several in spans.items():
+        first = np.frombuffer(maps[key], np.uint8).__array_interface__["data"][0]
+        for begin, end in _joined(several):
+            page = (begin - first) // mmap.PAGESIZE * mmap.PAGESIZE
+            maps[key].madvise(mmap.MADV_DONTNEED, page, end - first - page)
+
+
+def _map_of(array: Array) -> mmap.mmap | None:
+    """The map of a file, opened for reading, that a view's numbers lie in."""
+    source: Any = array
+    while isinstance(source, np.ndarray | memoryview):
+        source = source.base if isinstance(source, np.ndarray) else source.obj
+    return source if isinstance(source, mmap.mmap) and not array.flags.writeable else None
+
+
+def _joined(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans [begin, end), those that lie within a page of each other as one."""
+    begin, end = min(spans)
+    for low, high in sorted(spans):
+        if low - end >= mmap.PAGESIZE:
+            yield begin, end
+            begin = low
+        end = max(end, high)
+    yield begin, end
 
 
 def parsed(text: bytes, what: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto import arguments
+from contralto import arguments, progress
 from contralto.contract import Score
 from contralto.encoder import Clip
 from contralto.encoder.items import texts
@@ -25,6 +25,7 @@ from contralto.zeroshot import matrices, prompts
 Labels = Iterable[str] | Mapping[str, str | Iterable[str]]
 Templates = str | Iterable[str] | None
 
+ENCODING = "encoding the prompts of the labels"
 PROMPTS_AT_ONCE = 8192  # bounds the memory: 80 templates of 20,000 classes would be 3 GB of rows
 
 
@@ -74,13 +75,19 @@ def build(clip: Clip, labels: Labels, templates: Templates = "photo") -> Classif
 
 def _rows(clip: Clip, names: list[str], templates: tuple[str, ...]) -> Rows:
     """Each name's unit row, from its prompts; those of many names go to the tower together, as they begin alike."""
-    step = max(1, PROMPTS_AT_ONCE // len(templates))
-    return np.concatenate(
-        [
-            _averaged([prompts.fill(templates, name) for name in names[start : start + step]], clip.encode_text)
-            for start in range(0, len(names), step)
-        ]
-    )
+    step, count = max(1, PROMPTS_AT_ONCE // len(templates)), len(names) * len(templates)
+    is_much = len(names) > step
+    if is_much:
+        clip.expect(texts=count)
+    found = []
+    for start in range(0, len(names), step):
+        if is_much:
+            progress.tell(ENCODING, start * len(templates), count)
+        some = [prompts.fill(templates, name) for name in names[start : start + step]]
+        found.append(_averaged(some, clip.encode_text))
+    if is_much:
+        progress.tell(ENCODING, count, count)
+    return np.concatenate(found)
 
 
 RULE: Final = 1  # of the averaging below: another number for another rule, so that no matrix of an older one is used
