@@ -21,10 +21,10 @@ from contralto.image.formats import is_picture
 
 Stored: TypeAlias = Path | Member
 
-NO_PICTURE = "files that are no pictures by their names"
-NO_CLASS = "pictures that lie in no class folder"
-NO_SPLIT = "folders that lie beside those of the splits"
-ONLY_OTHERS = "folders that hold files but no pictures"
+NO_PICTURE = "left out, no pictures by their names"
+NO_CLASS = "left out, pictures that lie in no class folder"
+NO_SPLIT = "left out, folders beside those of the splits"
+ONLY_OTHERS = "left out, folders of files that are no pictures"
 
 COMPANIONS = (
     *(".txt", ".md", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".html", ".htm", ".yaml", ".yml", ".toml"),
@@ -171,10 +171,13 @@ def _without_wrapper(root: Folder) -> Folder:
     return root
 
 
-def _on_disk(path: Path, key: str = "", chain: Sequence[str] = (), linked: str | None = None) -> Folder:
-    """chain: where the folders above really lie, so that no link leads round in a circle."""
-    real = linked or os.path.realpath(path)
-    return Folder(key, lambda: _listed(path, key, chain, real), lambda: _names(path), linked)
+def _on_disk(path: Path) -> Folder:
+    return _folder(path, "", os.path.realpath(path), ())
+
+
+def _folder(path: Path, key: str, real: str, above: Sequence[str], linked: str | None = None) -> Folder:
+    """real: where the folder lies. above: where those that it was reached through lie, so that no link leads round."""
+    return Folder(key, lambda: _listed(path, key, (*above, real)), lambda: _names(path), linked)
 
 
 def _names(path: Path) -> Iterator[str]:
@@ -185,8 +188,8 @@ def _names(path: Path) -> Iterator[str]:
         return  # which is told when the folder is listed
 
 
-def _listed(path: Path, key: str, above: Sequence[str], real: str) -> Listing:
-    chain = (*above, real)
+def _listed(path: Path, key: str, chain: Sequence[str]) -> Listing:
+    """chain: where the folder lies, last, and where those that it was reached through lie."""
     folders: dict[str, Folder] = {}
     files: dict[str, Stored] = {}
     unusable: dict[str, str] = {}
@@ -200,13 +203,14 @@ def _listed(path: Path, key: str, above: Sequence[str], real: str) -> Listing:
         if not _is_folder(entry):
             files[entry.name] = path / entry.name
         elif not entry.is_symlink():
-            folders[entry.name] = _on_disk(path / entry.name, name, chain)
+            real = os.path.join(chain[-1], entry.name)
+            folders[entry.name] = _folder(path / entry.name, name, real, chain)
         else:
             target = os.path.realpath(path / entry.name)
             if any(one == target or one.startswith(os.path.join(target, "")) for one in chain):
                 unusable[name] = "is a link to a folder that it lies in"
             else:
-                folders[entry.name] = _on_disk(path / entry.name, name, chain, target)
+                folders[entry.name] = _folder(path / entry.name, name, target, chain, linked=target)
     return Listing(folders, files, unusable)
 
 

@@ -44,7 +44,7 @@ class LeftOut:
     def sentences(self) -> list[str]:
         """What was passed over: a line for each reason."""
         return [
-            f"{number} left out: {reason} ({example}{', ...' if number > 1 else ''})"
+            f"{reason}: {number} ({example}{', ...' if number > 1 else ''})"
             for reason, (number, example) in self.passed.items()
         ]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contralto.errors import DataError
+from contralto.metrics.undefined import UndefinedError
 
 Integers = NDArray[np.int64]
 
@@ -29,7 +30,7 @@ def ranks(scores: ArrayLike, labels: ArrayLike) -> Integers:
 
 
 def top_k(rank: ArrayLike, k: int) -> float:
-    """Share of the items whose rank (`ranks`) is below k. Raises DataError if there is no item."""
+    """Share of the items whose rank (`ranks`) is below k. Raises UndefinedError if there is no item."""
     return float(np.mean(_some(rank, "top-k accuracy") < k))
 
 
@@ -41,7 +42,7 @@ def mean_top1_top5(rank: ArrayLike) -> float:
 def mean_per_class(right: ArrayLike, labels: ArrayLike) -> float:
     """Mean of the accuracies of the classes that occur in labels, each counted once, however many items it has.
 
-    right (N,) bool, labels (N,) class indices. Raises DataError if there is no item.
+    right (N,) bool, labels (N,) class indices. Raises UndefinedError if there is no item.
     """
     hits, own = _some(right, "mean per class").astype(bool), np.asarray(labels)
     if hits.shape != own.shape:
@@ -55,7 +56,7 @@ def map11(scores: ArrayLike, relevant: ArrayLike, ignored: ArrayLike | None = No
 
     scores (N, C); relevant (N, C) bool: which classes a picture shows; ignored (N, C) bool: which pictures are left out
     of a class ("difficult"). A class without a relevant picture has no average precision and is not counted.
-    Raises DataError where the shapes disagree or no class has a relevant picture.
+    Raises DataError where the shapes disagree, UndefinedError if no class has a relevant picture.
     """
     rows, shown = np.asarray(scores, np.float64), np.asarray(relevant, bool)
     left_out = np.zeros_like(shown) if ignored is None else np.asarray(ignored, bool)
@@ -65,7 +66,7 @@ def map11(scores: ArrayLike, relevant: ArrayLike, ignored: ArrayLike | None = No
     counted = shown & ~left_out
     classes = np.flatnonzero(counted.any(axis=0))
     if not len(classes):
-        raise DataError("average precision needs a relevant picture, and no class has one")
+        raise UndefinedError("average precision needs a relevant picture, and no class has one")
     return float(np.mean([_precision11(rows[:, c], counted[:, c], ~left_out[:, c]) for c in classes]))
 
 
@@ -83,7 +84,7 @@ def _precision11(scores: NDArray[np.float64], relevant: NDArray[np.bool_], kept:
 def auc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Area under the ROC curve: the share of pairs in which the positive item scores higher; a tie counts half.
 
-    scores (N,), positive (N,) bool. Raises DataError unless both kinds occur.
+    scores (N,), positive (N,) bool. Raises UndefinedError unless both kinds occur.
     """
     shown = np.asarray(positive, bool)
     values = np.asarray(scores, np.float64)
@@ -91,7 +92,7 @@ def auc(scores: ArrayLike, positive: ArrayLike) -> float:
         raise DataError(f"scores {values.shape} and positive {shown.shape} disagree: both must be (N,)")
     positives = np.count_nonzero(shown)
     if positives in (0, len(shown)):
-        raise DataError("the ROC area needs positive and negative items: one of the kinds is absent")
+        raise UndefinedError("the ROC area needs positive and negative items: one of the kinds is absent")
     distinct, place = np.unique(_nan_against(values, shown), return_inverse=True)
     above = np.bincount(place[shown], minlength=len(distinct))
     below = np.bincount(place[~shown], minlength=len(distinct))
@@ -112,5 +113,5 @@ def _check_labels(labels: NDArray[np.int64], classes: int) -> None:
 def _some(values: ArrayLike, what: str) -> NDArray[np.int64]:
     found = np.asarray(values)
     if not found.size:
-        raise DataError(f"{what} needs at least one item")
+        raise UndefinedError(f"{what} needs at least one item")
     return found
