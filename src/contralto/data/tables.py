@@ -152,7 +152,7 @@ def _is_unclosed(error: csv.Error) -> bool:
 
 def _separator(file: TextIO) -> str:
     """What parts the cells: of tab, comma and semicolon the one that the header has most of."""
-    header = file.readline()
+    header = next((line for line in iter(file.readline, "") if line.strip()), "")
     file.seek(0)
     return max("\t,;", key=header.count) if any(sign in header for sign in "\t,;") else ","
 
