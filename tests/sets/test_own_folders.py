@@ -146,6 +146,12 @@ def test_of_a_member_twice_the_first_is_taken_and_the_other_told(tmp_path):
     assert found.left_out.failed == {"ape/1.png": "is in the tar twice: the first is taken"}
 
 
+def test_the_order_is_that_of_names_and_in_a_tar_its_own(made):
+    files = {f"{name}.png": png(1) for name in ("bee/2", "ape/2", "bee/1", "ape/10")}
+    keys = [item.key for item in open_set(path := made(files)).items]
+    assert keys == (list(files) if path.endswith(".tar") else ["ape/10.png", "ape/2.png", "bee/1.png", "bee/2.png"])
+
+
 def test_pictures_of_one_stem_are_several_pictures(made):
     assert labels(open_set(made({"ape/1.png": png(1), "ape/1.jpg": png(2)}))) == {1: "ape", 2: "ape"}
 

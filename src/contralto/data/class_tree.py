@@ -118,7 +118,10 @@ class ClassTree:
 
 
 def pictures_of(above: Folder, left_out: LeftOut, beside: Folder | None = None) -> list[Labelled]:
-    """The pictures in the class folders of `above`. beside: the folder that the splits lie in, if there are any."""
+    """The pictures in the class folders of `above`, sorted by folder and name; those of a tar in its own order.
+
+    beside: the folder that the splits lie in, if there are any.
+    """
     if beside is not None:
         _pass_over_beside(beside, left_out)
     _pass_over_files(above, left_out)
@@ -134,7 +137,7 @@ def pictures_of(above: Folder, left_out: LeftOut, beside: Folder | None = None) 
                     found.append(Labelled(name, deeper.below(file), picture))
                 elif folder.is_class:
                     _pass_over(deeper.below(file), left_out)
-    return found
+    return sorted(found, key=lambda one: one.picture.offset if isinstance(one.picture, Member) else 0)
 
 
 def _pass_over_beside(root: Folder, left_out: LeftOut) -> None:
