@@ -72,6 +72,14 @@ def test_a_pattern_that_nothing_matches_is_an_error(tmp_path, monkeypatch, patte
         WebDataset(pattern)
 
 
+@pytest.mark.parametrize("pattern", ["{a,b}-*.tar", "a-*.tar::b-*.tar", "a-0.tar::b-0.tar", "a-{0..0}.tar::b-?.tar"])
+def test_a_part_that_matches_nothing_is_missing(tmp_path, monkeypatch, pattern):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-0.tar").touch()
+    with pytest.raises(DataError, match=r"1 of its 2 files are not there: b-.\.tar$"):
+        shard_files(pattern)
+
+
 def test_a_list_keeps_its_order_and_its_patterns_are_sorted(tmp_path):
     for name in ("b.tar", "a-1.tar", "a-0.tar"):
         (tmp_path / name).touch()

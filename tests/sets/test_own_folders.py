@@ -148,7 +148,8 @@ def test_of_a_member_twice_the_first_is_taken_and_the_other_told(tmp_path):
 
 def test_the_order_is_that_of_names_and_in_a_tar_its_own(made):
     files = {f"{name}.png": png(1) for name in ("bee/2", "ape/2", "bee/1", "ape/10")}
-    keys = [item.key for item in open_set(path := made(files)).items]
+    path = made(files)
+    keys = [item.key for item in open_set(path).items]
     assert keys == (list(files) if path.endswith(".tar") else ["ape/10.png", "ape/2.png", "bee/1.png", "bee/2.png"])
 
 

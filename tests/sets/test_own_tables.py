@@ -5,6 +5,7 @@ from own_files import labels, png, shade, tree
 
 from contralto.errors import DataError
 from contralto.sets.open import open_set
+from contralto.sets.tables import NO_ROW
 
 PICTURES = {f"p/{n}.png": png(n) for n in range(4)}
 
@@ -170,6 +171,13 @@ def test_the_table_of_a_folder_stays_within_it(tmp_path, outside):
     found = open_set(str(tmp_path / "set"))
     assert [item.captions for item in found.items] == [("y",)]
     assert "must lie within" in found.left_out.first()
+
+
+def test_pictures_of_the_folder_that_no_row_names_are_told(tmp_path):
+    tree(tmp_path, {**PICTURES, "q.png": png(9), "metadata.csv": "file_name,text\n./p/0.png,x\np/1.png,y\n"})
+    found = open_set(str(tmp_path))
+    assert [shade(item) for item in found.items] == [0, 1]
+    assert found.left_out.passed == {NO_ROW: (3, "q.png")}
 
 
 def test_tables_that_systems_left_are_none(tmp_path):

@@ -165,6 +165,14 @@ def test_every_way_to_name_several_shards(tmp_path, monkeypatch, pattern, split)
     assert [shade(item) for item in open_set(pattern + split).items] == [0, 1, 2, 3]
 
 
+def test_a_list_of_relative_and_absolute_paths(tmp_path, monkeypatch):
+    for n in (1, 2, 3):
+        tar_of(tmp_path / f"part{n}/x.tar", sample(n, txt="a"))
+    monkeypatch.chdir(tmp_path / "part1")
+    found = open_set(f"x.tar::../part2/x.tar::{tmp_path}/part3/x.tar:all")
+    assert sorted(map(shade, found.items)) == [1, 2, 3]
+
+
 def test_what_systems_leave_beside_tars_and_in_them_is_none(tmp_path):
     junk = [("__MACOSX/._s0000001.png", b"x"), ("._s0000001.png", b"x"), ("@eaDir/s9.png", png(9)), (".x/s8.txt", b"y")]
     tar_of(tmp_path / "a.tar", sample(1, txt="a") + junk)

@@ -117,6 +117,12 @@ class ClassTree:
         return [one._replace(key=one.key.removeprefix(above)) for one in found] if above else found
 
 
+def pictures_below(path: Path) -> Iterator[tuple[str, Stored]]:
+    """Every picture in a folder or below it, with its path from there."""
+    for folder in _on_disk(path).walk():
+        yield from ((folder.below(name), one) for name, one in folder.listing.files.items() if is_picture(name))
+
+
 def pictures_of(above: Folder, left_out: LeftOut, beside: Folder | None = None) -> list[Labelled]:
     """The pictures in the class folders of `above`, sorted by folder and name; those of a tar in its own order.
 

@@ -17,7 +17,8 @@ _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?|([A-Za-z])\.\.([A-Za-z]
 
 
 def expanded(pattern: str) -> list[Path]:
-    """The files that a pattern stands for, sorted by the numbers in their names, whether they are there or not.
+    """The files that a pattern stands for, sorted by the numbers in their names, whether they are there or not. A part
+    with `*` that matches nothing stands for itself, so that it is missed like a file.
 
     Braces stand for each of a list (`{a,b}`) or of a range (`{000..099}`, `{0..90..10}`, `{a..f}`); they may be nested
     and come several times. `*`, `?` and `[]` stand for files that are there; `::` parts patterns. A file of the very
@@ -28,8 +29,8 @@ def expanded(pattern: str) -> list[Path]:
     found: dict[Path, None] = {}
     for part in filter(None, pattern.split("::")):
         for name in [part] if Path(part).exists() else _braced(part):
-            globbed = glob.has_magic(name) and not Path(name).exists()
-            for path in glob.glob(name) if globbed else [name]:
+            globbed = [] if Path(name).exists() else glob.glob(name)
+            for path in globbed or [name]:
                 found[Path(path)] = None
             if len(found) > MOST:
                 raise DataError(f"{one_line(pattern, 200)} stands for more than {MOST} files")

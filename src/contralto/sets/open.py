@@ -86,6 +86,8 @@ def _found(path: Path) -> Found:
     """Which reader a path is for shows by what lies there."""
     if is_pattern(str(path)) and not path.exists():
         files = checked(str(path))
+        if any(file.is_absolute() for file in files):  # as they must all be, or none
+            files = [file.absolute() for file in files]
         return open_shards(path, files) if len(files) > 1 else _found(files[0])
     if not path.exists():
         raise DataError(f"{one_line(str(path), 200)} is not there: no such file or folder")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from contralto.data.class_tree import pictures_below
 from contralto.data.left_out import LeftOut
 from contralto.data.source import SampleError
 from contralto.data.splits import ALL, is_split, split_name
@@ -15,6 +16,7 @@ from contralto.errors import DataError
 from contralto.sets.columns import Entry, is_nothing, items, named_classes
 from contralto.sets.found import Found, data_set, visible
 
+NO_ROW = "left out, pictures that no row of the table names"
 METADATA = ("metadata.csv", "metadata.jsonl")
 """What Hugging Face's `imagefolder` calls the table beside the pictures."""
 
@@ -37,11 +39,15 @@ def open_table(path: Path) -> Found:
 
 def open_image_folder(path: Path) -> Found:
     """A folder with a `metadata.csv` or `.jsonl` in it, or in each folder of a split; its pictures lie beside it or
-    below. Raises DataError."""
+    below, and those that no row names are left out. Raises DataError."""
     found = _Rows()
     for table in metadata(path):
         own = table.parent.name if table.parent != path and is_split(table.parent.name) else ALL
         _read(table, path, own, found, anywhere=False)
+    named = {entry.picture for entries in found.by_split.values() for entry in entries.values()}
+    for key, picture in pictures_below(path):
+        if picture not in named:
+            found.left_out.pass_over(NO_ROW, key)
     return _found(path, found)
 
 
