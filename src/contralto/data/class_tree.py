@@ -79,7 +79,7 @@ class Folder:
             yield folder
             waiting += reversed(list(folder.listing.folders.values()))
 
-    @property
+    @cached_property
     def is_class(self) -> bool:
         """Whether it has a picture in it or below, or nothing at all: a folder of documents is no class."""
         if any(map(is_picture, self.names())):  # the usual case, in which a folder is not listed whole
