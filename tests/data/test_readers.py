@@ -7,7 +7,8 @@ import tarfile
 import pytest
 from PIL import Image
 
-from contralto.data.captions import CsvCaptions
+from contralto.data.captions import CaptionTable, CsvCaptions
+from contralto.data.class_tree import NO_CLASS, NO_PICTURE, NO_SPLIT
 from contralto.data.classes import ClassFolders
 from contralto.data.parquet import Parquet
 from contralto.data.source import SampleError
@@ -15,6 +16,7 @@ from contralto.data.tar import members
 from contralto.data.webdataset import WebDataset
 from contralto.errors import DataError
 from contralto.image.decode import decode
+from contralto.sets.open import open_set
 
 
 def png(shade: int) -> bytes:
@@ -60,13 +62,15 @@ class TestCsv:
     @pytest.mark.parametrize(
         ("text", "why"),
         [
-            ("file,caption\na.png,x\n", "no column path"),
-            ("", "no column"),
+            ("where,caption\na.png,x\n", "no column of pictures.*its columns: where, caption"),
+            ("path,size\na.png,x\n", "no column label, class or caption"),
+            ("path,label\na.png,x\n", "line 2: no column of captions"),
+            ("", "no captions"),
             ("path,caption\n", "no captions"),
-            ("path,caption\n../a.png,x\n", "within the folder"),
-            ("path,caption\n/etc/passwd,x\n", "line 2: path '/etc/passwd'"),
-            ("path,caption\na.png\n", "line 2: the row has too few"),
-            ('path,caption\na.png,"x" y\n', "not a CSV"),
+            ("path,caption\n,x\n", "line 2: names no picture"),
+            ("path,caption\na.png\n", "line 2: has too few columns"),
+            ('path,caption\na.png,"x" y\n', "line 2: is no row of a table"),
+            ('path,caption\na.png,"x\n', "not a table in UTF-8"),
         ],
     )
     def test_another_layout_is_an_error_of_one_line(self, tmp_path, text, why):
@@ -81,6 +85,36 @@ class TestCsv:
     def test_a_missing_table_is_an_error(self, tmp_path):
         with pytest.raises(DataError, match=r"captions\.csv cannot be read"):
             CsvCaptions(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("t.tsv", "filepath\ttitle\na.png\tone, two\nb.png\tthree\n"),
+            ("t.csv", "filepath\ttitle\na.png\tone, two\nb.png\tthree\n"),
+            ("t.csv", "File_Name;TEXT;label\na.png;one, two;0\nb.png;three;1\n"),
+            ("t.csv", 'image,Caption\n{here}/a.png,"one, two"\n../{folder}/b.png,three\n'),
+            (
+                "t.jsonl",
+                '{{"image": "a.png", "captions": ["one, two", null]}}\n{{"image": "b.png", "captions": "three"}}',
+            ),
+        ],
+    )
+    def test_all_tables_that_measuring_reads_are_read(self, tmp_path, name, text):
+        self.folder(tmp_path, "")
+        (tmp_path / name).write_text(text.format(here=tmp_path, folder=tmp_path.name) if "{" in text else text)
+        source = CaptionTable(tmp_path / name)
+        assert [source[i].captions for i in range(len(source))] == [("one, two",), ("three",)]
+        assert [shade(source[i]) for i in range(2)] == [ord("a"), ord("b")]
+        measured = open_set(str(tmp_path / name), classes=["x", "y"] if "label" in text else None)
+        assert [item.captions for item in measured.items] == [("one, two",), ("three",)]
+
+    def test_odd_rows_are_counted_by_their_reason(self, tmp_path):
+        rows = ["a.png,x", "a.png", "b.png, ", ",y", "a.png,y,z", "b.png,nein"]
+        source = CsvCaptions(self.folder(tmp_path, "path,caption\n" + "\n".join(rows)))
+        assert [source[i].captions for i in range(len(source))] == [("x",), ("nein",)]
+        assert source.skipped == {
+            "has too few columns": 1, "no caption": 1, "names no picture": 1, "has too many columns": 1
+        }  # fmt: skip
 
 
 class TestWebDataset:
@@ -120,7 +154,7 @@ class TestWebDataset:
         ("name", "data", "why"),
         [
             ("k.json", b"{", "is not JSON"), ("k.json", b"[1]", "list of strings"), ("k.txt", b"\xff", "not UTF-8"),
-            ("k.json", b'{"captions": [1]}', "list of strings"), ("k.json", b'{"captions": []}', "no caption"),
+            ("k.json", b'{"captions": [1]}', "no caption"), ("k.json", b'{"captions": []}', "no caption"),
             ("k.cls", b"-1", "class index"), ("k.json", b"[" * 200_000, "is not JSON"),
         ],
     )  # fmt: skip
@@ -132,9 +166,35 @@ class TestWebDataset:
             source[0]
         assert source[1].captions == ("l",)
 
-    def test_two_pictures_of_one_key_are_refused(self, tmp_path):
+    def test_two_pictures_of_one_key_cost_that_sample(self, tmp_path):
+        twice = [("k.png", png(1)), ("k.jpg", png(1)), ("k.txt", b"k")]
         with pytest.raises(DataError, match="second picture"):
-            WebDataset(tar_of(tmp_path / "a.tar", [("k.png", png(1)), ("k.jpg", png(1)), ("k.txt", b"k")]))
+            WebDataset(tar_of(tmp_path / "a.tar", twice))
+        source = WebDataset(tar_of(tmp_path / "a.tar", [*twice, ("l.png", png(2)), ("l.txt", b"l")]))
+        assert [shade(sample) for sample in (source[0],)] == [2]
+        assert source.skipped == {"has a second picture of the same key": 1}
+
+    @pytest.mark.parametrize(
+        "said", [b'{"caption": null}', b'{"captions": [null, " "]}', b'{"caption": NaN}', b"{", b"[]"]
+    )
+    def test_null_is_no_caption_and_the_text_is_looked_at_next(self, tmp_path, said):
+        files = [("k.jpg", png(1)), ("k.json", said), ("k.txt", b"a fox"), ("l.jpg", png(2)), ("l.json", said)]
+        source = WebDataset(tar_of(tmp_path / "a.tar", files))
+        assert source[0].captions == ("a fox",)
+        with pytest.raises(SampleError):
+            source[1]
+
+    def test_patterns(self, tmp_path):
+        for n in (1, 2, 3):
+            tar_of(tmp_path / f"x-{n:03}.tar", [("k.png", png(n)), ("k.txt", b"k")])
+        for pattern in ("x-{001..003}.tar", "x-*.tar", f"x-{{001,002}}.tar::{tmp_path}/x-003.tar"):
+            source = WebDataset(f"{tmp_path}/{pattern}")
+            assert [shade(source[i]) for i in range(len(source))] == [1, 2, 3]
+
+    def test_what_systems_leave_is_no_sample(self, tmp_path):
+        junk = [("__MACOSX/k.png", b"x"), ("__MACOSX/k.txt", b"x"), ("@eaDir/l.png", b"x"), (".a/m.png", b"x")]
+        source = WebDataset(tar_of(tmp_path / "a.tar", [("k.png", png(1)), ("k.txt", b"k"), *junk]))
+        assert (len(source), source.skipped) == (1, {})
 
     def test_no_pair_at_all_is_an_error(self, tmp_path):
         with pytest.raises(DataError, match="holds no pair"):
@@ -233,6 +293,34 @@ class TestClassFolders:
         (tmp_path / "set.json").write_text(json.dumps({"classes": classes, "templates": ["see {}"], "side": 8}))
         source = ClassFolders(path, "val")
         assert (source[0].label, source[0].captions, len(source)) == (1, ("see an ape",), 1)
+
+    @pytest.mark.parametrize("packed", [True, False])
+    def test_all_pictures_are_read_and_what_is_left_out_is_counted(self, tmp_path, packed):
+        files = {
+            "Training/ape/1.ppm": 1, "Training/ape/young/2.AVIF": 2, "Training/bee/3.jfif": 3, "Training/bee/img_4": 4,
+            "Training/5.png": 5, "Training/__MACOSX/6.png": 6, "Training/ape/._1.ppm": 7, "Testing/ape/8.png": 8,
+            "README.txt": 9, "extra/10.png": 10,
+        }  # fmt: skip
+        for name, s in files.items():
+            (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "set" / name).write_bytes(png(s))
+        path = tmp_path / "set"
+        if packed:
+            path = tar_of(tmp_path / "set.tar", [(name, png(s)) for name, s in files.items()])
+        source = ClassFolders(path, "train")
+        assert {shade(source[i]): source.names[source[i].label] for i in range(len(source))} == {
+            1: "ape", 2: "ape", 3: "bee"
+        }  # fmt: skip
+        assert source.skipped == {NO_PICTURE: 1, NO_CLASS: 1, NO_SPLIT: 1}
+        assert len(ClassFolders(path, "Testing")) == 1
+        with pytest.raises(DataError, match="has splits, name one of them: test, train"):
+            ClassFolders(path)
+
+    def test_a_folder_of_any_name_may_hold_the_classes(self, tmp_path):
+        assert (
+            len(ClassFolders(tar_of(tmp_path / "a.tar", [("fold3/ape/1.png", png(1)), ("x/y/z.png", png(2))]), "fold3"))
+            == 1
+        )
 
     def test_unknown_folders_bad_templates_and_empty_splits_are_errors(self, tmp_path):
         path = self.make(tmp_path, True)

@@ -9,7 +9,7 @@ import pytest
 from planned import PlannedClip, picture
 
 import contralto
-from contralto.errors import ContraltoError, DataError
+from contralto.errors import DataError
 from contralto.sets.items import Class, DataSet, Item
 
 TRAIN, TEST = 60, 12
@@ -75,8 +75,14 @@ def test_few_shots_are_the_mean_over_draws(clip, data):
     assert [one.variant for one in found] == ["few-shot 1", "few-shot 4"]
     assert found[0].protocol["draws"] == 3
     assert 1 / 3 < found[0].figures[0].value <= found[1].figures[0].value == 1
-    with pytest.raises(ContraltoError, match="too few for 32 shots"):
-        contralto.evaluate(clip, data, probe="few-shot", shots=[32])
+
+
+@pytest.mark.parametrize(("shots", "given"), [([1, 32], ["few-shot 1"]), ([32], [])])
+def test_shots_that_a_class_is_too_small_for_cost_themselves(clip, data, caplog, shots, given):
+    with caplog.at_level("INFO", "contralto"):
+        found = contralto.evaluate(clip, data, probe="few-shot", shots=shots)
+    assert [one.variant for one in found] == ["", *given]
+    assert "training pictures: too few for 32 shots" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["linear", "knn", "few-shot"])

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from contralto import metrics
 from contralto.errors import DataError, MissingExtraError
 from contralto.metrics import auc, bootstrap, clopper_pearson
 from contralto.metrics.intervals import resampled
@@ -92,3 +93,27 @@ def test_what_cannot_be_resampled():
         bootstrap(lambda at: 0.0, 0)
     with pytest.raises(DataError, match="2 groups are given for 3 items"):
         bootstrap(lambda at: 0.0, 3, groups=[0, 1])
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: metrics.top_k([], 1),
+        lambda: metrics.mean_per_class([], []),
+        lambda: metrics.auc([0.1, 0.2], [True, True]),
+        lambda: metrics.auc([], []),
+        lambda: metrics.map11([[0.1, 0.2]], [[False, False]]),
+        lambda: metrics.median_rank([]),
+        lambda: metrics.bootstrap(lambda places: 1.0, 0),
+        lambda: metrics.bootstrap(lambda places: float("nan"), 3),
+    ],
+)
+def test_a_figure_without_a_value_is_told_from_nonsense(figure):
+    with pytest.raises(metrics.UndefinedError):
+        figure()
+
+
+def test_nonsense_is_no_figure_without_a_value():
+    with pytest.raises(DataError) as error:
+        metrics.auc([0.1, 0.2], [True])
+    assert not isinstance(error.value, metrics.UndefinedError)

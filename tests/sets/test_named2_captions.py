@@ -17,7 +17,7 @@ def karpathy(path, dataset, pictures):
     for at, (name, split, captions, folder) in enumerate(pictures):
         sentences = []
         for caption in captions:
-            tokens = caption.lower().rstrip(".").split()
+            tokens = str(caption).lower().rstrip(".").split()
             sentences.append({"tokens": tokens, "raw": caption, "imgid": at, "sentid": number})
             number += 1
         image = {"sentids": [s["sentid"] for s in sentences], "imgid": at, "sentences": sentences, "split": split}
@@ -76,13 +76,25 @@ def test_flickr8k_by_its_tokens_and_lists(texts, tmp_path):
     assert (item.key, item.captions[4]) == ("Flicker8k_Dataset/2_b.jpg", "A 2_b , number 4 .")
 
 
-def test_a_listed_picture_without_captions_is_an_error(tmp_path):
+def test_a_listed_picture_without_captions_is_left_out(tmp_path):
     root = tmp_path / "flickr8k"
     (root / "Images").mkdir(parents=True)
     tokens(root / "Flickr8k.token.txt", ["1_a.jpg"])
     (root / "Flickr_8k.testImages.txt").write_text("1_a.jpg\n3_c.jpg\n")
-    with pytest.raises(DataError, match=r"no caption for '3_c\.jpg'"):
-        declared("flickr8k").open(tmp_path)
+    found = declared("flickr8k").open(tmp_path)
+    assert [item.key for item in found.items] == ["Images/1_a.jpg"]
+    assert found.left_out.failed == {"Images/3_c.jpg": "has no caption"}
+
+
+@pytest.mark.parametrize("odd", [None, " ", 7, float("nan"), ["x"]])
+def test_captions_that_are_none_cost_themselves(tmp_path, odd):
+    (tmp_path / "coco/val2014").mkdir(parents=True)
+    named = "COCO_val2014_{:012d}.jpg".format
+    pictures = [(named(1), "test", [odd, "A bus"], "val2014"), (named(2), "test", [odd], "val2014")]
+    karpathy(tmp_path / "coco/dataset_coco.json", "coco", pictures)
+    found = declared("coco").open(tmp_path, "test")
+    assert [item.captions for item in found.items] == [("A bus",)]
+    assert found.left_out.failed == {f"val2014/{named(2)}": "has no caption"}
 
 
 def test_coco_by_karpathys_json(tmp_path):

@@ -34,9 +34,8 @@ def test_sugarcrepe_with_the_pictures_within_or_beside(tmp_path, place):
     ("value", "why"),
     [
         ([foil(9)], "not in .* nor in a folder within or beside it"),
-        ([foil(1), {**foil(1), "filename": "../x.jpg"}], "must lie within"),
-        ([foil(1), {"filename": "x", "caption": "y"}], "entry 1 must be an object with the texts filename"),
-        ([foil(1, false=" ")], "entry 0 must be an object"),
+        ([{**foil(1), "filename": "../x.jpg"}], "entry 0: path '../x.jpg' must lie within"),
+        ([foil(1, false=" ")], "entry 0: must be an object"),
         ('"x"', "must be a list or an object"),
         ([], "is empty"),
     ],
@@ -45,6 +44,16 @@ def test_other_entries_are_errors(tmp_path, value, why):
     tree(tmp_path / "s", {"add_att.json": value, "000000000001.jpg": png(1)})
     with pytest.raises(DataError, match=why):
         open_set(str(tmp_path / "s/add_att.json"))
+
+
+@pytest.mark.parametrize(
+    "odd", [{**foil(1), "filename": "../x.jpg"}, {"filename": "x", "caption": "y"}, foil(1, false=" "), None, [1]]
+)
+def test_an_odd_entry_costs_itself(tmp_path, odd):
+    tree(tmp_path / "s", {"add_att.json": [odd, foil(1)], "000000000001.jpg": png(1)})
+    found = open_set(str(tmp_path / "s"))
+    assert [item.key for item in found.items] == ["add_att/1"]
+    assert list(found.left_out.failed) == [f"{tmp_path}/s/add_att.json entry 0"]
 
 
 def test_winoground(tmp_path):
@@ -61,7 +70,15 @@ def test_winoground(tmp_path):
     assert found.items[0].groups == {"tag": "Object"}
 
 
-def test_a_line_without_its_second_picture_is_an_error(tmp_path):
-    tree(tmp_path, {"examples.jsonl": '{"id": 0, "image_0": "x", "caption_0": "a", "caption_1": "b"}'})
-    with pytest.raises(DataError, match=r"examples\.jsonl line 1 must be an object with the texts image_0"):
+WHOLE = '{"id": 5, "image_0": "x", "image_1": "y", "caption_0": "a", "caption_1": "b"}'
+
+
+@pytest.mark.parametrize("odd", ['{"id": 0, "image_0": "x", "caption_0": "a", "caption_1": "b"}', "{", "[]", "null"])
+def test_a_line_without_its_second_picture_costs_its_pair(tmp_path, odd):
+    tree(tmp_path, {"examples.jsonl": odd})
+    with pytest.raises(DataError, match=r"examples\.jsonl line 1"):
         open_set(str(tmp_path))
+    tree(tmp_path, {"examples.jsonl": f"{odd}\n{WHOLE}\n"})
+    found = open_set(str(tmp_path))
+    assert [item.key for item in found.items] == ["5/0", "5/1"]
+    assert len(found.left_out.failed) == 1

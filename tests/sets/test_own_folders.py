@@ -1,9 +1,15 @@
 """A folder per class, on the disk and in a tar: splits, names, what is wrong."""
 
+import os
+import tarfile
+
 import pytest
 from own_files import labels, png, tar_of, tree
 
+from contralto.data.class_tree import NO_CLASS, NO_PICTURE, NO_SPLIT, ONLY_OTHERS
+from contralto.data.source import SampleError
 from contralto.errors import DataError
+from contralto.sets.found import EMPTY_CLASSES
 from contralto.sets.open import open_set
 
 FILES = {
@@ -134,7 +140,167 @@ def test_an_empty_split_is_an_error(tmp_path):
         open_set(str(tmp_path))
 
 
-def test_a_member_twice_is_an_error(tmp_path):
-    path = tar_of(tmp_path / "set.tar", [("ape/1.png", png(1)), ("ape/1.png", png(2))])
-    with pytest.raises(DataError, match=r"ape/1\.png"):
-        open_set(str(path))
+def test_of_a_member_twice_the_first_is_taken_and_the_other_told(tmp_path):
+    found = open_set(str(tar_of(tmp_path / "set.tar", [("ape/1.png", png(1)), ("./ape/1.png", png(2))])))
+    assert labels(found) == {1: "ape"}
+    assert found.left_out.failed == {"ape/1.png": "is in the tar twice: the first is taken"}
+
+
+def test_the_order_is_that_of_names_and_in_a_tar_its_own(made):
+    files = {f"{name}.png": png(1) for name in ("bee/2", "ape/2", "bee/1", "ape/10")}
+    path = made(files)
+    keys = [item.key for item in open_set(path).items]
+    assert keys == (list(files) if path.endswith(".tar") else ["ape/10.png", "ape/2.png", "bee/1.png", "bee/2.png"])
+
+
+def test_pictures_of_one_stem_are_several_pictures(made):
+    assert labels(open_set(made({"ape/1.png": png(1), "ape/1.jpg": png(2)}))) == {1: "ape", 2: "ape"}
+
+
+def test_all_that_the_rest_of_the_program_reads_is_measured(made):
+    names = ["a.jpg", "b.JPG", "c.ppm", "d.avif", "e.jfif", "f.jp2", "g.tga", "h.qoi", "i.ico", "j.Tiff", "k.pgm"]
+    found = open_set(made({f"ape/{name}": png(shade) for shade, name in enumerate(names)}))
+    assert len(labels(found)) == len(names)
+    assert not found.left_out.counts()
+
+
+def test_pictures_in_deeper_folders_are_of_their_class(made):
+    found = open_set(made({"ape/young/1.png": png(1), "ape/old/grey/2.png": png(2), "bee/3.png": png(3)}))
+    assert labels(found) == {1: "ape", 2: "ape", 3: "bee"}
+    assert "ape/old/grey/2.png" in [item.key for item in found.items]
+
+
+@pytest.mark.parametrize(
+    "odd", ["__MACOSX/1.png", "@eaDir/1.png", ".hidden/1.png", "ape/@eaDir/1.png", "ape/.ipynb_checkpoints/1.png",
+            "ape/._1.png", "__MACOSX/ape/._1.png", "#recycle/ape/1.png", "ape/young/.thumbs/1.png"],
+)  # fmt: skip
+def test_what_systems_make_is_neither_class_nor_picture(made, odd):
+    found = open_set(made({"ape/1.png": png(1), "bee/2.png": png(2), odd: png(9)}))
+    assert [known.name for known in found.classes] == ["ape", "bee"]
+    assert sorted(labels(found)) == [1, 2]
+    assert not found.left_out.counts()
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ("ape/img_001", NO_PICTURE), ("ape/film.mp4", NO_PICTURE), ("ape/young/x.jpg_original", NO_PICTURE),
+        ("top.png", NO_CLASS), ("notes/x.pdf", ONLY_OTHERS), ("ape/README.md", None), ("ape/Thumbs.db", None),
+        ("classes.txt", None),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_is_told_by_kind_with_an_example(made, odd, reason):
+    found = open_set(made({"ape/1.png": png(1), "bee/2.png": png(2), odd: png(9)}))
+    assert [known.name for known in found.classes] == ["ape", "bee"]
+    example = odd.partition("/")[0] if reason == ONLY_OTHERS else odd
+    assert found.left_out.passed == ({reason: (1, example)} if reason else {})
+
+
+def test_what_lies_at_the_level_of_splits_is_told(made):
+    found = open_set(made({**FILES, "extra/9.png": png(9), "8.png": png(8), "validation/7.png": png(7)}))
+    assert labels(found) == {3: "ape"}
+    assert found.left_out.passed[NO_CLASS] == (2, "8.png")
+    assert found.left_out.passed[NO_SPLIT] == (1, "extra")
+
+
+@pytest.mark.parametrize(
+    ("folders", "split", "asked"),
+    [
+        (("Training", "Testing"), "test", "testing"), (("TRAIN", "VAL"), "val", "valid"),
+        (("training", "Validation"), "val", "val"), (("Train", "Test"), "test", "Test"),
+        (("train", "dev"), "dev", "val"), (("train", "eval"), "eval", "validation"),
+    ],
+)  # fmt: skip
+def test_splits_in_any_spelling(made, folders, split, asked):
+    path = made({f"{folder}/{name}/{n}.ppm": png(10 * n + m)
+                 for n, folder in enumerate(folders) for m, name in enumerate(("ape", "bee"))})  # fmt: skip
+    found = open_set(path)
+    assert (found.split, len(found.splits), labels(found)) == (split, 2, {10: "ape", 11: "bee"})
+    assert [item.key for item in open_set(f"{path}:{asked}").items] == [item.key for item in found.items]
+
+
+def test_an_empty_class_stays_one_and_is_told(tmp_path):
+    (tree(tmp_path / "set", {"ape/1.png": png(1)}) / "bee").mkdir()
+    with tarfile.open(tmp_path / "set.tar", "w") as tar:
+        tar.add(tmp_path / "set", ".")
+    for path in (tmp_path / "set", tmp_path / "set.tar"):
+        found = open_set(path)
+        assert [known.name for known in found.classes] == ["ape", "bee"]
+        assert found.left_out.passed == {EMPTY_CLASSES: (1, "bee")}
+
+
+class TestOddEntries:
+    """On the disk, each costs itself and is told by its own path."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return tree(tmp_path / "set", {"ape/1.png": png(1), "bee/2.png": png(2)})
+
+    @pytest.mark.parametrize(
+        ("name", "target"), [("loop.png", "loop.png"), ("gone.png", "nowhere"), ("up.png", "."), ("fifo.png", None)]
+    )
+    def test_a_file_that_cannot_be_read_fails_by_itself(self, folder, name, target):
+        path = folder / "ape" / name
+        os.mkfifo(path) if target is None else path.symlink_to(target)
+        found = open_set(folder)
+        odd = {item.key: item for item in found.items if item.key.startswith(f"ape/{name}")}
+        for item in odd.values():
+            for ask in (item.stamp, item.content):
+                with pytest.raises(SampleError, match=name):
+                    ask()
+        assert [*odd, *found.left_out.failed] == [f"ape/{name}"]
+        assert len(found.items) - len(odd) == 2
+
+    @pytest.mark.parametrize(
+        ("name", "target"), [("round", "."), ("ape/round", "."), ("ape/round", ".."), ("ape/up", "../..")]
+    )
+    def test_links_that_lead_round_end(self, folder, name, target):
+        (folder / name).symlink_to(target)
+        found = open_set(folder)
+        assert len(found.items) == 2
+        assert found.left_out.failed == {name: "is a link to a folder that it lies in"}
+
+    def test_links_to_each_other_end(self, folder):
+        (folder / "ape/bees").symlink_to("../bee")
+        (folder / "bee/apes").symlink_to("../ape")
+        assert len(open_set(folder).items) == 4
+
+    def test_a_class_may_be_a_link(self, folder, tmp_path):
+        tree(tmp_path, {"elsewhere/3.png": png(3)})
+        (folder / "cow").symlink_to("../elsewhere")
+        assert labels(open_set(folder))[3] == "cow"
+
+    def test_an_unreadable_folder_costs_itself(self, folder, monkeypatch):
+        tree(folder, {"ape/locked/3.png": png(3)})
+        real = os.scandir
+
+        def scandir(path):
+            if str(path).endswith("locked"):
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        found = open_set(folder)
+        assert sorted(labels(found)) == [1, 2]
+        assert found.left_out.failed == {"ape/locked": "cannot be read: Permission denied"}
+
+    def test_a_time_far_off_is_a_time(self, folder):
+        os.utime(folder / "ape/1.png", (13_569_465_600, 13_569_465_600))
+        assert "13569465600" in open_set(folder).items[0].stamp()
+
+    def test_a_name_that_is_not_utf_8_has_a_stamp_in_utf_8(self, folder):
+        (folder / "ape" / os.fsdecode(b"\xff.png")).write_bytes(png(3))
+        assert [item.stamp().encode() for item in open_set(folder).items]
+        assert sorted(labels(open_set(folder))) == [1, 2, 3]
+
+    @pytest.mark.parametrize(
+        "error", [OSError(5, "Input/output error"), ValueError("embedded null byte"), OverflowError("far")]
+    )
+    def test_whatever_stat_raises_is_the_failure_of_that_item(self, folder, monkeypatch, error):
+        def stat(path, **_):
+            raise error
+
+        item = open_set(folder).items[0]
+        monkeypatch.setattr(os, "stat", stat)
+        with pytest.raises(SampleError, match="cannot be read"):
+            item.stamp()

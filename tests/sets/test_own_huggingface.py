@@ -175,7 +175,7 @@ def test_a_file_that_is_damaged_after_opening_fails_where_it_is_read(tmp_path):
 def test_a_label_outside_the_names_is_an_error(tmp_path):
     table = with_features(pa.table({"image": pictures([1]), "label": [2]}), label=class_label("a", "b"))
     write(tmp_path / "a.parquet", table)
-    with pytest.raises(DataError, match="so 3 classes, but 2 are named"):
+    with pytest.raises(DataError, match=r"a\.parquet row 0: has label 2, but 2 classes are named"):
         open_set(str(tmp_path / "a.parquet"))
 
 
@@ -184,6 +184,24 @@ def test_hidden_labels_are_an_error(tmp_path):
     write(tmp_path / "a.parquet", table)
     with pytest.raises(DataError, match=r"a\.parquet row 0: '-1' is neither a class"):
         open_set(str(tmp_path / "a.parquet"))
+
+
+def test_odd_rows_cost_themselves(tmp_path):
+    table = pa.table({"image": pictures([1, 2, 3, 4]), "label": pa.array([1, None, -1, 0])})
+    write(tmp_path / "a.parquet", with_features(table, label=class_label("a", "b")))
+    found = open_set(str(tmp_path / "a.parquet"))
+    assert labels(found) == {1: "b", 4: "a"}
+    assert list(found.left_out.failed) == ["a.parquet row 2", "a.parquet row 1"]
+    write(tmp_path / "b.parquet", pa.table({"image": pictures([1, 2, 3]), "caption": ["a", None, " "]}))
+    found = open_set(str(tmp_path / "b.parquet"))
+    assert [item.captions for item in found.items] == [("a",)]
+    assert found.left_out.failed == dict.fromkeys(("b.parquet row 1", "b.parquet row 2"), "has no caption")
+
+
+def test_what_systems_leave_beside_files_is_no_table(tmp_path):
+    write(tmp_path / "data/test-00000-of-00001.parquet", pa.table({"image": pictures([1]), "caption": ["a"]}))
+    tree(tmp_path, {"data/._test-00000-of-00001.parquet": b"junk", "__MACOSX/x.parquet": b"junk", ".x/y.parquet": b""})
+    assert [shade(item) for item in open_set(str(tmp_path)).items] == [1]
 
 
 def test_two_configurations_are_not_mixed(tmp_path):

@@ -1,6 +1,7 @@
 """WebDataset tars: captions, classes, splits, and CLIP_benchmark's layout."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -123,20 +124,22 @@ def test_captions_in_json_or_text_make_retrieval(tmp_path):
 
 
 def test_the_split_in_each_json(tmp_path):
-    said = {1: "train", 2: "dev", 3: "dev"}
+    said = {1: "train", 2: "fold", 3: "fold"}
     parts = [part for n, split in said.items() for part in sample(n, json={"captions": ["x"], "split": split})]
     path = str(tar_of(tmp_path / "a.tar", parts))
-    with pytest.raises(DataError, match=r"no split test or val \(there are: train, dev\): name one"):
+    with pytest.raises(DataError, match=r"no split test or val \(there are: train, fold\): name one"):
         open_set(path)
-    found = open_set(path + ":dev")
+    found = open_set(path + ":fold")
     assert [shade(item) for item in found.items] == [2, 3]
     assert [shade(item) for item in found.other("train").items] == [1]
 
 
-def test_a_json_that_states_no_split_among_others_that_do_is_an_error(tmp_path):
-    parts = sample(1, json={"captions": ["x"], "split": "dev"}) + sample(2, json={"captions": ["x"]})
-    with pytest.raises(DataError, match=r"s0000002.*states no `split`"):
-        open_set(str(tar_of(tmp_path / "a.tar", parts)))
+@pytest.mark.parametrize("odd", [{"captions": ["x"]}, {"captions": ["x"], "split": None}, "{", [1]])
+def test_a_json_that_states_no_split_among_others_that_do_costs_itself(tmp_path, odd):
+    parts = sample(2, json=odd) + sample(1, json={"captions": ["x"], "split": "Dev"})
+    found = open_set(str(tar_of(tmp_path / "a.tar", parts)))
+    assert (found.split, [shade(item) for item in found.items]) == ("dev", [1])
+    assert "states no `split`" in found.left_out.first()
 
 
 def test_numbered_shards_by_pattern(tmp_path):
@@ -145,10 +148,38 @@ def test_numbered_shards_by_pattern(tmp_path):
     assert [shade(item) for item in open_set(str(tmp_path / "x-{008..010}.tar")).items] == [8, 9, 10]
     assert [shade(item) for item in open_set(str(tmp_path / "x-{008..009}.tar:all")).items] == [8, 9]
     assert [shade(item) for item in open_set(str(tmp_path / "x-*.tar")).items] == [8, 9, 10]
-    with pytest.raises(DataError, match=r"x-011\.tar cannot be read"):
+    with pytest.raises(DataError, match=r"1 of its 3 files are not there: x-011\.tar$"):
         open_set(str(tmp_path / "x-{009..011}.tar"))
     with pytest.raises(DataError, match="is not there"):
         open_set(str(tmp_path / "y-{009..011}.tar"))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{a,b}-{0..1}.tar", "{a-{0,1},b-{0,1}}.tar", "?-*.tar", "a-{0..1}.tar::b-{0..1}.tar", "{a..b}-[01].tar"]
+)
+@pytest.mark.parametrize("split", ["", ":all"])
+def test_every_way_to_name_several_shards(tmp_path, monkeypatch, pattern, split):
+    for n, name in enumerate(("a-0", "a-1", "b-0", "b-1")):
+        tar_of(tmp_path / f"{name}.tar", sample(n, txt="a"))
+    monkeypatch.chdir(tmp_path)
+    assert [shade(item) for item in open_set(pattern + split).items] == [0, 1, 2, 3]
+
+
+def test_a_list_of_relative_and_absolute_paths(tmp_path, monkeypatch):
+    for n in (1, 2, 3):
+        tar_of(tmp_path / f"part{n}/x.tar", sample(n, txt="a"))
+    monkeypatch.chdir(tmp_path / "part1")
+    found = open_set(f"x.tar::../part2/x.tar::{tmp_path}/part3/x.tar:all")
+    assert sorted(map(shade, found.items)) == [1, 2, 3]
+
+
+def test_what_systems_leave_beside_tars_and_in_them_is_none(tmp_path):
+    junk = [("__MACOSX/._s0000001.png", b"x"), ("._s0000001.png", b"x"), ("@eaDir/s9.png", png(9)), (".x/s8.txt", b"y")]
+    tar_of(tmp_path / "a.tar", sample(1, txt="a") + junk)
+    tree(tmp_path, {"._a.tar": b"junk", "__MACOSX/._a.tar": b"junk", ".hidden/b.tar": b"junk"})
+    found = open_set(str(tmp_path))
+    assert [shade(item) for item in found.items] == [1]
+    assert not found.left_out.counts()
 
 
 def test_a_pattern_of_folders(tmp_path):
@@ -172,17 +203,57 @@ def test_splits_that_the_shards_names_begin_with_stay_apart(tmp_path):
 @pytest.mark.parametrize(
     ("parts", "why"),
     [
-        ([*sample(1, txt="a"), ("s2.png", png(2))], r"s2\.png: has no caption and no class"),
-        ([*sample(1, txt="a"), ("s2.txt", "b")], "'s2' has no picture, but txt"),
-        (sample(1, txt="a") + sample(1, txt="b"), "second picture of the same key"),
-        (sample(1, txt="a") + sample(2, cls="0"), "has no caption"),
-        (sample(1, cls="0") + sample(2, txt="a"), "has no class"),
-        (sample(1, cls="one"), "no class index"),
+        ([("s2.png", png(2))], r"s2\.png: has no caption and no class"),
+        ([("s2.txt", "b")], "s2: has no picture, but txt"),
+        (sample(2, txt="a") + sample(2, txt="b"), "second picture of the same key"),
+        ([("s2.png", png(2)), ("s2.jpg", png(2)), ("s2.txt", "x")], "second picture of the same key"),
+        (sample(2, cls="0"), "has no caption"),
+        (sample(2, json={"caption": None}), "has no caption"),
+        (sample(2, json={"captions": [None, " ", 7]}, txt=" \n"), "has no caption"),
+        (sample(2, json="{"), "is not JSON"),
+        (sample(2, txt=b"\xff"), "is not UTF-8"),
+        (sample(2, cls="one"), "no class index"),
+        (sample(2, cls="1" * 5000), "no class index"),
     ],
 )
-def test_nothing_is_passed_over_in_silence(tmp_path, parts, why):
-    with pytest.raises(DataError, match=why):
-        open_set(str(tar_of(tmp_path / "a.tar", parts)), classes=["a"] if "cls" in str(parts) else None)
+def test_an_odd_sample_costs_itself_and_is_told(tmp_path, parts, why):
+    found = open_set(str(tar_of(tmp_path / "a.tar", sample(1, txt="a") + parts + sample(3, txt="b"))))
+    assert [shade(item) for item in found.items] == [1, 3]
+    assert len(found.left_out.failed) == 1
+    assert re.search(why, found.left_out.first())
+
+
+@pytest.mark.parametrize("odd", [{"txt": "a"}, {"cls": ""}, {"cls": "null", "txt": "a"}, {"json": {"captions": ["x"]}}])
+def test_a_sample_without_a_class_costs_itself_where_others_have_one(tmp_path, odd):
+    path = str(tar_of(tmp_path / "a.tar", sample(2, **odd) + sample(0, cls="0") + sample(1, cls="1")))
+    found = open_set(path, classes=["a", "b"])
+    assert labels(found) == {0: "a", 1: "b"}
+    assert len(found.left_out.failed) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"caption": None}, {"captions": None}, {"captions": []}, {"captions": [None, " "]}, {"caption": " "},
+     {"caption": 7}, {}, {"caption": float("nan")}, [], None, "{", b"\xff"],
+)  # fmt: skip
+def test_where_the_json_has_no_caption_the_text_is_looked_at(tmp_path, said):
+    found = open_set(str(tar_of(tmp_path / "a.tar", sample(1, json=said, txt="from the text"))))
+    assert [item.captions for item in found.items] == [("from the text",)]
+
+
+def test_null_captions_beside_a_caption(tmp_path):
+    found = open_set(str(tar_of(tmp_path / "a.tar", sample(1, json={"captions": None, "caption": "x"}, txt="y"))))
+    assert [item.captions for item in found.items] == [("x",)]
+
+
+def test_a_broken_json_does_not_cost_a_sample_its_class(tmp_path):
+    found = open_set(str(tar_of(tmp_path / "a.tar", sample(0, cls="0", json="{"))), classes=["a"])
+    assert labels(found) == {0: "a"}
+
+
+def test_of_a_picture_and_its_mask_the_picture_is_taken(tmp_path):
+    parts = [("s1.seg.png", png(9)), ("s1.png", png(1)), ("s1.depth.png", png(8)), ("s1.txt", "a")]
+    assert [shade(item) for item in open_set(str(tar_of(tmp_path / "a.tar", parts))).items] == [1]
 
 
 def test_a_header_that_claims_more_than_there_is_is_an_error(tmp_path):

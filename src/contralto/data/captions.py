@@ -1,58 +1,61 @@
-"""A folder of pictures with a CSV of captions: columns `path` and `caption`, a row for each caption of a picture."""
+"""Tables of captions beside pictures, as measuring reads them too: CSV, TSV or JSON Lines."""
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from contralto.data.source import Sample
+from contralto.data.left_out import LeftOut
+from contralto.data.source import Sample, SampleError
+from contralto.data.tables import captions_of, described, picture_path
 from contralto.errors import DataError
 
 
-class CsvCaptions:
-    """`folder/file`, UTF-8 with a header; other columns are ignored. Paths are relative to the folder and stay in it.
+class CaptionTable:
+    """Pictures and captions of a table: a row for each caption of a picture, or for all of them. A `Source`.
 
-    A `Source`. Raises DataError for a table that is missing, damaged or laid out differently; whether the pictures are
-    there shows when they are decoded.
+    path: a CSV or TSV (comma, semicolon or tab, as its header has them) or JSON Lines file, in UTF-8. Its columns, in
+    upper or lower case: `path`, `filename`, `filepath`, `image` or the like; `caption`, `captions`, `text` or `title`.
+    Paths are relative to the table, or absolute. Rows that cannot be used are counted in `skipped`.
+    Raises DataError for a table that is missing, damaged or laid out differently, or without any caption; whether the
+    pictures are there shows when they are decoded.
     """
 
-    def __init__(self, folder: str | Path, file: str = "captions.csv") -> None:
-        self.folder = Path(folder)
-        self.name = self.folder.name
-        self.skipped: dict[str, int] = {}
-        captions: dict[str, list[str]] = {}
-        for line, path, caption in _rows(self.folder / file):
-            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not path:
-                raise DataError(f"{self.folder / file} line {line}: path {path!r} must lie within the folder")
-            if caption.strip():
-                captions.setdefault(path, []).append(caption.strip())
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
+        self.name = path.stem
+        captions: dict[Path, list[str]] = {}
+        left_out = LeftOut()
+        for line, names in described(path):
+            where = f"{path} line {line.number}"
+            if line.fault:
+                left_out.fail(where, line.fault)
+                continue
+            try:
+                picture = picture_path(path.parent, line.cells.get(names.picture), where, anywhere=True)
+            except SampleError as error:
+                left_out.fail(where, error.reason)
+                continue
+            if found := captions_of(line.cells.get(names.caption or "")):
+                captions.setdefault(picture, []).extend(found)
             else:
-                self.skipped["no caption"] = self.skipped.get("no caption", 0) + 1
+                left_out.fail(where, "no caption" if names.caption else "no column of captions")
         if not captions:
-            raise DataError(f"{self.folder / file} holds no captions")
-        self._samples = [(path, tuple(texts)) for path, texts in captions.items()]
+            raise DataError(f"{path} holds no captions" + (f": {left_out.first()}" if left_out.failed else ""))
+        self.skipped = left_out.counts()
+        self._samples = [(picture, tuple(texts)) for picture, texts in captions.items()]
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Sample:
-        path, captions = self._samples[index]
-        return Sample(self.folder / path, captions, path)
+        picture, captions = self._samples[index]
+        return Sample(picture, captions, str(picture))
 
 
-def _rows(path: Path) -> list[tuple[int, str, str]]:
-    """(line, path, caption) of each row."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            if missing := {"path", "caption"} - set(reader.fieldnames or ()):
-                there = ", ".join(reader.fieldnames or ()) or "none"
-                raise DataError(f"{path} has no column {' and no '.join(sorted(missing))} (its columns: {there})")
-            rows = [(reader.line_num, row["path"], row["caption"]) for row in reader]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV in UTF-8: {error}") from error
-    if short := next((line for line, _, caption in rows if caption is None), None):
-        raise DataError(f"{path} line {short}: the row has too few columns")
-    return rows
+class CsvCaptions(CaptionTable):
+    """The `CaptionTable` that lies in a folder, by whose name the source is called."""
+
+    def __init__(self, folder: str | Path, file: str = "captions.csv") -> None:
+        self.folder = Path(folder)
+        super().__init__(self.folder / file)
+        self.name = self.folder.name

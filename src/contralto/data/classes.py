@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from contralto.data.class_tree import ClassTree, Labelled, pictures_of
+from contralto.data.left_out import LeftOut
 from contralto.data.source import Sample
-from contralto.data.tar import Member, members
+from contralto.data.splits import ALL, among
+from contralto.data.tar import Member, contents
 from contralto.errors import DataError
-from contralto.image.formats import is_picture
 
 
 class ClassFolders:
     """Pictures labelled by the folder they lie in. A `Source`; its samples' captions are the templates with the name.
 
-    path: a folder, or an uncompressed tar. split: name of the folder above the classes, None if there is none.
+    path: a folder, or an uncompressed tar. split: the folder above the classes, in any spelling (`train` finds
+    `Training`); None if there is none. Pictures in deeper folders are of the class that they lie in.
     A JSON file of the same stem beside `path` may state `templates` and `classes`: by index, names (whose folders may
     have _ for space) or objects with `dir` and `name`. Else classes are the sorted folder names, _ read as space.
     templates: texts with {} for the class name; they go before the JSON's, the default is "a photo of a {}.".
@@ -27,17 +29,18 @@ class ClassFolders:
     def __init__(self, path: str | Path, split: str | None = None, templates: Sequence[str] | None = None) -> None:
         path = Path(path)
         self.name = f"{path.stem}:{split}" if split else path.stem
-        self.skipped: dict[str, int] = {}
         said = stated(path)
         self.templates = tuple(templates or said.get("templates") or ("a photo of a {}.",))
         if wrong := next((template for template in self.templates if "{}" not in template), None):
             raise DataError(f"{self.name}: template {wrong!r} has no {{}} for the class name")
-        found = _pictures(path, split)
-        folders, self.names = _classes(said, sorted({folder for folder, _ in found}))
+        left_out = LeftOut()
+        found = _pictures(path, split, left_out)
+        folders, self.names = _classes(said, sorted({one.folder for one in found}))
         index = {folder: number for number, folder in enumerate(folders)}
-        if unknown := sorted({folder for folder, _ in found} - set(index)):
+        if unknown := sorted({one.folder for one in found} - set(index)):
             raise DataError(f"{path}: folder {unknown[0]!r} is no class that {path.with_suffix('.json')} states")
-        self._samples = [(index[folder], picture) for folder, picture in found]
+        self._samples = [(index[one.folder], one.picture) for one in found]
+        self.skipped = left_out.counts()
         if not self._samples:
             where = f"under {split!r} " if split else ""
             raise DataError(f"{path} holds no pictures {where}in folders per class")
@@ -53,18 +56,18 @@ class ClassFolders:
         return Sample(picture, captions, str(picture), label)
 
 
-def _pictures(path: Path, split: str | None) -> list[tuple[str, Path | Member]]:
-    """(class folder, picture) of all pictures exactly one folder below the split, in a fixed order."""
-    if path.is_dir():
-        root = path / split if split else path
-        try:
-            folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-            return [(f, root / f / n) for f in folders for n in sorted(os.listdir(root / f)) if is_picture(n)]
-        except OSError as error:
-            raise DataError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
-    parts = [(member.name.removeprefix("./").split("/"), member) for member in members(path) if is_picture(member.name)]
-    above = [split] if split else []
-    return [(names[-2], member) for names, member in parts if len(names) >= 2 and names[:-2] == above]
+def _pictures(path: Path, split: str | None, left_out: LeftOut) -> list[Labelled]:
+    """The pictures below a split, which may be any folder that its classes lie in."""
+    tree = ClassTree(path, None if path.is_dir() else contents(path))
+    if split is None:
+        if ALL not in tree.splits:
+            raise DataError(f"{path} has splits, name one of them: {', '.join(tree.splits)}")
+        return tree.pictures(ALL, left_out)
+    if (named := among(split, tree.splits)) is not None:
+        return tree.pictures(named, left_out)
+    if (folder := tree.root.listing.folders.get(split)) is not None:
+        return pictures_of(folder, left_out)
+    return []
 
 
 def stated(path: Path) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from contralto.data.shards import shard_files
 from contralto.data.source import Sample, SampleError
+from contralto.data.tables import captions_of
 from contralto.errors import DataError, MissingExtraError
 
 
 class Parquet:
-    """One file or several. A `Source`; needs the extra `train`.
+    """One file or several, also by a pattern (see `data.shards`). A `Source`; needs the extra `train`.
 
     image: column of bytes, or of a structure with a field `bytes`. caption: column of strings or of lists of strings.
     Rows are read a row group at a time; the groups read last are kept up to `cache_bytes`. In random order every
@@ -29,7 +31,7 @@ class Parquet:
         caption: str = "caption",
         cache_bytes: int = 512 * 2**20,
     ) -> None:
-        paths = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
+        paths = shard_files(files)
         if not paths:
             raise DataError("Parquet was given no file")
         self.name, self.skipped = paths[0].stem, dict[str, int]()
@@ -59,9 +61,7 @@ class Parquet:
         picture = picture.get("bytes") if isinstance(picture, dict) else picture
         if not isinstance(picture, bytes):
             raise SampleError(key, f"has no bytes in column {self._columns[0]!r}")
-        listed = captions if isinstance(captions, list) else [captions]
-        texts = tuple(text.strip() for text in listed if isinstance(text, str) and text.strip())
-        if not texts:
+        if not (texts := captions_of(captions)):
             raise SampleError(key, f"has no caption in column {self._columns[1]!r}")
         return Sample(picture, texts, key)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from contralto.data.source import SampleError
 from contralto.errors import DataError
@@ -38,12 +39,24 @@ class Member:
         return data
 
 
-def members(path: str | Path) -> list[Member]:
-    """The regular files of an uncompressed tar, in its order. Raises DataError for a damaged or compressed one."""
+class Contents(NamedTuple):
+    """The regular files of a tar, and the names of the folders that it states, both in its order."""
+
+    files: list[Member]
+    folders: list[str]
+
+
+def contents(path: str | Path) -> Contents:
+    """What lies in an uncompressed tar. Raises DataError for a damaged or compressed one."""
     path = Path(path)
+    found, folders = list[Member](), list[str]()
     try:
         with tarfile.open(path, "r:") as tar:
-            found = [Member(path, m.name, m.offset_data, m.size) for m in tar if m.isreg() and not m.issparse()]
+            for m in tar:
+                if m.isreg() and not m.issparse():
+                    found.append(Member(path, m.name, m.offset_data, m.size))
+                elif m.isdir():
+                    folders.append(m.name)
         size = path.stat().st_size
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -51,4 +64,14 @@ def members(path: str | Path) -> list[Member]:
         raise DataError(f"{path} is not a plain tar ({error}): if it is compressed, decompress it first") from error
     if found and found[-1].offset + found[-1].size > size:
         raise DataError(f"{path} is cut off in its last member {found[-1].name!r}: get the file again")
-    return found
+    return Contents(found, folders)
+
+
+def members(path: str | Path) -> list[Member]:
+    """The regular files of an uncompressed tar, in its order. Raises DataError as `contents`."""
+    return contents(path).files
+
+
+def parts_of(name: str) -> list[str]:
+    """The folders and the file that a member's name states, without what leads nowhere or out of the tar."""
+    return [part for part in name.split("/") if part not in ("", ".", "..")]

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from contralto.data.splits import VALIDATION
 from contralto.evaluation import embed, faces
 from contralto.evaluation.choice import choice
 from contralto.evaluation.classes import zero_shot
 from contralto.evaluation.embed import Pictures
 from contralto.evaluation.figures import mean, share
+from contralto.evaluation.notes import tell_left_out
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
@@ -79,9 +81,11 @@ def _prompts(session: Session, data: DataSet, pictures: Pictures) -> Iterator[Ou
     """How much hangs on the words; and, where there is another split, what a search there gains here."""
     several = data if len(data.templates) > 1 else replace(data, templates=prompts.templates("imagenet"))
     yield sensitivity(session.clip, pictures.described(several), pictures)
-    if (other := next((name for name in ("val", "train") if name in data.splits and name != data.split), None)) is None:
+    usual = (*VALIDATION, "train")
+    if (other := next((name for name in usual if name in data.splits and name != data.split), None)) is None:
         return
     validation = data.other(other)
+    tell_left_out(validation, failed=True)
     seen = embed.pictures(session.clip, validation.items, session.store, progress=session.progress)
     yield search_prompts(session.clip, pictures.described(data), pictures, seen.described(validation), seen)
 

@@ -13,8 +13,8 @@ from contralto.encoder import Clip
 from contralto.encoder.rows import Rows, probabilities
 from contralto.evaluation.answers import told
 from contralto.evaluation.embed import Pictures
-from contralto.evaluation.figures import share
-from contralto.evaluation.outcome import Figure, Outcome, Records
+from contralto.evaluation.figures import Figures, share
+from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import protocol
 from contralto.sets.items import DataSet, Item
 
@@ -34,12 +34,12 @@ def choice(clip: Clip, data: DataSet, pictures: Pictures, texts: Rows, variant: 
 
     def outcome(name: str, chosen: NDArray[np.intp]) -> Outcome:
         chance = float(np.mean([1 / len(items[i].captions) for i in chosen]))
-        figures = [share("top1", records.rank[chosen] == 0, chance)]
+        figures = Figures()
+        figures.add(share, "top1", records.rank[chosen] == 0, chance)
         if data.task == "pairs":
-            figures += _pairs(cosines[chosen])
-        return Outcome(
-            data.name, data.split, data.task, name, tuple(figures), said, records.taken(chosen), (), pictures.failures
-        )
+            _add_pairs(figures, cosines[chosen])
+        told, taken = said | figures.said, records.taken(chosen)
+        return Outcome(data.name, data.split, data.task, name, tuple(figures.found), told, taken, (), pictures.failures)
 
     found = [outcome(variant, np.arange(len(items)))]
     for group in dict.fromkeys(name for item in items for name in item.groups):
@@ -66,7 +66,7 @@ def _answers(items: Sequence[Item], rows: Rows, texts: Rows, rule: Score) -> tup
     return Records.of_items([item.key for item in items], labels, predicted, confidence, rank), cosines
 
 
-def _pairs(cosines: NDArray[np.float32]) -> list[Figure]:
+def _add_pairs(figures: Figures, cosines: NDArray[np.float32]) -> None:
     """Winoground: items 2k and 2k + 1 are two pictures, whose texts are the same two, the first true of the first.
 
     text: each picture prefers its own text; image: each text prefers its own picture; group: both. Ties are wrong.
@@ -74,7 +74,5 @@ def _pairs(cosines: NDArray[np.float32]) -> list[Figure]:
     first, second = cosines[0::2], cosines[1::2]  # (P, 2): with text 0 and text 1
     text = (first[:, 0] > first[:, 1]) & (second[:, 1] > second[:, 0])
     image = (first[:, 0] > second[:, 0]) & (second[:, 1] > first[:, 1])
-    found = []
     for name, right in (("text", text), ("image", image), ("group", text & image)):
-        found.append(share(f"{name}_score", right, PAIR_CHANCE[name]))
-    return found
+        figures.add(share, f"{name}_score", right, PAIR_CHANCE[name])

@@ -18,7 +18,7 @@ from contralto.encoder import Clip
 from contralto.encoder.rows import Rows
 from contralto.evaluation.answers import Answers, answer
 from contralto.evaluation.embed import Pictures
-from contralto.evaluation.figures import mean, over, share
+from contralto.evaluation.figures import Figures, mean, over, share
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import of_classes, protocol
 from contralto.sets.items import Class, DataSet
@@ -63,9 +63,10 @@ def of_answers(data: DataSet, pictures: Pictures, answers: Answers, said: dict[s
         answers.rank,
         None if answers.margin is None else answers.margin.astype(np.float32)[:, None],
     )
-    figures = _figures(data.metric, records, len(data.classes), answers)
-    names = tuple(one.name for one in data.classes)
-    return Outcome(data.name, data.split, data.task, variant, figures, said, records, names, dict(pictures.failures))
+    figures = _figures(records, len(data.classes), answers, data.metric == "mean_top1_top5")
+    own_first = tuple(sorted(figures.found, key=lambda figure: figure.metric != data.metric))
+    names, failures = tuple(one.name for one in data.classes), dict(pictures.failures)
+    return Outcome(data.name, data.split, data.task, variant, own_first, said | figures.said, records, names, failures)
 
 
 def _merged(data: DataSet) -> tuple[DataSet, NDArray[np.int64] | None]:
@@ -80,28 +81,29 @@ def _merged(data: DataSet) -> tuple[DataSet, NDArray[np.int64] | None]:
     return replace(data, items=grouped, classes=tuple(Class(group) for group in groups)), place
 
 
-def _figures(metric: str, records: Records, classes: int, answers: Answers) -> tuple[Figure, ...]:
-    """The set's own metric first, then the others that its answers have."""
+def _figures(records: Records, classes: int, answers: Answers, with_mean_of_both: bool) -> Figures:
+    """All that the answers have. with_mean_of_both: also the mean of top1 and top5, which is the metric of Kinetics."""
     right, label, count = records.rank == 0, records.label, len(records)
     scored = bool(np.isfinite(records.confidence).all())
-    found = [share("top1", right, chance=1 / classes)]
+    found = Figures()
+    found.add(share, "top1", right, chance=1 / classes)
     if classes > 5 and scored:
-        found.append(share("top5", records.rank < 5, chance=5 / classes))
+        found.add(share, "top5", records.rank < 5, chance=5 / classes)
 
     def per_class(places: NDArray[np.intp]) -> float:
         return metrics.mean_per_class(right[places], label[places])
 
-    found.append(over("mean_per_class", per_class, count, chance=1 / classes))
-    if metric == "mean_top1_top5" and scored:
+    found.add(over, "mean_per_class", per_class, count, chance=1 / classes)
+    if with_mean_of_both and scored:
         both = (right.astype(np.float64) + (records.rank < 5)) / 2
-        found.append(mean("mean_top1_top5", both, chance=3 / classes))
+        found.add(mean, "mean_top1_top5", both, chance=3 / classes)
     if answers.margin is not None:
-        found.append(_auc(answers.margin, label == 1))
+        found.add(_auc, "auc", answers.margin, label == 1)
     if scored:
-        found.append(_ece("ece", records.confidence, right))
+        found.add(_ece, "ece", records.confidence, right)
     if answers.tempered is not None:
-        found.append(_ece("ece_tempered", answers.tempered, right))
-    return tuple(sorted(found, key=lambda figure: figure.metric != metric))
+        found.add(_ece, "ece_tempered", answers.tempered, right)
+    return found
 
 
 def _ece(metric: str, confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Figure:
@@ -110,6 +112,6 @@ def _ece(metric: str, confidence: NDArray[np.float64], right: NDArray[np.bool_])
     return found if found.low is None else replace(found, low=min(found.low, found.value))
 
 
-def _auc(margin: NDArray[np.float64], positive: NDArray[np.bool_]) -> Figure:
+def _auc(metric: str, margin: NDArray[np.float64], positive: NDArray[np.bool_]) -> Figure:
     """Of the second of two classes."""
-    return over("auc", lambda places: metrics.auc(margin[places], positive[places]), len(positive), chance=0.5)
+    return over(metric, lambda places: metrics.auc(margin[places], positive[places]), len(positive), chance=0.5)

@@ -10,7 +10,7 @@ from contralto import metrics
 from contralto.encoder import Clip
 from contralto.evaluation.classes import rows_of
 from contralto.evaluation.embed import Pictures
-from contralto.evaluation.figures import over
+from contralto.evaluation.figures import Figures, over
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import of_classes, protocol
 from contralto.sets.items import DataSet
@@ -28,7 +28,8 @@ def several_labels(
     for i in range(count):
         relevant[i, list(data.items[i].labels)] = True
         ignored[i, list(data.items[i].ignored)] = True
-    figure = over("map11", lambda places: metrics.map11(scores[places], relevant[places], ignored[places]), count)
+    figures = Figures()
+    figures.add(over, "map11", lambda at: metrics.map11(scores[at], relevant[at], ignored[at]), count)
     best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
     records = Records.of_items(
         [data.items[i].key for i in range(count)],
@@ -38,6 +39,7 @@ def several_labels(
         rank=((scores >= best) & ~relevant).sum(axis=1),
         scores=scores,
     )
-    said = protocol(clip, data, pictures) | of_classes(data.classes, templates, template_set) | {"map11_scores": SCORES}
-    names = tuple(one.name for one in data.classes)
-    return Outcome(data.name, data.split, data.task, variant, (figure,), said, records, names, pictures.failures)
+    said = protocol(clip, data, pictures) | of_classes(data.classes, templates, template_set) | figures.said
+    said["map11_scores"] = SCORES
+    names, found = tuple(one.name for one in data.classes), tuple(figures.found)
+    return Outcome(data.name, data.split, data.task, variant, found, said, records, names, pictures.failures)

@@ -87,4 +87,5 @@ class Outcome:
     records: Records
     classes: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
-    """key -> why its picture could not be used; such an item counts as wrong."""
+    """key -> why it could not be used. An item whose picture failed counts as wrong. A sample or a row of which nothing
+    true is known is no item and does not count; the protocol's `left_out` has how many."""

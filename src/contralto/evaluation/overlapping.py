@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from contralto.evaluation import embed
 from contralto.evaluation.embed import Pictures
+from contralto.evaluation.notes import tell_left_out
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.overlap import THRESHOLD, Share, overlap, statistics
 from contralto.evaluation.protocol import split_hash
@@ -29,6 +30,7 @@ def overlapping(
     """The paper's comparison (section 5): accuracy on all, on what is clean and on what overlaps, each with its 99.5%
     interval; the share that overlaps. The pairs stand in the protocol, as it is by them that the threshold is judged.
     """
+    tell_left_out(training, failed=True)
     theirs = embed.pictures(session.clip, training.items, session.store, progress=session.progress)
     found = overlap(data.items, pictures.rows, training.items, theirs.rows, progress=session.progress)
     told = statistics(outcome.records.rank == 0, found.overlapping(threshold))

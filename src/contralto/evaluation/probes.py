@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto import metrics, probe
+from contralto.data.splits import VALIDATION
 from contralto.encoder.rows import Rows
 from contralto.errors import DataError
 from contralto.evaluation import embed
@@ -21,8 +22,10 @@ from contralto.evaluation.answers import Answers, told
 from contralto.evaluation.classes import labels_of, of_answers
 from contralto.evaluation.embed import Pictures
 from contralto.evaluation.figures import mean
+from contralto.evaluation.notes import tell_left_out
 from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.protocol import protocol, split_hash
+from contralto.metrics import UndefinedError
 from contralto.probe.few_shot import STRENGTH
 from contralto.sets.items import DataSet
 
@@ -67,7 +70,7 @@ class Fitting:
 def probed(session: Session, data: DataSet, kind: str, shots: Sequence[int]) -> Iterator[Outcome]:
     """The outcomes of one of `PROBES`, fitted to the set's training split.
 
-    Raises DataError if there is none, ContraltoError for a class with too few pictures.
+    Raises DataError if there is none, UndefinedError where its pictures are too few to fit to.
     """
     fitting = _fitting(session, data)
     data = fitting.measured.described(data)
@@ -94,6 +97,10 @@ def _linear(session: Session, data: DataSet, fitting: Fitting) -> Outcome:
         session.progress("fitting", min(done, FITS), FITS)
 
     train, held = fitting.training, fitting.validation
+    if not len(held) or len(np.unique(fitting.labels[train])) < 2:
+        raise UndefinedError(
+            f"no strength can be chosen: {len(held)} pictures are for validation, {len(train)} to fit to"
+        )
     device = None if session.clip.device == "cpu" else session.clip.device
     found = probe.sweep(
         fitting.rows[train],
@@ -123,9 +130,18 @@ def _linear(session: Session, data: DataSet, fitting: Fitting) -> Outcome:
 
 
 def _few_shot(data: DataSet, fitting: Fitting, shots: Sequence[int]) -> Iterator[Outcome]:
-    """Of each number of shots the mean over its draws, which are kept as the answers of the first."""
-    truth = labels_of(data)
-    there = fitting.usable
+    """Of each number of shots the mean over its draws, which are kept as the answers of the first.
+
+    Raises UndefinedError after those for which every class has enough pictures.
+    """
+    truth, there = labels_of(data), fitting.usable
+    labels, counts = np.unique(fitting.labels, return_counts=True)
+    scarce, fewest = data.classes[labels[counts.argmin()]].name, int(counts.min())
+    enough = [count for count in shots if count <= fewest]
+    if len(enough) < len(shots):
+        if enough:
+            yield from _few_shot(data, fitting, enough)
+        raise UndefinedError(f"class {scarce!r} has {fewest} training pictures: too few for {max(shots)} shots")
     found = probe.few_shot(fitting.rows, fitting.labels, fitting.measured.rows[there], truth[there], shots)
     for count, told_of in zip(found.shots, found.predicted, strict=True):
         predicted = np.stack([fitting.placed(one) for one in told_of])
@@ -152,16 +168,18 @@ def _fitting(session: Session, data: DataSet) -> Fitting:
         "train": {"split": "train", "items": len(train.items), "sha256": split_hash(train, pictures)},
         "train_also_measured": len({*digests} & {*measured.digests}),
     }
-    if "val" in data.splits and data.split != "val":
-        val, held = _split(session, data, "val")
+    if (name := next((name for name in VALIDATION if name in data.splits and name != data.split), None)) is not None:
+        val, held = _split(session, data, name)
         there = np.flatnonzero(held.rows.any(axis=1))
-        said["validation"] = {"split": "val", "items": len(val.items), "sha256": split_hash(val, held)}
+        said["validation"] = {"split": name, "items": len(val.items), "sha256": split_hash(val, held)}
         validation = np.arange(len(rows), len(rows) + len(there))
         rows = np.concatenate([rows, held.rows[there]])
         labels = np.concatenate([labels, labels_of(val)[there]])
     else:
         validation = _held_out(labels, digests)
         said["validation"] = f"a fifth of each class of the training split, by sha256: {len(validation)}"
+    if len(np.unique(labels)) < 2 or not measured.rows.any():
+        raise UndefinedError("a probe needs training pictures of two classes, and pictures to be measured on")
     return Fitting(rows, labels, validation, measured, said)
 
 
@@ -170,6 +188,7 @@ def _split(session: Session, data: DataSet, name: str) -> tuple[DataSet, Picture
     if data.split == name:
         raise DataError(f"{data.name}: {name} is what is measured; a probe is fitted to it: measure another split")
     other = data.other(name)
+    tell_left_out(other, failed=True)
     found = embed.pictures(session.clip, other.items, session.store, kind="features", progress=session.progress)
     return found.described(other), found
 

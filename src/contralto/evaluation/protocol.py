@@ -17,7 +17,10 @@ INTERVALS = "95%; top1 and top5: Clopper-Pearson; others: percentile bootstrap, 
 
 
 def protocol(clip: Clip, data: DataSet, pictures: Pictures) -> dict[str, Any]:
-    """What is the same for every figure of this set with this model. Fit for JSON."""
+    """What is the same for every figure of this set with this model. Fit for JSON.
+
+    failed: items whose pictures could not be used. left_out: reason -> what of the split's files is no item.
+    """
     contract = clip.contract
     return {
         "contralto": __version__,
@@ -33,6 +36,7 @@ def protocol(clip: Clip, data: DataSet, pictures: Pictures) -> dict[str, Any]:
         **({} if data.published_items is None else {"published_items": data.published_items}),
         **({"notes": data.notes} if data.notes else {}),
         "failed": len(pictures.failures),
+        **({"left_out": left_out} if (left_out := data.left_out.counts()) else {}),
         "split_sha256": split_hash(data, pictures),
         "metric": data.metric,
         "score": {"rule": contract.score.rule, "scale": contract.score.scale, "bias": contract.score.bias},

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from contralto import metrics
 from contralto.encoder import Clip
 from contralto.evaluation.embed import Pictures, Texts
-from contralto.evaluation.figures import mean, over
+from contralto.evaluation.figures import Figures, mean, over
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import protocol
 from contralto.sets.items import DataSet
@@ -44,13 +44,15 @@ def retrieval(
 ) -> Outcome:
     """The outcome of a set of pictures and captions."""
     ranks = metrics.retrieval_ranks(pictures.rows, texts.rows, owners, progress=progress)
-    figures = [
-        *(mean(f"r{k}_image_to_text", ranks.image_to_text < k) for k in AT),
-        _median("median_rank_image_to_text", ranks.image_to_text),
-        *(mean(f"share{k}_image_to_text", _shares(ranks.own_texts < k, owners)) for k in AT),
-        *(mean(f"r{k}_text_to_image", ranks.text_to_image < k, owners) for k in AT),
-        _median("median_rank_text_to_image", ranks.text_to_image, owners),
-    ]
+    figures = Figures()
+    for k in AT:
+        figures.add(mean, f"r{k}_image_to_text", ranks.image_to_text < k)
+    figures.add(_median, "median_rank_image_to_text", ranks.image_to_text)
+    for k in AT:
+        figures.add(mean, f"share{k}_image_to_text", _shares(ranks.own_texts < k, owners))
+    for k in AT:
+        figures.add(mean, f"r{k}_text_to_image", ranks.text_to_image < k, owners)
+    figures.add(_median, "median_rank_text_to_image", ranks.text_to_image, owners)
     keys = np.array([data.items[i].key for i in range(len(data.items))], object)
     count, several = len(keys), len(owners)
     records = Records(
@@ -62,13 +64,16 @@ def retrieval(
         direction=np.array(["image_to_text"] * count + ["text_to_image"] * several, object),
         text=np.concatenate([np.full(count, -1, np.int64), np.arange(several)]),
     )
-    said = protocol(clip, data, pictures) | {
+    said = protocol(clip, data, pictures) | figures.said
+    said |= {
         "captions": several,
         "captions_cut_to_context": texts.cut,
         "template": template,
         "definitions": DEFINITIONS,
     }
-    return Outcome(data.name, data.split, data.task, variant, tuple(figures), said, records, (), pictures.failures)
+    return Outcome(
+        data.name, data.split, data.task, variant, tuple(figures.found), said, records, (), pictures.failures
+    )
 
 
 def _shares(found: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.float64]:

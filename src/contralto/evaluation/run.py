@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,18 +18,19 @@ from contralto.evaluation.choice import choice
 from contralto.evaluation.classes import zero_shot
 from contralto.evaluation.embed import Pictures, Progress
 from contralto.evaluation.labels import several_labels
+from contralto.evaluation.notes import NOTES, tell_left_out
 from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.overlap import THRESHOLD
 from contralto.evaluation.overlapping import overlapping
 from contralto.evaluation.probes import PROBES, probed
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.store import Store
+from contralto.metrics import UndefinedError
 from contralto.sets.items import DataSet
 from contralto.sets.open import open_set
 from contralto.zeroshot import prompts
 
 SHOTS: Final = (1, 2, 4, 8, 16)
-NOTES: Final = logging.getLogger("contralto")
 
 
 def evaluate(
@@ -128,8 +128,19 @@ class Session:
     progress: Progress
 
     def outcomes(self, data: DataSet, asked: Asked = Asked()) -> Iterator[Outcome]:
-        """Everything that is asked of one set, as it is worked out. Raises as `evaluate`."""
-        asked = _fit_for(data, asked)
+        """Everything that is asked of one set, as it is worked out. What the set leaves out, and figures that have no
+        value on it, are told as notes. Raises as `evaluate`, and UndefinedError where no figure has a value."""
+        tell_left_out(data)
+        for outcome in self._outcomes(data, _fit_for(data, asked)):
+            where = f"{data.name}:{data.split}" + (f", {outcome.variant}" if outcome.variant else "")
+            for metric, reason in outcome.protocol.get("without", {}).items():
+                NOTES.info("%s has no %s: %s", where, metric, reason)
+            if outcome.figures:
+                yield replace(outcome, failures={**outcome.failures, **data.left_out.failed})
+            elif not outcome.variant:
+                raise UndefinedError(f"{where} has no figure: {'; '.join(outcome.protocol['without'].values())}")
+
+    def _outcomes(self, data: DataSet, asked: Asked) -> Iterator[Outcome]:
         pictures = embed.pictures(self.clip, data.items, self.store, progress=self.progress)
         described = pictures.described(data)
         if data.task == "retrieval":
@@ -144,9 +155,9 @@ class Session:
                 if asked.overlap is not None and not variant:
                     yield overlapping(self, data, pictures, outcome, asked.overlap, asked.threshold)
         if asked.probe is not None:
-            yield from probed(self, data, asked.probe, asked.shots)
+            yield from _where_defined(data, asked.probe, probed(self, data, asked.probe, asked.shots))
         for name in asked.checks:
-            yield from check(self, name, data, pictures)
+            yield from _where_defined(data, name, check(self, name, data, pictures))
 
     def _retrieval(self, data: DataSet, pictures: Pictures, templates: str | Sequence[str] | None) -> Outcome:
         template = _only((data.templates or prompts.PLAIN) if templates is None else templates)
@@ -177,6 +188,14 @@ def session(clip: Clip, *, fresh: bool = False, progress: Progress | None = None
     clip.engine_report()
     with Store(clip, fresh=fresh, warn=NOTES.warning) as store:
         yield Session(clip, store, progress or (lambda what, done, total: None))
+
+
+def _where_defined(data: DataSet, what: str, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """What a probe or a check gives, up to where it has no value on this set, which is told."""
+    try:
+        yield from outcomes
+    except UndefinedError as error:
+        NOTES.info("%s:%s is measured without %s: %s", data.name, data.split, what, error)
 
 
 def _fit_for(data: DataSet, asked: Asked) -> Asked:

@@ -2,7 +2,8 @@
 
 Read `accuracy.py` (classes), `retrieval.py` (pictures and texts; `counting.py` does its work in blocks) and
 `calibration.py` (confidences), then what is said of such figures: `intervals.py`, `paired.py` (two models on the same
-items), `robustness.py` (other data). `checks.py` says what their arguments must be.
+items), `robustness.py` (other data). `checks.py` says what their arguments must be; a figure that has no value on the
+items at hand raises `UndefinedError`.
 """
 
 from contralto.metrics.accuracy import auc, map11, mean_per_class, mean_top1_top5, ranks, top_k
@@ -17,6 +18,7 @@ from contralto.metrics.robustness import (
     relative_corruption_error,
     relative_mean_corruption_error,
 )
+from contralto.metrics.undefined import UndefinedError
 
 __all__ = [
     "Bins",
@@ -25,6 +27,7 @@ __all__ = [
     "Platt",
     "Ranks",
     "Recall",
+    "UndefinedError",
     "auc",
     "bootstrap",
     "brier",

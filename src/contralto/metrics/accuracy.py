@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from contralto import arguments
 from contralto.errors import DataError
 from contralto.metrics import checks
+from contralto.metrics.undefined import UndefinedError
 
 Integers = NDArray[np.int64]
 
@@ -33,7 +34,7 @@ def ranks(scores: ArrayLike, labels: ArrayLike) -> Integers:
 
 
 def top_k(rank: ArrayLike, k: int) -> float:
-    """Share of the items whose rank (`ranks`) is below k, at least 1. Raises DataError if there is no item."""
+    """Share of the items whose rank (`ranks`) is below k, at least 1. Raises UndefinedError if there is no item."""
     k = arguments.whole(k, "k")
     return float(np.mean(_some(checks.places(rank, "rank"), "top-k accuracy") < k))
 
@@ -46,7 +47,7 @@ def mean_top1_top5(rank: ArrayLike) -> float:
 def mean_per_class(right: ArrayLike, labels: ArrayLike) -> float:
     """Mean of the accuracies of the classes that occur in labels, each counted once, however many items it has.
 
-    right (N,) bool, labels (N,) class indices. Raises DataError if there is no item.
+    right (N,) bool, labels (N,) class indices. Raises UndefinedError if there is no item.
     """
     hits, own = _some(checks.flags(right, "right"), "mean per class"), checks.places(labels, "label")
     if hits.shape != own.shape:
@@ -60,7 +61,7 @@ def map11(scores: ArrayLike, relevant: ArrayLike, ignored: ArrayLike | None = No
 
     scores (N, C); relevant (N, C) bool: which classes a picture shows; ignored (N, C) bool: which pictures are left out
     of a class ("difficult"). A class without a relevant picture has no average precision and is not counted.
-    Raises DataError where the shapes disagree or no class has a relevant picture.
+    Raises DataError where the shapes disagree, UndefinedError if no class has a relevant picture.
     """
     rows, shown = checks.numbers(scores, "scores", 2).astype(np.float64), checks.flags(relevant, "relevant", 2)
     left_out = np.zeros_like(shown) if ignored is None else checks.flags(ignored, "ignored", 2)
@@ -70,7 +71,7 @@ def map11(scores: ArrayLike, relevant: ArrayLike, ignored: ArrayLike | None = No
     counted = shown & ~left_out
     classes = np.flatnonzero(counted.any(axis=0))
     if not len(classes):
-        raise DataError("average precision needs a relevant picture, and no class has one")
+        raise UndefinedError("average precision needs a relevant picture, and no class has one")
     return float(np.mean([_precision11(rows[:, c], counted[:, c], ~left_out[:, c]) for c in classes]))
 
 
@@ -88,7 +89,7 @@ def _precision11(scores: NDArray[np.float64], relevant: NDArray[np.bool_], kept:
 def auc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Area under the ROC curve: the share of pairs in which the positive item scores higher; a tie counts half.
 
-    scores (N,), positive (N,) bool. Raises DataError unless both kinds occur.
+    scores (N,), positive (N,) bool. Raises UndefinedError unless both kinds occur.
     """
     shown = checks.flags(positive, "positive")
     values = checks.numbers(scores, "scores").astype(np.float64)
@@ -96,7 +97,7 @@ def auc(scores: ArrayLike, positive: ArrayLike) -> float:
         raise DataError(f"scores {values.shape} and positive {shown.shape} disagree: both must be (N,)")
     positives = np.count_nonzero(shown)
     if positives in (0, len(shown)):
-        raise DataError("the ROC area needs positive and negative items: one of the kinds is absent")
+        raise UndefinedError("the ROC area needs positive and negative items: one of the kinds is absent")
     distinct, place = np.unique(_nan_against(values, shown), return_inverse=True)
     above = np.bincount(place[shown], minlength=len(distinct))
     below = np.bincount(place[~shown], minlength=len(distinct))
@@ -110,5 +111,5 @@ def _nan_against(scores: NDArray[np.float64], relevant: NDArray[np.bool_]) -> ND
 
 def _some(found: NDArray[Any], what: str) -> NDArray[Any]:
     if not found.size:
-        raise DataError(f"{what} needs at least one item")
+        raise UndefinedError(f"{what} needs at least one item")
     return found

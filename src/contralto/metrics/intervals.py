@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contralto.errors import DataError, MissingExtraError
+from contralto.metrics.undefined import UndefinedError
 
 Statistic = Callable[[NDArray[np.int64]], float]
 """A figure of the items at these places; a place may come several times."""
@@ -52,17 +53,17 @@ def bootstrap(
 
     groups (n,): items of one group are drawn together, such as the captions of one picture, which are not independent.
     A resample on which the statistic raises DataError or is NaN (no positive item was drawn, say) is left out. Raises
-    DataError if there is no item, or if no resample has a value. 2,000 means of 50,000 items take about a second.
+    UndefinedError if there is no item, or if no resample has a value. 2,000 means of 50,000 items take about a second.
     """
     values = np.array([value(statistic, places) for places in resampled(n, groups, resamples, seed)])
     return percentiles(values, level)
 
 
 def percentiles(values: NDArray[np.float64], level: float) -> Interval:
-    """The middle part, `level` of them, of the values that are not NaN. Raises DataError if all are."""
+    """The middle part, `level` of them, of the values that are not NaN. Raises UndefinedError if all are."""
     known = values[~np.isnan(values)]
     if not len(known):
-        raise DataError("no resample has a value: there are too few items for an interval")
+        raise UndefinedError("no resample has a value: there are too few items for an interval")
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
@@ -78,7 +79,7 @@ def value(statistic: Statistic, places: NDArray[np.int64]) -> float:
 def resampled(n: int, groups: ArrayLike | None, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """`resamples` times the places of as many items, or groups of items, as there are, drawn with repetition."""
     if n < 1:
-        raise DataError("a bootstrap needs at least one item")
+        raise UndefinedError("a bootstrap needs at least one item")
     random = np.random.default_rng(seed)
     if groups is None:
         for _ in range(resamples):

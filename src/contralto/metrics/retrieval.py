@@ -19,6 +19,7 @@ from contralto.errors import DataError
 from contralto.metrics import checks
 from contralto.metrics.accuracy import top_k
 from contralto.metrics.counting import Distinct, Progress, count, exact
+from contralto.metrics.undefined import UndefinedError
 
 Rows = NDArray[Any]
 Integers = NDArray[np.int64]
@@ -73,7 +74,7 @@ def median_rank(rank: ArrayLike) -> float:
     """Median place of the right answer, the first being 1. rank: what stands before it (N,), N > 0."""
     places = checks.places(rank, "rank")
     if not places.size:
-        raise DataError("a median rank needs at least one item")
+        raise UndefinedError("a median rank needs at least one item")
     return float(np.median(places)) + 1
 
 
@@ -124,7 +125,7 @@ def _check(images: Rows, texts: Rows, owners: Integers) -> None:
     if owners.shape != texts.shape[:1] or not np.issubdtype(owners.dtype, np.integer):
         raise DataError(f"owners must be whole numbers ({len(texts)},), one for each text; they are {owners.shape}")
     if not len(images):
-        raise DataError("retrieval needs at least one picture")
+        raise UndefinedError("retrieval needs at least one picture")
     outside = np.flatnonzero((owners < 0) | (owners >= len(images)))
     if len(outside):
         text = outside[0]

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from contralto.data.left_out import LeftOut
+from contralto.data.source import SampleError
+from contralto.data.splits import ALL
+from contralto.data.tables import captions_of, picture_path, rows
 from contralto.errors import DataError, one_line
-from contralto.sets.columns import inside
-from contralto.sets.found import ALL, Found, data_set
+from contralto.sets.found import Found, data_set, visible
 from contralto.sets.items import DataSet, Item
-from contralto.sets.tables import rows
 
 _FOIL = ("filename", "caption", "negative_caption")
 _PAIR = ("image_0", "image_1", "caption_0", "caption_1")
@@ -26,7 +28,8 @@ _HEAD = 4096
 
 def choice_files(folder: Path) -> list[Path]:
     """The files of the folder that hold true and false captions, sorted; judged by how they begin."""
-    return [path for path in sorted(folder.glob("*.json")) if path.is_file() and b'"negative_caption"' in _head(path)]
+    there = (path for path in sorted(visible(folder, "*.json")) if path.is_file())
+    return [path for path in there if b'"negative_caption"' in _head(path)]
 
 
 def open_choices(path: Path) -> Found:
@@ -37,7 +40,9 @@ def open_choices(path: Path) -> Found:
     files = choice_files(path) if path.is_dir() else [path]
 
     def read(split: str) -> DataSet:
-        return data_set(path, split, [item for file in files for item in _choices(file)], task="choice")
+        left_out = LeftOut()
+        found = [item for file in files for item in _choices(file, left_out)]
+        return data_set(path, split, found, task="choice", left_out=left_out)
 
     return Found((ALL,), read)
 
@@ -46,7 +51,8 @@ def open_pairs(path: Path) -> Found:
     """A folder with `examples.jsonl`: two items for each line, which share their two texts. Raises DataError."""
 
     def read(split: str) -> DataSet:
-        return data_set(path, split, list(_pairs(path)), task="pairs")
+        left_out = LeftOut()
+        return data_set(path, split, list(_pairs(path, left_out)), task="pairs", left_out=left_out)
 
     return Found((ALL,), read)
 
@@ -59,16 +65,18 @@ def _head(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _choices(path: Path) -> Iterator[Item]:
-    entries = _numbered(path)
+def _choices(path: Path, left_out: LeftOut) -> Iterator[Item]:
     folder: Path | None = None
-    for number, entry in entries:
+    for number, entry in _numbered(path):
         where = f"{path} entry {one_line(number, 40)}"
-        name, true, false = _strings(entry, _FOIL, where)
-        if folder is None:
-            folder = _pictures(path, name)
-        picture = inside(folder, name, where)
-        yield Item(f"{path.stem}/{number}", picture, 0, captions=(true, false), groups={"kind": path.stem})
+        try:
+            name, true, false = _strings(entry, _FOIL, where)
+            picture_path(path.parent, name, where, anywhere=False)
+        except SampleError as error:
+            left_out.fail(where, error.reason)
+            continue
+        folder = folder or _pictures(path, name)
+        yield Item(f"{path.stem}/{number}", folder / name, 0, captions=(true, false), groups={"kind": path.stem})
 
 
 def _numbered(path: Path) -> list[tuple[str, Any]]:
@@ -88,7 +96,7 @@ def _pictures(path: Path, name: str) -> Path:
     here = path.resolve().parent
     places = [here, *(place for above in (here, here.parent) for place in sorted(above.iterdir()) if place.is_dir())]
     for place in places:
-        if inside(place, name, str(path)).is_file():
+        if (place / name).is_file():
             return place
     raise DataError(
         f"{path}: its picture {one_line(name, 120)!r} is not in {here} nor in a folder within or beside it: "
@@ -96,21 +104,27 @@ def _pictures(path: Path, name: str) -> Path:
     )
 
 
-def _pairs(path: Path) -> Iterator[Item]:
-    for line, entry in rows(path / "examples.jsonl"):
-        where = f"{path / 'examples.jsonl'} line {line}"
-        *images, first, second = _strings(entry, _PAIR, where)
-        number, tag = str(entry.get("id", line - 1)), entry.get("collapsed_tag")
+def _pairs(path: Path, left_out: LeftOut) -> Iterator[Item]:
+    """Two items a line: a line that cannot be used costs both, so that the others stay pairs."""
+    for line in rows(path / "examples.jsonl"):
+        where = f"{path / 'examples.jsonl'} line {line.number}"
+        try:
+            if line.fault:
+                raise SampleError(where, line.fault)
+            *images, first, second = _strings(line.cells, _PAIR, where)
+            pictures = [picture_path(path / "images", f"{image}.png", where, anywhere=False) for image in images]
+        except SampleError as error:
+            left_out.fail(where, error.reason)
+            continue
+        number, tag = str(line.cells.get("id", line.number - 1)), line.cells.get("collapsed_tag")
         groups = {"tag": tag} if isinstance(tag, str) else {}
-        for label, image in enumerate(images):
-            picture = inside(path / "images", f"{image}.png", where)
+        for label, picture in enumerate(pictures):
             yield Item(f"{number}/{label}", picture, label, captions=(first, second), groups=groups)
 
 
 def _strings(entry: object, keys: tuple[str, ...], where: str) -> list[str]:
-    """The values of these keys. Raises DataError unless all are texts."""
-    found = [entry.get(key) for key in keys] if isinstance(entry, Mapping) else []
-    texts = [value.strip() for value in found if isinstance(value, str) and value.strip()]
+    """The values of these keys. Raises SampleError unless all are texts."""
+    texts = captions_of([entry.get(key) for key in keys] if isinstance(entry, Mapping) else [])
     if len(texts) != len(keys):
-        raise DataError(f"{where} must be an object with the texts {', '.join(keys)}")
-    return texts
+        raise SampleError(where, f"must be an object with the texts {', '.join(keys)}")
+    return list(texts)

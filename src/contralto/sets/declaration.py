@@ -16,9 +16,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
+from contralto.data.left_out import LeftOut
 from contralto.errors import DataError, one_line
 from contralto.sets.items import Class, DataSet, Item, Task
 from contralto.sets.layouts.found import Missing
+from contralto.sets.usable import usable
 from contralto.zeroshot import prompts
 
 Reader: TypeAlias = Callable[[Path, str, Sequence[Class]], Sequence[Item]]
@@ -72,7 +74,8 @@ class Declaration:
         """
         split = self._split(split)
         root, items = self._read(data, split)
-        self._check(items, root)
+        left_out = LeftOut()
+        items = self._checked(items, root, left_out)
         named = isinstance(self.templates, str)
         return DataSet(
             name=self.name,
@@ -87,6 +90,7 @@ class Declaration:
             origin=str(root),
             published_items=self.sizes.get(split),
             notes=self.notes,
+            left_out=left_out,
             open_split=lambda other: self.open(data, other),
         )
 
@@ -116,16 +120,19 @@ class Declaration:
         what = missing[0] if len(missing) == 2 else missing[1]  # the folder by its name tells more than `data` itself
         raise AbsentSet(f"{self.name}: {what}", self.title, self.where, self.layout)
 
-    def _check(self, items: Sequence[Item], root: Path) -> None:
-        if not len(items):
-            raise DataError(f"{self.name}: no pictures in {root}; {self.layout} is expected")
+    def _checked(self, items: Sequence[Item], root: Path, left_out: LeftOut) -> Sequence[Item]:
+        """The items that can be measured. Raises DataError if there are none, and for labels that no class has."""
         # A sequence that makes its items as they are asked for has checked its labels: here it would read every pixel.
-        if self.task not in ("classes", "labels") or not isinstance(items, list):
-            return
+        if not isinstance(items, list) and len(items):
+            return items
+        items = usable(items, self.task, 0, left_out)
+        if not items:
+            raise DataError(f"{self.name}: no pictures in {root}; {self.layout} is expected")
         used = {label for item in items for label in (item.label, *item.labels, *item.ignored) if label is not None}
         if used and not 0 <= min(used) <= max(used) < len(self.classes):
             labels = f"{root} has labels {min(used)} to {max(used)}"
             raise DataError(f"{self.name}: {labels}, but {len(self.classes)} classes are declared")
+        return items
 
 
 def names() -> list[str]:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contralto.data.left_out import LeftOut
+from contralto.data.splits import ALL, split_name
+from contralto.data.tables import Columns, captions_of, columns
 from contralto.errors import DataError
-from contralto.sets.columns import Columns, Entry, class_named, columns, items, named_classes, texts
+from contralto.sets.columns import Entry, class_named, items, named_classes
 from contralto.sets.features import label_names, read_json
-from contralto.sets.found import ALL, Found, data_set, shards, split_name
+from contralto.sets.found import Found, data_set, shards
 from contralto.sets.items import Class, DataSet
 from contralto.sets.rows import (
     ArrowColumn,
@@ -111,7 +114,8 @@ def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> Found:
 
     def read(split: str) -> DataSet:
         entries = [entry for shard, rows in by_split[split] for entry in _entries(path, shard, rows)]
-        return data_set(path, split, items(entries, classes), classes)
+        left_out = LeftOut()
+        return data_set(path, split, items(entries, classes, left_out), classes, left_out=left_out)
 
     return Found(tuple(by_split), read)
 
@@ -136,7 +140,7 @@ def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[Entry]:
             f"{place} row {row}",
             Row(shard.path, row, shard.pictures),
             labels[row] if labels else None,
-            texts(captions[row]) if captions else (),
+            captions_of(captions[row]) if captions else (),
         )
         for row in rows
     ]

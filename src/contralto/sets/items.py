@@ -1,13 +1,14 @@
 """What a data set for measuring is: items by index, and what the whole of them is asked.
 
 An item names its picture but does not decode it, so that a set of a million is small and what was embedded before is
-not even read. A set is one split; `DataSet.split` opens another of the same declaration.
+not even read. A set is one split; `DataSet.other` opens another of the same set.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from contralto.data.left_out import LeftOut
 from contralto.data.source import SampleError
 from contralto.data.tar import Member
 from contralto.errors import DataError
@@ -68,10 +70,11 @@ class Item:
         if isinstance(self.picture, Member | Row):
             return self.picture.read()
         if isinstance(self.picture, Path):
+            _state(self.picture)
             try:
                 return self.picture.read_bytes()
             except OSError as error:
-                raise SampleError(str(self.picture), f"cannot be read: {error.strerror or error}") from error
+                raise SampleError(str(self.picture), _cannot_be_read(error), lasting=False) from error
         return str(self.picture.shape).encode() + np.ascontiguousarray(self.picture).tobytes()
 
     def digest(self) -> bytes:
@@ -82,7 +85,7 @@ class Item:
     def stamp(self) -> str | None:
         """What tells cheaply whether the picture is still the same: place, size, time of change; None if nothing does.
 
-        Raises DataError if the file is gone.
+        Raises DataError if the file is gone, or is no regular file.
         """
         if isinstance(self.picture, Member):
             path, place = self.picture.tar, f":{self.picture.offset}+{self.picture.size}"
@@ -92,12 +95,10 @@ class Item:
             path, place = self.picture, ""
         else:
             return None
-        try:
-            state = os.stat(path)
-        except OSError as error:
-            raise SampleError(str(path), f"cannot be read: {error.strerror or error}") from error
+        state = _state(path)
         changed = f"\0{self.change.name}" if self.change else ""
-        return f"{os.path.abspath(path)}{place}\0{state.st_size}\0{state.st_mtime_ns}{changed}"
+        whole = f"{os.path.abspath(path)}{place}\0{state.st_size}\0{state.st_mtime_ns}{changed}"
+        return whole.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")  # names may be any bytes
 
     def realise(self) -> Path | bytes | Image.Image | NDArray[np.uint8]:
         """The picture as `Clip.encode_image` takes it, changed if there is a change. Raises DataError, ImageError."""
@@ -105,6 +106,21 @@ class Item:
         if self.change is None:
             return given
         return self.change.apply(decode(given, name=self.key).convert("RGB"), self.key)
+
+
+def _state(path: Path) -> os.stat_result:
+    """What the system says of a file. Raises SampleError for all that is no regular file: a pipe would never end."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError, OverflowError) as error:  # a loop of links, a name with NUL, a time out of range
+        raise SampleError(str(path), _cannot_be_read(error), lasting=False) from error
+    if not stat.S_ISREG(state.st_mode):
+        raise SampleError(str(path), "is not a regular file", lasting=False)
+    return state
+
+
+def _cannot_be_read(error: Exception) -> str:
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 @dataclass(frozen=True)
@@ -144,7 +160,9 @@ class DataSet:
     published_items: int | None = None
     """How many the split has as it was published."""
     notes: str = ""
-    """What who quotes a figure has to know: where the split or the classes are our choice."""
+    """Caveats to state when quoting a figure: where the split or the classes are our choice."""
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """Samples and files of the split that are not among its items, and why."""
 
     def other(self, split: str) -> DataSet:
         """Another split of the same set. Raises DataError that lists them."""

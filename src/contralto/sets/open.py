@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from contralto.data.shards import checked, expanded, is_pattern
 from contralto.errors import DataError, one_line
 from contralto.sets import declaration, drawn
 from contralto.sets.choices import choice_files, open_choices, open_pairs
 from contralto.sets.classes_file import Names, renamed
 from contralto.sets.folders import open_folders
-from contralto.sets.found import Found, check_labels, pick
+from contralto.sets.found import Found, check_labels, pick, visible
 from contralto.sets.huggingface import open_parquet, open_saved
 from contralto.sets.items import DataSet
 from contralto.sets.tables import metadata, open_image_folder, open_table
@@ -42,8 +41,8 @@ def open_set(
 
     given: a name, of the registry (looked for under `data`, default: the current folder) or of what is drawn; or a
     path: a folder per class, also in a tar; WebDataset tars (a folder of them, or a pattern such as
-    `x-{000..005}.tar`); CSV; Parquet; a Hugging Face folder; SugarCrepe's or Winoground's files. A name goes before a
-    file of that name, which is `./name`; a `Path` is never a name.
+    `x-{000..005}.tar`, see `data.shards`); CSV; Parquet; a Hugging Face folder; SugarCrepe's or Winoground's files. A
+    name goes before a file of that name, which is `./name`; a `Path` is never a name.
     `given:split` names the split; none named: test, else val, else the only one there is.
     classes: go before the set's own names, see `classes_file.renamed`. templates: a set of them by its name, or texts
     with {}; they go before the set's own.
@@ -72,36 +71,26 @@ def _parted(given: str) -> tuple[str, Path | None, str | None]:
     name, _, split = given.rpartition(":")
     candidates = [(given, None), (name, split)] if name and split else [(given, None)]
     known = {*declaration.names(), *drawn.NAMES}
-    for named, asked in candidates:
-        if named in known:
-            return named, None, asked
-        if _exists(Path(named)):
-            return named, Path(named), asked
+    for enough in (all, any):  # of a pattern with a split behind it, a part of the whole may be there by chance
+        for named, asked in candidates:
+            if named in known:
+                return named, None, asked
+            if (files := expanded(named)) and enough(file.exists() for file in files):
+                return named, Path(named), asked
     named, asked = candidates[-1]
-    return named, Path(named) if "/" in named or "\\" in named or Path(named).suffix else None, asked
-
-
-def _exists(path: Path) -> bool:
-    return path.exists() or any(tar.exists() for tar in _expanded(str(path)))
-
-
-def _expanded(pattern: str) -> list[Path]:
-    """The tars of a pattern with {000..005} or with a glob's signs."""
-    numbers = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
-    if not numbers:
-        return sorted(Path(name) for name in glob.glob(pattern)) if glob.has_magic(pattern) else []
-    first, last = numbers.groups()
-    middle = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
-    names = [f"{pattern[: numbers.start()]}{number}{pattern[numbers.end() :]}" for number in middle]
-    return [path for name in names for path in (_expanded(name) or [Path(name)])]
+    is_path = is_pattern(named) or "/" in named or "\\" in named or Path(named).suffix
+    return named, Path(named) if is_path else None, asked
 
 
 def _found(path: Path) -> Found:
     """Which reader a path is for shows by what lies there."""
-    if not _exists(path):
-        raise DataError(f"{one_line(str(path), 200)} is not there: no such file or folder")
+    if is_pattern(str(path)) and not path.exists():
+        files = checked(str(path))
+        if any(file.is_absolute() for file in files):  # as they must all be, or none
+            files = [file.absolute() for file in files]
+        return open_shards(path, files) if len(files) > 1 else _found(files[0])
     if not path.exists():
-        return open_shards(path, _expanded(str(path)))
+        raise DataError(f"{one_line(str(path), 200)} is not there: no such file or folder")
     if path.is_dir():
         return _in_folder(path)
     if (reader := _READERS.get(path.suffix.lower())) is None:
@@ -116,9 +105,9 @@ def _in_folder(path: Path) -> Found:
         return open_pairs(path)
     if choice_files(path):
         return open_choices(path)
-    if tars := [*path.glob("*.tar"), *path.glob("*/*.tar")]:
+    if tars := [*visible(path, "*.tar"), *visible(path, "*/*.tar")]:
         return open_shards(path, tars)
-    if tables := [*path.glob("*.parquet"), *path.glob("*/*.parquet")]:
+    if tables := [*visible(path, "*.parquet"), *visible(path, "*/*.parquet")]:
         return open_parquet(path, tables)
     if metadata(path):
         return open_image_folder(path)
@@ -143,7 +132,7 @@ def _renamed(found: DataSet, given: Names) -> DataSet:
         raise DataError(f"{found.name} has no classes that could be named: its task is {found.task}")
     classes, are_texts = renamed(found.classes, given, found.name)
     if not found.classes:
-        check_labels(found.name, found.items, len(classes), exact=True)
+        check_labels(found.name, found.items, len(classes))
     if are_texts:  # prompts as they stand
         found = dataclasses.replace(found, templates=prompts.PLAIN, template_set="the classes' own texts")
     return dataclasses.replace(found, classes=classes)

@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from contralto.errors import DataError, one_line
-from contralto.sets.columns import Columns, Entry, columns, inside, items, named_classes, texts
-from contralto.sets.found import ALL, Found, data_set, is_split, split_name
+from contralto.data.class_tree import pictures_below
+from contralto.data.left_out import LeftOut
+from contralto.data.source import SampleError
+from contralto.data.splits import ALL, is_split, split_name
+from contralto.data.tables import Columns, captions_of, described, picture_path
+from contralto.errors import DataError
+from contralto.sets.columns import Entry, is_nothing, items, named_classes
+from contralto.sets.found import Found, data_set, visible
 
+NO_ROW = "left out, pictures that no row of the table names"
 METADATA = ("metadata.csv", "metadata.jsonl")
 """What Hugging Face's `imagefolder` calls the table beside the pictures."""
 
 
+@dataclass(eq=False)
+class _Rows:
+    """What tables say: split -> key -> entry, and the rows that cannot be used."""
+
+    by_split: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
 def open_table(path: Path) -> Found:
-    """`path.csv`, `.tsv` or `.jsonl`: a column of paths, relative to the table and within its folder, and label or
-    class (a name or an index), caption, or both; maybe split. Raises DataError for another layout."""
-    return _found(path, _entries(path, path.parent, ALL))
+    """`path.csv`, `.tsv` or `.jsonl`: a column of paths, relative to the table or absolute, and label or class (a name
+    or an index), caption, or both; maybe split. Raises DataError for another layout."""
+    found = _Rows()
+    _read(path, path.parent, ALL, found, anywhere=True)
+    return _found(path, found)
 
 
 def open_image_folder(path: Path) -> Found:
-    """A folder with a `metadata.csv` or `.jsonl` in it, or in each folder of a split. Raises DataError."""
-    found: dict[str, dict[str, Entry]] = {}
+    """A folder with a `metadata.csv` or `.jsonl` in it, or in each folder of a split; its pictures lie beside it or
+    below, and those that no row names are left out. Raises DataError."""
+    found = _Rows()
     for table in metadata(path):
         own = table.parent.name if table.parent != path and is_split(table.parent.name) else ALL
-        for split, entries in _entries(table, path, own).items():
-            found.setdefault(split, {}).update(entries)
+        _read(table, path, own, found, anywhere=False)
+    named = {entry.picture for entries in found.by_split.values() for entry in entries.values()}
+    for key, picture in pictures_below(path):
+        if picture not in named:
+            found.left_out.pass_over(NO_ROW, key)
     return _found(path, found)
 
 
 def metadata(path: Path) -> list[Path]:
     """The tables in the folder, else in its folders; of one kind, where there are two."""
     for name in METADATA:
-        if listed := [path / name] if (path / name).is_file() else sorted(path.glob(f"*/{name}")):
+        if listed := [path / name] if (path / name).is_file() else sorted(visible(path, f"*/{name}")):
             return listed
     return []
 
 
-def _found(path: Path, by_split: Mapping[str, Mapping[str, Entry]]) -> Found:
-    labels = (entry.label for entries in by_split.values() for entry in entries.values())
+def _found(path: Path, rows: _Rows) -> Found:
+    if not rows.by_split:
+        raise DataError(
+            f"{path} holds no rows" + (f" that can be used: {rows.left_out.first()}" if rows.left_out.failed else "")
+        )
+    labels = (entry.label for entries in rows.by_split.values() for entry in entries.values())
     classes = named_classes(_flat(labels))
-    return Found(
-        tuple(by_split),
-        lambda split: data_set(path, split, items(by_split[split].values(), classes), classes),
-    )
+
+    def read(split: str) -> Any:
+        left_out = LeftOut()
+        left_out.take(rows.left_out)
+        found = items(rows.by_split[split].values(), classes, left_out)
+        return data_set(path, split, found, classes, left_out=left_out)
+
+    return Found(tuple(rows.by_split), read)
 
 
 def _flat(labels: Iterator[Any]) -> Iterator[Any]:
@@ -54,71 +81,33 @@ def _flat(labels: Iterator[Any]) -> Iterator[Any]:
         yield from label if isinstance(label, list) else (label,)
 
 
-def _entries(table: Path, root: Path, split: str) -> dict[str, dict[str, Entry]]:
-    """Split -> key -> what its rows say together. Raises DataError for a picture twice, unless with captions."""
-    found: dict[str, dict[str, Entry]] = {}
-    names: Columns | None = None
+def _read(table: Path, root: Path, split: str, found: _Rows, *, anywhere: bool) -> None:
+    """Adds what the rows say. A second row for a picture fails, unless it is for another caption."""
     within = "" if table.parent == root else f"{table.parent.relative_to(root).as_posix()}/"
-    for line, row in rows(table):
-        names = names or columns(str(table), list(row))
-        where = f"{table} line {line}"
-        entry = _entry(where, table.parent, within, row, names)
-        named = row.get(names.split) if names.split else split
-        if not isinstance(named, str) or not named:
-            raise DataError(f"{where}: the row names no split")
-        entries = found.setdefault(split_name(named), {})
-        if (known := entries.get(entry.key)) is not None:
-            if not entry.captions or known.label != entry.label:
-                raise DataError(f"{where}: a second row for {one_line(entry.key, 120)!r}")
-            entry = entry._replace(captions=known.captions + entry.captions)
-        entries[entry.key] = entry
-    if not found:
-        raise DataError(f"{table} holds no rows")
-    return found
-
-
-def _entry(where: str, folder: Path, within: str, row: Mapping[str, Any], names: Columns) -> Entry:
-    picture = inside(folder, name := row.get(names.picture), where)
-    label = row.get(names.label) if names.label else None
-    captions = texts(row.get(names.caption)) if names.caption else ()
-    if (names.label and label in (None, "")) or (names.label is None and not captions):
-        raise DataError(f"{where}: the row has no {names.label or names.caption}")
-    return Entry(f"{within}{name}", picture, label, captions)
-
-
-def rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Line and cells of each row of a CSV, TSV or JSON Lines file. Raises DataError."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".jsonl":
-                yield from _json_lines(path, file)
-                return
-            reader = csv.DictReader(file, strict=True, dialect="excel-tab" if _tabbed(path, file) else "excel")
-            for row in reader:
-                if None in row or None in row.values():
-                    raise DataError(f"{path} line {reader.line_num}: the row has too many or too few columns")
-                yield reader.line_num, row
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a table in UTF-8: {error}") from error
-
-
-def _tabbed(path: Path, file: TextIO) -> bool:
-    """Whether tabs part the cells: in `.tsv`, and where a header has tabs alone."""
-    header = file.readline()
-    file.seek(0)
-    return path.suffix.lower() == ".tsv" or ("\t" in header and "," not in header)
-
-
-def _json_lines(path: Path, file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
+    for line, names in described(table):
+        where = f"{table} line {line.number}"
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path} line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path} line {number} must be an object")
-        yield number, row
+            if line.fault:
+                raise SampleError(where, line.fault)
+            entry = _entry(where, table.parent, within, line.cells, names, anywhere)
+            named = line.cells.get(names.split) if names.split else split
+            if not isinstance(named, str) or not named.strip():
+                raise SampleError(where, "names no split")
+            entries = found.by_split.setdefault(split_name(named), {})
+            if (known := entries.get(entry.key)) is not None:
+                if not entry.captions or known.label != entry.label:
+                    raise SampleError(where, "is a second row for the same picture")
+                entry = entry._replace(captions=known.captions + entry.captions)
+            entries[entry.key] = entry
+        except SampleError as error:
+            found.left_out.fail(where, error.reason)
+
+
+def _entry(where: str, folder: Path, within: str, row: Mapping[str, Any], names: Columns, anywhere: bool) -> Entry:
+    name = row.get(names.picture)
+    picture = picture_path(folder, name, where, anywhere=anywhere)
+    label = row.get(names.label) if names.label else None
+    captions = captions_of(row.get(names.caption)) if names.caption else ()
+    if (names.label and is_nothing(label)) or (names.label is None and not captions):
+        raise SampleError(where, f"has no {names.label or names.caption}")
+    return Entry(f"{within}{name}", picture, label, captions)

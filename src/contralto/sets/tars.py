@@ -9,61 +9,77 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
+from contralto.data.left_out import LeftOut
 from contralto.data.source import SampleError
-from contralto.data.tar import Member, members
+from contralto.data.splits import ALL, is_split, split_name
+from contralto.data.tar import Member, contents, members
 from contralto.data.webdataset import captions, grouped, label
 from contralto.errors import DataError, one_line
-from contralto.sets.folders import open_tar_of_folders
-from contralto.sets.found import ALL, Found, check_labels, data_set, is_split, shards, split_name
+from contralto.sets.folders import open_folders
+from contralto.sets.found import Found, check_labels, data_set, shards
 from contralto.sets.items import Class, DataSet, Item
 
 _SAID = frozenset({"json", "txt", "cls", "npy"})
 _LARGEST_LABELS = 2**20
 """Bytes of a `.npy` with labels: far more than any set has classes."""
+_LOOKED_AT = 100
+"""Samples among which one states its split, if any does."""
 
 Parts: TypeAlias = dict[str, Member]
-Scan: TypeAlias = Callable[[Path], Mapping[str, Parts]]
+Scan: TypeAlias = Callable[[Path, LeftOut], Mapping[str, Parts]]
+Samples: TypeAlias = Callable[[LeftOut], Iterable[tuple[str, Parts]]]
 
 
-def _scan(tar: Path) -> Mapping[str, Parts]:
-    return grouped(members(tar))
+def _scan(tar: Path, left_out: LeftOut) -> Mapping[str, Parts]:
+    return grouped(members(tar), left_out)
 
 
 def open_tar(path: Path) -> Found:
     """One tar: samples if something lies beside a picture under its key, else a folder per class. Raises DataError."""
-    files = members(path)
-    samples = grouped(files)
-    if any("picture" in parts and parts.keys() & _SAID for parts in samples.values()):
-        return open_shards(path, [path], scan=lambda _: samples)
-    return open_tar_of_folders(path, files)
+    there, failed = contents(path), LeftOut()
+    samples = grouped(there.files, failed)
+    if not any("picture" in parts and parts.keys() & _SAID for parts in samples.values()):
+        return open_folders(path, there)
+
+    def scan(_: Path, left_out: LeftOut) -> Mapping[str, Parts]:
+        left_out.take(failed)
+        return samples
+
+    return open_shards(path, [path], scan)
 
 
 def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> Found:
     """WebDataset shards: `path` is the folder that they lie in, the pattern that names them, or the only one itself.
 
     The split is the folder a shard lies in, what its name begins with, or what `split` says in each sample's JSON.
-    Classes: `.cls`, an index, or `.npy`, 0 or 1 for each class; their names are the lines of classnames.txt.
-    Raises DataError, also for a picture about which nothing is said, and for shards that nshards.txt counts but that
-    are not there.
+    Classes: `.cls`, an index, or `.npy`, 0 or 1 for each class; their names are the lines of classnames.txt. A sample
+    that lacks its picture, or about which nothing is said, is left out.
+    Raises DataError for damaged shards, and for those that nshards.txt counts but that are not there.
     """
     folder = path if path.is_dir() else Path(os.path.commonpath([tar.parent for tar in tars]))
     by_split = shards(tars, folder)
     for listed in by_split.values():
         _check_complete(listed)
-    samples: dict[str, Callable[[], Iterator[tuple[str, Parts]]]]
-    samples = {split: partial(_samples, listed, folder, scan) for split, listed in by_split.items()}
-    if samples.keys() == {ALL} and _split(next(samples[ALL](), ("", {}))[1]):
-        samples = {split: partial(iter, listed) for split, listed in _by_stated_split(samples[ALL]()).items()}
+    samples: dict[str, Samples] = {split: partial(_samples, listed, folder, scan) for split, listed in by_split.items()}
+    if samples.keys() == {ALL} and any(_split(one) for _, one in islice(samples[ALL](LeftOut()), _LOOKED_AT)):
+        samples = _by_stated_split(samples[ALL])
 
     def read(split: str) -> DataSet:
-        return _data_set(path, folder, split, [_item(key, parts) for key, parts in samples[split]()])
+        left_out, items = LeftOut(), list[Item]()
+        for key, parts in samples[split](left_out):
+            try:
+                items.append(_item(key, parts))
+            except SampleError as error:
+                left_out.fail(error.item, error.reason)
+        return _data_set(path, folder, split, items, left_out)
 
     return Found(tuple(samples), read)
 
@@ -75,41 +91,53 @@ def _check_complete(tars: Sequence[Path]) -> None:
         raise DataError(f"{counted} says {one_line(said, 20)} shards, but {len(tars)} are there: get the others")
 
 
-def _samples(tars: Sequence[Path], folder: Path, scan: Scan) -> Iterator[tuple[str, Parts]]:
+def _samples(tars: Sequence[Path], folder: Path, scan: Scan, left_out: LeftOut) -> Iterator[tuple[str, Parts]]:
     """Key and parts of each sample. Only several shards need their names in the keys."""
     for tar in tars:
         within = f"{tar.relative_to(folder).as_posix()}/" if len(tars) > 1 else ""
-        for key, parts in scan(tar).items():
+        for key, parts in scan(tar, left_out).items():
             if "picture" in parts:
                 yield within + key, parts
             elif parts.keys() & _SAID:
-                raise DataError(f"{tar}: {one_line(key, 120)!r} has no picture, but {', '.join(sorted(parts))}")
+                left_out.fail(f"{tar}: {key}", f"has no picture, but {', '.join(sorted(parts))}")
 
 
-def _by_stated_split(samples: Iterator[tuple[str, Parts]]) -> dict[str, list[tuple[str, Parts]]]:
-    found: dict[str, list[tuple[str, Parts]]] = {}
-    for key, parts in samples:
-        if not (split := _split(parts)):
-            raise SampleError(str(parts["picture"]), "states no `split` in its JSON, others do")
-        found.setdefault(split_name(split), []).append((key, parts))
-    return found
+def _by_stated_split(samples: Samples) -> dict[str, Samples]:
+    """The samples by what their own JSON says; those that say nothing are left out of every split."""
+    unsaid, found = LeftOut(), dict[str, list[tuple[str, Parts]]]()
+    for key, parts in samples(unsaid):
+        if split := _split(parts):
+            found.setdefault(split_name(split), []).append((key, parts))
+        else:
+            unsaid.fail(str(parts["picture"]), "states no `split` in its JSON, others do")
+
+    def listed(several: list[tuple[str, Parts]], left_out: LeftOut) -> list[tuple[str, Parts]]:
+        left_out.take(unsaid)
+        return several
+
+    return {split: partial(listed, several) for split, several in found.items()}
 
 
 def _split(parts: Mapping[str, Member]) -> str:
     """What the sample's JSON says; nothing if it has none. Whether the JSON is sound shows when captions are read."""
     try:
         said = json.loads(parts["json"].read()) if "json" in parts else None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, SampleError):
         return ""
     split = said.get("split", "") if isinstance(said, dict) else ""
     return split if isinstance(split, str) else ""
 
 
 def _item(key: str, parts: Mapping[str, Member]) -> Item:
-    texts, number = captions(parts), label(parts)
-    labels: tuple[int, ...] = ()
+    number, labels = label(parts), tuple[int, ...]()
     if number is None and "npy" in parts:
         number, labels = _labels(parts["npy"])
+    try:
+        texts = captions(parts)
+    except SampleError:
+        if number is None and not labels:
+            raise
+        texts = ()  # what is asked of it is its class
     if number is None and not labels and not texts and "npy" not in parts:
         raise SampleError(str(parts["picture"]), "has no caption and no class beside it (.json, .txt, .cls or .npy)")
     return Item(key, parts["picture"], number, labels, captions=texts)
@@ -130,17 +158,18 @@ def _labels(member: Member) -> tuple[int | None, tuple[int, ...]]:
     raise SampleError(str(member), "must hold a class index, or 0 or 1 for each class")
 
 
-def _data_set(path: Path, folder: Path, split: str, items: Sequence[Item]) -> DataSet:
+def _data_set(path: Path, folder: Path, split: str, items: Sequence[Item], left_out: LeftOut) -> DataSet:
     """With the class names and templates in the folder, or above it if the folder is that of a split."""
     places = [folder, folder.parent] if is_split(folder.resolve().name) else [folder]
     named = next((place / "classnames.txt" for place in places if (place / "classnames.txt").is_file()), None)
     worded = [place / "zeroshot_classification_templates.txt" for place in places]
     templates = next((_lines(file) for file in worded if file.is_file()), ())
     if named is None or not any(item.label is not None or item.labels for item in items):
-        return data_set(path, split, items)
+        return data_set(path, split, items, left_out=left_out)
     classes = tuple(Class(name) for name in _lines(named))
-    check_labels(str(named), items, len(classes), exact=True)
-    return data_set(path, split, items, classes, tuple(template.replace("{c}", "{}") for template in templates))
+    check_labels(str(named), items, len(classes))
+    templates = tuple(template.replace("{c}", "{}") for template in templates)
+    return data_set(path, split, items, classes, templates, left_out=left_out)
 
 
 def _lines(path: Path) -> tuple[str, ...]:

@@ -145,8 +145,19 @@ def _failures(measured: Measured) -> str:
     lost = {key: why for one in measured.all for key, why in one.failures.items()}
     if not lost:
         return ""
-    rows = "".join(f"<dt>{text(key)}</dt><dd>{text(why)}</dd>" for key, why in lost.items())
-    what = f"{len(lost):,} pictures count as wrong" if len(lost) > 1 else "1 picture counts as wrong"
+    measured_keys = {key for one in measured.all for key in one.records.key}
+    wrong = {key: why for key, why in lost.items() if key in measured_keys}
+    left_out = {key: why for key, why in lost.items() if key not in measured_keys}
+    return _listed(wrong, "picture counts as wrong", "pictures count as wrong") + _listed(
+        left_out, "sample does not count", "samples do not count"
+    )
+
+
+def _listed(reasons: dict[str, str], one: str, several: str) -> str:
+    if not reasons:
+        return ""
+    rows = "".join(f"<dt>{text(key)}</dt><dd>{text(why)}</dd>" for key, why in reasons.items())
+    what = f"{len(reasons):,} {several}" if len(reasons) > 1 else f"1 {one}"
     return f'<details><summary>{what}: not usable</summary><dl class="protocol">{rows}</dl></details>'
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from contralto.data.tables import captions_of
 from contralto.errors import DataError
 from contralto.sets.items import Class, Item
 from contralto.sets.layouts.documents import read_json
@@ -49,20 +50,20 @@ def coco(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     return _items(root, folder, _karpathy(document, split))
 
 
-def _items(root: Path, folder: Path, captioned: Iterable[tuple[str, Sequence[str]]]) -> list[Item]:
+def _items(root: Path, folder: Path, captioned: Iterable[tuple[str, Sequence[Any]]]) -> list[Item]:
     items = []
     for name, captions in captioned:
         path = inside(folder, name)
-        items.append(Item(path.relative_to(root).as_posix(), path, captions=tuple(captions[:CAPTIONS])))
+        items.append(Item(path.relative_to(root).as_posix(), path, captions=captions_of(captions)[:CAPTIONS]))
     return items
 
 
-def _karpathy(path: Path, split: str) -> Iterator[tuple[str, list[str]]]:
+def _karpathy(path: Path, split: str) -> Iterator[tuple[str, list[Any]]]:
     """The pictures of a split; `restval`, what COCO's validation pictures have left over, counts as train."""
     parts = {"train", "restval"} if split == "train" else {split}
 
     def picture(stated: dict[str, Any]) -> Any:
-        return stated["raw"].strip() if "raw" in stated else stated  # a sentence's tokens are not needed
+        return stated.get("raw", stated)  # a sentence's tokens are not needed
 
     try:
         for stated in read_json(path, picture)["images"]:
@@ -77,19 +78,17 @@ def _tokens(path: Path, chosen: Sequence[str]) -> Iterator[tuple[str, list[str]]
     captions: dict[str, list[str]] = defaultdict(list)
     for line in lines(path):
         identity, _, caption = line.partition("\t")
-        captions[identity.rpartition("#")[0]].append(caption.strip())
-    if absent := next((name for name in chosen if name not in captions), None):
-        raise DataError(f"{path} has no caption for {absent!r}, which the split's list names")
+        captions[identity.rpartition("#")[0]].append(caption)
     return ((name, captions[name]) for name in chosen)
 
 
-def _released(path: Path) -> Iterator[tuple[str, list[str]]]:
+def _released(path: Path) -> Iterator[tuple[str, list[Any]]]:
     """All pictures of a COCO annotation file, in the order of their ids."""
-    captions: dict[int, list[str]] = defaultdict(list)
+    captions: dict[int, list[Any]] = defaultdict(list)
     try:
         document = read_json(path)
         for annotation in document["annotations"]:
-            captions[annotation["image_id"]].append(annotation["caption"].strip())
+            captions[annotation["image_id"]].append(annotation.get("caption"))
         for picture in sorted(document["images"], key=lambda stated: int(stated["id"])):
             yield picture["file_name"], captions[picture["id"]]
     except (KeyError, TypeError, AttributeError, ValueError) as error:

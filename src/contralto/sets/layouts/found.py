@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from contralto.errors import DataError, one_line
+from contralto.files import is_system_name
 from contralto.image.formats import is_picture
 
 LIST_BYTES = 256 << 20
@@ -47,7 +48,7 @@ def lines(path: Path) -> list[str]:
 def pictures(folder: Path, suffix: str = "") -> list[Path]:
     """The picture files directly in a folder (with this suffix, or a usual one), sorted. Raises DataError."""
     try:
-        there = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        there = [path for path in folder.iterdir() if not is_system_name(path.name)]
     except OSError as error:
         raise DataError(f"{folder} cannot be listed: {error.strerror or error}") from error
     return sorted(p for p in there if (p.name.endswith(f".{suffix}") if suffix else is_picture(p.name)))
@@ -56,6 +57,6 @@ def pictures(folder: Path, suffix: str = "") -> list[Path]:
 def folders(folder: Path) -> list[str]:
     """The names of the folders directly in a folder, sorted. Raises DataError if it cannot be listed."""
     try:
-        return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return sorted(path.name for path in folder.iterdir() if path.is_dir() and not is_system_name(path.name))
     except OSError as error:
         raise DataError(f"{folder} cannot be listed: {error.strerror or error}") from error

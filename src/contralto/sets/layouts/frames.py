@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contralto.errors import DataError, one_line
+from contralto.files import is_system_name
 from contralto.image.formats import is_picture
 from contralto.sets.items import Class, Item
 from contralto.sets.layouts.documents import table
@@ -73,7 +74,8 @@ class _Frames:
 
     def _there(self, folder: Path) -> dict[str, Path]:
         if folder not in self._listed:
-            there = (path for path in folder.iterdir() if path.is_dir() or is_picture(path.name))
+            listed = (path for path in folder.iterdir() if not is_system_name(path.name))
+            there = (path for path in listed if path.is_dir() or is_picture(path.name))
             self._listed[folder] = {path.name if path.is_dir() else path.stem: path for path in there}
         return self._listed[folder]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from contralto.errors import DataError
+from contralto.metrics import UndefinedError
 from contralto.sets.items import DataSet, Item
 from contralto.sets.variants.draws import generator
 from contralto.sets.variants.lazy import Lazy
@@ -75,7 +76,7 @@ def fine(dataset: DataSet, seed: int = 0) -> DataSet:
     group_of = [one.group if len(members[one.group]) > 1 else "" for one in dataset.classes]
     kept = [index for index, item in enumerate(items) if group_of[_label(item, dataset)]]
     if not kept:
-        raise DataError(f"{dataset.name} knows no group of several classes with pictures: fine needs such groups")
+        raise UndefinedError(f"{dataset.name} knows no group of several classes with pictures: fine needs such groups")
 
     def ask(index: int) -> Item:
         item = items[kept[index]]
@@ -90,7 +91,7 @@ def fine(dataset: DataSet, seed: int = 0) -> DataSet:
 
 def _needs_classes(dataset: DataSet) -> None:
     if dataset.task != "classes" or len(dataset.classes) < 2:
-        raise DataError(f"{dataset.name} has no classes to ask about: take a set with one class a picture")
+        raise UndefinedError(f"{dataset.name} has no classes to ask about: take a set with one class a picture")
 
 
 def _label(item: Item, dataset: DataSet) -> int:

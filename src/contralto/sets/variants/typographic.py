@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageDraw, ImageFont
 
 from contralto.errors import DataError
+from contralto.metrics import UndefinedError
 from contralto.sets.items import Change, DataSet, Item
 from contralto.sets.variants.draws import generator, place
 from contralto.sets.variants.lazy import changed, mapped
@@ -29,7 +30,9 @@ def attacked(dataset: DataSet, seed: int = 0) -> DataSet:
     class.
     """
     if dataset.task != "classes" or len(dataset.classes) < 2:
-        raise DataError(f"{dataset.name} has no wrong class to write on a picture: take a set with one class a picture")
+        raise UndefinedError(
+            f"{dataset.name} has no wrong class to write on a picture: take a set with one class a picture"
+        )
     names = [one.name for one in dataset.classes]
 
     def alter(item: Item) -> Item:
