@@ -13,7 +13,6 @@ from contralto.metrics import checks
 
 NAN, INF = float("nan"), float("inf")
 EYE = np.eye(3)
-OF_INTERVALS = {"bootstrap", "clopper_pearson"}  # test_intervals.py
 
 NO_ARRAY = [
     None,
@@ -56,6 +55,19 @@ TABLE = {
         "confidence": ([0.1, 0.2, 0.3], NO_SHARES),
         "right": ([0, 1, 1], [*NO_FLAGS, []]),
         "bins": (15, NO_COUNT),
+    },
+    "bootstrap": {
+        "statistic": (mean, []),
+        "n": (3, NO_COUNT),
+        "groups": ([0, 1, 1], [[0, 1], [0]]),
+        "resamples": (5, NO_COUNT),
+        "seed": (0, [None, "3", -1, 1.5, NAN, object()]),
+        "level": (0.95, NO_SHARE),
+    },
+    "clopper_pearson": {
+        "successes": (1, [-1, 4, 0.5, NAN, None, "1", True]),
+        "n": (3, [-1, 0, 0.5, NAN, None, "3"]),
+        "level": (0.95, NO_SHARE),
     },
     "effective_robustness": {
         "in_distribution": (0.5, NO_SHARE),
@@ -144,7 +156,7 @@ def called(name, **other):
 
 def test_every_metric_is_in_the_table():
     functions = {name for name in metrics.__all__ if isinstance(getattr(metrics, name), types.FunctionType)}
-    assert functions == TABLE.keys() | OF_INTERVALS
+    assert functions == TABLE.keys()
 
 
 @pytest.mark.parametrize("name", TABLE)

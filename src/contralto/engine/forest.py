@@ -12,7 +12,7 @@ simply the last node of that depth before it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,28 @@ Ids = NDArray[np.int64]
 # Added to the scores of keys that may not be seen: exp of it is exactly zero in float32, and no row becomes NaN.
 HIDDEN = -1e30
 
+BLOCK = 32  # nodes that attend together
+STEP = 16
+
 
 class Forest(NamedTuple):
-    """Some texts in one sequence of n nodes. places (t,): which texts they are; the first t ends are theirs."""
+    """Some texts in one sequence of n nodes, which attend in b blocks of `BLOCK` neighbours.
 
-    places: Ids
+    The nodes that a block can see are few: the path from the root down to its first node, and the block itself. So its
+    attention reads s of them instead of n, and costs no more in a long sequence than in a short one.
+    """
+
+    places: Ids  # (t,): which texts they are; the first t ends are theirs
     ids: Ids  # (n,)
     depths: Ids  # (n,)
-    mask: NDArray[np.float32]  # (n, n): 0 where the query (row) attends to the key (column), else HIDDEN
+    keys: Ids  # (b, s): of each block, the nodes that it can see
+    mask: NDArray[np.float32]  # (b, 1, BLOCK, s): 0 where a node attends to that one, else HIDDEN
     ends: Ids  # (t or more,): nodes at which texts end
+
+    @property
+    def inputs(self) -> tuple[NDArray[Any], ...]:
+        """What the text tower reads, in the order of its graph."""
+        return self.ids, self.depths, self.keys, self.mask, self.ends
 
 
 def grows(text: Text) -> bool:
@@ -64,12 +77,12 @@ def alike(needed: Ids, size: int) -> Iterator[Ids]:
         yield order[start : start + size]
 
 
-def forests(ids: Ids, needed: Ids, most: int, step: int = 1) -> Iterator[Forest]:
+def forests(ids: Ids, needed: Ids, most: int) -> Iterator[Forest]:
     """All texts, ids (N, L) of which the first needed (N,) count, in forests of at most `most` nodes, or of one text.
 
-    The numbers of nodes and of ends are rounded up to multiples of `step`, as runtimes prepare each shape on its first
-    use: with nodes that attend to themselves and are no text's, and with the last end again. Texts that begin alike go
-    together, whatever the order given.
+    Texts that begin alike go together, whatever the order given. Runtimes prepare each shape on its first use, so there
+    are few of them: n is a multiple of BLOCK (spare nodes attend to themselves and are no text's), and the numbers of
+    ends (the last one again) and of the nodes on the longest path are multiples of STEP.
     """
     columns = np.arange(int(needed.max(initial=0)))
     tokens = np.where(columns < needed[:, None], ids[:, : len(columns)], -1)
@@ -78,7 +91,7 @@ def forests(ids: Ids, needed: Ids, most: int, step: int = 1) -> Iterator[Forest]
     shared = _shared(tokens, needed)
     for begin, end in _windows((needed - shared).tolist(), needed.tolist(), most):
         shared[begin] = 0  # what stands before the window is not at hand
-        yield _forest(order[begin:end], tokens[begin:end], shared[begin:end], needed[begin:end], step)
+        yield _forest(order[begin:end], tokens[begin:end], shared[begin:end], needed[begin:end])
 
 
 def in_order(tokens: Ids) -> Ids:
@@ -110,26 +123,47 @@ def _windows(new: list[int], whole: list[int], most: int) -> Iterator[tuple[int,
         yield begin, len(new)
 
 
-def _forest(places: Ids, tokens: Ids, shared: Ids, needed: Ids, step: int) -> Forest:
+def _forest(places: Ids, tokens: Ids, shared: Ids, needed: Ids) -> Forest:
     columns = np.arange(tokens.shape[1])
     is_new = (columns >= shared[:, None]) & (columns < needed[:, None])
     depths = np.nonzero(is_new)[1]  # row by row: down along a text, then on to where the next one leaves it
     count = len(depths)
-    size = -(-count // step) * step
-    mask = np.full((size, size), HIDDEN, np.float32)
     last = np.full((count, len(columns)), -1)
     last[np.arange(count), depths] = np.arange(count)
     last = np.maximum.accumulate(last, axis=0)  # of each depth, the last node that is no later
-    nodes, at = np.nonzero(columns <= depths[:, None])
-    mask[nodes, last[nodes, at]] = 0
-    spare = np.arange(count, size)
-    mask[spare, spare] = 0
-    filler = np.zeros(size - count, np.int64)
+    spare = np.zeros(-count % BLOCK, np.int64)
+    keys, mask = _blocks(depths, last)
     ends = np.cumsum(is_new.sum(axis=1)) - 1
     return Forest(
         places,
-        np.concatenate([tokens[is_new], filler]),
-        np.concatenate([depths, filler]),
+        np.concatenate([tokens[is_new], spare]),
+        np.concatenate([depths, spare]),
+        keys,
         mask,
-        np.pad(ends, (0, -len(ends) % step), mode="edge"),
+        np.pad(ends, (0, -len(ends) % STEP), mode="edge"),
     )
+
+
+def _blocks(depths: Ids, last: Ids) -> tuple[Ids, NDArray[np.float32]]:
+    """The keys and the mask of nodes with these depths (n,); last (n, D): of each depth, the last node no later.
+
+    An ancestor that stands before the block is on the path to the block's first node, at its own depth.
+    """
+    count = len(depths)
+    starts = np.arange(0, count, BLOCK)
+    above = _rounded_up(int(depths[starts].max()))  # places for the path
+    keys = np.zeros((len(starts), above + BLOCK), np.int64)
+    keys[:, above:] = starts[:, None] + np.arange(BLOCK)
+    for block, start in enumerate(starts[1:].tolist(), 1):
+        keys[block, : depths[start]] = last[start - 1, : depths[start]]
+    mask = np.full((len(starts) * BLOCK, above + BLOCK), HIDDEN, np.float32)
+    nodes, depth = np.nonzero(np.arange(last.shape[1]) <= depths[:, None])
+    seen, start = last[nodes, depth], nodes // BLOCK * BLOCK
+    mask[nodes, np.where(seen < start, depth, above + seen - start)] = 0
+    spare = np.arange(count, len(mask))
+    mask[spare, above + spare % BLOCK] = 0
+    return keys, mask.reshape(len(starts), 1, BLOCK, -1)
+
+
+def _rounded_up(size: int) -> int:
+    return -(-size // STEP) * STEP

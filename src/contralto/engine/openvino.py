@@ -32,9 +32,9 @@ HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # precision -> what the 
 # shapes"), and is not faster for texts.
 PARTICULAR: dict[Side, dict[str, str]] = {"image": {}, "text": {"SNIPPETS_MODE": "DISABLE"}}
 
-# Nodes of a forest of texts: enough for the matrix products to reach their speed, and few enough for its mask, whose
-# size is the square. A multiple of the step, so that the runtime meets few shapes, and prepares each once.
-NODES, NODES_STEP = 192, 16
+# Nodes of a forest of texts: enough for the matrix products to reach their speed, and for what texts share to be there
+# once; of the length of a forest nothing else depends.
+NODES = 384
 IMAGES_AT_ONCE = 32
 TEXTS_AT_ONCE, LENGTHS = 32, 8  # of towers that read a matrix of ids; lengths are multiples
 TURN = 100  # milliseconds
@@ -100,8 +100,8 @@ class OpenVINO:
         text = self._checkpoint.contract.text
         needed = lengths(ids, text)
         if grows(text):
-            for forest in forests(ids, needed, NODES, NODES_STEP):
-                yield forest.places, (forest.ids, forest.depths, forest.ends, forest.mask)
+            for forest in forests(ids, needed, NODES):
+                yield forest.places, forest.inputs
         else:
             for places in alike(needed, TEXTS_AT_ONCE):
                 length = -(-needed[places].max() // LENGTHS) * LENGTHS

@@ -24,7 +24,7 @@ from contralto.engine.base import Side
 from contralto.engine.forest import forests, grows, lengths
 from contralto.engine.graph.files import runtime_graph
 from contralto.engine.graph.layers import SMOOTH, STEP, Map
-from contralto.engine.openvino import NODES, NODES_STEP, configuration, core, infer, model
+from contralto.engine.openvino import NODES, configuration, core, infer, model
 from contralto.weights.checkpoint import SCALE, Checkpoint, Stored
 
 Float = NDArray[np.float32]
@@ -130,8 +130,8 @@ def _inputs(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]])
         if side == "image" or not grows(text):
             yield [batch]
         else:
-            for forest in forests(batch, lengths(batch, text), NODES, NODES_STEP):
-                yield [forest.ids, forest.depths, forest.ends, forest.mask]
+            for forest in forests(batch, lengths(batch, text), NODES):
+                yield list(forest.inputs)
 
 
 def _kernel(checkpoint: Checkpoint, one: Map) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from contralto import arguments
 from contralto.errors import DataError, one_line
+from contralto.metrics.undefined import UndefinedError
 
 Array = NDArray[Any]
 Integers = NDArray[np.int64]
@@ -86,7 +87,7 @@ def resampling(n: object, resamples: object, seed: object, level: object) -> Non
     arguments.whole(seed, "seed", 0)
     arguments.number(level, "level", 0, 1, edges=False)
     if arguments.whole(n, "n", 0) == 0:
-        raise DataError("a bootstrap needs at least one item")
+        raise UndefinedError("a bootstrap needs at least one item")
 
 
 def _all(holds: NDArray[np.bool_], found: Array, what: str, fault: str) -> None:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arguments
 from contralto.errors import DataError, MissingExtraError
+from contralto.metrics import checks
 from contralto.metrics.undefined import UndefinedError
 
 Statistic = Callable[[NDArray[np.int64]], float]
@@ -32,7 +34,9 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
         from scipy.special import betaincinv
     except ImportError:
         raise MissingExtraError("the Clopper-Pearson interval", "evaluate") from None
-    if not 0 <= successes <= n:
+    successes, n = arguments.whole(successes, "successes", 0), arguments.whole(n, "n", 0)
+    arguments.number(level, "level", 0, 1, edges=False)
+    if successes > n:
         raise DataError(f"{successes} of {n} is not a share")
     tail = (1 - level) / 2
     low = float(betaincinv(successes, n - successes + 1, tail)) if successes > 0 else 0.0
@@ -55,6 +59,7 @@ def bootstrap(
     A resample on which the statistic raises DataError or is NaN (no positive item was drawn, say) is left out. Raises
     UndefinedError if there is no item, or if no resample has a value. 2,000 means of 50,000 items take about a second.
     """
+    checks.resampling(n, resamples, seed, level)
     values = np.array([value(statistic, places) for places in resampled(n, groups, resamples, seed)])
     return percentiles(values, level)
 

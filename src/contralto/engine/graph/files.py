@@ -7,7 +7,7 @@ from pathlib import Path
 from contralto.architecture import CausalText, ConvNeXt, Eva, FastViT, ResNet, ViT
 from contralto.contract import Contract
 from contralto.engine.base import Side
-from contralto.engine.forest import grows
+from contralto.engine.forest import BLOCK, grows
 from contralto.engine.graph.convnext import convnext
 from contralto.engine.graph.efficientnet import efficientnet
 from contralto.engine.graph.eva import eva
@@ -58,7 +58,7 @@ def graph(checkpoint: Checkpoint, side: Side) -> bytes:
 def runtime_graph(checkpoint: Checkpoint, side: Side) -> Layers:
     """The same for a runtime that is to be given the weights: they are inputs by their names, as they are stored.
 
-    A causal text tower reads texts as a forest (see contralto.engine.forest): ids, depths, ends and mask.
+    A causal text tower reads texts as a forest (see contralto.engine.forest): its inputs are those of a `Forest`.
     """
     layers = Layers(f"contralto {side} tower", checkpoint.tensors, None)
     text = checkpoint.contract.text
@@ -66,10 +66,9 @@ def runtime_graph(checkpoint: Checkpoint, side: Side) -> Layers:
         features = _image(layers, checkpoint.contract)
     elif grows(text):
         assert isinstance(text.tower, CausalText)
-        ids, depths, ends = (
-            layers.input(name, INT64, [n]) for name, n in (("ids", "L"), ("depths", "L"), ("ends", "N"))
-        )
-        features = forest(layers, text.tower, ids, depths, layers.input("mask", FLOAT, ["L", "L"]), ends)
+        ids, depths = (layers.input(name, INT64, ["L"]) for name in ("ids", "depths"))
+        keys, mask = layers.input("keys", INT64, ["B", "S"]), layers.input("mask", FLOAT, ["B", 1, BLOCK, "S"])
+        features = forest(layers, text.tower, ids, depths, keys, mask, layers.input("ends", INT64, ["T"]))
     else:
         features = _text(layers, checkpoint.contract)
     layers.output(features, FEATURES, FLOAT, ["N", checkpoint.contract.embedding])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contralto.architecture import Bert, CausalText
-from contralto.engine.forest import HIDDEN
+from contralto.engine.forest import BLOCK, HIDDEN
 from contralto.engine.graph.layers import Layers
 
 
@@ -21,24 +21,34 @@ def causal(layers: Layers, tower: CausalText, ids: str, pool: str) -> str:
     return layers.head("text.head", tower.head, layers.layer_norm("text.norm_post", x, tower.norm_eps))
 
 
-def forest(layers: Layers, tower: CausalText, ids: str, depths: str, mask: str, ends: str) -> str:
+def forest(layers: Layers, tower: CausalText, ids: str, depths: str, keys: str, mask: str, ends: str) -> str:
     """The causal tower over T texts in one sequence of L nodes, as `contralto.engine.forest` packs them.
 
-    ids (L), depths (L), mask (L, L), ends (T) -> embeddings (T, E), from the rows at the ends.
+    ids (L), depths (L), keys (B, S), mask (B, 1, L / B, S), ends (T) -> embeddings (T, E), from the rows at the ends.
     """
-
-    def at_ends(x: str) -> str:
-        return layers.node("Gather", x, ends, axis=1)  # (1, T, W)
-
-    x = layers.embedding("text.tokens.weight", ids)
-    x = layers.node("Add", x, layers.node("Gather", layers.weight("text.positions"), depths))
-    x = layers.node("Unsqueeze", x, layers.constant([0]))  # (1, L, W)
-    for n in range(tower.layers - 1):
-        x = layers.block(f"text.blocks.{n}", x, tower, mask)
-    asked = layers.node("Gather", mask, ends, axis=0)  # (T, L)
-    x = layers.block(f"text.blocks.{tower.layers - 1}", x, tower, asked, at_ends)
+    positions = layers.node("Gather", layers.weight("text.positions"), depths)
+    x = layers.node("Add", layers.embedding("text.tokens.weight", ids), positions)
+    x = layers.node("Unsqueeze", x, layers.constant([0]))  # (1, L, W): runtimes fuse more of what has three axes
+    for n in range(tower.layers):
+        x = _forest_block(layers, f"text.blocks.{n}", x, tower, keys, mask, ends if n == tower.layers - 1 else None)
     x = layers.node("Squeeze", x, layers.constant([0]))  # (T, W)
     return layers.head("text.head", tower.head, layers.layer_norm("text.norm_post", x, tower.norm_eps))
+
+
+def _forest_block(layers: Layers, name: str, x: str, tower: CausalText, keys: str, mask: str, ends: str | None) -> str:
+    """A block (1, L, W) -> (1, L, W), or with ends -> (1, T, W): after attention, only these rows go on."""
+    normed = layers.layer_norm(f"{name}.norm1", x, tower.norm_eps)
+    q, k, v = (layers.linear(f"{name}.attention.{part}", normed) for part in ("q", "k", "v"))
+    q = layers.node("Reshape", q, layers.constant([-1, BLOCK, tower.width]))
+    k, v = (layers.node("Gather", value, keys, axis=1) for value in (k, v))
+    k, v = (layers.node("Squeeze", value, layers.constant([0])) for value in (k, v))  # (B, S, W)
+    attended = layers.attend(q, k, v, tower.width, tower.heads, mask)
+    attended = layers.node("Reshape", attended, layers.constant([1, -1, tower.width]))
+    if ends is not None:
+        x, attended = (layers.node("Gather", value, ends, axis=1) for value in (x, attended))
+    x = layers.node("Add", x, layers.linear(f"{name}.attention.out", attended))
+    normed = layers.layer_norm(f"{name}.norm2", x, tower.norm_eps)
+    return layers.node("Add", x, layers.mlp(f"{name}.mlp", normed, tower.activation))
 
 
 def bert(layers: Layers, tower: Bert, ids: str, pad: int, pool: str) -> str:
