@@ -34,11 +34,11 @@ PARTICULAR: dict[Side, dict[str, str]] = {"image": {}, "text": {"SNIPPETS_MODE":
 
 # Nodes of a forest of texts: enough for the matrix products to reach their speed, and for what texts share to be there
 # once; of the length of a forest nothing else depends.
-NODES = 384
+NODES = 256
 IMAGES_AT_ONCE = 32
 TEXTS_AT_ONCE, LENGTHS = 32, 8  # of towers that read a matrix of ids; lengths are multiples
 TURN = 100  # milliseconds
-MANY = 8  # forests or batches of texts, for which it pays to compile the tower once more, for several side by side
+MANY = 6  # forests or batches of texts, for which it pays to compile the tower once more, for several side by side
 
 # Weights stored in 16 bits. The runtime would expand them to float32 and keep that beside what it packs from it; this
 # mark, which its own converter sets, lets it pack them as they are.
