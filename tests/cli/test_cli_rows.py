@@ -48,7 +48,7 @@ def test_a_file_is_what_its_name_promises(cli, folder, clip, tmp_path, name):
         pytest.importorskip("pyarrow")
     out = tmp_path / name
     result = cli("embed", folder, "--text", *TEXTS, "--out", out)
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, "note: tiny knows no word of '図': what it answers means nothing\n")
     paths = [str(folder / "green.png"), str(folder / "red.png")]
     found = read(out)
     assert [one[:2] for one in found] == [(path, None) for path in paths] + [(None, text) for text in TEXTS]

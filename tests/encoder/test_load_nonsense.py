@@ -29,9 +29,7 @@ LOAD = {
 }
 
 
-@pytest.mark.parametrize(
-    ("argument", "wrong"), [(a, w) for a, several in LOAD.items() for w in several], ids=lambda one: repr(one)[:30]
-)
+@pytest.mark.parametrize(("argument", "wrong"), [(a, w) for a, several in LOAD.items() for w in several])
 def test_load(folder, argument, wrong):
     with pytest.raises(contralto.ContraltoError) as caught:
         contralto.load(**{"source": folder} | {argument: wrong})
@@ -60,9 +58,7 @@ def made():
     return create("tiny")
 
 
-@pytest.mark.parametrize(
-    ("argument", "wrong"), [(a, w) for a, several in SAVE.items() for w in several], ids=lambda one: repr(one)[:30]
-)
+@pytest.mark.parametrize(("argument", "wrong"), [(a, w) for a, several in SAVE.items() for w in several])
 def test_save(made, tmp_path, argument, wrong):
     model, stated = made
     given = {"folder": tmp_path / "new", "model": model, "contract": stated, "dtype": "float32"}

@@ -300,7 +300,6 @@ FLOATS = ARRAY.astype(np.float32) / 255
         (object(), "got object"),
         (len, "got builtin_function_or_method"),
     ],
-    ids=lambda one: repr(one)[:25],
 )
 def test_anything_else_is_one_error_that_names_it_and_what_to_pass(clip, item, said):
     with pytest.raises(ContraltoError, match=said) as caught:

@@ -19,15 +19,13 @@ TABLE = {
     "shots": [None, 3],
     "checks": [None, 3],
     "overlap": [3, [], object()],
-    "threshold": [None, "x", NAN, -1, 2, True],
+    "threshold": [None, "x", NAN, -1, True],
     "fresh": [None, "no", 1],
     "progress": ["print", 3],
 }
 
 
-@pytest.mark.parametrize(
-    ("argument", "wrong"), [(a, w) for a, several in TABLE.items() for w in several], ids=lambda one: repr(one)[:30]
-)
+@pytest.mark.parametrize(("argument", "wrong"), [(a, w) for a, several in TABLE.items() for w in several])
 def test_nonsense_is_one_line(argument, wrong):
     with pytest.raises(contralto.ContraltoError) as caught:
         contralto.evaluate(**{"clip": CLIP, "data": "a set"} | {argument: wrong})

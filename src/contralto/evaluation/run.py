@@ -97,7 +97,7 @@ def _check(
     if isinstance(clip, type) or not hasattr(clip, "engine_report"):
         raise ContraltoError(f"clip must be a Clip, as contralto.load gives it, got {arguments.shown(clip)}")
     arguments.path(folder, "folder")
-    arguments.number(threshold, "threshold", 0, 1)
+    arguments.number(threshold, "threshold", 0)
     arguments.flag(fresh, "fresh")
     arguments.function(progress, "progress", "what is done, done, total")
     if not isinstance(templates, str):
