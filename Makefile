@@ -10,7 +10,7 @@ demo: .venv/core ## classify and search photographs; no PyTorch
 	$(BIN)/contralto demo
 
 test: .venv/dev check ## everything that must hold before a change lands
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
 
 check: .venv/dev
 	$(BIN)/ruff check .

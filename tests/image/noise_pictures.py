@@ -1,5 +1,6 @@
 """Pictures of noise in every mode, a contract's image part to prepare them by, and the memory that it took."""
 
+import io
 import resource
 import sys
 from pathlib import Path
@@ -36,3 +37,15 @@ def peak_mebibytes():
     if status.exists():
         return int(status.read_text().split("VmHWM:")[1].split()[0]) // 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 1024)
+
+
+def smooth(size=(64, 48)):
+    """A picture without symmetry that compresses well."""
+    y, x = np.mgrid[: size[1], : size[0]]
+    return Image.fromarray(np.stack([x * 3 % 256, y * 5 % 256, (x + 2 * y) % 256], axis=-1).astype(np.uint8))
+
+
+def encoded(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()

@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from contralto import arguments
 from contralto import engine as engines
@@ -67,27 +67,13 @@ def load(
     arguments.word(device, "device")
     arguments.flag(reproducible, "reproducible")
     arguments.function(progress, "progress", "bytes done, bytes in all")
-    for name, value in (("architecture", architecture), ("activation", activation), ("revision", revision)):
-        if value is not None:
-            arguments.word(value, name)
-    if image_size is not None:
-        arguments.whole(image_size, "image_size")
+    if revision is not None:
+        arguments.word(revision, "revision")
     choices = Choices(architecture, activation, image_size)
     checkpoint = _with_alpha(_checkpoint(source, choices, revision, progress), alpha)
-    again = functools.partial(
-        load,
-        _lasting(source),
-        engine=engine,
-        precision=precision,
-        device=device,
-        reproducible=reproducible,
-        decode=decode,
-        alpha=alpha,
-        architecture=architecture,
-        activation=activation,
-        image_size=image_size,
-        revision=revision,
-    )
+    running: dict[str, Any] = {"engine": engine, "precision": precision, "device": device, "reproducible": reproducible}
+    told: dict[str, Any] = {"decode": decode, "alpha": alpha, "revision": revision, **vars(choices)}
+    again = functools.partial(load, _lasting(source), **running, **told)
     words = tokenizer.load(checkpoint.contract.text, checkpoint.folder)
     # What is measured may come out otherwise in another process, and so would the bits: without samples auto is fp32.
     samples = None if reproducible and precision == "auto" else Samples(checkpoint.contract, words)

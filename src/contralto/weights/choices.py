@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+from contralto import arguments
 from contralto.errors import ContraltoError, one_line
 
 ACTIVATIONS = ("gelu", "quickgelu")
@@ -25,10 +26,12 @@ class Choices:
     image_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.activation is not None and self.activation not in ACTIVATIONS:
-            raise ContraltoError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
-        if self.image_size is not None and self.image_size < 1:
-            raise ContraltoError(f"image_size must be at least 1, got {self.image_size}")
+        if self.architecture is not None:
+            arguments.word(self.architecture, "architecture")
+        if self.activation is not None:
+            arguments.one_of(self.activation, "activation", ACTIVATIONS)
+        if self.image_size is not None:
+            arguments.whole(self.image_size, "image_size")
 
     def given(self) -> dict[str, str | int]:
         """Name -> value of what is not left out."""
