@@ -65,7 +65,7 @@ def main() -> None:
         print(described())
         print(f"{'MB above the imports':44}" + "".join(f"{name:>9}" for name in versions))
     with tempfile.TemporaryDirectory() as scratch:
-        models = made(options.models or Path(scratch))
+        models = made(options.models or Path(scratch), next(iter(versions.values())))
         for (name, folder), precision in ((one, each) for one in models.items() for each in options.precisions):
             for work in ("both", "sizes") if name == "nano" else ("both",):
                 asked = (str(folder), precision, work, str(options.pictures))
@@ -73,13 +73,13 @@ def main() -> None:
                 show(f"{name}, {precision}, {work}", found, options.json)
 
 
-def made(place: Path) -> dict[str, Path]:
-    """Models with random weights, in each dtype; nano is the one in the package."""
+def made(place: Path, source: Path) -> dict[str, Path]:
+    """Models with random weights, in each dtype, written by the older version; nano is the one in the package."""
     found = {"nano": Path("nano")}
     for dtype in DTYPES:
         folder = place / f"ViT-B-32-{dtype}"
         if not (folder / "contralto.json").is_file():
-            started(MAKE, SOURCE, place, str(folder), "ViT-B-32", dtype)
+            started(MAKE, source, place, str(folder), "ViT-B-32", dtype)
         found[f"ViT-B-32 stored in {dtype}"] = folder
     return found
 
