@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -353,8 +354,20 @@ def test_rows_in_int8_are_named_by_what_it_was_fitted_to(model) -> None:
     assert made_in(start(model, samples, precision="int8"), "image") == made_in(engine, "image")
 
 
-def test_the_runtime_of_an_engine_states_its_version(monkeypatch) -> None:
-    assert version().startswith(runtime("openvino").removeprefix("openvino "))
-    stated = {"openvino": "1", "torch": "2"}
-    monkeypatch.setattr("importlib.metadata.version", stated.__getitem__)
-    assert [runtime(name) for name in ("openvino", "eager", "compiled")] == ["openvino 1", "torch 2", "torch 2"]
+def test_the_runtime_of_an_engine_states_its_version(monkeypatch, tmp_path: Path) -> None:
+    assert version().startswith(runtime("openvino").removeprefix("openvino-"))
+    for name in (
+        "openvino",
+        "torch",
+        "torch-1.5+cpu.dist-info",
+        "openvino-7.dist-info",
+        "openvino_telemetry-1.dist-info",
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / name / "__init__.py"))
+    )
+    assert [runtime(name) for name in ("openvino", "eager", "compiled")] == ["openvino-7", *2 * ["torch-1.5+cpu"]]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert runtime("eager") == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
+import importlib.util
 import json
 from pathlib import Path
 
@@ -27,12 +27,17 @@ def instructions() -> tuple[str, ...]:
 
 
 def runtime(engine: str) -> str:
-    """What an engine computes with, OpenVINO or PyTorch, and its version, which is read without importing it."""
+    """What an engine computes with, OpenVINO or PyTorch, and its version: "openvino-2026.4.1", "" if it is not there.
+
+    The name of the folder that its installer has left beside it: to import the package, or importlib.metadata, takes
+    longer than all else that a cache needs to know.
+    """
     package = "openvino" if engine == "openvino" else "torch"
-    try:
-        return f"{package} {importlib.metadata.version(package)}"
-    except importlib.metadata.PackageNotFoundError:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
         return ""
+    beside = Path(spec.origin).parents[1].glob(f"{package}-*.dist-info")
+    return ", ".join(sorted(path.name.removesuffix(".dist-info") for path in beside)) or package
 
 
 @functools.cache
