@@ -16,7 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 ORDER = [
     {"errors"},
-    {"arguments", "cache", "files", "kept", "progress"},
+    {"arguments", "arrays", "cache", "files", "kept", "progress"},
     {"metrics"},
     {"probe"},
     {"architecture"},

@@ -7,9 +7,8 @@ import types
 import numpy as np
 import pytest
 
-from contralto import metrics
+from contralto import arrays, metrics
 from contralto.errors import ContraltoError
-from contralto.metrics import checks
 
 NAN, INF = float("nan"), float("inf")
 EYE = np.eye(3)
@@ -195,4 +194,4 @@ def test_what_is_true_may_be_said_by_one_and_zero(right):
 
 def test_whole_floats_are_class_indices():
     assert metrics.ranks(EYE, [0.0, 1.0, 2.0]).tolist() == [0, 0, 0]
-    assert checks.places(np.array([3], np.uint8), "rank").dtype == np.int64
+    assert arrays.places(np.array([3], np.uint8), "rank").dtype == np.int64

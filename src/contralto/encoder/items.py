@@ -10,8 +10,8 @@ from typing import Any, TypeGuard
 
 from PIL import Image
 
+from contralto import arrays
 from contralto.errors import ContraltoError, ItemError
-from contralto.metrics import checks
 
 PICTURE = "a picture is a path, bytes, a Pillow image, an open file or an array uint8 (H, W, 3)"
 STORED = {"bytes", "path"}  # the keys of a picture in a data set of Hugging Face that is not decoded
@@ -45,7 +45,7 @@ def pictures(items: object) -> tuple[bool, Iterable[Any]]:
     if is_file(items) or is_stored(items):
         return True, [items]
     if not isinstance(items, type) and hasattr(items, "__array__"):
-        array = checks.array(items, "pictures")
+        array = arrays.array(items, "pictures")
         if array.dtype.kind not in "OUT":
             return (False, array) if array.ndim == 4 else (True, [array])
         if array.ndim == 0:
@@ -64,7 +64,7 @@ def texts(given: object, what: str = "texts") -> tuple[bool, list[Any]]:
     if isinstance(given, str):
         return True, [given]
     if not isinstance(given, type) and hasattr(given, "__array__"):
-        array = checks.array(given, what)
+        array = arrays.array(given, what)
         if array.ndim == 0:
             return texts(array.item(), what)
         if array.ndim == 1:
@@ -116,6 +116,6 @@ def _kind(given: object) -> str:
         return f"a {type(given).__name__}, which has no order: give a list"
     name = type(given).__name__
     if hasattr(given, "__array__"):
-        array = checks.array(given, name)
+        array = arrays.array(given, name)
         return f"{name}, {array.dtype} of shape {array.shape}"
     return f"{name}: decode it" if isinstance(given, bytes | bytearray) else name

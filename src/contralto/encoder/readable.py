@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from contralto import arrays
 from contralto.encoder.items import PICTURE, is_file, is_stored
 from contralto.errors import DataError, ImageError, one_line
 from contralto.image.decode import MAX_BYTES, Item
-from contralto.metrics import checks
 
 CHUNK = 2**20  # bytes that are read at once: what a file does not have takes no memory
 LONGEST_NAME = 1024  # bytes
@@ -37,7 +37,7 @@ def readable(item: Any, name: str) -> Item:
         what = f"the class {item.__name__}" if isinstance(item, type) else type(item).__name__
         raise ImageError(name, f"is {what}: {PICTURE}")
     try:
-        array = checks.array(item, "it")
+        array = arrays.array(item, "it")
     except DataError as error:
         raise ImageError(name, str(error)) from error
     return _as_picture(array, name)

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto import arrays
 from contralto.contract import Score
 from contralto.errors import ContraltoError
-from contralto.metrics import checks
 
 Rows: TypeAlias = NDArray[np.float32]
 
@@ -75,7 +75,7 @@ def given(items: object, width: int) -> Rows | None:
     """
     if isinstance(items, type) or not hasattr(items, "__array__") or hasattr(items, "getbands"):  # a Pillow image has
         return None
-    array = checks.array(items, "the rows given")
+    array = arrays.array(items, "the rows given")
     if array.dtype.kind != "f" or array.ndim not in (1, 2):
         return None
     if array.shape[-1] != width:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arrays
 from contralto.contract import Contract
 from contralto.encoder.rows import Rows, unit
 from contralto.encoder.stream import windows
 from contralto.engine.base import Engine
 from contralto.engine.forest import in_order
 from contralto.errors import ContraltoError
-from contralto.metrics import checks
 from contralto.progress import tell
 
 Ids = NDArray[np.int64]
@@ -47,7 +47,7 @@ class Runner:
 
     def pixels(self, given: ArrayLike) -> Rows:
         """float32 (N, 3, H, W), as a picture is prepared -> rows (N, d). Raises ContraltoError for anything else."""
-        array, shape = checks.array(given, "pixels"), (3, *self.contract.image.size)
+        array, shape = arrays.array(given, "pixels"), (3, *self.contract.image.size)
         if array.dtype.kind != "f" or array.ndim != 4 or array.shape[1:] != shape:
             wanted = f"floats of shape (N, {', '.join(map(str, shape))}), as preprocess makes them"
             raise ContraltoError(f"pixels must be {wanted}, got {array.dtype} of shape {array.shape}")

@@ -2,8 +2,7 @@
 
 Read `accuracy.py` (classes), `retrieval.py` (pictures and texts; `counting.py` does its work in blocks) and
 `calibration.py` (confidences), then what is said of such figures: `intervals.py`, `paired.py` (two models on the same
-items), `robustness.py` (other data). `checks.py` says what their arguments must be; a figure that has no value on the
-items at hand raises `UndefinedError`.
+items), `robustness.py` (other data). A figure that has no value on the items at hand raises `UndefinedError`.
 """
 
 from contralto.metrics.accuracy import auc, map11, mean_per_class, mean_top1_top5, ranks, top_k

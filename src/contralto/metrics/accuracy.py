@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto import arguments
+from contralto import arguments, arrays
 from contralto.errors import DataError
-from contralto.metrics import checks
 from contralto.metrics.undefined import UndefinedError
 
 Integers = NDArray[np.int64]
@@ -24,10 +23,10 @@ def ranks(scores: ArrayLike, labels: ArrayLike) -> Integers:
     scores (N, C): higher is better. labels (N,): class indices. An item is right at k if its rank is below k.
     Raises DataError where the shapes disagree or a label is not a class.
     """
-    rows, own = checks.numbers(scores, "scores", 2), checks.array(labels, "labels")
+    rows, own = arrays.numbers(scores, "scores", 2), arrays.array(labels, "labels")
     if own.shape != rows.shape[:1]:
         raise DataError(f"scores {rows.shape} and labels {own.shape} disagree: (N, C) and (N,) are needed")
-    own = checks.classes(own, "label", rows.shape[1])
+    own = arrays.classes(own, "label", rows.shape[1])
     right = np.take_along_axis(rows, own[:, None], axis=1)
     wrong: Integers = rows.shape[1] - 1 - np.count_nonzero(rows < right, axis=1)
     return wrong
@@ -36,7 +35,7 @@ def ranks(scores: ArrayLike, labels: ArrayLike) -> Integers:
 def top_k(rank: ArrayLike, k: int) -> float:
     """Share of the items whose rank (`ranks`) is below k, at least 1. Raises UndefinedError if there is no item."""
     k = arguments.whole(k, "k")
-    return float(np.mean(_some(checks.places(rank, "rank"), "top-k accuracy") < k))
+    return float(np.mean(_some(arrays.places(rank, "rank"), "top-k accuracy") < k))
 
 
 def mean_top1_top5(rank: ArrayLike) -> float:
@@ -49,7 +48,7 @@ def mean_per_class(right: ArrayLike, labels: ArrayLike) -> float:
 
     right (N,) bool, labels (N,) class indices. Raises UndefinedError if there is no item.
     """
-    hits, own = _some(checks.flags(right, "right"), "mean per class"), checks.places(labels, "label")
+    hits, own = _some(arrays.flags(right, "right"), "mean per class"), arrays.places(labels, "label")
     if hits.shape != own.shape:
         raise DataError(f"right {hits.shape} and labels {own.shape} disagree: each item needs one of both")
     _, place = np.unique(own, return_inverse=True)
@@ -63,8 +62,8 @@ def map11(scores: ArrayLike, relevant: ArrayLike, ignored: ArrayLike | None = No
     of a class ("difficult"). A class without a relevant picture has no average precision and is not counted.
     Raises DataError where the shapes disagree, UndefinedError if no class has a relevant picture.
     """
-    rows, shown = checks.numbers(scores, "scores", 2).astype(np.float64), checks.flags(relevant, "relevant", 2)
-    left_out = np.zeros_like(shown) if ignored is None else checks.flags(ignored, "ignored", 2)
+    rows, shown = arrays.numbers(scores, "scores", 2).astype(np.float64), arrays.flags(relevant, "relevant", 2)
+    left_out = np.zeros_like(shown) if ignored is None else arrays.flags(ignored, "ignored", 2)
     if not rows.shape == shown.shape == left_out.shape:
         shapes = f"{rows.shape}, {shown.shape} and {left_out.shape}"
         raise DataError(f"scores, relevant and ignored are {shapes}: all must be (N, C)")
@@ -91,8 +90,8 @@ def auc(scores: ArrayLike, positive: ArrayLike) -> float:
 
     scores (N,), positive (N,) bool. Raises UndefinedError unless both kinds occur.
     """
-    shown = checks.flags(positive, "positive")
-    values = checks.numbers(scores, "scores").astype(np.float64)
+    shown = arrays.flags(positive, "positive")
+    values = arrays.numbers(scores, "scores").astype(np.float64)
     if values.shape != shown.shape:
         raise DataError(f"scores {values.shape} and positive {shown.shape} disagree: both must be (N,)")
     positives = np.count_nonzero(shown)

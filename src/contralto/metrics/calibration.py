@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto import arguments
+from contralto import arguments, arrays
 from contralto.errors import DataError
-from contralto.metrics import checks
 
 Floats = NDArray[np.float64]
 BLOCK = 2**22  # logits that are in hand at once
@@ -47,7 +46,7 @@ def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> Bins
     or no item; ContraltoError for less than one bin.
     """
     bins = arguments.whole(bins, "bins")
-    sure, hits = _pairs(checks.shares(confidence, "confidence"), right)
+    sure, hits = _pairs(arrays.shares(confidence, "confidence"), right)
     edges = np.arange(bins + 1) / bins
     place = np.maximum(np.searchsorted(edges, sure, side="left") - 1, 0)
     count = np.bincount(place, minlength=bins)
@@ -65,7 +64,7 @@ def ece(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> float:
 
 def brier(confidence: ArrayLike, right: ArrayLike) -> float:
     """Mean square of confidence minus right (1 or 0). confidence (N,) in 0..1, right (N,) bool. Raises DataError."""
-    sure, hits = _pairs(checks.shares(confidence, "confidence"), right)
+    sure, hits = _pairs(arrays.shares(confidence, "confidence"), right)
     return float(np.mean((sure - hits) ** 2))
 
 
@@ -76,10 +75,10 @@ def temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     where there is none: every label has the highest logit (T would be 0), or the logits are no better than none (T
     would be infinite).
     """
-    rows, own = checks.numbers(logits, "logits", 2), checks.array(labels, "labels")
+    rows, own = arrays.numbers(logits, "logits", 2), arrays.array(labels, "labels")
     if own.shape != rows.shape[:1] or not len(own):
         raise DataError(f"logits {rows.shape} and labels {own.shape} disagree: (N, C) and (N,) are needed, N > 0")
-    own = checks.classes(own, "label", rows.shape[1])
+    own = arrays.classes(own, "label", rows.shape[1])
     if not np.isfinite(rows).all():
         raise DataError("a temperature cannot be fitted to logits that are not finite")
     best, chosen = rows.max(axis=1), np.take_along_axis(rows, own[:, None], axis=1)[:, 0]
@@ -167,8 +166,8 @@ def _logistic(columns: Floats, hits: Floats) -> Floats:
 
 
 def _pairs(values: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:
-    found = checks.numbers(values, "values").astype(np.float64)
-    hits = checks.flags(right, "right").astype(np.float64)
+    found = arrays.numbers(values, "values").astype(np.float64)
+    hits = arrays.flags(right, "right").astype(np.float64)
     if found.shape != hits.shape or not found.size:
         raise DataError(f"values {found.shape} and right {hits.shape} disagree: both must be (N,), N > 0")
     return found, hits

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from contralto import arguments
 from contralto.errors import DataError, MissingExtraError
-from contralto.metrics import checks
 from contralto.metrics.undefined import UndefinedError
 
 Statistic = Callable[[NDArray[np.int64]], float]
@@ -59,9 +58,18 @@ def bootstrap(
     A resample on which the statistic raises DataError or is NaN (no positive item was drawn, say) is left out. Raises
     UndefinedError if there is no item, or if no resample has a value. 2,000 means of 50,000 items take about a second.
     """
-    checks.resampling(n, resamples, seed, level)
+    check_resampling(n, resamples, seed, level)
     values = np.array([value(statistic, places) for places in resampled(n, groups, resamples, seed)])
     return percentiles(values, level)
+
+
+def check_resampling(n: object, resamples: object, seed: object, level: object) -> None:
+    """Raises ContraltoError for what no bootstrap can be made of, UndefinedError if there is no item."""
+    arguments.whole(resamples, "resamples")
+    arguments.whole(seed, "seed", 0)
+    arguments.number(level, "level", 0, 1, edges=False)
+    if arguments.whole(n, "n", 0) == 0:
+        raise UndefinedError("a bootstrap needs at least one item")
 
 
 def percentiles(values: NDArray[np.float64], level: float) -> Interval:

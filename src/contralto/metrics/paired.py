@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arrays
 from contralto.errors import DataError, MissingExtraError
-from contralto.metrics import checks
-from contralto.metrics.intervals import Statistic, percentiles, resampled, value
+from contralto.metrics.intervals import Statistic, check_resampling, percentiles, resampled, value
 
 
 class Difference(NamedTuple):
@@ -34,7 +34,7 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
         from scipy.special import betainc
     except ImportError:
         raise MissingExtraError("McNemar's test", "evaluate") from None
-    first, second = checks.flags(right_a, "right_a"), checks.flags(right_b, "right_b")
+    first, second = arrays.flags(right_a, "right_a"), arrays.flags(right_b, "right_b")
     if first.shape != second.shape:
         raise DataError(f"a paired test needs the same items: {first.shape} and {second.shape} were given")
     only_a, only_b = int(np.sum(first & ~second)), int(np.sum(second & ~first))
@@ -60,7 +60,7 @@ def paired_bootstrap(
     Arguments as for `bootstrap`. p is twice the share of resamples on the rarer side of zero, zero itself counted on
     both sides, and never below 2 / (resamples + 1).
     """
-    checks.resampling(n, resamples, seed, level)
+    check_resampling(n, resamples, seed, level)
     whole = np.arange(n)
     pairs = [value(statistic_a, drawn) - value(statistic_b, drawn) for drawn in resampled(n, groups, resamples, seed)]
     differences = np.array(pairs)
@@ -76,7 +76,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
 
     Raises DataError for a p outside 0..1.
     """
-    given = checks.shares(p, "p")
+    given = arrays.shares(p, "p")
     order = np.argsort(given, kind="stable")
     stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
     adjusted = np.empty_like(given)

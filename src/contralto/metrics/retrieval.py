@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto import arguments
+from contralto import arguments, arrays
 from contralto.errors import DataError
-from contralto.metrics import checks
 from contralto.metrics.accuracy import top_k
 from contralto.metrics.counting import Distinct, Progress, count, exact
 from contralto.metrics.undefined import UndefinedError
@@ -62,7 +61,7 @@ def share_recall(own_texts: ArrayLike, owners: ArrayLike, k: int) -> float:
     own_texts (M,): of `Ranks`. owners (M,): the picture of each text. Raises DataError unless M is the same in both and
     at least 1.
     """
-    k, ranks, owner = arguments.whole(k, "k"), checks.places(own_texts, "rank"), checks.places(owners, "owner")
+    k, ranks, owner = arguments.whole(k, "k"), arrays.places(own_texts, "rank"), arrays.places(owners, "owner")
     if ranks.shape != owner.shape or not len(owner):
         raise DataError(f"own_texts {ranks.shape} and owners {owner.shape} disagree: both must be (M,), M > 0")
     _, picture = np.unique(owner, return_inverse=True)
@@ -72,7 +71,7 @@ def share_recall(own_texts: ArrayLike, owners: ArrayLike, k: int) -> float:
 
 def median_rank(rank: ArrayLike) -> float:
     """Median place of the right answer, the first being 1. rank: what stands before it (N,), N > 0."""
-    places = checks.places(rank, "rank")
+    places = arrays.places(rank, "rank")
     if not places.size:
         raise UndefinedError("a median rank needs at least one item")
     return float(np.median(places)) + 1
@@ -89,8 +88,8 @@ def retrieval_ranks(
     or a row that is not finite.
     """
     arguments.function(progress, "progress", "pairs scored, pairs in all")
-    pictures, captions = checks.numbers(images, "images", 2), checks.numbers(texts, "texts", 2)
-    owner = checks.array(owners, "owners")
+    pictures, captions = arrays.numbers(images, "images", 2), arrays.numbers(texts, "texts", 2)
+    owner = arrays.array(owners, "owners")
     _check(pictures, captions, owner)
     distinct_images, distinct_texts = Distinct(pictures, "images"), Distinct(captions, "texts")
     pairs = distinct_images.place[owner] * len(distinct_texts) + distinct_texts.place

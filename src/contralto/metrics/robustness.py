@@ -10,9 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto import arguments
+from contralto import arguments, arrays
 from contralto.errors import DataError
-from contralto.metrics import checks
 
 
 def effective_robustness(in_distribution: float, shifted: float, baselines: ArrayLike) -> float:
@@ -24,7 +23,7 @@ def effective_robustness(in_distribution: float, shifted: float, baselines: Arra
     """
     arguments.number(in_distribution, "in_distribution")
     arguments.number(shifted, "shifted")
-    pairs = checks.finite(baselines, "baseline", 2)
+    pairs = arrays.finite(baselines, "baseline", 2)
     if pairs.shape[1] != 2 or len(np.unique(pairs[:, 0])) < 2:
         raise DataError("the line of effective robustness needs (B, 2) baselines of at least two different accuracies")
     x, y = _logit(pairs).T
@@ -86,7 +85,7 @@ def _names(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] |
 
 
 def _errors(given: ArrayLike, what: str) -> NDArray[np.float64]:
-    found = checks.finite(given, what)
+    found = arrays.finite(given, what)
     if not found.size or found.min() < 0:
         raise DataError(f"{what}s must be at least one number, none of them below 0")
     return found

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from contralto import arrays
 from contralto.errors import ContraltoError, DataError
-from contralto.metrics import checks
 
 Rows = NDArray[Any]
 Labels = NDArray[Any]
@@ -28,7 +28,7 @@ def checked_rows(rows: ArrayLike, what: str, columns: int | None = None) -> Rows
     if hasattr(rows, "tocsr"):
         raise ProbeError(f"{what} are a sparse matrix, which is not supported: give {what}.toarray()")
     given = _numbers(_array(rows, what))
-    if given.ndim != 2 or 0 in given.shape or given.dtype.kind not in checks.NUMBERS:
+    if given.ndim != 2 or 0 in given.shape or given.dtype.kind not in arrays.NUMBERS:
         raise ProbeError(f"{what} are {given.dtype} of shape {given.shape}: give numbers of shape (N, d)")
     if columns is not None and given.shape[1] != columns:
         raise ProbeError(f"{what} have {given.shape[1]} columns, those fitted have {columns}: use the same model")
@@ -71,7 +71,7 @@ def class_indices(labels: Labels) -> tuple[Labels, NDArray[np.intp]]:
 
 def _array(values: ArrayLike, what: str) -> NDArray[Any]:
     try:
-        return checks.array(values, what)
+        return arrays.array(values, what)
     except DataError as error:
         raise ProbeError(str(error)) from error
 
@@ -85,7 +85,7 @@ def _numbers(given: NDArray[Any]) -> NDArray[Any]:
 
 def _are_numbers(labels: Labels, given: Any) -> bool | None:
     """True for numbers, False for names, None for a mixture or anything else. given: what the labels were made from."""
-    if labels.dtype.kind in checks.NUMBERS:
+    if labels.dtype.kind in arrays.NUMBERS:
         return True
     if labels.dtype.kind in "UO" and not hasattr(given, "dtype"):  # NumPy makes the name "nan" of a missing one
         labels = np.array([*given], object)

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto import arguments
+from contralto import arguments, arrays
 from contralto.encoder.rows import probabilities
 from contralto.errors import ContraltoError, DataError
-from contralto.metrics import checks, platt
+from contralto.metrics import platt
 
 if TYPE_CHECKING:
     from contralto.encoder import Clip
@@ -61,10 +61,10 @@ class Calibration:
         The pictures must be others than those that the model was trained on. Raises DataError if the shapes differ, if
         no pair is true or none false, or if one cosine parts them perfectly: no scale is best then.
         """
-        values, true = checks.array(cosines, "cosines"), checks.array(truth, "truth")
+        values, true = arrays.array(cosines, "cosines"), arrays.array(truth, "truth")
         if values.shape != true.shape:
             raise DataError(f"cosines {values.shape} and truth {true.shape} disagree: both must be (N, L)")
-        true = checks.flags(true.ravel(), "truth")
+        true = arrays.flags(true.ravel(), "truth")
         found = platt(values.ravel(), true)
         return cls(found.scale, found.bias, float(true.mean()), contract)
 
@@ -75,8 +75,8 @@ class Calibration:
         picture has one of ten labels); the odds are multiplied accordingly. Raises ContraltoError unless 0 < prior < 1,
         and for cosines that are not finite.
         """
-        given = checks.array(cosines, "cosines")
-        logits = self.scale * checks.finite(given.ravel(), "cosine").reshape(given.shape) + self.bias
+        given = arrays.array(cosines, "cosines")
+        logits = self.scale * arrays.finite(given.ravel(), "cosine").reshape(given.shape) + self.bias
         if prior is not None:
             if not _is_finite(prior) or not 0 < prior < 1:
                 raise ContraltoError(f"prior must lie between 0 and 1, got {prior}")

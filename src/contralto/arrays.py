@@ -1,4 +1,4 @@
-"""What metrics and probes ask of the arrays that they are given. Each fault is a DataError of one line.
+"""What public functions ask of the arrays that they are given. Each fault is a DataError of one line.
 
 Each check is a pass or two over its array, so that none costs as much as what follows it. `what` is what an error
 calls one of the values.
@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto import arguments
 from contralto.errors import DataError, one_line
-from contralto.metrics.undefined import UndefinedError
 
 Array = NDArray[Any]
 Integers = NDArray[np.int64]
@@ -79,15 +77,6 @@ def classes(labels: ArrayLike, what: str, count: int) -> Integers:
     found = places(labels, what, None)
     _all((found >= 0) & (found < count), found, what, f"is not one of the {count} classes")
     return found
-
-
-def resampling(n: object, resamples: object, seed: object, level: object) -> None:
-    """Raises ContraltoError for what no bootstrap can be made of."""
-    arguments.whole(resamples, "resamples")
-    arguments.whole(seed, "seed", 0)
-    arguments.number(level, "level", 0, 1, edges=False)
-    if arguments.whole(n, "n", 0) == 0:
-        raise UndefinedError("a bootstrap needs at least one item")
 
 
 def _all(holds: NDArray[np.bool_], found: Array, what: str, fault: str) -> None:
