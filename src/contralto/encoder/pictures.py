@@ -19,7 +19,7 @@ from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ImageError
-from contralto.image.decode import Item, stored
+from contralto.image.decode import NO_MEMORY, Item, stored
 from contralto.image.transform import pixels
 
 MANY = 2**20  # pictures that an iterator may give: nobody knows
@@ -85,7 +85,7 @@ def prepared(
             error = error if error.item == name else ImageError(name, error.reason, error.lasting)
             return index, item, explained(found, error)
         except MemoryError:
-            return index, item, ImageError(name, "needs more memory than there is", lasting=False)
+            return index, item, ImageError(name, NO_MEMORY, lasting=False)
 
     with closing(ahead(prepare, opened(), most)) as stream:
         yield from stream

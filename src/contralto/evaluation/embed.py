@@ -16,13 +16,13 @@ from contralto.encoder.rows import Rows
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ContraltoError, ImageError, ItemError
 from contralto.evaluation.store import Row, Store
+from contralto.image.decode import NO_MEMORY
 from contralto.sets.items import DataSet, Item
 
 Progress = Callable[[str, int, int], object]
 """Called with (what is done, done, total)."""
 
 TEXTS_AT_ONCE = 1024
-NO_MEMORY = "needs more memory than there is"
 AHEAD = 64  # pictures that are read and changed while the model works
 
 

@@ -40,6 +40,7 @@ MAX_BYTES = 256 * 2**20
 AMPLE_MEMORY = 2**31  # about what the decoders ask for a picture of so many pixels
 MAX_SIDE = 2**24  # Pillow keeps a pointer a row: a small file that claims 1 x 178,956,970 would cost 1.4 GB in these
 
+NO_MEMORY = "needs more memory than there is"  # the reason, wherever a picture is read or changed
 OUT_OF_MEMORY = "out of memory"  # as Pillow words the error -9 of a decoder
 NO_DECODER = re.compile(r"decoder \w+ not available|[Nn]o codec available")
 
@@ -149,7 +150,7 @@ def _judged(error: Exception) -> tuple[str, bool]:
     """The reason, and whether the bytes alone decide it; in doubt they do not, since another try costs little."""
     detail = one_line(str(error) or type(error).__name__, 150)
     if isinstance(error, MemoryError) or detail.startswith(OUT_OF_MEMORY):
-        return "needs more memory than there is", False
+        return NO_MEMORY, False
     if isinstance(error, Image.DecompressionBombError):
         return f"is over Pillow's own limit: {detail}", False
     if isinstance(error, OSError) and error.errno is not None:
