@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support.paths import TESTS
 
 import contralto
 
@@ -36,9 +36,9 @@ def test_the_core_works_without_torch(tmp_path):
     script = f"""
 import sys
 sys.modules["torch"] = None
-sys.path.insert(0, {str(Path(__file__).parent / "encoder")!r})
+sys.path.insert(0, {str(TESTS)!r})
 from pathlib import Path
-from fake_engine import picture, write_random
+from support.fake_engine import picture, write_random
 import contralto
 from contralto.contract import preset
 folder = Path({str(tmp_path)!r})

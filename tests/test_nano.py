@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.paths import SHARED
 
 import contralto
 from contralto.data.webdataset import WebDataset
@@ -14,7 +15,7 @@ from contralto.train.validation import recalls
 from contralto.weights import native
 
 FOLDER = Path(contralto.__file__).parent / "nano"
-DEV = Path(__file__).parents[2] / "shared/data/flickr8k/flickr8k-dev.tar"
+DEV = SHARED / "data/flickr8k/flickr8k-dev.tar"
 
 
 def test_it_is_whole_and_small():

@@ -2,7 +2,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from fake import FakeClip
+from support.fake_clip import FakeClip
 
 import contralto
 from contralto.cli.main import main

@@ -8,7 +8,7 @@ import os
 import re
 
 import pytest
-from fake import paint
+from support.fake_clip import paint
 
 from contralto.cli.commands import COMMANDS, GROUPS, Parser
 from contralto.cli.outcome import Usage

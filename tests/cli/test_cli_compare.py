@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import fabricated
 import pytest
+from support import fabricated_outcomes as fabricated
 
 from contralto.evaluation.files import write
 

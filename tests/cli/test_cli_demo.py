@@ -6,8 +6,8 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from fake import paint
 from PIL import Image
+from support.fake_clip import paint
 
 from contralto.cli.demo import ask, drawing, gather
 

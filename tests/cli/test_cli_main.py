@@ -7,6 +7,7 @@ import textwrap
 import time
 
 import pytest
+from support.paths import TESTS
 
 import contralto
 from contralto.cli.main import COMMANDS
@@ -62,7 +63,7 @@ def test_wrong_usage_is_two_lines_and_2(cli, arguments, said):
 
 
 def test_options_may_stand_anywhere(cli, clip, tmp_path):
-    from fake import paint
+    from support.fake_clip import paint
 
     paint(tmp_path / "p" / "a.png", "red")
     for arguments in (
@@ -139,7 +140,7 @@ def test_a_closed_stdout_is_one_line_and_1(cli, monkeypatch):
 SLOW = """
     import sys, time
     import contralto
-    from fake import FakeClip
+    from support.fake_clip import FakeClip
     from contralto.cli.main import main
 
     class Slow(FakeClip):
@@ -154,13 +155,13 @@ SLOW = """
 
 
 def slow(tmp_path, *arguments):
-    environment = os.environ | {"CONTRALTO_CACHE": str(tmp_path / "cache"), "PYTHONPATH": os.path.dirname(__file__)}
+    environment = os.environ | {"CONTRALTO_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(TESTS)}
     command = [sys.executable, "-c", textwrap.dedent(SLOW), *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def pictures(folder, n=150):
-    from fake import paint
+    from support.fake_clip import paint
 
     for i in range(n):
         paint(folder / f"{i:03}.png", "red")

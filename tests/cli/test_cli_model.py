@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from fake import paint
+from support.fake_clip import paint
 
 import contralto
 from contralto.contract import Contract, preset

@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 import pytest
-from fake import paint
+from support.fake_clip import paint
 
 from contralto.errors import ImageError
 

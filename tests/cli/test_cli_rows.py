@@ -10,7 +10,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from fake import paint
+from support.fake_clip import paint
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from fake import paint
+from support.fake_clip import paint
 
 
 @pytest.fixture

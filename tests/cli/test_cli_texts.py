@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from fake import paint
+from support.fake_clip import paint
 
 import contralto
 from contralto.cli import options

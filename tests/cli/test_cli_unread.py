@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fake import paint
+from support.fake_clip import paint
 
 from contralto.cli.main import main
 

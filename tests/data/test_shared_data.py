@@ -1,14 +1,13 @@
 """The readers on the real sets, where they are."""
 
-from pathlib import Path
-
 import pytest
+from support.paths import SHARED
 
 from contralto.data.classes import ClassFolders
 from contralto.data.webdataset import WebDataset
 from contralto.image.decode import decode
 
-DATA = Path(__file__).parents[3] / "shared/data"
+DATA = SHARED / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_engine import FakeEngine, write_random
+from support.fake_engine import FakeEngine, write_random
 
 from contralto import contract
 from contralto.encoder import Clip

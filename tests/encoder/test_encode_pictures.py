@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine, picture
 from PIL import Image
+from support.fake_engine import FakeEngine, picture
 
 import contralto
 from contralto.encoder import Clip

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_engine import picture, write_random
+from support.fake_engine import picture, write_random
 
 import contralto
 from contralto import contract

@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine, picture
+from support.fake_engine import FakeEngine, picture
 
 from contralto.encoder import Clip
 from contralto.errors import ContraltoError

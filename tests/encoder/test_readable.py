@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fake_engine import picture
 from PIL import Image
+from support.fake_engine import picture
 
 from contralto.encoder import readable
 from contralto.encoder.items import PICTURE

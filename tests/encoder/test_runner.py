@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_engine import write_random
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_engine import write_random
 
 from contralto.architecture import Bert, CausalText, TextTower, ViT
 from contralto.contract import Contract, Image, Text, Tokenizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_engine import picture
+from support.fake_engine import picture
 
 import contralto
 from contralto.contract import Score

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_models import CONTRACTS, random_arrays
+from support.small_models import CONTRACTS, random_arrays
 
 from contralto.engine.graph.files import write_graphs
 from contralto.weights.checkpoint import Checkpoint

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_models import ids, pixels
+from support.small_models import ids, pixels
 
 from contralto.engine import chosen, made_in, measure, remembered, report, start
 from contralto.engine.chosen import FEW, Chosen

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import ids, pixels, unit
+from support.small_models import ids, pixels, unit
 
 from contralto.engine import compiled
 from contralto.engine.compiled import Compiled

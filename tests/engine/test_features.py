@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from small_models import CONTRACTS, pixels, unit
+from support.small_models import CONTRACTS, pixels, unit
 
 from contralto.architecture import LinearHead, ResNet
 from contralto.encoder.features import headless

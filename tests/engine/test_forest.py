@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_models import CONTRACTS
+from support.small_models import CONTRACTS
 
 from contralto import contract
 from contralto.contract import Text

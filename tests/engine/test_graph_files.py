@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import CONTRACTS, pixels, random_arrays
+from support.small_models import CONTRACTS, pixels, random_arrays
 
 from contralto.engine import start
 from contralto.engine.graph.files import graph, runtime_graph, write_graphs

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import CONTRACTS, ids, pixels, random_arrays, unit
+from support.small_models import CONTRACTS, ids, pixels, random_arrays, unit
 
 from contralto.contract import Contract, preset
 from contralto.engine import Engine, start

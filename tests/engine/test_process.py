@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import ids, pixels
+from support.small_models import ids, pixels
 
 from contralto.engine import start
 from contralto.weights.checkpoint import Checkpoint

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import CONTRACTS, ids, pixels, random_arrays
+from support.small_models import CONTRACTS, ids, pixels, random_arrays
 
 from contralto.architecture import CausalText, ViT
 from contralto.engine.graph.layers import SMOOTH, STEP

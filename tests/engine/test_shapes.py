@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import ids, pixels
+from support.small_models import ids, pixels
 
 from contralto.engine import openvino
 from contralto.engine.openvino import OpenVINO, few_sizes, infer

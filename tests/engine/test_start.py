@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from small_models import ids, pixels
+from support.small_models import ids, pixels
 
 from contralto.engine import Engine, start
 from contralto.engine.openvino import computes

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import ids, pixels
+from support.small_models import ids, pixels
 
 from contralto.engine import torch_towers
 from contralto.engine.compiled import Compiled

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planned import PlannedClip, planned_set
 from scipy.special import expit, softmax
+from support.planned_clip import PlannedClip, planned_set
 
 from contralto.contract import Score
 from contralto.encoder.rows import unit

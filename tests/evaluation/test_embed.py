@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from PIL import Image
-from planned import CONTRACT, PlannedClip, picture
+from support.planned_clip import CONTRACT, PlannedClip, picture
 
 from contralto.data.source import SampleError
 from contralto.encoder import keeping

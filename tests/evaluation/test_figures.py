@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planned import PlannedClip, picture, planned_set
+from support.planned_clip import PlannedClip, picture, planned_set
 
 import contralto
 from contralto.data.left_out import LeftOut

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planned import PlannedClip, picture
+from support.planned_clip import PlannedClip, picture
 
 import contralto
 from contralto.errors import DataError

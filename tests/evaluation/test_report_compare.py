@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import fabricated
 import numpy as np
 import pytest
 import scipy.stats
+from support import fabricated_outcomes as fabricated
 
 from contralto.evaluation.compare import compare, differing
 from contralto.evaluation.files import Report

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 
-import fabricated
 import numpy as np
 import pyarrow.parquet
 import pytest
+from support import fabricated_outcomes as fabricated
 
 import contralto
 from contralto.errors import DataError, MissingExtraError

@@ -8,10 +8,10 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import fabricated
 import numpy as np
 import pytest
 from PIL import Image
+from support import fabricated_outcomes as fabricated
 
 from contralto.evaluation.files import Report
 from contralto.evaluation.outcome import Figure, Outcome

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 
-import fabricated
 import numpy as np
 import pytest
+from support import fabricated_outcomes as fabricated
 
 from contralto.evaluation.outcome import Figure
 from contralto.evaluation.report import plots, words

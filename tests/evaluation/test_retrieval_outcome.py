@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planned import PlannedClip, picture, planned_set
+from support.planned_clip import PlannedClip, picture, planned_set
 
 from contralto.encoder.rows import unit
 from contralto.evaluation.choice import choice

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from planned import PlannedClip, picture, planned_set
+from support.planned_clip import PlannedClip, picture, planned_set
 
 import contralto
 from contralto.encoder import keeping

@@ -4,20 +4,20 @@ import io
 import struct
 import tracemalloc
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from noise_pictures import peak_mebibytes
 from PIL import Image, TiffImagePlugin
+from support.noise_pictures import peak_mebibytes
+from support.paths import SHARED
 
 from contralto.errors import ImageError
 from contralto.image.bare import bare
 from contralto.image.decode import decode
 
-FAULTS = Path(__file__).parents[3] / "shared/faults"
+FAULTS = SHARED / "faults"
 
 y, x = np.mgrid[:48, :64]
 PICTURE = Image.fromarray(np.stack([x * 3 % 256, y * 5 % 256, (x + 2 * y) % 256], axis=-1).astype(np.uint8))

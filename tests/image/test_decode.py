@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from noise_pictures import encoded, noise, smooth
 from PIL import Image
+from support.noise_pictures import encoded, noise, smooth
 
 from contralto.errors import ImageError
 from contralto.image.decode import decode

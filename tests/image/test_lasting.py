@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from noise_pictures import encoded, smooth
 from PIL import Image
+from support.noise_pictures import encoded, smooth
 
 from contralto.errors import ImageError
 from contralto.image import decode as module

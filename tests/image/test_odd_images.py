@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.paths import SHARED, TESTS
 
 from contralto.errors import ImageError
 from contralto.image.decode import decode
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 pytestmark = [
     pytest.mark.skipif(not (DATA / "odd-images.tar").exists(), reason="needs ../shared/data/odd-images.tar"),
     pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning"),  # Pillow's own, from the depths of its readers
@@ -25,7 +26,7 @@ from pathlib import Path
 from contralto.errors import ImageError
 from contralto.image import transform
 from contralto.image.decode import decode
-from noise_pictures import peak_mebibytes, spec_of
+from support.noise_pictures import peak_mebibytes, spec_of
 
 outcomes = {}
 for name in json.loads(sys.stdin.read()):
@@ -61,7 +62,7 @@ def test_as_expected_in_one_process(folder, expected):
         text=True,
         timeout=120,
         check=True,
-        cwd=Path(__file__).parent,
+        cwd=TESTS,
     )
     report = json.loads(run.stdout)
     assert report["mebibytes"] < 300  # the bombs would take 400 and more

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from noise_pictures import noise, spec_of
 from PIL import ExifTags, Image
-from plain_pipeline import normalised, plain_resize
+from support.noise_pictures import noise, spec_of
+from support.plain_pixels import normalised, plain_resize
 
 from contralto.image import _resample, resample, transform  # tests need the extension, hence a C compiler
 from contralto.image.decode import decode, stored

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from noise_pictures import MODES, noise, spec_of
 from PIL import Image
-from plain_pipeline import normalised, plain_resize, plain_resized
+from support.noise_pictures import MODES, noise, spec_of
+from support.plain_pixels import normalised, plain_resize, plain_resized
 
 from contralto.contract import preset
 from contralto.image import transform

@@ -2,15 +2,15 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from noise_pictures import MODES, noise, spec_of
 from PIL import Image
-from plain_pipeline import plain_resize, plain_resized
+from support.noise_pictures import MODES, noise, spec_of
+from support.paths import TESTS
+from support.plain_pixels import plain_resize, plain_resized
 
 from contralto.errors import ImageError
 from contralto.image import transform, window
@@ -93,7 +93,7 @@ def test_memory_is_bounded():
     script = """
 from PIL import Image
 from contralto.image import transform, window
-from noise_pictures import peak_mebibytes, spec_of
+from support.noise_pictures import peak_mebibytes, spec_of
 for size in [(1, 2_000_000), (2_000_000, 1)]:
     transform.resized(Image.new("RGB", size, "red"), spec_of(289, resize="squash", resized=(346, 346)))
 for size, full in [((1, 20_000), (224, 4_480_000)), ((2_000_000, 2), (224_000_000, 224))]:
@@ -101,8 +101,7 @@ for size, full in [((1, 20_000), (224, 4_480_000)), ((2_000_000, 2), (224_000_00
     window.enlarge(Image.new("RGB", size, "red"), full, Image.Resampling.BICUBIC, middle)
 print(peak_mebibytes())
 """
-    folder = Path(__file__).parent
-    run = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", script], cwd=TESTS, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 150  # most of it Python and NumPy
 
 

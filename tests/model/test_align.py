@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-import plain
 import pytest
 import torch
 import torch.nn.functional as F
+from support import plain_towers as plain
 
 from contralto.architecture import Bert, EfficientNet, LinearHead, NoHead, Stage
 from contralto.contract import Contract, Image, Score, Text, Tokenizer

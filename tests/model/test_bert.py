@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import plain
 import pytest
 import torch
+from support import plain_towers as plain
 
 from contralto import architecture
 from contralto.model.text import Bert

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import plain
 import pytest
 import torch
+from support import plain_towers as plain
 from torch import nn
 
 from contralto import architecture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-import plain
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import plain_towers as plain
 
 from contralto.architecture import (
     Bert,

@@ -6,9 +6,9 @@ import dataclasses
 import math
 
 import numpy as np
-import plain
 import pytest
 import torch
+from support import plain_towers as plain
 
 from contralto.architecture import ViT
 from contralto.model import vit

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import plain
 import pytest
 import torch
+from support import plain_towers as plain
 
 from contralto.architecture import ConvNeXt, Eva, LinearHead, MlpHead
 from contralto.model import convnext, eva

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import plain
 import pytest
 import torch
+from support import plain_towers as plain
 
 from contralto.architecture import FastStage, FastViT, NoHead
 from contralto.contract import preset

@@ -9,9 +9,9 @@ import itertools
 import math
 
 import numpy as np
-import plain
 import pytest
 import torch
+from support import plain_towers as plain
 from torch import nn
 
 from contralto.architecture import CausalText, LinearHead, NoHead, ViT

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import plain
 import pytest
 import torch
+from support import plain_towers as plain
 
 from contralto import architecture
 from contralto.model.resnet import ResNet

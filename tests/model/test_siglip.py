@@ -6,10 +6,10 @@ the one for pictures of any shape (NaFlex), which a contract cannot state; at it
 
 from __future__ import annotations
 
-import plain
 import pytest
 import torch
 import torch.nn.functional as F
+from support import plain_towers as plain
 
 from contralto.architecture import CausalText, LinearHead, NoHead, ViT
 from contralto.contract import Contract, Image, Score, Text, Tokenizer

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import plain
 import pytest
 import torch
 import torch.nn.functional as F
+from support import plain_towers as plain
 
 from contralto.architecture import CausalText, ViT
 from contralto.contract import Contract, Image, Text, Tokenizer

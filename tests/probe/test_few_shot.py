@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_features import drawn
+from support.drawn_features import drawn
 
 from contralto.errors import ContraltoError
 from contralto.probe import FewShot, LinearProbe, few_shot

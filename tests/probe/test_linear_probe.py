@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_features import drawn
 from sklearn.linear_model import LogisticRegression
+from support.drawn_features import drawn
 
 from contralto.errors import ContraltoError
 from contralto.probe import LinearProbe

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from drawn_features import drawn
+from support.drawn_features import drawn
 
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.probe import LinearProbe, sweep

@@ -6,7 +6,7 @@ import types
 
 import numpy as np
 import pytest
-from drawn_features import drawn
+from support.drawn_features import drawn
 
 from contralto import probe
 from contralto.errors import ContraltoError

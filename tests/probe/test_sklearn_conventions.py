@@ -8,7 +8,6 @@ import warnings
 
 import numpy as np
 import pytest
-from drawn_features import drawn
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -16,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted
+from support.drawn_features import drawn
 
 from contralto.probe import LinearProbe
 from contralto.probe.checks import ProbeError

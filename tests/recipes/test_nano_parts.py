@@ -1,13 +1,12 @@
 """The parts of recipes/nano.py that can be checked without downloading or training anything."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from support.paths import SHARED
 
 from contralto.train import recipe_file
 
-DATA = Path(__file__).parents[3] / "shared/data"
+DATA = SHARED / "data"
 NANO = recipe_file.execute(recipe_file.find("nano"))
 start, views, words = NANO.start, NANO.features.views, NANO.words
 

@@ -4,10 +4,10 @@ import json
 import math
 import shutil
 
-import nano_stand_ins
 import numpy as np
 import pytest
 import torch
+from support import nano_stand_ins
 
 import contralto
 from contralto.cli.main import main
@@ -23,7 +23,7 @@ FIGURES = {f"r{k}_{way}" for k in (1, 5, 10) for way in ("image_to_text", "text_
 SMALL = """
 from pathlib import Path
 import nano
-import nano_stand_ins
+from support import nano_stand_ins
 from nano_parts import start
 
 HERE = Path(__file__).parent

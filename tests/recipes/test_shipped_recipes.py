@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from support.paths import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +17,13 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
     egg = ["egg_info", "--egg-base", str(folder)]
     command = [sys.executable, "setup.py", "-q", *egg, "build_py", "--build-lib", str(folder / "lib")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 def test_all_files_of_the_recipes_are_in_the_package(built):
-    ours = {path.relative_to(ROOT) for path in (ROOT / "recipes").rglob("*") if path.is_file()}
+    ours = {path.relative_to(REPOSITORY) for path in (REPOSITORY / "recipes").rglob("*") if path.is_file()}
     ours = {path for path in ours if "__pycache__" not in path.parts}
     there = {path.relative_to(built / "lib/contralto") for path in (built / "lib/contralto/recipes").rglob("*.*")}
     assert there == ours
@@ -33,7 +32,8 @@ def test_all_files_of_the_recipes_are_in_the_package(built):
 def test_a_source_distribution_has_all_that_is_needed_to_build_and_test(built):
     (sources,) = built.glob("*.egg-info/SOURCES.txt")
     listed = set(sources.read_text().splitlines())
-    for needed in ("recipes/nano_parts/card.md", "constraints.txt", "Makefile", "tests/train/small.py", "setup.py"):
+    tests = "tests/support/small_training.py"
+    for needed in ("recipes/nano_parts/card.md", "constraints.txt", "Makefile", "setup.py", tests):
         assert needed in listed
     assert not [name for name in listed if "__pycache__" in name]
 
@@ -42,7 +42,9 @@ def test_an_installed_contralto_finds_and_executes_its_recipes(built, tmp_path):
     pytest.importorskip("torch")
     program = """
         import json
-        from contralto.train import recipe_file
+        from support.paths import REPOSITORY
+
+from contralto.train import recipe_file
         recipe = recipe_file.load(recipe_file.find("tiny"))
         nano = recipe_file.execute(recipe_file.find("nano"))
         print(json.dumps([recipe.name, recipe_file.shipped()["tiny"].parent.name, nano.__file__, nano.tasks.__file__]))

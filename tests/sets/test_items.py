@@ -6,9 +6,9 @@ import os
 import numpy as np
 import pyarrow as pa
 import pytest
-from own_files import png, tar_of
 from PIL import Image
 from pyarrow import parquet
+from support.user_files import png, tar_of
 
 from contralto.data.tar import members
 from contralto.errors import DataError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
+from support.paths import SHARED
 
 from contralto.sets.declaration import declared
 from contralto.sets.layouts.labels import by_folder
@@ -25,7 +25,7 @@ PUBLISHED = {
     "resisc45": "RESISC45",
 }  # fmt: skip
 
-WORDS = Path(__file__).parents[3] / "shared" / "data" / "words" / "templates.json"
+WORDS = SHARED / "data/words/templates.json"
 
 SPOTS = [
     ("cars", "14", "Audi TTS Coupe 2012"),  # the first training picture

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from own_files import png, tar_of, tree
+from support.user_files import png, tar_of, tree
 
 from contralto.errors import DataError
 from contralto.sets import declaration

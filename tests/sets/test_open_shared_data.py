@@ -1,13 +1,12 @@
 """Opening the real sets, where they are."""
 
-from pathlib import Path
-
 import pytest
+from support.paths import SHARED
 
 from contralto.image.decode import decode
 from contralto.sets.open import open_set
 
-DATA = Path(__file__).parents[3] / "shared/data"
+DATA = SHARED / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent")
 
 

@@ -1,7 +1,7 @@
 """SugarCrepe's and Winoground's files."""
 
 import pytest
-from own_files import png, shade, tree
+from support.user_files import png, shade, tree
 
 from contralto.errors import DataError
 from contralto.sets.open import open_set

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from own_files import labels, png, tree
+from support.user_files import labels, png, tree
 
 from contralto.errors import ContraltoError, DataError
 from contralto.sets.classes_file import read_classes, renamed

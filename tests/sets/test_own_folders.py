@@ -4,7 +4,7 @@ import os
 import tarfile
 
 import pytest
-from own_files import labels, png, tar_of, tree
+from support.user_files import labels, png, tar_of, tree
 
 from contralto.data.class_tree import NO_CLASS, NO_PICTURE, NO_SPLIT, ONLY_OTHERS
 from contralto.data.source import SampleError

@@ -8,8 +8,8 @@ import sys
 import pyarrow as pa
 import pytest
 import yaml
-from own_files import labels, png, shade, tree
 from pyarrow import parquet
+from support.user_files import labels, png, shade, tree
 
 from contralto.errors import DataError, MissingExtraError
 from contralto.sets.open import open_set

@@ -1,7 +1,7 @@
 """CSV, TSV and JSON Lines beside pictures."""
 
 import pytest
-from own_files import labels, png, shade, tree
+from support.user_files import labels, png, shade, tree
 
 from contralto.errors import DataError
 from contralto.sets.open import open_set

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from own_files import labels, png, shade, tar_of, tree
+from support.user_files import labels, png, shade, tar_of, tree
 
 from contralto.errors import DataError
 from contralto.sets.open import open_set

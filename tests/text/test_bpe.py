@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import plain_bpe
 import pytest
 import regex
-import varied
 from hypothesis import given
 from hypothesis import strategies as st
+from support import plain_bpe
+from support import varied_texts as varied
 
 from contralto.contract import preset
 from contralto.errors import ContractError

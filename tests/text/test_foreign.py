@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from support.foreign_tokenizers import bert, gemma, unigram
+from support.varied_texts import mixtures
 from tokenizers import Tokenizer as Peer
-from varied import mixtures
 
 from contralto.architecture import Bert, CausalText
 from contralto.contract import Text, Tokenizer
@@ -23,54 +23,12 @@ from contralto.errors import ContractError, ContraltoError, TextError
 from contralto.text import foreign
 from contralto.text.tokenizer import load
 
-SENTENCES = [
-    f"a {c} {n} on the {p}" for c in ("red", "blue", "Émile's") for n in ("dog", "дом", "猫") for p in ("mat", "sea")
-]
 TOWER = CausalText(400, 8, 1, 1, 8, "gelu", mask="none")
 
 
 def varied(count: int) -> list[str]:
     """Strings of all scripts; surrogate pairs are joined, which the package cannot read."""
     return [text.encode("utf-16", "surrogatepass").decode("utf-16") for text in mixtures(count, seed=7)]
-
-
-def unigram() -> Peer:
-    """As SigLIP's: pieces of a sentence that begins with the mark of a space."""
-    peer = Peer(models.Unigram())
-    peer.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")])
-    peer.pre_tokenizer = pre_tokenizers.Metaspace()
-    peer.decoder = decoders.Metaspace()
-    special = ["<pad>", "</s>", "<unk>"]
-    peer.train_from_iterator(
-        SENTENCES * 3,
-        trainers.UnigramTrainer(vocab_size=120, special_tokens=special, unk_token="<unk>", show_progress=False),
-    )
-    peer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return peer
-
-
-def gemma() -> Peer:
-    """As SigLIP 2's: byte pairs over marked spaces, with bytes for what is not in the vocabulary."""
-    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"adehnorst"]
-    merges = [("t", "h"), ("th", "e"), ("▁", "a"), ("▁", "the"), ("d", "o")]
-    vocabulary = {token: number for number, token in enumerate([*tokens, *("".join(pair) for pair in merges)])}
-    peer = Peer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    peer.normalizer = normalizers.Replace(" ", "▁")
-    peer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
-    peer.add_special_tokens(["<pad>", "<eos>", "<bos>", "<unk>"])
-    return peer
-
-
-def bert() -> Peer:
-    peer = Peer(models.WordPiece(unk_token="[UNK]"))
-    peer.normalizer = normalizers.BertNormalizer()
-    peer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    peer.train_from_iterator(
-        SENTENCES, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special, show_progress=False)
-    )
-    peer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    return peer
 
 
 PEERS = {"unigram": (unigram, "end"), "gemma": (gemma, "end"), "bert": (bert, "both")}

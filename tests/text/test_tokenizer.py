@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import varied
 from hypothesis import given
 from hypothesis import strategies as st
+from support import varied_texts as varied
 
 from contralto.contract import preset
 from contralto.errors import ContractError, TextError

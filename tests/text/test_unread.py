@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_foreign import gemma, unigram
-from test_wordpiece import VOCABULARY, make, spec
+from support.foreign_tokenizers import gemma, unigram
+from support.small_wordpiece import VOCABULARY, make, spec
 from tokenizers import Tokenizer as Peer
 from tokenizers import models, pre_tokenizers
 

@@ -4,30 +4,14 @@ import hashlib
 from pathlib import Path
 
 import pytest
-import varied
 from hypothesis import given
 from hypothesis import strategies as st
+from support import varied_texts as varied
+from support.small_wordpiece import VOCABULARY, make, spec
 
-from contralto import contract
-from contralto.contract import preset
 from contralto.errors import ContractError
 from contralto.text.tokenizer import Tokenizer, load
 from contralto.text.wordpiece import WordPiece, words
-
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-LETTERS = [chr(code) for code in [*range(33, 127), *range(0x3B1, 0x3CA), *range(0x430, 0x450), *range(0x1100, 0x1113)]]
-WHOLE = ["the", "photo", "dog", "play", "un", "house", "of", "cafe", "日", "本", "語", "か", "！", "。", "###"]
-PIECES = ["##ing", "##ed", "##aff", "##able", "##な", "##th", "##ΐ"]
-VOCABULARY = [*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS if letter != "#"), *WHOLE, *PIECES]
-
-
-def make(tokens: list[str]) -> WordPiece:
-    return WordPiece("\n".join(tokens).encode() + b"\n", "vocab.txt")
-
-
-def spec(sha256: str, file: str | None = "vocab.txt") -> contract.Text:
-    stated = contract.Tokenizer("wordpiece", sha256, file)
-    return contract.Text(preset("nano").text.tower, stated, context=12, pad=0, clean="none", pool="mean")
 
 
 def tokens(text: str) -> list[str]:

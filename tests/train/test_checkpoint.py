@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import phase, recipe
+from support.small_training import phase, recipe
 
 from contralto.errors import DataError, WeightsError
 from contralto.train import checkpoint

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from small import NET, TASK, batch, contract, loss, phase, recipe
+from support.small_training import NET, TASK, batch, contract, loss, phase, recipe
 
 from contralto.train import checkpoint
 from contralto.train.interruption import Interruption

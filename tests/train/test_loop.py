@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from small import NET, TASK, batch, contract, loss, phase, recipe
+from support.paths import TESTS
+from support.small_training import NET, TASK, batch, contract, loss, phase, recipe
 
 from contralto.errors import ContractError, ContraltoError, WeightsError
 from contralto.model.clip import create
@@ -76,7 +76,7 @@ KILLED = """
 import sys, time; sys.path.insert(0, {tests!r})
 import torch; torch.set_num_threads(1)
 from pathlib import Path
-import small
+from support import small_training as small
 from contralto.train.loop import run
 plan = small.recipe(small.phase(steps=60, ema=0.9), checkpoint_every=5,
                     validate=lambda m, c: time.sleep({pause}) or {{}}, validate_every=1)
@@ -85,7 +85,7 @@ run(plan, Path(sys.argv[1]), progress=False)
 
 
 def test_kill_9_then_the_same_weights(tmp_path):
-    source = KILLED.format(tests=str(Path(__file__).parent), pause=0.05)
+    source = KILLED.format(tests=str(TESTS), pause=0.05)
     process = subprocess.Popen([sys.executable, "-c", source, str(tmp_path / "killed")], stderr=subprocess.PIPE)
     checkpoint = tmp_path / "killed/checkpoint.pt"
     deadline = time.monotonic() + 60

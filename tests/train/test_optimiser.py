@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from small import NET, contract, phase
+from support.small_training import NET, contract, phase
 
 from contralto.errors import ContractError
 from contralto.model.clip import create

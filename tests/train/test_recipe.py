@@ -1,7 +1,7 @@
 """A recipe refuses what cannot be meant and names the field."""
 
 import pytest
-from small import TASK, contract, phase, recipe
+from support.small_training import TASK, contract, phase, recipe
 
 from contralto.errors import ContractError
 from contralto.train.recipe import Task

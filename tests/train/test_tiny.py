@@ -2,16 +2,16 @@
 
 import json
 import runpy
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.paths import REPOSITORY
 
 from contralto.train.loop import run
 from contralto.weights import native
 
-RECIPE = Path(__file__).parents[2] / "recipes/tiny.py"
+RECIPE = REPOSITORY / "recipes/tiny.py"
 
 
 def tiny(**changes):

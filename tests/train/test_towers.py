@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small import NET, contract
+from support.small_training import NET, contract
 
 from contralto.errors import WeightsError
 from contralto.model.clip import create

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bad_pytorch_files  # noqa: F401  adds to CASES
 import pytest
-from bad_files import CASES, MARKER
+from support import bad_pytorch_files  # noqa: F401  adds to CASES
+from support.bad_files import CASES, MARKER
 
 from contralto.errors import WeightsError
 from contralto.weights.container import read

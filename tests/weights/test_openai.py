@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import peer  # noqa: E402
+from support import torch_peer as peer  # noqa: E402
 
 from contralto.contract import preset  # noqa: E402
 from contralto.encoder.native import module  # noqa: E402

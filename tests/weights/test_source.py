@@ -11,8 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import peer  # noqa: E402
-from test_open_clip_files import CONFIG, folder_of  # noqa: E402
+from support import torch_peer as peer  # noqa: E402
+from support.open_clip_folder import CONFIG, folder_of  # noqa: E402
 
 from contralto.contract import FILE_NAME, preset  # noqa: E402
 from contralto.errors import ContraltoError  # noqa: E402

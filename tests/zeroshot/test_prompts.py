@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.paths import SHARED
 
 from contralto.errors import ContraltoError, DataError
 from contralto.zeroshot import prompts
 
-PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "words" / "templates.json"
+PUBLISHED = SHARED / "data/words/templates.json"
 
 
 def test_every_set_states_its_source_and_holds_a_place_for_the_name():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
-from noise_pictures import MEAN, STD
 from PIL import Image
+from support.noise_pictures import MEAN, STD
 
 
 def plain_resize(image, n, resample=Image.Resampling.BICUBIC):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from bad_files import MARKER, case, put
+from support.bad_files import MARKER, case, put
 
 
 class Harm:
