@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 import contralto
+from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
-from contralto.encoder.rows import Rows
 from contralto.evaluation.overlap import THRESHOLD, Overlap, overlap
 from contralto.image.decode import decode
 from contralto.sets.items import Change, Item
@@ -74,7 +74,7 @@ WAYS: dict[str, Callable[[Image.Image, str], Image.Image]] = {
 }
 
 
-def rows_of(clip: Clip, items: Sequence[Item]) -> Rows:
+def rows_of(clip: Clip, items: Sequence[Item]) -> Embeddings:
     return clip.encode_image(item.realise() for item in items)
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from contralto.encoder import Clip, create, load, save
     from contralto.errors import ContraltoError
     from contralto.evaluation.run import evaluate
+    from contralto.version import __version__
 
-__version__ = "0.1.0"
 __all__ = [
     "Clip",
     "Contract",
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "__version__": "contralto.version",
     "Clip": "contralto.encoder",
     "Contract": "contralto.contract",
     "ContraltoError": "contralto.errors",

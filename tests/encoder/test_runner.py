@@ -10,7 +10,7 @@ from support.fake_engine import write_random
 
 from contralto.architecture import Bert, CausalText, TextTower, ViT
 from contralto.contract import Contract, Image, Text, Tokenizer
-from contralto.encoder.rows import unit
+from contralto.embeddings import unit
 from contralto.encoder.runner import Runner
 from contralto.engine import Engine, start
 from contralto.weights import native

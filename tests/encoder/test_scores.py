@@ -8,7 +8,7 @@ from support.fake_engine import picture
 
 import contralto
 from contralto.contract import Score
-from contralto.encoder.rows import probabilities, unit
+from contralto.embeddings import probabilities, unit
 from contralto.encoder.source import load
 from contralto.zeroshot import prompts
 

@@ -10,10 +10,10 @@ from scipy.special import expit, softmax
 from support.planned_clip import PlannedClip, planned_set
 
 from contralto.contract import Score
-from contralto.encoder.rows import unit
+from contralto.embeddings import unit
 from contralto.evaluation.answers import answer, told
 from contralto.evaluation.classes import zero_shot
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.sets.items import Class
 
 RULE = Score("softmax", 10.0)
@@ -21,7 +21,7 @@ RULE = Score("softmax", 10.0)
 
 def pictures(rows, seed=0):
     digests = tuple(bytes(row) for row in np.random.default_rng(seed).integers(0, 256, (len(rows), 32), np.uint8))
-    return Pictures(np.array(rows, np.float32), digests, {})
+    return PictureEmbeddings(np.array(rows, np.float32), digests, {})
 
 
 def test_the_best_cosine_is_the_answer_and_softmax_its_confidence():
@@ -98,7 +98,7 @@ def test_the_figures_of_a_set_by_hand():
     texts = dict(zip("abcd", np.eye(4), strict=True))
     clip = PlannedClip([[1, 0, 0, 0], [0, 1, 0, 0], [0.9, 0.1, 0, 0], [0, 0, 0, 1]], texts)
     data = planned_set([0, 1, 1, 3], "abcd")
-    given = Pictures(clip.rows, (b"0" * 32, b"1" * 32, b"2" * 32, b"3" * 32), {})
+    given = PictureEmbeddings(clip.rows, (b"0" * 32, b"1" * 32, b"2" * 32, b"3" * 32), {})
     outcome = zero_shot(clip, data, given, ("{}",), "bare")
     figures = {figure.metric: figure for figure in outcome.figures}
     assert figures["top1"].value == 0.75

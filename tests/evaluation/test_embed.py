@@ -173,7 +173,7 @@ def test_what_the_decoder_says_does_not_last_is_tried_again(clip, monkeypatch):
         raise ImageError("a", "needs more memory than there is", lasting=False)
 
     with monkeypatch.context() as patch:
-        patch.setattr("planned.decode", short)
+        patch.setattr("support.planned_clip.decode", short)
         assert rows(clip, items(1)).failures == {"0": "needs more memory than there is"}
     assert rows(clip, items(1)).failures == {}
 

@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import beta
 
 from contralto.contract import Score
-from contralto.encoder.rows import unit
+from contralto.embeddings import unit
 from contralto.errors import DataError
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.faces import HARMS, probe
 from contralto.sets.items import DataSet, Item
 
@@ -71,7 +71,7 @@ def faces(clip):
 def dataset(made):
     items = [Item(f"{i}.jpg", b"", groups=groups) for i, (groups, _) in enumerate(made)]
     rows = unit(np.array([row for _, row in made]))
-    return DataSet("faces", "val", "classes", "top1", items), Pictures(rows, (b"\0",) * len(rows), {})
+    return DataSet("faces", "val", "classes", "top1", items), PictureEmbeddings(rows, (b"\0",) * len(rows), {})
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_pictures_that_failed_are_left_out_and_counted():
     data, pictures = dataset(faces(clip))
     rows = pictures.rows.copy()
     rows[:2] = 0
-    failed = Pictures(rows, pictures.digests, {"0.jpg": "is no picture", "1.jpg": "is no picture"})
+    failed = PictureEmbeddings(rows, pictures.digests, {"0.jpg": "is no picture", "1.jpg": "is no picture"})
     report = probe(clip, data, failed)
     assert (report.n, report.failed) == (16, 2)
     assert harm(report, "non-human", "") == {"all": (0, 14)}

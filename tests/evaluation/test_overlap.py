@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from scipy.stats import beta, binomtest
 
-from contralto.encoder.rows import unit
+from contralto.embeddings import unit
 from contralto.errors import DataError, MissingExtraError
 from contralto.evaluation.alignment import LEAST_CONTRAST, alike, thumbnail
 from contralto.evaluation.overlap import THRESHOLD, nearest, overlap, statistics

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import contralto
-from contralto.encoder.rows import unit
+from contralto.embeddings import unit
 from contralto.errors import DataError
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.sets.items import Class, DataSet, Item
 
@@ -65,7 +65,7 @@ def split(name, towards, classes=CLASSES, *, templates=("clear {}", "vague {}"),
     rows = unit(np.array([towards[classes[c].name] for c in label]) + spread * random.normal(size=(n, WIDTH)))
     items = [Item(f"{name}/{i}", bytes([i % 256]), int(c)) for i, c in enumerate(label)]
     data = DataSet("shapes", name, "classes", "top1", items, classes, templates, "own", ("val", "test"))
-    return data, Pictures(rows, (b"\0",) * n, {})  # of one half, so that no temperature is fitted
+    return data, PictureEmbeddings(rows, (b"\0",) * n, {})  # of one half, so that no temperature is fitted
 
 
 def top1(rows, class_rows, labels):
@@ -235,6 +235,6 @@ def test_failed_pictures_are_wrong_with_any_prompt(shapes):
     data, pictures = split("test", shapes, spread=0.01)
     rows = pictures.rows.copy()
     rows[:30] = 0
-    failed = Pictures(rows, pictures.digests, {f"test/{i}": "is no picture" for i in range(30)})
+    failed = PictureEmbeddings(rows, pictures.digests, {f"test/{i}": "is no picture" for i in range(30)})
     figures = {figure.metric: figure.value for figure in sensitivity(clip, data, failed).figures}
     assert figures["top1_highest"] == pytest.approx(90 / 120)

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from support.planned_clip import PlannedClip, picture, planned_set
 
-from contralto.encoder.rows import unit
+from contralto.embeddings import unit
 from contralto.evaluation.choice import choice
-from contralto.evaluation.embed import Pictures, Texts
+from contralto.evaluation.embed import PictureEmbeddings, TextEmbeddings
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.sets.items import DataSet, Item
 
 
 def given(rows):
     rows = unit(np.array(rows, float))
-    return Pictures(rows, tuple(bytes([i] * 32) for i in range(len(rows))), {})
+    return PictureEmbeddings(rows, tuple(bytes([i] * 32) for i in range(len(rows))), {})
 
 
 def test_both_definitions_and_both_directions():
@@ -28,7 +28,7 @@ def test_both_definitions_and_both_directions():
     several, owners = captions(data, "a photo of {}")
     assert several == ["a photo of a1", "a photo of a2", "a photo of b1"]
     assert owners.tolist() == [0, 0, 1]
-    outcome = retrieval(clip, data, given([[1, 0, 0, 0], [0, 1, 0, 0]]), Texts(texts, 1), owners)
+    outcome = retrieval(clip, data, given([[1, 0, 0, 0], [0, 1, 0, 0]]), TextEmbeddings(texts, 1), owners)
     figures = {figure.metric: figure.value for figure in outcome.figures}
     assert figures["r1_image_to_text"] == 0.5, "b's best text is a2"
     assert figures["share1_image_to_text"] == pytest.approx(0.25), "a: one of its two; b: none"

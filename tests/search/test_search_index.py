@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from contralto.contract import preset
+from contralto.database import COMMIT_ROWS
 from contralto.encoder import keeping
 from contralto.encoder.items import Failure
-from contralto.kept import COMMIT_ROWS
 from contralto.search.embed import embed
 from contralto.search.files import File, walk
 from contralto.search.index import Index

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from contralto.contract import Score, preset
+from contralto.embeddings import unit
 from contralto.encoder import Failure
-from contralto.encoder.rows import unit
 from contralto.errors import ImageError
 from contralto.image.decode import decode
 from contralto.sets.items import Class, DataSet, Item

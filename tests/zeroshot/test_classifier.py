@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contralto import embeddings
 from contralto.contract import Score, preset
-from contralto.encoder import rows
 from contralto.zeroshot import classifier
 
 
@@ -112,10 +112,10 @@ def test_in_parts_answers_are_those_of_the_plain_way(data, images, labels, top, 
     drawn = np.array(values, np.float32).reshape(-1, 2)
     made = classifier.Classifier(tuple(map(str, range(labels))), drawn[images:], rule)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "NUMBERS_AT_ONCE", numbers)
+        patch.setattr(embeddings, "NUMBERS_AT_ONCE", numbers)
         assert made(drawn[:images], top) == plain_answers(made, drawn[:images], top)
         whole = np.array([[dict(answer)[label] for label in made.labels] for answer in made(drawn[:images], labels)])
-        scores = rows.probabilities(drawn[:images] @ drawn[images:].T, rule)
+        scores = embeddings.probabilities(drawn[:images] @ drawn[images:].T, rule)
     np.testing.assert_array_equal(scores, whole.reshape(images, labels))
 
 
@@ -140,22 +140,24 @@ def peak(work):
 @pytest.mark.parametrize("rule", [Score(), Score("sigmoid", 10, -10)])
 def test_a_hundred_thousand_labels_are_asked_in_bounded_memory(rule):
     generator = np.random.default_rng(0)
-    texts, images = (rows.unit(generator.standard_normal((n, 16))) for n in (100_000, 64))
+    texts, images = (embeddings.unit(generator.standard_normal((n, 16))) for n in (100_000, 64))
     made = classifier.Classifier(tuple(map(str, range(len(texts)))), texts, rule)
     most, answers = peak(lambda: made(images))
     assert most < 72 * 2**20  # one matrix (64, 100,000) in float64 has 49 MB, and the plain way makes several
     for answer, expected in zip(answers, plain_answers(made, images, 5), strict=True):
         assert [label for label, _ in answer] == [label for label, _ in expected]
         np.testing.assert_allclose([s for _, s in answer], [s for _, s in expected], rtol=1e-4)  # sums in another order
-    cosines = rows.cosines(images, texts)
-    most, scores = peak(lambda: rows.probabilities(cosines, rule))
+    cosines = embeddings.cosines(images, texts)
+    most, scores = peak(lambda: embeddings.probabilities(cosines, rule))
     assert most - scores.nbytes < 56 * 2**20
 
 
 def test_a_hundred_thousand_labels_are_built_in_bounded_memory():
-    known = rows.unit(np.random.default_rng(0).standard_normal((classifier.PROMPTS_AT_ONCE, 64)))
+    known = embeddings.unit(np.random.default_rng(0).standard_normal((classifier.PROMPTS_AT_ONCE, 64)))
     clip = types.SimpleNamespace(
-        contract=Texts.contract, encode_text=lambda texts: known[: len(texts)].copy(), expect=lambda *, texts: None
+        contract=Texts.contract,
+        encode_text=lambda texts: known[: len(texts)].copy(),
+        expect=lambda *, texts: None,
     )
     names = [str(n) for n in range(100_000)]
     most, made = peak(lambda: classifier.build(clip, names, None))

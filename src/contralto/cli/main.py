@@ -76,7 +76,7 @@ def _command(arguments: list[str], console: Console) -> int:
         console.line(_help())
         return OK
     if name == "--version":
-        from contralto import __version__
+        from contralto.version import __version__
 
         console.line(f"contralto {__version__}")
         return OK

@@ -1,7 +1,7 @@
-"""Clip: a contract and an engine behind one face; what goes in is named by `items.py`, what comes out by `rows.py`.
+"""Clip: a contract and an engine behind one face; what goes in is named by `items.py`.
 
 Read `clip.py` (the face), then `items.py`, `readable.py` (open files, and what is no picture), `stream.py` (pictures in
-threads, in bounded memory), `rows.py` (unit rows and scores), `keeping.py` (what caches of rows are keyed by),
+threads, in bounded memory), `keeping.py` (what caches of rows are keyed by),
 `source.py` (from a name or path to a Clip), `native.py` and `layouts.py` (and back), and `golden.py` and `doctor.py`
 (proof that a model gives what it should).
 """

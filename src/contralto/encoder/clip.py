@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from contralto import arguments
+from contralto import arguments, embeddings
 from contralto.contract import Contract
+from contralto.embeddings import Embeddings
 from contralto.encoder import items as kinds
-from contralto.encoder import layouts, native, pictures, rows
+from contralto.encoder import layouts, native, pictures
 from contralto.encoder.features import headless
 from contralto.encoder.items import Failure
-from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import Own, Samples
 from contralto.engine import Engine, Report, made_in, refit, report, start
-from contralto.engine.base import Side
+from contralto.engine.base import TowerName
 from contralto.errors import ContraltoError, ImageError, one_line
 from contralto.text.tokenizer import Tokenizer, Unread
 from contralto.weights.checkpoint import Checkpoint
@@ -43,7 +43,7 @@ class Clip:
     Wherever pictures are taken: an item is a path, the bytes of a file, a Pillow image, an array uint8 (H, W, 3), or an
     open file, which is read from where it stands and stays open. One item gives one row (d,); a list or other iterable,
     or an array (N, H, W, 3), gives a matrix (N, d), also if N is 0 or 1. An array of floats, (d,) or (N, d), stands for
-    rows that are encoded already. Rows are float32, of unit length. What is given is never changed.
+    rows that are encoded already. Embeddings are float32, of unit length. What is given is never changed.
 
     on_error: "raise" raises an ImageError or TextError that names the first item that fails; "skip" returns
     (rows that worked, list of Failure) instead. batch_size: how many go through the engine at once. progress is
@@ -87,7 +87,7 @@ class Clip:
         """What the engine computes in now. auto is fp32 until there is much work; `engine_report` tells what then."""
         return self._runner.engine.precision
 
-    def made_in(self, side: Side) -> str:
+    def made_in(self, side: TowerName) -> str:
         """What the rows of a tower are made in, for who keeps them: see `contralto.engine.choose.made_in`."""
         arguments.one_of(side, "side", ("image", "text"))
         return made_in(self._runner.engine, side)
@@ -140,28 +140,28 @@ class Clip:
     @overload
     def encode_image(
         self, items: Any, *, on_error: Literal["raise"] = ..., batch_size: int | None = ..., progress: Progress = ...
-    ) -> Rows: ...
+    ) -> Embeddings: ...
     @overload
     def encode_image(
         self, items: Any, *, on_error: Literal["skip"], batch_size: int | None = ..., progress: Progress = ...
-    ) -> tuple[Rows, list[Failure]]: ...
+    ) -> tuple[Embeddings, list[Failure]]: ...
     def encode_image(
         self, items: Any, *, on_error: OnError = "raise", batch_size: int | None = None, progress: Progress = None
-    ) -> Rows | tuple[Rows, list[Failure]]:
+    ) -> Embeddings | tuple[Embeddings, list[Failure]]:
         """Pictures -> unit rows: (d,) for one, (N, d) for a list; with on_error="skip" (rows, failures).
 
         Raises ImageError for a picture that cannot be used, ContraltoError for arguments that cannot.
         """
         _check(on_error, batch_size, progress)
         failures: list[Failure] = []
-        found = rows.given(items, self.contract.embedding)
+        found = kinds.encoded_already(items, self.contract.embedding)
         if found is None:
             found = self._encoded(self._runner, items, on_error, batch_size, progress, failures)
         return (found, failures) if on_error == "skip" else found
 
     def stream_images(
         self, items: Iterable[Any], *, batch_size: int | None = None
-    ) -> Generator[tuple[int, Rows | Failure], None, None]:
+    ) -> Generator[tuple[int, Embeddings | Failure], None, None]:
         """Any number of pictures in bounded memory: (index, unit row (d,) or Failure) of each, in their order.
 
         items may be a generator; it is read a few batches ahead. Closing the iterator ends the threads behind it.
@@ -171,14 +171,14 @@ class Clip:
     @overload
     def features(
         self, items: Any, *, on_error: Literal["raise"] = ..., batch_size: int | None = ..., progress: Progress = ...
-    ) -> Rows: ...
+    ) -> Embeddings: ...
     @overload
     def features(
         self, items: Any, *, on_error: Literal["skip"], batch_size: int | None = ..., progress: Progress = ...
-    ) -> tuple[Rows, list[Failure]]: ...
+    ) -> tuple[Embeddings, list[Failure]]: ...
     def features(
         self, items: Any, *, on_error: OnError = "raise", batch_size: int | None = None, progress: Progress = None
-    ) -> Rows | tuple[Rows, list[Failure]]:
+    ) -> Embeddings | tuple[Embeddings, list[Failure]]:
         """Pictures -> what the tower makes before its projection, float32 (w,) or (N, w), not of unit length.
 
         The paper's linear probes read these (its section 3.2). w is `feature_width`. They are computed in fp32 always.
@@ -190,7 +190,7 @@ class Clip:
 
     def stream_features(
         self, items: Iterable[Any], *, batch_size: int | None = None
-    ) -> Generator[tuple[int, Rows | Failure], None, None]:
+    ) -> Generator[tuple[int, Embeddings | Failure], None, None]:
         """As `stream_images`, with the `features` of each picture."""
         yield from self._streamed(self._featurer, items, batch_size)
 
@@ -211,7 +211,7 @@ class Clip:
                 arrays.append(result[None])
         return np.concatenate(arrays)
 
-    def encode_pixels(self, pixels: ArrayLike) -> Rows:
+    def encode_pixels(self, pixels: ArrayLike) -> Embeddings:
         """Finite float32 (N, 3, H, W), as `preprocess` makes them -> unit rows (N, d). Else a ContraltoError."""
         return self._runner.pixels(pixels)
 
@@ -226,7 +226,7 @@ class Clip:
         on_error: Literal["raise"] = ...,
         batch_size: int | None = ...,
         progress: Progress = ...,
-    ) -> Rows: ...
+    ) -> Embeddings: ...
     @overload
     def encode_text(
         self,
@@ -236,7 +236,7 @@ class Clip:
         on_error: Literal["skip"],
         batch_size: int | None = ...,
         progress: Progress = ...,
-    ) -> tuple[Rows, list[Failure]]: ...
+    ) -> tuple[Embeddings, list[Failure]]: ...
     def encode_text(
         self,
         texts: Any,
@@ -245,7 +245,7 @@ class Clip:
         on_error: OnError = "raise",
         batch_size: int | None = None,
         progress: Progress = None,
-    ) -> Rows | tuple[Rows, list[Failure]]:
+    ) -> Embeddings | tuple[Embeddings, list[Failure]]:
         """Texts -> unit rows: (d,) for one str, (N, d) for a list; with on_error="skip" (rows, failures).
 
         truncate: an over-long text loses its end, and a UserWarning names it; else it is a TextError. Raises that too
@@ -274,7 +274,7 @@ class Clip:
         lacks. Where `rest` is False it knows no word of the text, and its row means nothing. Raises TextError."""
         return self._tokenizer.unread(kinds.texts(texts)[1])
 
-    def encode_labels(self, labels: Labels, templates: Templates = "photo") -> Rows:
+    def encode_labels(self, labels: Labels, templates: Templates = "photo") -> Embeddings:
         """Class names -> (L, d): of each the mean of its templates' unit rows, scaled to unit length.
 
         labels: a list, or a dict label -> name or names whose rows are averaged. templates: the name of a set, a list
@@ -286,13 +286,13 @@ class Clip:
 
     # Pictures against texts
 
-    def similarity(self, images: Any, texts: Any) -> Rows:
-        """Cosines (N, M) of N pictures and M texts. Rows that are encoded already may stand for either."""
-        return rows.cosines(np.atleast_2d(self.encode_image(images)), np.atleast_2d(self._given_or_text(texts)))
+    def similarity(self, images: Any, texts: Any) -> Embeddings:
+        """Cosines (N, M) of N pictures and M texts. Embeddings that are encoded already may stand for either."""
+        return embeddings.cosines(np.atleast_2d(self.encode_image(images)), np.atleast_2d(self._given_or_text(texts)))
 
-    def score(self, images: Any, texts: Any) -> Rows:
+    def score(self, images: Any, texts: Any) -> Embeddings:
         """(N, M): softmax over the texts (rows sum to 1), or the sigmoid of each pair, as the contract says."""
-        return rows.probabilities(self.similarity(images, texts), self.contract.score)
+        return embeddings.probabilities(self.similarity(images, texts), self.contract.score)
 
     def classify(
         self, items: Any, labels: Labels, *, templates: Templates = "photo", top: int = 5
@@ -348,11 +348,11 @@ class Clip:
         batch_size: int | None,
         progress: Progress,
         failures: list[Failure],
-    ) -> Rows:
+    ) -> Embeddings:
         _check(on_error, batch_size, progress)
         single, given = kinds.pictures(items)
         several = given if isinstance(given, list | tuple | np.ndarray) else list(given)
-        found: list[Rows] = [np.empty((0, runner.contract.embedding), np.float32)]
+        found: list[Embeddings] = [np.empty((0, runner.contract.embedding), np.float32)]
         with closing(pictures.encoded(several, runner, self._scaled_to, batch_size)) as stream:
             for index, item, result in stream:
                 if not isinstance(result, ImageError):
@@ -368,7 +368,7 @@ class Clip:
 
     def _streamed(
         self, runner: Runner, items: Iterable[Any], batch_size: int | None
-    ) -> Generator[tuple[int, Rows | Failure], None, None]:
+    ) -> Generator[tuple[int, Embeddings | Failure], None, None]:
         _check("skip", batch_size)
         with closing(pictures.encoded(kinds.pictures(items)[1], runner, self._scaled_to, batch_size)) as stream:
             for index, item, result in stream:
@@ -385,8 +385,8 @@ class Clip:
             warnings.warn(f"cut to {self.contract.text.context} tokens: {named}{more}", UserWarning, stacklevel=3)
         return ids, [Failure.of(failure.index, texts[failure.index], failure.error) for failure in failed]
 
-    def _given_or_text(self, texts: Any) -> Rows:
-        found = rows.given(texts, self.contract.embedding)
+    def _given_or_text(self, texts: Any) -> Embeddings:
+        found = kinds.encoded_already(texts, self.contract.embedding)
         return self.encode_text(texts) if found is None else found
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contralto.embeddings import unit
 from contralto.encoder import golden
 from contralto.encoder.clip import Clip
-from contralto.encoder.rows import unit
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import digest
 

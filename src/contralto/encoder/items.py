@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+import numpy as np
 from PIL import Image
 
 from contralto import arrays
+from contralto.embeddings import Embeddings, unit
 from contralto.errors import ContraltoError, ItemError
 
 PICTURE = "a picture is a path, bytes, a Pillow image, an open file or an array uint8 (H, W, 3)"
@@ -72,6 +74,25 @@ def texts(given: object, what: str = "texts") -> tuple[bool, list[Any]]:
     elif _is_list(given) and not isinstance(given, bytes | bytearray | memoryview):
         return False, list(given)
     raise ContraltoError(f"{what} must be a string or a list of strings, got {_kind(given)}")
+
+
+def encoded_already(items: object, width: int) -> Embeddings | None:
+    """Embeddings that were given, (d,) or (N, d) of floats, as unit float32; None if `items` is something else.
+
+    Raises ContraltoError if they are not of width d, not finite, or zero, which has no direction.
+    """
+    if isinstance(items, type) or not hasattr(items, "__array__") or hasattr(items, "getbands"):  # a Pillow image has
+        return None
+    array = arrays.array(items, "the rows given")
+    if array.dtype.kind != "f" or array.ndim not in (1, 2):
+        return None
+    if array.shape[-1] != width:
+        raise ContraltoError(f"an array {array.shape} of floats is not rows of this model: they have {width} numbers")
+    several = array.reshape(-1, width)
+    for holds, fault in ((np.isfinite(several).all(axis=1), "not finite"), (several.any(axis=1), "all zeros")):
+        if not holds.all():
+            raise ContraltoError(f"row {int(np.argmin(holds))} of those given is {fault}: it has no direction")
+    return unit(array)
 
 
 def is_file(item: object) -> bool:

@@ -15,21 +15,21 @@ from typing import Any, Final
 import numpy as np
 import PIL
 
-from contralto import __version__
+from contralto.embeddings import Embeddings
 from contralto.encoder.clip import Clip
-from contralto.encoder.rows import Rows
-from contralto.engine.base import Side
+from contralto.engine.base import TowerName
 from contralto.engine.machine import runtime
 from contralto.image.formats import readers
+from contralto.version import __version__
 
-Outcome = Rows | str
+Outcome = Embeddings | str
 """A row float32 (d,), or the reason why there is none."""
 
 COLUMNS: Final = "row BLOB, failure TEXT, judge TEXT"
 """Of an SQLite table, in which `packed` and `unpacked` keep an outcome."""
 
 
-def identity(clip: Clip, *sides: Side) -> dict[str, Any]:
+def identity(clip: Clip, *sides: TowerName) -> dict[str, Any]:
     """What decides the rows of these towers besides the items themselves, fit for JSON.
 
     Another version of Contralto, of the runtime or of Pillow may compute other rows. Not in it is the processor: the

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contralto import contract
+from contralto.embeddings import Embeddings
 from contralto.encoder.items import picture_name
 from contralto.encoder.readable import explained, readable
-from contralto.encoder.rows import Rows
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ImageError
@@ -25,7 +25,7 @@ from contralto.image.transform import pixels
 MANY = 2**20  # pictures that an iterator may give: nobody knows
 
 Prepared = tuple[int, Any, NDArray[np.float32] | ImageError]
-Encoded = tuple[int, Any, Rows | ImageError]
+Encoded = tuple[int, Any, Embeddings | ImageError]
 
 
 def encoded(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from contralto import arrays
 from contralto.contract import Contract
-from contralto.encoder.rows import Rows, unit
+from contralto.embeddings import Embeddings, unit
 from contralto.encoder.stream import windows
 from contralto.engine.base import Engine
 from contralto.engine.forest import in_order
@@ -37,7 +37,7 @@ class Runner:
         self._scaled = unit if normalise else np.asarray
         self.images_at_once = engine.images_at_once
 
-    def images(self, pixels: Sequence[NDArray[np.float32]], engine: Engine) -> Rows:
+    def images(self, pixels: Sequence[NDArray[np.float32]], engine: Engine) -> Embeddings:
         """One batch, N times (3, H, W) -> rows (N, d). engine: what `engine.expect` gave for the whole call."""
         if not len(pixels):
             return np.empty((0, self.contract.embedding), np.float32)
@@ -45,7 +45,7 @@ class Runner:
         parts = [engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
         return self._scaled(self._finite(np.concatenate(parts)))
 
-    def pixels(self, given: ArrayLike) -> Rows:
+    def pixels(self, given: ArrayLike) -> Embeddings:
         """float32 (N, 3, H, W), as a picture is prepared -> rows (N, d). Raises ContraltoError for anything else."""
         array, shape = arrays.array(given, "pixels"), (3, *self.contract.image.size)
         if array.dtype.kind != "f" or array.ndim != 4 or array.shape[1:] != shape:
@@ -60,7 +60,9 @@ class Runner:
         empty = np.empty((0, self.contract.embedding), np.float32)
         return np.concatenate([empty, *(self.images(some, engine) for some in windows(array, self.images_at_once))])
 
-    def texts(self, ids: Ids, batch_size: int | None = None, progress: Callable[[int, int], Any] | None = None) -> Rows:
+    def texts(
+        self, ids: Ids, batch_size: int | None = None, progress: Callable[[int, int], Any] | None = None
+    ) -> Embeddings:
         """ids (N, context) -> unit rows (N, d) in the order given.
 
         Texts that begin alike go to the engine together, which computes what they share once if the tower allows it.

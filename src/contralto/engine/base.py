@@ -12,7 +12,7 @@ from contralto.errors import ContraltoError
 
 Float = NDArray[np.float32]
 Ids = NDArray[np.int64]
-Side = Literal["image", "text"]
+TowerName = Literal["image", "text"]
 
 
 class Engine(Protocol):
@@ -30,7 +30,7 @@ class Engine(Protocol):
     def images_at_once(self) -> int:
         """Pictures of a batch that suits it."""
 
-    def expect(self, side: Side, count: int) -> Engine:
+    def expect(self, side: TowerName, count: int) -> Engine:
         """The engine to give the next `count` items to, in batches: all of them go through it in one precision."""
 
     def image(self, pixels: NDArray[Any]) -> Float:

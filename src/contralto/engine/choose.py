@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from contralto.engine.base import Engine, Side
+from contralto.engine.base import Engine, TowerName
 from contralto.engine.chosen import Chosen, both
 from contralto.engine.measure import Measured, Samples
 from contralto.engine.openvino import OpenVINO, computes
@@ -72,7 +72,7 @@ def report(engine: Engine, *, measure: bool = True) -> Report:
     return Report(engine.name, precision, f"{image.why}; {text.why}", image.measured + text.measured)
 
 
-def made_in(engine: Engine, side: Side) -> str:
+def made_in(engine: Engine, side: TowerName) -> str:
     """What decides a tower's rows besides the checkpoint, for who keeps them: the precision, for int8 with a digest of
     what it was fitted to. "auto" as long as the engine has not settled on one.
 

@@ -12,15 +12,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from contralto.engine import measure, remembered
-from contralto.engine.base import Float, Side
+from contralto.engine.base import Float, TowerName
 from contralto.engine.measure import Found, Measured, Overrun, Samples
 from contralto.engine.openvino import OpenVINO
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
 
-SIDES: tuple[Side, Side] = ("image", "text")
-NOUNS: dict[Side, str] = {"image": "pictures", "text": "texts"}
-FEW: dict[Side, int] = {"image": 64, "text": 256}  # fewer than these in all are little work
+TOWER_NAMES: tuple[TowerName, TowerName] = ("image", "text")
+NOUNS: dict[TowerName, str] = {"image": "pictures", "text": "texts"}
+FEW: dict[TowerName, int] = {"image": 64, "text": 256}  # fewer than these in all are little work
 SHARE = 0.1  # of the time that the work of a call takes in fp32: so long may measuring take
 LEAST = 0.99  # of the cosine of a sample's row in int8 to that of fp32: below it, int8 is refused to who asks for it
 
@@ -48,7 +48,9 @@ class Chosen:
     def __init__(self, checkpoint: Checkpoint, samples: Samples, wanted: str | None) -> None:
         """wanted: int8, or None for the fastest that keeps the bound."""
         self._wanted = wanted
-        self._towers: dict[Side, _Tower] = {side: _Tower(checkpoint, side, samples, wanted) for side in SIDES}
+        self._towers: dict[TowerName, _Tower] = {
+            side: _Tower(checkpoint, side, samples, wanted) for side in TOWER_NAMES
+        }
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
@@ -58,20 +60,20 @@ class Chosen:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
         return self.expect("text", len(ids)).text(ids)
 
-    def expect(self, side: Side, count: int) -> OpenVINO:
+    def expect(self, side: TowerName, count: int) -> OpenVINO:
         """The engine for `count` items. It measures before, if they are enough to pay it."""
         return self._towers[side].expect(count)
 
     @property
     def precision(self) -> str:
         """What is computed in now: one word where both towers agree, else "int8 (image), fp32 (text)"."""
-        return both(*(self._towers[side].precision for side in SIDES))
+        return both(*(self._towers[side].precision for side in TOWER_NAMES))
 
     def choices(self, *, measures: bool) -> list[Choice]:
         """Of both towers, the image tower first. measures: measured now if they never were, and settled."""
         return [tower.settled() if measures else tower.outlook() for tower in self._towers.values()]
 
-    def made_in(self, side: Side) -> str:
+    def made_in(self, side: TowerName) -> str:
         """See the function of this name in `choose`."""
         return self._towers[side].made_in()
 
@@ -89,7 +91,7 @@ def both(image: str, text: str) -> str:
 class _Tower:
     """One tower, in fp32 until it is settled."""
 
-    def __init__(self, checkpoint: Checkpoint, side: Side, samples: Samples, wanted: str | None) -> None:
+    def __init__(self, checkpoint: Checkpoint, side: TowerName, samples: Samples, wanted: str | None) -> None:
         self._checkpoint, self._side, self._samples, self._wanted = checkpoint, side, samples, wanted
         self._engine = OpenVINO(checkpoint)
         self._choice: Choice | None = None  # once it is settled

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.contract import Contract
-from contralto.engine.base import Float, Side
+from contralto.engine.base import Float, TowerName
 from contralto.engine.torch_towers import Run, TorchEngine
 from contralto.errors import ContraltoError, one_line
 
@@ -50,14 +50,14 @@ class Compiled(TorchEngine):
 
     name = "compiled"
 
-    def _prepared(self, side: Side, tower: nn.Module) -> Run:
+    def _prepared(self, side: TowerName, tower: nn.Module) -> Run:
         return _Tower(self._checkpoint.contract, side, tower, self._dtype, self.device).run
 
 
 class _Tower:
     """A compiled tower, and the batches that suit it. Threads take turns."""
 
-    def __init__(self, contract: Contract, side: Side, tower: nn.Module, dtype: torch.dtype, device: str) -> None:
+    def __init__(self, contract: Contract, side: TowerName, tower: nn.Module, dtype: torch.dtype, device: str) -> None:
         import torch
 
         self._contract, self._side, self._device = contract, side, torch.device(device)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from contralto.engine.base import Float, Side
+from contralto.engine.base import Float, TowerName
 from contralto.engine.torch_towers import Run, TorchEngine
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class Eager(TorchEngine):
 
     name = "eager"
 
-    def _prepared(self, side: Side, tower: nn.Module) -> Run:
+    def _prepared(self, side: TowerName, tower: nn.Module) -> Run:
         import torch
 
         def run(batch: NDArray[Any]) -> Float:

@@ -8,9 +8,9 @@ import importlib.util
 import json
 from pathlib import Path
 
-from contralto import __version__
 from contralto.engine.cpus import available_cpus
 from contralto.engine.openvino import core, version
+from contralto.version import __version__
 
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8")
 ARM_FLAGS = ("asimddp", "i8mm", "bf16", "sve")

@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto import progress
-from contralto.engine.base import Float, Side
+from contralto.engine.base import Float, TowerName
 from contralto.engine.openvino import OpenVINO, computes
 from contralto.engine.quantise import levels, quantised
 from contralto.weights.checkpoint import Checkpoint
 
-BOUNDS: dict[Side, float] = {"image": 0.999, "text": 0.9999}  # what auto keeps: the lowest cosine of a row to fp32's
-INT8_BOUNDS: dict[Side, float] = {"image": 0.999, "text": 0.999}
+BOUNDS: dict[TowerName, float] = {
+    "image": 0.999,
+    "text": 0.9999,
+}  # what auto keeps: the lowest cosine of a row to fp32's
+INT8_BOUNDS: dict[TowerName, float] = {"image": 0.999, "text": 0.999}
 # Samples are few, and others will be further off: of what a bound allows, this part may be used on them.
 USED = 0.75
 MOST_NOISE = 1e-3  # that a map may take from int8, as a share of its own energy
@@ -30,9 +33,9 @@ ROUNDS, SECONDS = 3, 0.5  # of timing, whichever comes first
 
 # What measuring costs (docs/speed.md): so many items go through in all, counted as if in fp32; each weight takes its
 # time to be compiled and put into levels; and there is what every tower takes.
-ITEMS: dict[Side, int] = {"image": 120, "text": 1920}
+ITEMS: dict[TowerName, int] = {"image": 120, "text": 1920}
 SECONDS_A_WEIGHT, SECONDS_A_TOWER = 6e-8, 2.5
-PROBE: dict[Side, int] = {"image": 8, "text": 32}  # items that tell how fast a tower is in fp32
+PROBE: dict[TowerName, int] = {"image": 8, "text": 32}  # items that tell how fast a tower is in fp32
 LEVELS_STEPS = 10  # of progress, while levels are looked for
 
 
@@ -49,7 +52,7 @@ class Measured:
 
     engine: str
     precision: str
-    tower: Side
+    tower: TowerName
     per_second: float
     cosine: float
 
@@ -76,7 +79,9 @@ class Overrun(Exception):
     """Measuring takes longer than it may."""
 
 
-def measure(checkpoint: Checkpoint, side: Side, samples: Samples, exact: OpenVINO, until: float | None = None) -> Found:
+def measure(
+    checkpoint: Checkpoint, side: TowerName, samples: Samples, exact: OpenVINO, until: float | None = None
+) -> Found:
     """Every precision that can be chosen on this processor. exact: the engine of the checkpoint in fp32.
 
     How far it is goes to `contralto.progress`. Raises Overrun after `until`, a time of `time.perf_counter`; it may be
@@ -99,7 +104,7 @@ def measure(checkpoint: Checkpoint, side: Side, samples: Samples, exact: OpenVIN
 
 def _with_int8(
     checkpoint: Checkpoint,
-    side: Side,
+    side: TowerName,
     found: list[Measured],
     samples: tuple[NDArray[Any], NDArray[Any], Float],
     steps: _Steps,
@@ -128,7 +133,7 @@ def _with_int8(
 class _Steps:
     """Tells what is being measured, and ends it when its time is over."""
 
-    def __init__(self, name: str, side: Side, floats: list[str], until: float | None) -> None:
+    def __init__(self, name: str, side: TowerName, floats: list[str], until: float | None) -> None:
         self._until, self._floats, self._done = until, floats, -1
         self._total = len(floats) + LEVELS_STEPS + 1
         self._stage = f"measuring this machine, once, for the {side} tower of {name}"
@@ -160,13 +165,13 @@ class _Steps:
         progress.tell(self._stage, done, self._total, now)
 
 
-def cost(checkpoint: Checkpoint, side: Side, per_second: float) -> float:
+def cost(checkpoint: Checkpoint, side: TowerName, per_second: float) -> float:
     """Seconds that `measure` is expected to take of a tower that makes so many items a second in fp32."""
     weights = sum(stored.array.size for name, stored in checkpoint.tensors.items() if name.startswith(f"{side}."))
     return SECONDS_A_TOWER + SECONDS_A_WEIGHT * weights + ITEMS[side] / per_second
 
 
-def probe(engine: OpenVINO, side: Side, samples: Samples) -> float:
+def probe(engine: OpenVINO, side: TowerName, samples: Samples) -> float:
     """Items that the engine makes in a second, from few of them."""
     batch: NDArray[Any] = samples.ids() if side == "text" else samples.pixels()
     return rate(lambda: _run(engine, side, batch[: PROBE[side]]), PROBE[side], 1, 0)
@@ -177,7 +182,7 @@ def fastest(measured: Sequence[Measured]) -> Measured:
     return max((one for one in measured if one.keeps_the_bound), key=lambda one: one.per_second)
 
 
-def _timed(engine: OpenVINO, side: Side, batch: NDArray[Any], cosine: float) -> Measured:
+def _timed(engine: OpenVINO, side: TowerName, batch: NDArray[Any], cosine: float) -> Measured:
     """An engine that has computed the batch before. What is too coarse to be chosen is timed no more than once."""
     once = Measured(engine.name, engine.precision, side, 0.0, cosine)
     found = _rate(lambda: _run(engine, side, batch), len(batch), ROUNDS if once.keeps_the_bound else 1, SECONDS)
@@ -208,7 +213,7 @@ def _fewer(noises: Sequence[float], share: float) -> int:
     return min(len(noises) - 1, int(np.searchsorted(sums, share * sums[-1], side="right")))
 
 
-def _parts(batch: NDArray[Any], side: Side) -> list[NDArray[Any]]:
+def _parts(batch: NDArray[Any], side: TowerName) -> list[NDArray[Any]]:
     """Pictures go one by one, as everything that the tower computes of them is looked at."""
     return [batch[i : i + 1] for i in range(len(batch))] if side == "image" else [batch]
 
@@ -228,11 +233,11 @@ def _rate(work: Callable[[], object], count: int, rounds: int, limit: float) -> 
     return count / statistics.median(seconds)
 
 
-def _run(engine: OpenVINO, side: Side, batch: NDArray[Any]) -> Float:
+def _run(engine: OpenVINO, side: TowerName, batch: NDArray[Any]) -> Float:
     return engine.image(batch) if side == "image" else engine.text(batch)
 
 
-def _rows(engine: OpenVINO, side: Side, batch: NDArray[Any]) -> Float:
+def _rows(engine: OpenVINO, side: TowerName, batch: NDArray[Any]) -> Float:
     """Of unit length."""
     rows = _run(engine, side, batch)
     found: Float = rows / np.linalg.norm(rows, axis=1, keepdims=True)

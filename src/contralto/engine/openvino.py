@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.architecture import FastViT
-from contralto.engine.base import Float, Side, checked_ids, checked_pixels
+from contralto.engine.base import Float, TowerName, checked_ids, checked_pixels
 from contralto.engine.cpus import available_cpus
 from contralto.engine.forest import alike, forests, grows, lengths
 from contralto.engine.graph.files import runtime_graph
@@ -30,7 +30,7 @@ HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # precision -> what the 
 
 # Fused attention of the runtime fails in bf16 for some numbers of texts (2026.4: "SetLoadStoreScalar expects static
 # shapes"), and is not faster for texts.
-PARTICULAR: dict[Side, dict[str, str]] = {"image": {}, "text": {"SNIPPETS_MODE": "DISABLE"}}
+PARTICULAR: dict[TowerName, dict[str, str]] = {"image": {}, "text": {"SNIPPETS_MODE": "DISABLE"}}
 
 # Nodes of a forest of texts: enough for the matrix products to reach their speed, and for what texts share to be there
 # once; of the length of a forest nothing else depends.
@@ -61,7 +61,7 @@ class OpenVINO:
         self.precision = precision
         self._computed = rest if precision == "int8" else precision
         self._checkpoint = checkpoint
-        self._towers: dict[tuple[Side, int], _Tower] = {}
+        self._towers: dict[tuple[TowerName, int], _Tower] = {}
         self._lock = threading.Lock()
         if hasattr(os, "register_at_fork"):
             engine = weakref.ref(self)
@@ -114,14 +114,14 @@ class OpenVINO:
         with ThreadPoolExecutor(available_cpus(), thread_name_prefix="contralto-texts") as pool:
             return list(pool.map(lambda inputs: tower.run(*inputs), parts))
 
-    def expect(self, side: Side, count: int) -> OpenVINO:
+    def expect(self, side: TowerName, count: int) -> OpenVINO:
         """Itself, as it has one precision."""
         return self
 
     def _empty(self, count: int) -> Float:
         return np.empty((count, self._checkpoint.contract.embedding), np.float32)
 
-    def _tower(self, side: Side, at_once: int = 1) -> _Tower:
+    def _tower(self, side: TowerName, at_once: int = 1) -> _Tower:
         with self._lock:
             if (side, at_once) not in self._towers:
                 self._towers[side, at_once] = _Tower(self._checkpoint, side, self._computed, at_once)
@@ -155,7 +155,7 @@ class _Tower:
     at_once: of 1, all processors work on one batch, the shortest way to its answer; else so many batches side by side.
     """
 
-    def __init__(self, checkpoint: Checkpoint, side: Side, precision: str, at_once: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, side: TowerName, precision: str, at_once: int) -> None:
         self._checkpoint, self._side = checkpoint, side  # the runtime reads from its arrays
         self._shapes: set[tuple[tuple[int, ...], ...]] = set()  # that were computed so far
         try:

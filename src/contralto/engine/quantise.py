@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.base import Side
+from contralto.engine.base import TowerName
 from contralto.engine.forest import forests, grows, lengths
 from contralto.engine.graph.files import runtime_graph
 from contralto.engine.graph.layers import SMOOTH, STEP, Map
@@ -57,7 +57,7 @@ class Levels(NamedTuple):
 
 def levels(
     checkpoint: Checkpoint,
-    side: Side,
+    side: TowerName,
     batches: Sequence[NDArray[Any]],
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[Levels]:
@@ -95,7 +95,10 @@ def _stored(one: Levels) -> dict[str, Stored]:
 
 
 def _watched(
-    checkpoint: Checkpoint, side: Side, inputs: Sequence[list[NDArray[Any]]], progress: Callable[[int, int], object]
+    checkpoint: Checkpoint,
+    side: TowerName,
+    inputs: Sequence[list[NDArray[Any]]],
+    progress: Callable[[int, int], object],
 ) -> list[Seen]:
     """Runs the samples through the tower in fp32 and looks at every value that a map reads: half of the work."""
     progress(0, 2 * len(inputs))
@@ -124,7 +127,7 @@ def _watched(
     return [Seen(tuple(readers[name]), *ends[name], np.concatenate(rows[name])) for name in values]
 
 
-def _inputs(checkpoint: Checkpoint, side: Side, batches: Sequence[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
+def _inputs(checkpoint: Checkpoint, side: TowerName, batches: Sequence[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
     text = checkpoint.contract.text
     for batch in batches:
         if side == "image" or not grows(text):

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from contralto import cache
-from contralto.engine.base import Side
+from contralto.engine.base import TowerName
 from contralto.engine.machine import fingerprint
 from contralto.engine.measure import Measured
 from contralto.errors import WeightsError
@@ -28,7 +28,7 @@ MOST_FILES, MOST_BYTES = 200, 8 * 2**30  # of all models together; those that we
 log = logging.getLogger("contralto")
 
 
-def recall(checkpoint: Checkpoint, side: Side) -> list[Measured] | None:
+def recall(checkpoint: Checkpoint, side: TowerName) -> list[Measured] | None:
     """What was measured of this tower on this machine, or None."""
     try:
         stated = TensorFile(_path(checkpoint, side)).metadata["measured"]
@@ -37,7 +37,7 @@ def recall(checkpoint: Checkpoint, side: Side) -> list[Measured] | None:
         return None
 
 
-def recall_int8(checkpoint: Checkpoint, side: Side) -> Checkpoint | None:
+def recall_int8(checkpoint: Checkpoint, side: TowerName) -> Checkpoint | None:
     """The tower in int8, its file read whole and found undamaged; or None."""
     try:
         file = TensorFile(_path(checkpoint, side))
@@ -50,7 +50,7 @@ def recall_int8(checkpoint: Checkpoint, side: Side) -> Checkpoint | None:
     return Checkpoint(checkpoint.contract, {**checkpoint.tensors, **tensors}, checkpoint.files)
 
 
-def keep(checkpoint: Checkpoint, side: Side, measured: Sequence[Measured], int8: Checkpoint) -> None:
+def keep(checkpoint: Checkpoint, side: TowerName, measured: Sequence[Measured], int8: Checkpoint) -> None:
     """Keeps both. Where the cache folder cannot be written, nothing is kept, and the next process measures again."""
     tensors = _own(int8, checkpoint)
     stated = {"measured": json.dumps([asdict(one) for one in measured]), "sha256": _digest(tensors)}
@@ -73,7 +73,7 @@ def _own(int8: Checkpoint, checkpoint: Checkpoint) -> dict[str, Stored]:
     return {name: one for name, one in int8.tensors.items() if checkpoint.tensors.get(name) is not one}
 
 
-def _path(checkpoint: Checkpoint, side: Side) -> Path:
+def _path(checkpoint: Checkpoint, side: TowerName) -> Path:
     return cache.folder() / FOLDER / f"{checkpoint.contract.hash[:32]}-{fingerprint()}-{side}.safetensors"
 
 

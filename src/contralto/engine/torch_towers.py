@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.base import Float, Side, checked_ids, checked_pixels
+from contralto.engine.base import Float, TowerName, checked_ids, checked_pixels
 from contralto.engine.forest import alike, lengths
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import Checkpoint
@@ -54,12 +54,12 @@ class TorchEngine(ABC):
         self.precision, self.device = precision, _found(device)
         self._dtype: torch.dtype = getattr(torch, DTYPES[precision])
         self._checkpoint = checkpoint
-        self._towers: dict[Side, Run] = {}
+        self._towers: dict[TowerName, Run] = {}
         self._lock = threading.Lock()
         self._process: int | None = None  # the process that has computed with it
 
     @abstractmethod
-    def _prepared(self, side: Side, tower: nn.Module) -> Run:
+    def _prepared(self, side: TowerName, tower: nn.Module) -> Run:
         """How this engine runs a tower, which is on the device, in eval mode. Called once for each; the function is
         called under inference mode, by several threads at a time."""
 
@@ -81,11 +81,11 @@ class TorchEngine(ABC):
         """Pictures of a batch."""
         return IMAGES_AT_ONCE if self.device == "cpu" else IMAGES_ON_GPU
 
-    def expect(self, side: Side, count: int) -> TorchEngine:
+    def expect(self, side: TowerName, count: int) -> TorchEngine:
         """Itself, as it has one precision."""
         return self
 
-    def _run(self, side: Side, batch: NDArray[Any]) -> Float:
+    def _run(self, side: TowerName, batch: NDArray[Any]) -> Float:
         import torch
 
         if len(batch) == 0:
@@ -102,7 +102,7 @@ class TorchEngine(ABC):
         with torch.inference_mode(), arithmetic:
             return self._towers[side](batch)
 
-    def _load(self, side: Side) -> nn.Module:
+    def _load(self, side: TowerName) -> nn.Module:
         """One tower with its weights; the other is left without memory."""
         import torch
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from contralto import metrics
 from contralto.contract import Score
-from contralto.encoder.rows import Rows, at_once, probabilities
+from contralto.embeddings import Embeddings, at_once, probabilities
 from contralto.errors import DataError
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 
 MOST_TO_FIT = 5000  # pictures of a half that a temperature is fitted on: more would not move it
 
@@ -38,8 +38,8 @@ class Answers:
 
 
 def answer(
-    pictures: Pictures,
-    class_rows: Rows,
+    pictures: PictureEmbeddings,
+    class_rows: Embeddings,
     labels: NDArray[np.int64],
     rule: Score,
     merged: NDArray[np.int64] | None = None,
@@ -54,7 +54,7 @@ def answer(
     there = np.asarray(pictures.rows.any(axis=1))
     halves = np.array([digest is not None and digest[0] % 2 == 1 for digest in pictures.digests], bool)
 
-    def scored(places: Any) -> Rows:
+    def scored(places: Any) -> Embeddings:
         return _best_of(pictures.rows[places] @ class_rows.T, merged)
 
     fitted = _temperatures(scored, labels, rule, [np.flatnonzero(there & (halves == half)) for half in (False, True)])
@@ -75,7 +75,7 @@ def answer(
     return Answers(predicted, confidence, rank, tempered, fitted, margin if two else None)
 
 
-def right_of(rows: Rows, class_rows: Rows, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+def right_of(rows: Embeddings, class_rows: Embeddings, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which pictures (N,) are closer to their own class than to any other; some of rows (N, d) at a time."""
     right = np.empty(len(rows), bool)
     for start in range(0, len(rows), step := at_once(len(class_rows))):
@@ -94,7 +94,7 @@ def told(scores: NDArray[Any], labels: NDArray[np.int64], rank: NDArray[np.int64
     return best
 
 
-def _best_of(cosine: Rows, merged: NDArray[np.int64] | None) -> Rows:
+def _best_of(cosine: Embeddings, merged: NDArray[np.int64] | None) -> Embeddings:
     if merged is None:
         return cosine
     found = np.full((len(cosine), merged.max() + 1), -np.inf, np.float32)
@@ -104,7 +104,7 @@ def _best_of(cosine: Rows, merged: NDArray[np.int64] | None) -> Rows:
 
 
 def _temperatures(
-    scored: Callable[[NDArray[np.intp]], Rows],
+    scored: Callable[[NDArray[np.intp]], Embeddings],
     labels: NDArray[np.int64],
     rule: Score,
     halves: Sequence[NDArray[np.intp]],

@@ -13,7 +13,7 @@ from contralto.data.splits import VALIDATION
 from contralto.evaluation import embed, faces
 from contralto.evaluation.choice import choice
 from contralto.evaluation.classes import zero_shot
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import mean, share
 from contralto.evaluation.notes import tell_left_out
 from contralto.evaluation.outcome import Figure, Outcome
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 SHARES: Final = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))
 
 
-def check(session: Session, name: str, data: DataSet, pictures: Pictures) -> Iterator[Outcome]:
+def check(session: Session, name: str, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """The outcomes of one of `CHECKS` on a set with one class a picture; pictures: the set's, as they are."""
     return CHECKS[name](session, data, pictures)
 
 
-def _corruptions(session: Session, data: DataSet, pictures: Pictures) -> Iterator[Outcome]:
+def _corruptions(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """Each corruption at each severity, then the mean error over all of them.
 
     The error is not divided by another model's: the usual divisor, AlexNet's on ImageNet-C, belongs to those files.
@@ -54,7 +54,7 @@ def _corruptions(session: Session, data: DataSet, pictures: Pictures) -> Iterato
     yield replace(outcome, variant="corruptions", figures=(figure,), protocol={**outcome.protocol, **said})
 
 
-def _typographic(session: Session, data: DataSet, pictures: Pictures) -> Iterator[Outcome]:
+def _typographic(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """A wrong class's name is written on every picture: what is left, and how often it is what is answered."""
     written = attacked(data)
     outcome = _zero_shot(session, written, "typographic")
@@ -64,20 +64,20 @@ def _typographic(session: Session, data: DataSet, pictures: Pictures) -> Iterato
     yield replace(outcome, figures=(*outcome.figures, answered))
 
 
-def _sizes(session: Session, data: DataSet, pictures: Pictures) -> Iterator[Outcome]:
+def _sizes(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """The whole picture, smaller and smaller, on grey."""
     for part in SHARES:
         yield _zero_shot(session, shrunken(data, float(part)), f"at {part} of the side")
 
 
-def _questions(session: Session, data: DataSet, pictures: Pictures) -> Iterator[Outcome]:
+def _questions(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """Negation; and, where classes have groups, telling apart what is alike."""
     yield from _choice(session, negated(data), "negation")
     if any(one.group for one in data.classes):
         yield from _choice(session, fine(data), "within its group")
 
 
-def _prompts(session: Session, data: DataSet, pictures: Pictures) -> Iterator[Outcome]:
+def _prompts(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """How much hangs on the words; and, where there is another split, what a search there gains here."""
     several = data if len(data.templates) > 1 else replace(data, templates=prompts.templates("imagenet"))
     yield sensitivity(session.clip, pictures.described(several), pictures)
@@ -90,7 +90,7 @@ def _prompts(session: Session, data: DataSet, pictures: Pictures) -> Iterator[Ou
     yield search_prompts(session.clip, pictures.described(data), pictures, seen.described(validation), seen)
 
 
-def _faces(session: Session, data: DataSet, pictures: Pictures) -> Iterator[Outcome]:
+def _faces(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """The paper's probe of faces: its tables stand in the protocol, the figures are those of all pictures together."""
     data = pictures.described(data)
     found = faces.probe(session.clip, data, pictures)
@@ -128,7 +128,7 @@ def _choice(session: Session, data: DataSet, variant: str) -> Sequence[Outcome]:
     return choice(session.clip, described, pictures, texts.rows, variant)
 
 
-CHECKS: Final[dict[str, Callable[[Session, DataSet, Pictures], Iterator[Outcome]]]] = {
+CHECKS: Final[dict[str, Callable[[Session, DataSet, PictureEmbeddings], Iterator[Outcome]]]] = {
     "corruptions": _corruptions,
     "typographic": _typographic,
     "sizes": _sizes,

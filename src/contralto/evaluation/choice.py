@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from contralto import metrics
 from contralto.contract import Score
+from contralto.embeddings import Embeddings, probabilities
 from contralto.encoder import Clip
-from contralto.encoder.rows import Rows, probabilities
 from contralto.evaluation.answers import told
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import Figures, share
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import protocol
@@ -21,7 +21,9 @@ from contralto.sets.items import DataSet, Item
 PAIR_CHANCE = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6}
 
 
-def choice(clip: Clip, data: DataSet, pictures: Pictures, texts: Rows, variant: str = "") -> list[Outcome]:
+def choice(
+    clip: Clip, data: DataSet, pictures: PictureEmbeddings, texts: Embeddings, variant: str = ""
+) -> list[Outcome]:
     """The outcome of a set of task `choice` or `pairs`, then one for each value of each group of its items.
 
     texts: unit rows of all captions, item after item.
@@ -49,7 +51,9 @@ def choice(clip: Clip, data: DataSet, pictures: Pictures, texts: Rows, variant: 
     return found
 
 
-def _answers(items: Sequence[Item], rows: Rows, texts: Rows, rule: Score) -> tuple[Records, NDArray[np.float32]]:
+def _answers(
+    items: Sequence[Item], rows: Embeddings, texts: Embeddings, rule: Score
+) -> tuple[Records, NDArray[np.float32]]:
     """Records, and of sets with two texts an item the cosines (N, 2)."""
     count, start = len(items), 0
     labels = np.array([item.label or 0 for item in items], np.int64)

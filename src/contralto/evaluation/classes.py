@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto import metrics
+from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
-from contralto.encoder.rows import Rows
 from contralto.evaluation.answers import Answers, answer
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import Figures, mean, over, share
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import of_classes, protocol
@@ -28,7 +28,12 @@ MERGED = "classes of one name of the data's are one, whose score is the highest 
 
 
 def zero_shot(
-    clip: Clip, data: DataSet, pictures: Pictures, templates: Sequence[str], template_set: str, variant: str = ""
+    clip: Clip,
+    data: DataSet,
+    pictures: PictureEmbeddings,
+    templates: Sequence[str],
+    template_set: str,
+    variant: str = "",
 ) -> Outcome:
     """The outcome of a set with one class a picture, its texts made with these templates. Raises ContraltoError."""
     said = protocol(clip, data, pictures) | of_classes(data.classes, templates, template_set)
@@ -42,7 +47,7 @@ def zero_shot(
     return of_answers(data, pictures, answers, said, variant)
 
 
-def rows_of(clip: Clip, classes: Sequence[Class], templates: Sequence[str]) -> Rows:
+def rows_of(clip: Clip, classes: Sequence[Class], templates: Sequence[str]) -> Embeddings:
     """Unit rows (C, d) of the classes."""
     return clip.encode_labels({str(i): one.names for i, one in enumerate(classes)}, templates)
 
@@ -52,7 +57,9 @@ def labels_of(data: DataSet) -> NDArray[np.int64]:
     return np.array([-1 if (label := data.items[i].label) is None else label for i in range(len(data.items))], np.int64)
 
 
-def of_answers(data: DataSet, pictures: Pictures, answers: Answers, said: dict[str, Any], variant: str) -> Outcome:
+def of_answers(
+    data: DataSet, pictures: PictureEmbeddings, answers: Answers, said: dict[str, Any], variant: str
+) -> Outcome:
     """The outcome of a set with one class a picture, however the answers were found."""
     labels = labels_of(data)
     records = Records.of_items(

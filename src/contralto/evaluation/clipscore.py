@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from contralto.errors import ContraltoError
 
 if TYPE_CHECKING:
+    from contralto.embeddings import Embeddings
     from contralto.encoder import Clip
-    from contralto.encoder.rows import Rows
 
 WEIGHT: Final = 2.5
 PREFIX: Final = "A photo depicts "
@@ -67,7 +67,7 @@ def prefixed(text: str, prefix: str = PREFIX) -> str:
     return f"{prefix}{' ' if prefix and not prefix.endswith(' ') else ''}{text}"
 
 
-def of_rows(images: Rows, captions: Rows, references: Sequence[Rows]) -> Scores:
+def of_rows(images: Embeddings, captions: Embeddings, references: Sequence[Embeddings]) -> Scores:
     """The same from unit rows: images (N, d), captions (N, d), and for each caption its references (R, d), R >= 0."""
     cosines = np.einsum("nd,nd->n", images, captions, dtype=np.float64)
     clipscore = WEIGHT * np.maximum(cosines, 0)
@@ -76,7 +76,7 @@ def of_rows(images: Rows, captions: Rows, references: Sequence[Rows]) -> Scores:
     return Scores(clipscore, 2 * clipscore * best / np.where(total == 0, 1, total))  # NaN stays NaN
 
 
-def _best(caption: Rows, references: Rows) -> float:
+def _best(caption: Embeddings, references: Embeddings) -> float:
     """The largest max(cosine, 0) of a caption to its references; NaN if there are none."""
     if not len(references):
         return float("nan")

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from contralto.embeddings import Embeddings
 from contralto.encoder import Clip, Failure
-from contralto.encoder.rows import Rows
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ContraltoError, ImageError, ItemError
 from contralto.evaluation.store import Row, Store
@@ -27,12 +27,12 @@ AHEAD = 64  # pictures that are read and changed while the model works
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class PictureEmbeddings:
     """rows float32 (N, d), zeros where a picture failed; digests: what the N pictures are, by content (None where even
     that failed); failures: key -> reason; said: the items without their pictures, which may be drawn or decompressed
     whenever an item is asked for."""
 
-    rows: Rows
+    rows: Embeddings
     digests: tuple[bytes | None, ...]
     failures: dict[str, str]
     said: tuple[Item, ...] = ()
@@ -43,10 +43,10 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
+class TextEmbeddings:
     """Unit rows float32 (M, d) of texts, and how many of them were longer than the context and were cut to it."""
 
-    rows: Rows
+    rows: Embeddings
     cut: int
 
 
@@ -58,7 +58,7 @@ def pictures(
     kind: Literal["image", "features"] = "image",
     what: str = "",
     progress: Progress,
-) -> Pictures:
+) -> PictureEmbeddings:
     """Unit rows of the items' pictures, or their features before the projection. A picture that fails costs its row.
 
     What is finished is kept, whatever ends the work; of failures those that the picture's bytes decide.
@@ -81,10 +81,10 @@ def pictures(
             failures[said[i].key] = outcome
         else:
             rows[i] = outcome
-    return Pictures(rows, tuple(digests), failures, tuple(said))
+    return PictureEmbeddings(rows, tuple(digests), failures, tuple(said))
 
 
-def texts(clip: Clip, several: Sequence[str], store: Store, *, progress: Progress) -> Texts:
+def texts(clip: Clip, several: Sequence[str], store: Store, *, progress: Progress) -> TextEmbeddings:
     """Unit rows (M, d). A text that is longer than the context is cut to it and counted. Raises TextError."""
     digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in several]
     found = store.rows("text", digests)
@@ -100,7 +100,7 @@ def texts(clip: Clip, several: Sequence[str], store: Store, *, progress: Progres
     rows = np.zeros((len(several), clip.contract.embedding), np.float32)
     for i, digest in enumerate(digests):
         rows[i] = found[digest]
-    return Texts(rows, len(clip.too_long(several)))
+    return TextEmbeddings(rows, len(clip.too_long(several)))
 
 
 def _read(
@@ -175,7 +175,7 @@ def _encoded(
     yield from failed
 
 
-def _cut_to_context(clip: Clip, several: list[str]) -> Rows:
+def _cut_to_context(clip: Clip, several: list[str]) -> Embeddings:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # `Texts.cut` says so
+        warnings.simplefilter("ignore", UserWarning)  # `TextEmbeddings.cut` says so
         return clip.encode_text(several, truncate=True)

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto import metrics
+from contralto.embeddings import Embeddings, at_once, probabilities
 from contralto.encoder import Clip
-from contralto.encoder.rows import Rows, at_once, probabilities
 from contralto.errors import DataError
 from contralto.evaluation.answers import right_of
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.protocol import protocol
 from contralto.sets.items import DataSet
 
@@ -110,7 +110,7 @@ class FaceReport:
 def probe(
     clip: Clip,
     data: DataSet,
-    pictures: Pictures,
+    pictures: PictureEmbeddings,
     *,
     people: Sequence[str] = ("race", "gender"),
     harms: Mapping[str, Sequence[str]] = HARMS,
@@ -175,7 +175,7 @@ def _attributes(data: DataSet) -> dict[str, Column]:
 
 def _harms(
     clip: Clip,
-    rows: Rows,
+    rows: Embeddings,
     by: Mapping[str, Column],
     people: Sequence[str],
     harms: Mapping[str, Sequence[str]],
@@ -208,7 +208,7 @@ def _harms(
 
 def _told(
     clip: Clip,
-    rows: Rows,
+    rows: Embeddings,
     by: Mapping[str, Column],
     attribute: str,
     values: Column,

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from contralto import __version__
 from contralto.errors import DataError, MissingExtraError, one_line
 from contralto.evaluation.outcome import Column, Figure, Outcome, Records
 from contralto.files import require_folder, written_whole
+from contralto.version import __version__
 
 VERSION = 1
 REPORT, ITEMS = "report.json", "items.parquet"

@@ -9,7 +9,7 @@ import numpy as np
 from contralto import metrics
 from contralto.encoder import Clip
 from contralto.evaluation.classes import rows_of
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import Figures, over
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import of_classes, protocol
@@ -19,7 +19,12 @@ SCORES = "the cosine with each class; no softmax over the classes, as several ma
 
 
 def several_labels(
-    clip: Clip, data: DataSet, pictures: Pictures, templates: Sequence[str], template_set: str, variant: str = ""
+    clip: Clip,
+    data: DataSet,
+    pictures: PictureEmbeddings,
+    templates: Sequence[str],
+    template_set: str,
+    variant: str = "",
 ) -> Outcome:
     """The outcome of a set of task `labels`: 11-point mean average precision."""
     count = len(data.items)

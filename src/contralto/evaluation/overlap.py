@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.encoder.rows import Rows, at_once
+from contralto.embeddings import Embeddings, at_once
 from contralto.errors import DataError, ItemError
 from contralto.evaluation.alignment import Grey, alike, thumbnail
 from contralto.metrics import clopper_pearson
@@ -88,9 +88,9 @@ class Statistics:
 
 def overlap(
     items: Sequence[Item],
-    rows: Rows,
+    rows: Embeddings,
     training: Sequence[Item],
-    training_rows: Rows,
+    training_rows: Embeddings,
     *,
     candidates: int = CANDIDATES,
     least_cosine: float = LEAST_COSINE,
@@ -134,7 +134,7 @@ def overlap(
     return Overlap(tuple(found), len(items), failures)
 
 
-def nearest(rows: Rows, others: Rows, most: int) -> tuple[NDArray[np.int64], Rows]:
+def nearest(rows: Embeddings, others: Embeddings, most: int) -> tuple[NDArray[np.int64], Embeddings]:
     """The places in others (M, d) of the `most` rows nearest to each of rows (N, d), and their cosines, nearest first.
 
     Both (N, min(most, M)). Some rows by some rows at a time, so that memory grows with N alone.
@@ -156,7 +156,7 @@ def nearest(rows: Rows, others: Rows, most: int) -> tuple[NDArray[np.int64], Row
     return places, cosines
 
 
-def _largest(values: Rows, most: int) -> NDArray[np.int64]:
+def _largest(values: Embeddings, most: int) -> NDArray[np.int64]:
     """Places of the `most` largest of each row, in any order; of all if there are no more."""
     if values.shape[1] <= most:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)

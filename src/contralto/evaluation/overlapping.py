@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contralto.evaluation import embed
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.notes import tell_left_out
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.overlap import THRESHOLD, Share, overlap, statistics
@@ -22,7 +22,7 @@ MOST_PAIRS, BELOW = 1000, 50  # that are kept: those taken for one, and those ju
 def overlapping(
     session: Session,
     data: DataSet,
-    pictures: Pictures,
+    pictures: PictureEmbeddings,
     outcome: Outcome,
     training: DataSet,
     threshold: float = THRESHOLD,

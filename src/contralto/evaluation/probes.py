@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from contralto import metrics, probe
 from contralto.data.splits import VALIDATION
-from contralto.encoder.rows import Rows
+from contralto.embeddings import Embeddings
 from contralto.errors import DataError
 from contralto.evaluation import embed
 from contralto.evaluation.answers import Answers, told
 from contralto.evaluation.classes import labels_of, of_answers
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import mean
 from contralto.evaluation.notes import tell_left_out
 from contralto.evaluation.outcome import Outcome
@@ -44,10 +44,10 @@ class Fitting:
     """Features (N, w) and labels (N,) of the pictures that could be used: what is fitted to, what chooses, what is
     measured; and what the protocol says of them."""
 
-    rows: Rows
+    rows: Embeddings
     labels: NDArray[np.int64]
     validation: NDArray[np.intp]
-    measured: Pictures
+    measured: PictureEmbeddings
     said: dict[str, Any]
 
     @property
@@ -183,7 +183,7 @@ def _fitting(session: Session, data: DataSet) -> Fitting:
     return Fitting(rows, labels, validation, measured, said)
 
 
-def _split(session: Session, data: DataSet, name: str) -> tuple[DataSet, Pictures]:
+def _split(session: Session, data: DataSet, name: str) -> tuple[DataSet, PictureEmbeddings]:
     """Another split of the set, without its pictures, and their features."""
     if data.split == name:
         raise DataError(f"{data.name}: {name} is what is measured; a probe is fitted to it: measure another split")

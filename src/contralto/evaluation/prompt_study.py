@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto import metrics
+from contralto.embeddings import Embeddings, at_once, unit
 from contralto.encoder import Clip
-from contralto.encoder.rows import Rows, at_once, unit
 from contralto.errors import DataError
 from contralto.evaluation.answers import answer, right_of
 from contralto.evaluation.classes import labels_of, of_answers, rows_of, zero_shot
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import share
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.protocol import of_classes, protocol
@@ -31,7 +31,7 @@ from contralto.zeroshot import prompts
 OPTIMISTIC: Final = "the words were chosen by these very pictures: too high"
 
 
-def sensitivity(clip: Clip, data: DataSet, pictures: Pictures) -> Outcome:
+def sensitivity(clip: Clip, data: DataSet, pictures: PictureEmbeddings) -> Outcome:
     """How far top-1 moves from template to template of a set, each used alone.
 
     Figures: top1_lowest, top1_median, top1_highest, top1_sd (over templates), and answers_changed: the share of
@@ -64,9 +64,9 @@ def sensitivity(clip: Clip, data: DataSet, pictures: Pictures) -> Outcome:
 def search_prompts(
     clip: Clip,
     data: DataSet,
-    pictures: Pictures,
+    pictures: PictureEmbeddings,
     validation: DataSet,
-    validation_pictures: Pictures,
+    validation_pictures: PictureEmbeddings,
     *,
     candidates: Sequence[str] | None = None,
 ) -> Outcome:
@@ -114,7 +114,7 @@ class _Words:
     """Templates, names, and table: float32 (T, K, d), the unit row of each of K distinct names in each of T templates.
     places (S,): the names of class after class; starts (C,): where those of each class begin."""
 
-    table: Rows
+    table: Embeddings
     names: tuple[str, ...]
     places: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -131,14 +131,14 @@ class _Words:
         starts = np.cumsum([0, *(len(one.names) for one in classes)])[:-1]
         return _Words(table, tuple(names), places, starts)
 
-    def summed(self, chosen: Sequence[int]) -> Rows:
+    def summed(self, chosen: Sequence[int]) -> Embeddings:
         """(K, d): of each name, the sum over these templates."""
         found = np.zeros(self.table.shape[1:], np.float32)
         for i in chosen:
             found += self.table[i]
         return found
 
-    def class_rows(self, summed: Rows) -> Rows:
+    def class_rows(self, summed: Embeddings) -> Embeddings:
         """Unit rows (C, d) as `Clip.encode_labels` makes them."""
         return unit(np.add.reduceat(unit(summed)[self.places], self.starts, axis=0))
 
@@ -155,7 +155,9 @@ class _Found:
     steps: tuple[tuple[str, float], ...]
 
 
-def _search(clip: Clip, data: DataSet, candidates: tuple[str, ...], rows: Rows, labels: NDArray[np.int64]) -> _Found:
+def _search(
+    clip: Clip, data: DataSet, candidates: tuple[str, ...], rows: Embeddings, labels: NDArray[np.int64]
+) -> _Found:
     """Forward selection of templates, then of names, by top-1 of the validation pictures rows (N, d), labels (N,).
 
     Templates are taken one at a time, each the one that raises top-1 most, until none raises it; the set's own stay if
@@ -178,7 +180,7 @@ def _search(clip: Clip, data: DataSet, candidates: tuple[str, ...], rows: Rows, 
 
 
 def _forward(
-    words: _Words, candidates: Sequence[str], rows: Rows, labels: NDArray[np.int64]
+    words: _Words, candidates: Sequence[str], rows: Embeddings, labels: NDArray[np.int64]
 ) -> tuple[list[int], list[tuple[str, float]]]:
     """Places of the templates chosen, and the steps. The first one is always taken."""
     chosen: list[int] = []
@@ -197,7 +199,7 @@ def _forward(
 
 
 def _one_name_each(
-    words: _Words, summed: Rows, rows: Rows, labels: NDArray[np.int64]
+    words: _Words, summed: Embeddings, rows: Embeddings, labels: NDArray[np.int64]
 ) -> Iterator[tuple[int, str, float]]:
     """(class, the name that takes the place of its mean, top-1 with it), where that raises it; class after class.
 
@@ -226,8 +228,8 @@ def _one_name_each(
 
 
 def _rivals(
-    rows: Rows, class_rows: Rows, labels: NDArray[np.int64]
-) -> tuple[Rows, list[tuple[Rows, NDArray[np.int64]]]]:
+    rows: Embeddings, class_rows: Embeddings, labels: NDArray[np.int64]
+) -> tuple[Embeddings, list[tuple[Embeddings, NDArray[np.int64]]]]:
     """Of each picture the cosine with its own class, and (cosine, class) of the best and the second best wrong one."""
     own = np.empty(len(rows), np.float32)
     rivals = [(np.empty(len(rows), np.float32), np.empty(len(rows), np.int64)) for _ in range(2)]
@@ -244,7 +246,7 @@ def _rivals(
     return own, rivals
 
 
-def _predicted(rows: Rows, class_rows: Rows) -> NDArray[np.int64]:
+def _predicted(rows: Embeddings, class_rows: Embeddings) -> NDArray[np.int64]:
     """The class (N,) with the highest cosine, the first of equals."""
     step = at_once(len(class_rows))
     return np.concatenate([(rows[i : i + step] @ class_rows.T).argmax(axis=1) for i in range(0, len(rows), step)])

@@ -7,16 +7,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from contralto import __version__
 from contralto.encoder import Clip
-from contralto.evaluation.embed import Pictures
+from contralto.evaluation.embed import PictureEmbeddings
 from contralto.sets.items import Class, DataSet
+from contralto.version import __version__
 
 TIES = "a wrong answer that scores as high as the right one counts against it, whatever the order"
 INTERVALS = "95%; top1 and top5: Clopper-Pearson; others: percentile bootstrap, 2,000 resamples, seed 0"
 
 
-def protocol(clip: Clip, data: DataSet, pictures: Pictures) -> dict[str, Any]:
+def protocol(clip: Clip, data: DataSet, pictures: PictureEmbeddings) -> dict[str, Any]:
     """What is the same for every figure of this set with this model. Fit for JSON.
 
     failed: items whose pictures could not be used. left_out: reason -> what of the split's files is no item.
@@ -60,7 +60,7 @@ def of_classes(classes: Sequence[Class], templates: Sequence[str], template_set:
     }
 
 
-def split_hash(data: DataSet, pictures: Pictures) -> str:
+def split_hash(data: DataSet, pictures: PictureEmbeddings) -> str:
     """sha256 over every item in order: what its picture is, by content, and what is said about it."""
     digest = hashlib.sha256()
     for i, content in enumerate(pictures.digests):

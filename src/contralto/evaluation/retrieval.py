@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from contralto import metrics
 from contralto.encoder import Clip
-from contralto.evaluation.embed import Pictures, Texts
+from contralto.evaluation.embed import PictureEmbeddings, TextEmbeddings
 from contralto.evaluation.figures import Figures, mean, over
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import protocol
@@ -34,8 +34,8 @@ def captions(data: DataSet, template: str = "{}") -> tuple[list[str], NDArray[np
 def retrieval(
     clip: Clip,
     data: DataSet,
-    pictures: Pictures,
-    texts: Texts,
+    pictures: PictureEmbeddings,
+    texts: TextEmbeddings,
     owners: NDArray[np.int64],
     *,
     template: str = "{}",

@@ -16,7 +16,7 @@ from contralto.evaluation import embed
 from contralto.evaluation.checks import CHECKS, check
 from contralto.evaluation.choice import choice
 from contralto.evaluation.classes import zero_shot
-from contralto.evaluation.embed import Pictures, Progress
+from contralto.evaluation.embed import PictureEmbeddings, Progress
 from contralto.evaluation.labels import several_labels
 from contralto.evaluation.notes import NOTES, tell_left_out
 from contralto.evaluation.outcome import Outcome
@@ -159,7 +159,7 @@ class Session:
         for name in asked.checks:
             yield from _where_defined(data, name, check(self, name, data, pictures))
 
-    def _retrieval(self, data: DataSet, pictures: Pictures, templates: str | Sequence[str] | None) -> Outcome:
+    def _retrieval(self, data: DataSet, pictures: PictureEmbeddings, templates: str | Sequence[str] | None) -> Outcome:
         template = _only((data.templates or prompts.PLAIN) if templates is None else templates)
         several, owners = captions(data, template)
         texts = embed.texts(self.clip, several, self.store, progress=self.progress)
@@ -173,7 +173,7 @@ class Session:
             progress=lambda done, total: self.progress("comparing", done, total),
         )
 
-    def _choice(self, data: DataSet, pictures: Pictures) -> list[Outcome]:
+    def _choice(self, data: DataSet, pictures: PictureEmbeddings) -> list[Outcome]:
         texts = embed.texts(self.clip, captions(data)[0], self.store, progress=self.progress)
         return choice(self.clip, data, pictures, texts.rows)
 

@@ -17,10 +17,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto import __version__, cache
+from contralto import cache
+from contralto.database import CacheDatabase
 from contralto.encoder import Clip
 from contralto.encoder.keeping import COLUMNS, digest, identity, packed, unpacked
-from contralto.kept import Kept
+from contralto.version import __version__
 
 Kind = Literal["image", "features", "text"]
 Row = NDArray[np.float32]
@@ -53,8 +54,8 @@ class Store:
 
         name = f"{digest(identity(clip, 'image', 'text')).hex()}.sqlite"
         rows, seen = (cache.database(FOLDER, one, MOST_FILES, MOST_BYTES) for one in (name, "seen.sqlite"))
-        self._rows = Kept(rows, ROWS, "the cache of embeddings", tell)
-        self._digests = Kept(seen, DIGESTS, "the list of files that were read", tell)
+        self._rows = CacheDatabase(rows, ROWS, "the cache of embeddings", tell)
+        self._digests = CacheDatabase(seen, DIGESTS, "the list of files that were read", tell)
         embedding = clip.contract.embedding
         self._widths: dict[Kind, int] = {"image": embedding, "text": embedding, "features": clip.feature_width}
         self._fresh = fresh

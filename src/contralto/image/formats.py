@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 import PIL
 from PIL import Image, ImageFile
 
-from contralto import __version__
+from contralto.version import __version__
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".avif", ".heic", ".heif", ".jp2", ".j2k"),

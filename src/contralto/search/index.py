@@ -5,7 +5,7 @@ and precision as they were asked for, decoding, versions. In it a picture is key
 known while its size and time of change are the same. Rows are committed every second or 64 rows: a process that is
 killed loses at most those.
 
-The index is a convenience: nothing that happens to it stops the work (see `contralto.kept`).
+The index is a convenience: nothing that happens to it stops the work (see `contralto.database`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto import cache
+from contralto.database import CacheDatabase
 from contralto.encoder import Clip
 from contralto.encoder.keeping import COLUMNS, digest, identity, packed, unpacked
-from contralto.kept import Kept
 from contralto.search.files import File
 
 Row = NDArray[np.float32]
@@ -40,7 +40,7 @@ class Index:
 
     def __init__(self, clip: Clip, *, warn: Callable[[str], None]) -> None:
         name = f"{digest(identity(clip, 'image')).hex()}.sqlite"
-        self._kept = Kept(cache.database(FOLDER, name, MOST_FILES, MOST_BYTES), TABLE, "the index", warn)
+        self._kept = CacheDatabase(cache.database(FOLDER, name, MOST_FILES, MOST_BYTES), TABLE, "the index", warn)
         self._width = clip.contract.embedding
 
     def get(self, files: Sequence[File]) -> dict[int, Row | str]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contralto import arguments, arrays
-from contralto.encoder.rows import probabilities
+from contralto.embeddings import probabilities
 from contralto.errors import ContraltoError, DataError
 from contralto.metrics import platt
 

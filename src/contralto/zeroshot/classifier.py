@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from contralto import arguments, progress
 from contralto.contract import Score
+from contralto.embeddings import Embeddings, at_once, probabilities, unit
 from contralto.encoder import Clip
 from contralto.encoder.items import texts
-from contralto.encoder.rows import Rows, at_once, probabilities, unit
 from contralto.encoder.stream import windows
 from contralto.errors import ContraltoError, one_line
 from contralto.zeroshot import matrices, prompts
@@ -41,10 +41,10 @@ class Classifier:
     """Labels and their unit rows (L, d): what is worked out once and asked for many pictures."""
 
     labels: tuple[str, ...]
-    rows: Rows
+    rows: Embeddings
     rule: Score
 
-    def __call__(self, images: Rows, top: int = 5) -> list[list[Prediction]]:
+    def __call__(self, images: Embeddings, top: int = 5) -> list[list[Prediction]]:
         """For each unit row of images (N, d) the `top` best labels, best first; of equals the one listed first.
 
         Beside the answers it takes some tens of megabytes, however many pictures there are.
@@ -73,7 +73,7 @@ def build(clip: Clip, labels: Labels, templates: Templates = "photo") -> Classif
     return Classifier(tuple(label for label, _ in named), rows, clip.contract.score)
 
 
-def _rows(clip: Clip, names: list[str], templates: tuple[str, ...]) -> Rows:
+def _rows(clip: Clip, names: list[str], templates: tuple[str, ...]) -> Embeddings:
     """Each name's unit row, from its prompts; those of many names go to the tower together, as they begin alike."""
     step, count = max(1, PROMPTS_AT_ONCE // len(templates)), len(names) * len(templates)
     is_much = len(names) > step
@@ -93,7 +93,7 @@ def _rows(clip: Clip, names: list[str], templates: tuple[str, ...]) -> Rows:
 RULE: Final = 1  # of the averaging below: another number for another rule, so that no matrix of an older one is used
 
 
-def _averaged(groups: Sequence[Sequence[str]], encode: Callable[[list[str]], Rows]) -> Rows:
+def _averaged(groups: Sequence[Sequence[str]], encode: Callable[[list[str]], Embeddings]) -> Embeddings:
     """(G, d): of each group of texts the mean of their rows, scaled to unit length; of equal texts one is encoded."""
     places: dict[str, int] = {}
     of_groups = [[places.setdefault(text, len(places)) for text in group] for group in groups]
@@ -108,7 +108,7 @@ def _averaged(groups: Sequence[Sequence[str]], encode: Callable[[list[str]], Row
     return found
 
 
-def _best(scores: Rows, top: int) -> NDArray[np.intp]:
+def _best(scores: Embeddings, top: int) -> NDArray[np.intp]:
     """Places of the `top` largest of scores (L,), largest first, equals in their order; what is no number last."""
     negative = -scores
     if top >= len(scores):

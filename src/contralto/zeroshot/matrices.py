@@ -22,9 +22,9 @@ from typing import Final
 import numpy as np
 
 from contralto import cache
+from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
 from contralto.encoder.keeping import digest, identity
-from contralto.encoder.rows import Rows
 from contralto.files import written_whole
 
 FOLDER: Final = "classes-1"  # the number changes with the layout of a file
@@ -37,8 +37,8 @@ log = logging.getLogger("contralto")
 
 
 def kept(
-    clip: Clip, names: Sequence[Sequence[str]], templates: Sequence[str], rule: int, make: Callable[[], Rows]
-) -> Rows:
+    clip: Clip, names: Sequence[Sequence[str]], templates: Sequence[str], rule: int, make: Callable[[], Embeddings]
+) -> Embeddings:
     """Unit rows (L, d) of the labels with these names, which `make` works out: from the cache, else made and kept.
 
     rule: the number of the rule by which `make` averages. As long as the engine has not settled on a precision, the key
@@ -60,7 +60,7 @@ def _path(key: bytes) -> Path:
     return cache.folder() / FOLDER / key.hex()
 
 
-def _read(path: Path, key: bytes, shape: tuple[int, int]) -> Rows | None:
+def _read(path: Path, key: bytes, shape: tuple[int, int]) -> Embeddings | None:
     """The rows at `path` if they are whole and of this key. That a file was asked for saves it from being forgotten."""
     found = np.empty(shape, np.float32)
     try:
@@ -77,7 +77,7 @@ def _read(path: Path, key: bytes, shape: tuple[int, int]) -> Rows | None:
     return found
 
 
-def _write(path: Path, key: bytes, rows: Rows) -> None:
+def _write(path: Path, key: bytes, rows: Embeddings) -> None:
     if DIGEST + rows.nbytes > MOST_BYTES:
         return
     try:
@@ -91,7 +91,7 @@ def _write(path: Path, key: bytes, rows: Rows) -> None:
             log.warning("class matrix %s is not kept: %s", path, error.strerror)
 
 
-def _digest(key: bytes, rows: Rows) -> bytes:
+def _digest(key: bytes, rows: Embeddings) -> bytes:
     found = hashlib.sha256(key)
     found.update(rows.data.cast("B"))
     return found.digest()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from contralto.architecture import CausalText, ConvNeXt, Eva, FastViT, ResNet, ViT
 from contralto.contract import Contract
-from contralto.engine.base import Side
+from contralto.engine.base import TowerName
 from contralto.engine.forest import BLOCK, grows
 from contralto.engine.graph.convnext import convnext
 from contralto.engine.graph.efficientnet import efficientnet
@@ -28,7 +28,7 @@ FEATURES = "features"  # what the one output is called
 def write_graphs(folder: str | Path) -> None:
     """Writes `image.onnx` and `text.onnx` for the native model in `folder`. Raises ContractError, WeightsError."""
     checkpoint = read(folder)
-    sides: tuple[Side, Side] = ("image", "text")
+    sides: tuple[TowerName, TowerName] = ("image", "text")
     for side in sides:
         path = Path(folder) / f"{side}.onnx"
         try:
@@ -38,7 +38,7 @@ def write_graphs(folder: str | Path) -> None:
             raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def graph(checkpoint: Checkpoint, side: Side) -> bytes:
+def graph(checkpoint: Checkpoint, side: TowerName) -> bytes:
     """The ONNX model of one tower, to stand beside native weights: its tensors are places in the weight file.
 
     image: pixels float32 (N, 3, h, w); text: ids int64 (N, L); both give features float32 (N, E).
@@ -55,7 +55,7 @@ def graph(checkpoint: Checkpoint, side: Side) -> bytes:
     return layers.model()
 
 
-def runtime_graph(checkpoint: Checkpoint, side: Side) -> Layers:
+def runtime_graph(checkpoint: Checkpoint, side: TowerName) -> Layers:
     """The same for a runtime that is to be given the weights: they are inputs by their names, as they are stored.
 
     A causal text tower reads texts as a forest (see contralto.engine.forest): its inputs are those of a `Forest`.

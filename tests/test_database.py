@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contralto.kept import Kept
+from contralto.database import CacheDatabase
 
 TABLE = "CREATE TABLE IF NOT EXISTS pairs (name TEXT NOT NULL UNIQUE, value BLOB)"
 PUT = "INSERT OR REPLACE INTO main.pairs VALUES (?, ?)"
@@ -22,7 +22,7 @@ KNOWN = {"a": b"1", "b": b"2"}
 def filled(tmp_path):
     """A file of two pairs, closed well; in a folder whose name a URI has to escape."""
     file = tmp_path / "what? 100% ours #1 ü" / "pairs.sqlite"
-    opened = Kept(file, TABLE, "the pairs", pytest.fail)
+    opened = CacheDatabase(file, TABLE, "the pairs", pytest.fail)
     for pair in KNOWN.items():
         opened.put(PUT, pair)
     opened.close()
@@ -50,7 +50,7 @@ def pairs(opened):
 
 def test_what_can_only_be_read_is_read_and_new_rows_lie_over_it(filled, read_only):
     told: list[str] = []
-    opened = Kept(filled, TABLE, "the pairs", told.append)
+    opened = CacheDatabase(filled, TABLE, "the pairs", told.append)
     assert pairs(opened) == KNOWN
     assert told == [], "nothing is lost yet"
     opened.put(PUT, ("c", b"3"))
@@ -65,7 +65,7 @@ def test_what_can_only_be_read_is_read_and_new_rows_lie_over_it(filled, read_onl
 
 def test_a_missing_file_that_cannot_be_made_is_memory(tmp_path, read_only):
     told: list[str] = []
-    opened = Kept(tmp_path / "none.sqlite", TABLE, "the pairs", told.append)
+    opened = CacheDatabase(tmp_path / "none.sqlite", TABLE, "the pairs", told.append)
     opened.put(PUT, ("c", b"3"))
     opened.flush()
     assert pairs(opened) == {"c": b"3"}
@@ -76,7 +76,7 @@ def test_a_missing_file_that_cannot_be_made_is_memory(tmp_path, read_only):
 def test_a_damaged_file_that_can_only_be_read_is_left(filled, read_only):
     filled.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     told: list[str] = []
-    opened = Kept(filled, TABLE, "the pairs", told.append)
+    opened = CacheDatabase(filled, TABLE, "the pairs", told.append)
     assert pairs(opened) == {}
     opened.put(PUT, ("c", b"3"))
     opened.close()
@@ -85,7 +85,7 @@ def test_a_damaged_file_that_can_only_be_read_is_left(filled, read_only):
 
 
 def test_a_file_of_other_tables_that_can_only_be_read_is_left(filled, read_only):
-    opened = Kept(filled, TABLE.replace("pairs", "others"), "the pairs", pytest.fail)
+    opened = CacheDatabase(filled, TABLE.replace("pairs", "others"), "the pairs", pytest.fail)
     assert opened.run(lambda db: db.execute("SELECT * FROM others").fetchall()) == []
     opened.close()
 
@@ -93,7 +93,7 @@ def test_a_file_of_other_tables_that_can_only_be_read_is_left(filled, read_only)
 def test_a_disk_that_becomes_full_is_told_once_and_what_is_known_stays(filled):
     """As SQLite itself sees it: the file may not have one page more."""
     told: list[str] = []
-    opened = Kept(filled, TABLE, "the pairs", told.append)
+    opened = CacheDatabase(filled, TABLE, "the pairs", told.append)
     opened.run(lambda db: db.execute("PRAGMA max_page_count = 1").fetchall())
     rows = {str(i): bytes(4096) for i in range(300)}
     for pair in rows.items():
@@ -104,7 +104,7 @@ def test_a_disk_that_becomes_full_is_told_once_and_what_is_known_stays(filled):
     assert told == [
         f"the pairs {filled} cannot be written (database or disk is full): what is embedded now is not kept"
     ]
-    again = Kept(filled, TABLE, "the pairs", pytest.fail)
+    again = CacheDatabase(filled, TABLE, "the pairs", pytest.fail)
     assert pairs(again) == KNOWN
     again.close()
 
@@ -112,7 +112,7 @@ def test_a_disk_that_becomes_full_is_told_once_and_what_is_known_stays(filled):
 def test_a_folder_that_is_a_file_is_told_once(tmp_path):
     (tmp_path / "a-file").write_text("no folder")
     told: list[str] = []
-    opened = Kept(tmp_path / "a-file" / "x" / "pairs.sqlite", TABLE, "the pairs", told.append)
+    opened = CacheDatabase(tmp_path / "a-file" / "x" / "pairs.sqlite", TABLE, "the pairs", told.append)
     opened.put(PUT, ("c", b"3"))
     opened.close()
     assert len(told) == 1
@@ -122,7 +122,7 @@ def test_a_folder_that_is_a_file_is_told_once(tmp_path):
 def test_a_folder_in_its_place_is_memory(tmp_path):
     (tmp_path / "pairs.sqlite").mkdir()
     told: list[str] = []
-    opened = Kept(tmp_path / "pairs.sqlite", TABLE, "the pairs", told.append)
+    opened = CacheDatabase(tmp_path / "pairs.sqlite", TABLE, "the pairs", told.append)
     opened.put(PUT, ("c", b"3"))
     opened.close()
     assert len(told) == 1
@@ -135,7 +135,7 @@ def test_damage_that_cannot_be_moved_aside_is_left(filled, monkeypatch):
     filled.write_bytes(b"no database" * 100)
     monkeypatch.setattr(os, "replace", refused)
     told: list[str] = []
-    opened = Kept(filled, TABLE, "the pairs", told.append)
+    opened = CacheDatabase(filled, TABLE, "the pairs", told.append)
     opened.put(PUT, ("c", b"3"))
     assert opened.run(lambda db: 1) == 1
     opened.close()
@@ -145,7 +145,7 @@ def test_damage_that_cannot_be_moved_aside_is_left(filled, monkeypatch):
 MOUNTED = """
     import os, subprocess, sys
     from pathlib import Path
-    from contralto.kept import Kept
+    from contralto.database import CacheDatabase
     table, put, file = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     folder = str(file.parent)
     for options in (["--bind", folder, folder], ["-o", "remount,bind,ro", folder]):
@@ -156,7 +156,7 @@ MOUNTED = """
         sys.exit(78)
     except OSError:
         pass
-    opened = Kept(file, table, "the pairs", lambda line: print("told", line))
+    opened = CacheDatabase(file, table, "the pairs", lambda line: print("told", line))
     print(sorted(opened.run(lambda db: db.execute("SELECT name FROM pairs").fetchall())))
     opened.put(put, ("c", b"3"))
     opened.flush()

@@ -35,7 +35,7 @@ class _Use(Enum):
     LEFT = 3
 
 
-class Kept:
+class CacheDatabase:
     """The file with its tables; of one thread only. what: how messages call it, such as "the index".
 
     Queries read from the tables by their names, and write to `main.` and the name.
