@@ -11,7 +11,7 @@ from support.planned_clip import PlannedClip, picture, planned_set
 import contralto
 from contralto.data.left_out import LeftOut
 from contralto.errors import DataError
-from contralto.evaluation.figures import Figures, mean, over, share
+from contralto.evaluation.figures import FigureCollector, mean, over, share
 from contralto.metrics import UndefinedError
 from contralto.sets.items import Class, DataSet, Item
 
@@ -141,12 +141,12 @@ def test_what_a_set_leaves_out_is_told_and_n_is_explained(clip, caplog):
 
 class TestFigures:
     def test_one_that_raises_becomes_a_reason(self):
-        found = Figures()
+        found = FigureCollector()
         found.add(share, "empty", np.array([], bool))
         found.add(mean, "none", np.array([]))
         found.add(over, "nan", lambda places: float("nan"), 3)
         found.add(share, "half", np.array([True, False]), chance=0.5)
-        assert [(figure.metric, figure.value, figure.chance) for figure in found.found] == [("half", 0.5, 0.5)]
+        assert [(figure.metric, figure.value, figure.chance) for figure in found.figures] == [("half", 0.5, 0.5)]
         assert found.without == dict.fromkeys(("empty", "none"), "there are no items") | {
             "nan": "it is no number on these items"
         }
@@ -156,7 +156,7 @@ class TestFigures:
             raise DataError("nonsense")
 
         with pytest.raises(DataError, match="nonsense"):
-            Figures().add(over, "wrong", wrong, 3)
+            FigureCollector().add(over, "wrong", wrong, 3)
 
     def test_a_value_without_an_interval_is_a_value(self):
         def rare(places):

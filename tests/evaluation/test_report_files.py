@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from support import fabricated_outcomes as fabricated
+from support.paths import REPOSITORY
 
 import contralto
 from contralto.errors import DataError, MissingExtraError
-from contralto.evaluation.files import read, write
 from contralto.evaluation.outcome import Figure
+from contralto.evaluation.report_files import read, write
 
 MODEL = {"name": "nano", "contract": "ab" * 32, "engine": "openvino, fp32"}
 
@@ -31,7 +32,7 @@ def outcomes():
 
 
 def same(a, b):
-    plain = ("set", "split", "task", "variant", "protocol", "classes", "failures")
+    plain = ("set", "split", "task", "condition", "variant", "protocol", "classes", "failures")
     assert all(getattr(a, name) == getattr(b, name) for name in plain)
     assert repr(a.figures) == repr(b.figures)
     for name in ("key", "label", "predicted", "confidence", "rank", "direction", "text"):
@@ -72,6 +73,23 @@ def test_others_can_read_the_files(tmp_path, outcomes):
     stated = json.loads((tmp_path / "report.json").read_text())
     assert stated["outcomes"][0]["figures"][0] == vars(outcomes[0].figures[0])
     assert stated["outcomes"][2]["figures"][0]["value"] is None
+
+
+def test_a_report_from_before_conditions_were_stored_has_them_all_the_same(tmp_path, outcomes):
+    write(tmp_path, outcomes, MODEL)
+    stated = json.loads((tmp_path / "report.json").read_text())
+    for outcome in stated["outcomes"]:
+        del outcome["condition"]
+    (tmp_path / "report.json").write_text(json.dumps(stated))
+    for written, older in zip(outcomes, read(tmp_path).outcomes, strict=True):
+        same(written, older)
+
+
+def test_the_stored_report_of_nano_is_read():
+    report = read(REPOSITORY / "docs/nano-report")
+    kinds = {outcome.condition.kind for outcome in report.outcomes}
+    assert {"plain", "templates", "corruption", "size", "negation"} <= kinds
+    assert "other" not in kinds
 
 
 def test_a_name_that_is_not_utf8_is_escaped(tmp_path):
@@ -115,6 +133,7 @@ def damaged(change):
         (damaged(lambda stated: stated.pop("model")), "is damaged: KeyError: 'model'"),
         (damaged(lambda stated: stated["outcomes"][0]["figures"][0].update(odd=1)), "is damaged: TypeError"),
         (damaged(lambda stated: stated["outcomes"].pop()), "is damaged"),
+        (damaged(lambda stated: stated["outcomes"][0]["condition"].update(kind="odd")), "'odd' is not a kind of"),
         (
             damaged(lambda stated: stated["outcomes"][0].update(records=9)),
             "126 records are stated and 186 are there|damaged",

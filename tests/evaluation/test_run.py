@@ -14,7 +14,8 @@ from support.planned_clip import PlannedClip, picture, planned_set
 import contralto
 from contralto.encoder import keeping
 from contralto.errors import ContraltoError, DataError, MissingExtraError
-from contralto.evaluation import checks, embed
+from contralto.evaluation import checks
+from contralto.evaluation.cached_embeddings import embed_pictures
 from contralto.evaluation.protocol import brief
 from contralto.evaluation.store import Store
 from contralto.sets.items import DataSet, Item
@@ -209,7 +210,7 @@ def test_what_auto_chooses_is_settled_before_anything_is_read_from_the_cache(cli
     data = planned_set([0, 1, 2], "abc")
     clip.precision, clip.made = "fp32", "auto"
     with Store(clip, warn=pytest.fail) as store:  # rows of a little work, before
-        embed.pictures(clip, data.items, store, progress=lambda *step: None)
+        embed_pictures(clip, data.items, store, progress=lambda *step: None)
     before = set(own_cache.rglob("*.sqlite"))
 
     def settle():

@@ -9,7 +9,7 @@ from contralto.metrics.accuracy import auc, map11, mean_per_class, mean_top1_top
 from contralto.metrics.calibration import Bins, Platt, brier, ece, platt, reliability, temperature
 from contralto.metrics.intervals import Interval, bootstrap, clopper_pearson
 from contralto.metrics.paired import Difference, holm, mcnemar, paired_bootstrap
-from contralto.metrics.retrieval import Ranks, Recall, median_rank, recall, retrieval_ranks, share_recall
+from contralto.metrics.retrieval import Ranks, Recall, median_rank, recall, retrieval_ranks, share_recall, text_shares
 from contralto.metrics.robustness import (
     corruption_error,
     effective_robustness,
@@ -51,5 +51,6 @@ __all__ = [
     "retrieval_ranks",
     "share_recall",
     "temperature",
+    "text_shares",
     "top_k",
 ]

@@ -58,6 +58,14 @@ def recall(images: ArrayLike, texts: ArrayLike, owners: ArrayLike, k: int) -> Re
 def share_recall(own_texts: ArrayLike, owners: ArrayLike, k: int) -> float:
     """Recall at k from picture to text as the mean share of a picture's texts among the k best ("share").
 
+    Arguments and errors as for `text_shares`.
+    """
+    return float(np.mean(text_shares(own_texts, owners, k)))
+
+
+def text_shares(own_texts: ArrayLike, owners: ArrayLike, k: int) -> NDArray[np.float64]:
+    """float64 (N,): for each picture, in rising order, the share of its texts among the k best.
+
     own_texts (M,): of `Ranks`. owners (M,): the picture of each text. Raises DataError unless M is the same in both and
     at least 1.
     """
@@ -65,8 +73,8 @@ def share_recall(own_texts: ArrayLike, owners: ArrayLike, k: int) -> float:
     if ranks.shape != owner.shape or not len(owner):
         raise DataError(f"own_texts {ranks.shape} and owners {owner.shape} disagree: both must be (M,), M > 0")
     _, picture = np.unique(owner, return_inverse=True)
-    found = np.bincount(picture, weights=ranks < k)
-    return float(np.mean(found / np.bincount(picture)))
+    shares: NDArray[np.float64] = np.bincount(picture, weights=ranks < k) / np.bincount(picture)
+    return shares
 
 
 def median_rank(rank: ArrayLike) -> float:

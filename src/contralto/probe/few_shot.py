@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contralto import arguments
-from contralto.probe.checks import Labels, ProbeError, checked_labels, checked_rows, class_indices
+from contralto.probe.inputs import Labels, ProbeError, checked_labels, checked_rows, class_indices
 from contralto.probe.linear import LinearProbe, checked_strength
 from contralto.probe.objective import Float
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from contralto import arguments
 from contralto.errors import MissingExtraError
-from contralto.probe.checks import BLOCK, Labels, ProbeError, Rows, checked_labels, checked_rows, class_indices
+from contralto.probe.inputs import BLOCK, Labels, ProbeError, Rows, checked_labels, checked_rows, class_indices
 from contralto.probe.lbfgs import Minimum, minimise
 from contralto.probe.objective import Float, Objective
 

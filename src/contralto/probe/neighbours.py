@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contralto import arguments
-from contralto.probe.checks import Labels, ProbeError, Rows, checked_labels, checked_rows, class_indices
+from contralto.probe.inputs import Labels, ProbeError, Rows, checked_labels, checked_rows, class_indices
 from contralto.probe.objective import Float
 
 QUERIES, KNOWN = 1024, 8192  # rows of a block: 64 MB of cosines

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.probe.checks import BLOCK, Rows
+from contralto.probe.inputs import BLOCK, Rows
 
 Float = NDArray[np.float64]
 LOGITS = 2**20  # of a block of rows, so that they stay in the processor's cache

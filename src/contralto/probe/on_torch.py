@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from contralto.errors import ContraltoError
-from contralto.probe.checks import Rows
+from contralto.probe.inputs import Rows
 from contralto.probe.objective import LOGITS, Float, Objective, Point
 
 DTYPES = {np.float32: torch.float32, np.float64: torch.float64}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contralto import arguments
-from contralto.probe.checks import Labels, ProbeError, Rows, checked_labels, checked_rows
+from contralto.probe.inputs import Labels, ProbeError, Rows, checked_labels, checked_rows
 from contralto.probe.lbfgs import Minimum
 from contralto.probe.linear import LinearProbe, Problem, checked_strength
 from contralto.probe.objective import Float

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from support.drawn_features import drawn
 
 from contralto.probe import LinearProbe
-from contralto.probe.checks import ProbeError
+from contralto.probe.inputs import ProbeError
 
 OTHER_WORDS = "refused, in other words than scikit-learn's"
 EXPECTED = {

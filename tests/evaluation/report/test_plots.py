@@ -12,7 +12,7 @@ from support import fabricated_outcomes as fabricated
 from contralto.evaluation.outcome import Figure
 from contralto.evaluation.report import plots, words
 from contralto.evaluation.report.svg import Frame, around, logit, ticks
-from contralto.evaluation.report.variants import gathered, headline
+from contralto.evaluation.report.variants import by_split, headline
 from contralto.metrics.calibration import reliability
 
 
@@ -71,8 +71,8 @@ def test_a_bin_stands_at_its_confidence_and_accuracy():
 
 def test_a_curve_has_a_dot_and_a_whisker_for_each_value():
     figures = [Figure("top1", v, v - 0.1, v + 0.1, 9) for v in (0.2, 0.4, 0.8)]
-    spots = [plots.spot(x, figure) for x, figure in enumerate(figures)]
-    svg = plots.curve("Few-shot", spots, ["1", "2", "4"], "shots", ("zero-shot", 0.5), limits=(0.0, 1.0))
+    points = [plots.plot_point(x, figure) for x, figure in enumerate(figures)]
+    svg = plots.curve("Few-shot", points, ["1", "2", "4"], "shots", ("zero-shot", 0.5), limits=(0.0, 1.0))
     found = dots(svg)
     assert found[1][0] - found[0][0] == pytest.approx(found[2][0] - found[1][0], abs=0.2)
     frame = Frame((0, 1), (0, 1), 400, 280)
@@ -106,8 +106,8 @@ def test_variants_find_their_family():
         "k-NN 5",
     ]
     outcomes = [fabricated.outcome(variant=name) for name in names]
-    found, other = gathered([*outcomes, fabricated.outcome(set="other")])
-    assert [one.variant for one in found.plain] == ["", "linear probe", "k-NN 5"]
+    found, other = by_split([*outcomes, fabricated.outcome(set="other")])
+    assert [one.variant for one in found.others] == ["", "linear probe", "k-NN 5"]
     assert found.main is outcomes[0]
     assert list(found.templates) == ["imagenet-7"]
     assert list(found.few_shot) == [16]

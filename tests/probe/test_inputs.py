@@ -10,7 +10,7 @@ from support.drawn_features import drawn
 
 from contralto import probe
 from contralto.errors import ContraltoError
-from contralto.probe.checks import ProbeError
+from contralto.probe.inputs import ProbeError
 
 NAN, INF = float("nan"), float("inf")
 ROWS, LABELS = drawn(40, 3, 2)
