@@ -50,7 +50,7 @@ def test_brier_by_hand():
 @pytest.mark.parametrize("scale", [1.0, 1e-4, 1e3])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_temperature_is_that_of_scipys_minimiser(seed, scale, monkeypatch):
-    monkeypatch.setattr(calibration, "BLOCK", 300)  # several blocks
+    monkeypatch.setattr(calibration, "LOGITS_PER_BLOCK", 300)  # several blocks
     random = np.random.default_rng(seed)
     logits = random.standard_normal((400, 7)) * scale * 3
     labels = np.where(random.random(400) < 0.5, logits.argmax(axis=1), random.integers(0, 7, 400))

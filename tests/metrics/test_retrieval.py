@@ -79,7 +79,13 @@ def test_it_does_not_matter_where_blocks_end(kind, monkeypatch):
     owners = owned(random, 40, 90)
     images, texts = rows(random, kind, 40, 24), rows(random, kind, 130, 24)
     whole = retrieval_ranks(images, texts, owners)
-    for name, size in {"TEXTS": 7, "IMAGES": 9, "STRIPE": 4, "COMPARED": 30, "VALUES": 50}.items():
+    for name, size in {
+        "TEXTS_PER_BLOCK": 7,
+        "IMAGES_PER_BLOCK": 9,
+        "IMAGES_PER_STRIPE": 4,
+        "SCORES_COMPARED": 30,
+        "VALUES_PER_STEP": 50,
+    }.items():
         monkeypatch.setattr(counting, name, size)
     for ours, theirs in zip(whole, retrieval_ranks(images, texts, owners), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -91,7 +97,7 @@ def test_single_pairs_and_blocks_of_float64_agree(dense, kind, monkeypatch):
     random = np.random.default_rng(6)
     owners = owned(random, 20, 30)
     images, texts = rows(random, kind, 20, 50), rows(random, kind, 50, 50)
-    monkeypatch.setattr(counting, "DENSE", dense)
+    monkeypatch.setattr(counting, "PAIRS_PER_EXACT", dense)
     for ours, theirs in zip(retrieval_ranks(images, texts, owners)[:2], plain(images, texts, owners)[:2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -149,7 +155,7 @@ def test_the_median_rank_counts_from_one():
 
 
 def test_progress_ends_at_all_pairs(monkeypatch):
-    monkeypatch.setattr(counting, "TEXTS", 4)
+    monkeypatch.setattr(counting, "TEXTS_PER_BLOCK", 4)
     seen = []
     rows_ = np.random.default_rng(0).standard_normal((10, 3)).astype(np.float32)
     retrieval_ranks(rows_, rows_, np.arange(10), progress=lambda *now: seen.append(now))
