@@ -36,8 +36,8 @@ PAIRS_PER_EXACT: Final = 64  # if more than one pair in 64 is exact, a float64 b
 
 
 class Counts(NamedTuple):
-    """For each own pair (K,): texts that score at least as high for the same image, images likewise for the same text;
-    the pair's own included.
+    """For each own pair (K,): texts that score at least as high for its image, and images for its text; itself
+    included.
     """
 
     texts: Integers
@@ -45,8 +45,7 @@ class Counts(NamedTuple):
 
 
 class Distinct:
-    """A matrix (N, d) without repeated rows: `place` (N,) is the distinct row of each row, `copies` how often each
-    occurs.
+    """A matrix (N, d) without repeated rows. place (N,): the distinct row of each row; copies: how often each occurs.
 
     Raises DataError for a row with NaN or infinity; `what` names the matrix in the error.
     """
@@ -185,8 +184,8 @@ def _not_below(stripe: _Stripe, line: Integers, own: Floats, copies: Integers, t
 
 
 def _counted(mask: NDArray[np.bool_]) -> Integers:
-    """The number of true values of each row; a transposed mask has at most IMAGES_PER_STRIPE columns, so a byte holds
-    its sum.
+    """The number of true values per row. A transposed mask has at most IMAGES_PER_STRIPE columns, so a byte holds
+    it.
     """
     if mask.flags.c_contiguous:
         return np.array([np.count_nonzero(row) for row in mask], np.int64)
