@@ -148,7 +148,7 @@ class TestFigures:
         found.add(share, "half", np.array([True, False]), chance=0.5)
         assert [(figure.metric, figure.value, figure.chance) for figure in found.figures] == [("half", 0.5, 0.5)]
         assert found.without == dict.fromkeys(("empty", "none"), "there are no items") | {
-            "nan": "it is no number on these items"
+            "nan": "it is not finite on these items"
         }
 
     def test_other_errors_are_not_taken_for_it(self):

@@ -83,6 +83,7 @@ def test_a_report_from_before_conditions_were_stored_has_them_all_the_same(tmp_p
     (tmp_path / "report.json").write_text(json.dumps(stated))
     for written, older in zip(outcomes, read(tmp_path).outcomes, strict=True):
         same(written, older)
+        assert older.condition == written.condition
 
 
 def test_the_stored_report_of_nano_is_read():
@@ -136,10 +137,10 @@ def damaged(change):
         (damaged(lambda stated: stated["outcomes"][0]["condition"].update(kind="odd")), "'odd' is not a kind of"),
         (
             damaged(lambda stated: stated["outcomes"][0].update(records=9)),
-            "126 records are stated and 186 are there|damaged",
+            "126 records are stated, but the table has 186|damaged",
         ),
         (lambda folder: (folder / "items.parquet").unlink(), "items.parquet cannot be read"),
-        (lambda folder: (folder / "items.parquet").write_bytes(b"PAR1"), "is not the file that report.json"),
+        (lambda folder: (folder / "items.parquet").write_bytes(b"PAR1"), "does not belong to the report.json"),
     ],
 )
 def test_a_file_that_is_not_ours_is_one_line(tmp_path, outcomes, harm, said):
@@ -155,11 +156,11 @@ def test_files_of_two_runs_are_not_mixed(tmp_path, outcomes):
         (tmp_path / name).mkdir()
         write(tmp_path / name, [fabricated.outcome(fabricated.records(seed=seed))], MODEL)
     (tmp_path / "b/items.parquet").replace(tmp_path / "a/items.parquet")
-    with pytest.raises(DataError, match=r"is not the file that report\.json beside it was written with"):
+    with pytest.raises(DataError, match=r"does not belong to the report\.json beside it"):
         read(tmp_path / "a")
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path, outcomes, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match="keeping records needs the extra 'evaluate'"):
+    with pytest.raises(MissingExtraError, match="storing records needs the extra 'evaluate'"):
         write(tmp_path, outcomes, MODEL)

@@ -138,7 +138,7 @@ def test_corruptions_end_in_their_mean(nano, colours, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"checks": ["colour"]}, "no check is called 'colour'"),
+        ({"checks": ["colour"]}, "checks must be among .*, got 'colour'"),
         ({"probe": "forest"}, "probe must be one of"),
         ({"templates": "imagenet-70"}, "imagenet-7"),
     ],

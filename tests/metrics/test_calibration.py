@@ -114,10 +114,10 @@ def test_platt_is_scipys_logistic_fit():
         (lambda: temperature([[np.inf, 0.0]], [0]), "not finite"),
         (lambda: temperature([[1.0, 0.0], [0.0, 2.0]], [0, 1]), "highest logit at its label"),
         (lambda: temperature([[1.0, 0.0], [1.0, 0.0]], [0, 1]), "no higher than the others"),
-        (lambda: platt([1.0, 2.0], [True, True]), "is absent"),
-        (lambda: platt([1.0, np.nan], [True, False]), "is absent"),
+        (lambda: platt([1.0, 2.0], [True, True]), "needs finite scores of right and of wrong"),
+        (lambda: platt([1.0, np.nan], [True, False]), "needs finite scores of right and of wrong"),
         (lambda: platt([1.0, 1.0], [True, False]), "all scores are equal"),
-        (lambda: platt([1.0, 2.0, 3.0], [False, True, True]), "a threshold parts"),
+        (lambda: platt([1.0, 2.0, 3.0], [False, True, True]), "a threshold separates"),
     ],
 )
 def test_what_cannot_be_fitted_is_said_in_a_line(call, message):

@@ -31,9 +31,7 @@ MIN_CONTRAST: Final = 2.0  # standard deviation in grey levels: flatter pictures
 
 
 class Box(NamedTuple):
-    """The place of the first picture in the second: x -> left + width x, y -> top + height y; both squares have side
-    1.
-    """
+    """The place of the first picture in the second: x -> left + width x, y -> top + height y, for squares of side 1."""
 
     left: float
     width: float
@@ -49,8 +47,8 @@ def thumbnail(picture: Decodable, name: str) -> Grey:
 
 
 def alike(first: Grey, second: Grey) -> float:
-    """The correlation, at most 1, of the shared part of two thumbnails after the best alignment; 0 if they share
-    nothing.
+    """The correlation, at most 1, of the shared part of two thumbnails after the best alignment; 0 without a shared
+    part.
 
     It is the lower of two correlations: of the grey levels, and of the grey levels without their coarse shapes, as two
     similar objects on white correlate in these alone.

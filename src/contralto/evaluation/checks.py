@@ -1,5 +1,4 @@
-"""Checks of a model on a labelled data set: corruptions, text attacks, small pictures, and differently worded
-questions.
+"""Checks on a labelled data set: corruptions, text attacks, small pictures, and differently worded questions.
 
 Each check takes the session, the data set and the embeddings of its unchanged pictures, and yields outcomes.
 """

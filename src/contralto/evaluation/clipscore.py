@@ -1,10 +1,9 @@
-"""CLIPScore and RefCLIPScore of captions (Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image
-Captioning", section 3).
+"""CLIPScore and RefCLIPScore of captions.
 
-CLIPScore is 2.5 max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of CLIPScore and the largest
-max(cos(caption, reference), 0), which has no weight, in the paper as in its authors' code. (That code has no floor at 0
-there; both agree if a caption has a positive cosine to a reference.) Captions and references get the prefix "A photo
-depicts ".
+Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", section 3: CLIPScore is 2.5
+max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of CLIPScore and the largest max(cos(caption,
+reference), 0), which has no weight, in the paper as in its authors' code. (That code has no floor at 0 there; both
+agree if a caption has a positive cosine to a reference.) Captions and references get the prefix "A photo depicts ".
 
 Published figures use ViT-B/32 in fp16, whose preparation cuts long captions silently. The cosines of another model
 differ, so its scores can be compared with its own only.
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from contralto.errors import ContraltoError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # contralto score --help need not wait for the encoder
     from contralto.embeddings import Embeddings
     from contralto.encoder import Clip
 

@@ -129,7 +129,7 @@ def probe_faces(
     """
     attributes = _attributes(data)
     if missing := [name for name in people if name not in attributes]:
-        raise DataError(f"{data.name}: its items state no {missing[0]!r} (there are: {', '.join(attributes)})")
+        raise DataError(f"{data.name}: its items state no {missing[0]!r} (they state: {', '.join(attributes)})")
     usable = np.asarray(pictures.embeddings.any(axis=1))
     embeddings = pictures.embeddings[usable]
     if not len(embeddings):

@@ -47,7 +47,7 @@ def over(
     _check_count(count)
     value = statistic(np.arange(count))
     if not math.isfinite(value):
-        raise UndefinedError("it is no number on these items")
+        raise UndefinedError("it is not finite on these items")
     try:
         low, high = metrics.bootstrap(statistic, count, groups=groups)
     except UndefinedError:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.evaluation.outcome import Records
-from contralto.metrics import median_rank
 from contralto.metrics.accuracy import auc, mean_per_class
 from contralto.metrics.calibration import ece
 from contralto.metrics.intervals import Statistic
+from contralto.metrics.retrieval import unchecked_median_rank
 
 Direction = Literal["image_to_text", "text_to_image"]
 DIRECTIONS: Final[tuple[Direction, ...]] = ("image_to_text", "text_to_image")
@@ -65,7 +65,7 @@ def _share(records: Records, k: int, direction: Direction | Literal[""] = "") ->
 
 def _median(records: Records, direction: Direction) -> RecordStatistic:
     ranks, groups = _directed(records, direction)
-    return RecordStatistic(lambda places: median_rank(ranks[places]), len(ranks), groups)
+    return RecordStatistic(lambda places: unchecked_median_rank(ranks[places]), len(ranks), groups)
 
 
 def _directed(records: Records, direction: str) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:

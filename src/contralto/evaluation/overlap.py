@@ -142,8 +142,8 @@ def find_overlap(
 
 
 def nearest(embeddings: Embeddings, others: Embeddings, most: int) -> tuple[NDArray[np.int64], Embeddings]:
-    """The places in others (M, d) of the `most` embeddings nearest to each of embeddings (N, d), and their cosines,
-    nearest first.
+    """The places in others (M, d) of the `most` vectors nearest to each of embeddings (N, d), nearest first, and their
+    cosines.
 
     Both (N, min(most, M)). Both inputs are read in blocks, so memory grows with N alone.
     """

@@ -189,7 +189,7 @@ def _probe_data(session: Session, data: DataSet) -> ProbeData:
 def _split(session: Session, data: DataSet, name: str) -> tuple[DataSet, PictureEmbeddings]:
     """Another split of the data set, without its pictures, and their features."""
     if data.split == name:
-        raise DataError(f"{data.name}: {name} is what is measured; a probe is fitted to it: measure another split")
+        raise DataError(f"{data.name}: a probe is fitted to {name}: measure another split")
     other = data.other(name)
     note_left_out(other, failed=True)
     features = session.embed_pictures(other, kind="features")

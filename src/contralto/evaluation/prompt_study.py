@@ -41,7 +41,7 @@ def sensitivity(clip: Clip, data: DataSet, pictures: PictureEmbeddings) -> Outco
     data set with fewer than two templates, or of another task than classes.
     """
     if data.task != "classes" or len(data.templates) < 2:
-        raise DataError(f"{data.name}: prompt sensitivity needs one class a picture and at least two templates")
+        raise DataError(f"{data.name}: prompt sensitivity needs one class per picture and at least two templates")
     whole = zero_shot(clip, data, pictures, data.templates, data.template_set, Condition("prompt_sensitivity"))
     table = _PromptTable.of(clip, data.classes, data.templates)
     labels = labels_of(data)
@@ -71,8 +71,7 @@ def search_prompts(
     *,
     candidates: Sequence[str] | None = None,
 ) -> Outcome:
-    """The figures of `data` with templates, and for classes with several names the names, that were chosen on another
-    split.
+    """The figures of `data` with templates, and for classes with several names a name, chosen on another split.
 
     candidates: templates to choose from; None for ImageNet's 80 and those of the data set. `_search` documents the
     method. An extra figure is top1_gain over the data set's own prompts, with its paired bootstrap interval; the
@@ -80,7 +79,7 @@ def search_prompts(
     template and name (80 templates of 1,000 names: 160 MB). Raises DataError for data sets that do not fit.
     """
     if data.task != "classes" or [one.names for one in data.classes] != [one.names for one in validation.classes]:
-        raise DataError(f"{data.name}: a search of prompts needs two splits with the same classes, one a picture")
+        raise DataError(f"{data.name}: a search of prompts needs two splits with the same classes, one per picture")
     if (data.name, data.split) == (validation.name, validation.split):
         raise DataError(f"{data.name}:{data.split}: prompts must be chosen on another split than they are judged by")
     texts = tuple(dict.fromkeys(candidates or (*prompts.templates("imagenet"), *data.templates)))

@@ -168,12 +168,12 @@ def _read_items(path: Path, sha256: str, counts: list[int]) -> list[Records]:
     pyarrow, parquet = _pyarrow()
     try:
         if _sha256(path) != sha256:
-            raise DataError(f"{path} is not the file that {REPORT_FILE} beside it was written with: measure again")
+            raise DataError(f"{path} does not belong to the {REPORT_FILE} beside it: measure again")
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read: {one_line(str(error))}") from error
     if sum(counts) != len(table):
-        raise ValueError(f"{sum(counts)} records are stated and {len(table)} are there")
+        raise ValueError(f"{sum(counts)} records are stated, but the table has {len(table)}")
     starts = np.cumsum([0, *counts])
     return [_records(table.slice(start, n)) for start, n in zip(starts.tolist(), counts, strict=False)]
 
@@ -205,5 +205,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise MissingExtraError("keeping records", "evaluate") from error
+        raise MissingExtraError("storing records", "evaluate") from error
     return pyarrow, parquet

@@ -18,6 +18,7 @@ from contralto.evaluation.metric_table import RECALL_AT
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import base_protocol
 from contralto.evaluation.session import Session
+from contralto.metrics.retrieval import unchecked_median_rank
 from contralto.sets.items import DataSet
 
 DEFINITIONS: Final = {
@@ -83,4 +84,4 @@ def _figures(ranks: metrics.Ranks, owners: NDArray[np.int64]) -> FigureCollector
 
 
 def _median(metric: str, rank: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> Figure:
-    return over(metric, lambda places: metrics.median_rank(rank[places]), len(rank), groups)
+    return over(metric, lambda places: unchecked_median_rank(rank[places]), len(rank), groups)

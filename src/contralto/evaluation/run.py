@@ -64,11 +64,12 @@ def evaluate(
 
     data: the name of a data set in `folder`, or a path, either with ":split" (see `contralto.sets.open_set`); an open
     DataSet; or a list of these. templates: None for those of the data set; the name of a template set; texts with {};
-    or "compare": the bare name, a single template and seven templates, beside those of the data set. probe: also fits a
-    linear probe, nearest neighbours or few-shot probes to features of the training split. checks: names in `CHECKS`.
-    overlap: a data set, such as the model's training data, to search for near-duplicates of the measured pictures;
-    threshold: the similarity (0 to 1) above which two pictures count as duplicates, to be judged by the pairs that the
-    protocol lists. Embeddings are cached on disk, so an interrupted run resumes; fresh=True computes them again.
+    or "compare": the bare name, a single template and seven templates, in addition to those of the data set. probe:
+    also fits a linear probe, nearest neighbours or few-shot probes to features of the training split. checks: names in
+    `CHECKS`. overlap: a data set, such as the model's training data, to search for near-duplicates of the measured
+    pictures; threshold: the similarity (0 to 1) above which two pictures count as duplicates, to be judged by the pairs
+    that the protocol lists. Embeddings are cached on disk, so an interrupted run resumes; fresh=True computes them
+    again.
 
     Raises DataError if a data set is missing or malformed, ContraltoError if arguments fit no data set.
     """
@@ -141,10 +142,10 @@ def _options_for(data: DataSet, options: EvaluateOptions) -> EvaluateOptions:
     if options.probe is not None and options.probe not in PROBES:
         raise ContraltoError(f"probe must be one of {', '.join(PROBES)}, got {options.probe!r}")
     if unknown := [name for name in options.checks if name not in CHECKS]:
-        raise ContraltoError(f"no check is called {unknown[0]!r} (there are: {', '.join(CHECKS)})")
+        raise ContraltoError(f"checks must be among {', '.join(CHECKS)}, got {unknown[0]!r}")
     left_out = []
     if data.task != "classes" and (options.probe or options.checks or options.overlap):
-        left_out.append("probes, checks and overlap, which need one class a picture")
+        left_out.append("probes, checks and overlap, which need one class per picture")
         options = replace(options, probe=None, checks=(), overlap=None)
     if data.task in ("choice", "pairs") and options.templates is not None:
         left_out.append("templates, as its texts are whole captions")
@@ -209,7 +210,7 @@ def _check_arguments(
     arguments.path(folder, "folder")
     arguments.number(threshold, "threshold", 0)
     arguments.flag(fresh, "fresh")
-    arguments.function(progress, "progress", "what is done, done, total")
+    arguments.function(progress, "progress", "stage, done, total")
     if not isinstance(templates, str):
         prompts.templates(templates)
     for name, given in (("shots", shots), ("checks", checks)):

@@ -135,11 +135,11 @@ def platt(scores: ArrayLike, right: ArrayLike) -> Platt:
     values, hits = _pairs(scores, right)
     won, lost = values[hits == 1], values[hits == 0]
     if not np.isfinite(values).all() or not len(won) or not len(lost):
-        raise DataError("a sigmoid is fitted to finite scores of right and of wrong answers: some of that is absent")
+        raise DataError("a sigmoid fit needs finite scores of right and of wrong answers")
     if np.ptp(values) == 0:
         raise DataError("no sigmoid is best: all scores are equal")
     if won.min() >= lost.max() or won.max() <= lost.min():
-        raise DataError("no sigmoid is best: a threshold parts the right answers from the wrong ones")
+        raise DataError("no sigmoid is best: a threshold separates the right answers from the wrong ones")
     middle, width = values.mean(), values.std()
     columns = np.stack([(values - middle) / width, np.ones_like(values)], axis=1)
     slope, height = _logistic(columns, hits)

@@ -210,8 +210,7 @@ def _lengths(rows: Matrix) -> Floats:
 
 
 def _bound(kind: type[np.float32] | type[np.float64], values: int, image: float, text: float) -> float:
-    """The largest difference between a score computed in this type and that of `exact`, for rows of at most these
-    lengths.
+    """The largest difference between a score in this type and that of `exact`, for rows of at most these lengths.
 
     Both round each row to the type, each product and each sum. Below the smallest normal number an error is absolute
     instead, even if the processor flushes such numbers to zero.

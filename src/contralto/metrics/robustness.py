@@ -34,8 +34,7 @@ def effective_robustness(in_distribution: float, shifted: float, baselines: Arra
 
 
 def corruption_error(errors: ArrayLike, reference: ArrayLike | None = None) -> float:
-    """Sum of the errors (S,) at a corruption's severities, divided by the reference model's (CE); without reference the
-    mean.
+    """Sum of the errors (S,) at a corruption's severities, divided by the reference model's (CE); the mean without one.
 
     Errors are shares or percentages of wrong answers, the same unit in both. Raises DataError for an error below 0 or
     not finite, or if the reference has another number of errors or a sum of zero.
@@ -102,5 +101,5 @@ def _ratio(own: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
 
 def _logit(share: NDArray[np.float64]) -> NDArray[np.float64]:
     if not ((share > 0) & (share < 1)).all():
-        raise DataError("effective robustness needs accuracies within 0 and 1, as it is a matter of their logits")
+        raise DataError("effective robustness needs accuracies between 0 and 1, as it uses their logits")
     return np.log(share) - np.log1p(-share)

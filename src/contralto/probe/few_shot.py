@@ -63,8 +63,7 @@ def few_shot(
     repeats: int = 3,
     strength: float = STRENGTH,
 ) -> FewShot:
-    """Accuracy on the test rows (M, d) of a LinearProbe fitted to k of the rows (N, d) of each class, for each k in
-    shots.
+    """Accuracy on the test rows (M, d) of a LinearProbe fitted to k of the rows (N, d) of each class, for k in shots.
 
     Rows are drawn by `seed`, anew in each repeat; within a repeat, fewer shots are a subset of more. strength is the
     same for all. Raises ContraltoError, also for a class with fewer rows than the largest number of shots.

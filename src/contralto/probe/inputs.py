@@ -49,7 +49,7 @@ def checked_labels(labels: ArrayLike, count: int, what: str, known: Labels | Non
     """
     given = _array(labels, what)
     if given.shape != (count,):
-        raise ProbeError(f"{what} are {given.shape} labels for {count} rows: give one label a row")
+        raise ProbeError(f"{what} are {given.shape} labels for {count} rows: give one label per row")
     if given.dtype.kind == "f":
         _all(np.isfinite(given), what, "is not finite (NaN or inf); leave its row out")
         _all(given == np.floor(given), what, "is continuous: a label is a name or a whole number")
@@ -65,7 +65,7 @@ def class_indices(labels: Labels) -> tuple[Labels, NDArray[np.intp]]:
     """(the classes in order, the index of each label among them). Raises ProbeError if there is only one class."""
     classes, places = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise ProbeError(f"all labels are {classes[0]}, which is one class: a probe needs at least two classes")
+        raise ProbeError(f"all labels are {classes[0]}, just one class: a probe needs at least two classes")
     return classes, places.reshape(-1)
 
 

@@ -119,7 +119,7 @@ class LinearProbe:
 
     def _checked(self, rows: ArrayLike) -> Matrix:
         if not hasattr(self, "coef_"):
-            raise ProbeError("this probe has learnt nothing yet: call fit first")
+            raise ProbeError("this probe is not fitted yet: call fit first")
         return checked_rows(rows, "rows", self.coef_.shape[1])
 
 

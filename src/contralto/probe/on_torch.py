@@ -20,10 +20,10 @@ LOGITS_PER_GPU_BLOCK = 64 * LOGITS_PER_BLOCK  # 256 MB in float32
 
 
 class TorchObjective(Objective):
-    """`Objective` with the same arithmetic on another device. device: PyTorch's name of it. Raises ContraltoError if it
-    is not available.
+    """`Objective` on another device, with the same arithmetic.
 
-    Products are not rounded to TF32, unless the program itself sets that in PyTorch.
+    device: PyTorch's name of it. Raises ContraltoError if it is not available. Products are not rounded to TF32, unless
+    the program itself sets that in PyTorch.
     """
 
     def __init__(self, rows: Matrix, labels: NDArray[np.intp], classes: int, device: str) -> None:

@@ -50,8 +50,7 @@ def sweep(
     progress: Progress | None = None,
     device: str | None = None,
 ) -> Sweep:
-    """Fits at several strengths to rows (N, d) with labels (N,), chooses one on the validation split, and refits on
-    both.
+    """Fits at several strengths to rows (N, d) with labels (N,), chooses by the validation split, and refits on both.
 
     strengths: None is the paper's search: every second decade from 1e-6 to 1e6, then the interval around the peak is
     halved down to 8 steps per decade (about 15 fits); ALL are its 96. progress is called with (strength, accuracy).

@@ -117,7 +117,7 @@ def _few_shot(outcomes: SplitOutcomes) -> str:
     reference = ("zero-shot", main.value) if main else None
     about = "A linear probe on few labelled pictures per class, against zero-shot."
     names = [str(k) for k, figure in figures if figure]
-    return _plot("Few-shot", about, plots.curve("Few-shot", points, names, "labelled pictures a class", reference))
+    return _plot("Few-shot", about, plots.curve("Few-shot", points, names, "labelled pictures per class", reference))
 
 
 def _corruptions(outcomes: SplitOutcomes) -> str:
