@@ -56,18 +56,18 @@ def test_equal_to_the_published_definition(n, seed):
     random = np.random.default_rng(seed)
 
     def rows(count):
-        found = random.standard_normal((count, 5)).astype(np.float32)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+        vectors = random.standard_normal((count, 5)).astype(np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     images, captions = rows(n), rows(n)
     references = [rows(random.integers(1, 4)) for _ in range(n)]
-    found = scores_of_embeddings(images, captions, references)
+    scores = scores_of_embeddings(images, captions, references)
     for i in range(n):
         score = 2.5 * max(float(np.dot(images[i].astype(float), captions[i].astype(float))), 0)
         best = max(max(float(np.dot(captions[i].astype(float), r.astype(float))), 0) for r in references[i])
         mean = 0 if score == 0 or best == 0 else 2 / (1 / score + 1 / best)
-        assert found.clipscore[i] == pytest.approx(score, abs=1e-9)
-        assert found.refclipscore[i] == pytest.approx(mean, abs=1e-9)
+        assert scores.clipscore[i] == pytest.approx(score, abs=1e-9)
+        assert scores.refclipscore[i] == pytest.approx(mean, abs=1e-9)
 
 
 def test_no_pictures_no_scores():

@@ -1,4 +1,4 @@
-"""The comparison of two reports: values against SciPy and by hand, and when it refuses."""
+"""The comparison of two reports: values against SciPy and by hand, and the cases that it refuses."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from contralto.evaluation.condition import PLAIN, Condition, Kind, condition_of
+from contralto.evaluation.condition import PLAIN, Condition, ConditionKind, condition_of
 
 NAMED = [
     (PLAIN, "", False),
@@ -41,7 +41,7 @@ def test_a_display_name_states_the_whole_condition(condition, variant, is_detail
 
 
 def test_every_kind_has_a_display_name():
-    assert {condition.kind for condition, _, _ in NAMED} == set(get_args(Kind))
+    assert {condition.kind for condition, _, _ in NAMED} == set(get_args(ConditionKind))
 
 
 def test_an_unknown_kind_is_an_error():

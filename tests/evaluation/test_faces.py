@@ -1,4 +1,4 @@
-"""The probe with pictures of faces that are made of the very texts they are to be taken for."""
+"""The face probe on pictures whose embeddings are those of the very texts that they should match."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def made():
 
 
 def harm(report, category, by, *, rule="top", with_child=False):
-    (found,) = (
+    (table,) = (
         one
         for one in report.harms
         if (one.category, one.by, one.rule, one.with_child) == (category, by, rule, with_child)
     )
-    return {rate.group: (rate.value, rate.n) for rate in found.rates}
+    return {rate.group: (rate.value, rate.n) for rate in table.rates}
 
 
 def test_harms_are_counted_by_group(made):
@@ -120,10 +120,10 @@ def test_thresholds_are_of_the_score_over_all_labels(made):
 
 
 def test_intervals_are_exact(made):
-    (found,) = (
+    (table,) = (
         h for h in probe_faces(*made).harms if (h.category, h.by, h.rule, h.with_child) == ("crime", "", "top", False)
     )
-    (rate,) = found.rates  # 6 of 16
+    (rate,) = table.rates  # 6 of 16
     assert (rate.low, rate.high) == pytest.approx((beta.ppf(0.025, 6, 11), beta.ppf(0.975, 7, 10)))
 
 

@@ -1,4 +1,4 @@
-"""A figure that has no value on the items at hand costs only itself, in every task."""
+"""A metric without a value on the items at hand costs only itself, in every task."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def test_retrieval_goes_on_past_a_picture_that_fails(clip):
 @pytest.mark.parametrize("task", ["choice", "pairs"])
 def test_choices_of_few_items(clip, task):
     items = [Item(f"{i}", picture(i), i, captions=("a", "b")) for i in range(2)]
-    found = contralto.evaluate(clip, DataSet("told", "test", task, "top1", items))
-    assert figures(found[0])["top1"].value == 1
+    outcomes = contralto.evaluate(clip, DataSet("told", "test", task, "top1", items))
+    assert figures(outcomes[0])["top1"].value == 1
 
 
 def test_several_labels_of_which_none_is_there(clip):
@@ -141,13 +141,13 @@ def test_what_a_set_leaves_out_is_told_and_n_is_explained(clip, caplog):
 
 class TestFigures:
     def test_one_that_raises_becomes_a_reason(self):
-        found = FigureCollector()
-        found.add(share, "empty", np.array([], bool))
-        found.add(mean, "none", np.array([]))
-        found.add(over, "nan", lambda places: float("nan"), 3)
-        found.add(share, "half", np.array([True, False]), chance=0.5)
-        assert [(figure.metric, figure.value, figure.chance) for figure in found.figures] == [("half", 0.5, 0.5)]
-        assert found.without == dict.fromkeys(("empty", "none"), "there are no items") | {
+        collector = FigureCollector()
+        collector.add(share, "empty", np.array([], bool))
+        collector.add(mean, "none", np.array([]))
+        collector.add(over, "nan", lambda places: float("nan"), 3)
+        collector.add(share, "half", np.array([True, False]), chance=0.5)
+        assert [(figure.metric, figure.value, figure.chance) for figure in collector.figures] == [("half", 0.5, 0.5)]
+        assert collector.without == dict.fromkeys(("empty", "none"), "there are no items") | {
             "nan": "it is not finite on these items"
         }
 

@@ -1,4 +1,4 @@
-"""Prompts studied with a model whose texts' rows are drawn here, so that what each wording does is known."""
+"""Prompt studies with a model whose text embeddings are drawn here, so that the effect of each wording is known."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Worded:
 
     def encode_labels(self, labels, templates):
         """By the definition, apart from the code that is tested."""
-        found = []
+        class_embeddings = []
         for names in labels.values():
             of_names = [unit(unit_mean(self.encode_text([t.replace("{}", name) for t in templates]))) for name in names]
-            found.append(unit_mean(np.array(of_names)))
-        return np.array(found)
+            class_embeddings.append(unit_mean(np.array(of_names)))
+        return np.array(class_embeddings)
 
 
 def unit_mean(rows):

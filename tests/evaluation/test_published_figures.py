@@ -1,4 +1,4 @@
-"""The published figures: spot values of the paper, and rules that every entry keeps."""
+"""The published figures: spot values of the paper, and rules for every entry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUPERVISED = {"ResNet-101", "EfficientNet-L2 Noisy Student"}
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("asked", "figures"),
     [
         (("ViT-B-32/openai", "food101", "top1"), [(0.844, "paper", True), (0.84, "open_clip", True)]),
         (("ViT-B-32/openai", "food101", "top1", "linear_probe"), [(0.888, "paper", False)]),
@@ -32,8 +32,8 @@ SUPERVISED = {"ResNet-101", "EfficientNet-L2 Noisy Student"}
         (("ViT-B-32/openai", "food101", "auc"), []),
     ],
 )
-def test_known_figures(asked, found):
-    assert [tuple(one) for one in published(*asked)] == found
+def test_known_figures(asked, figures):
+    assert [tuple(one) for one in published(*asked)] == figures
 
 
 def test_every_figure_belongs_to_a_known_model_and_is_a_share():

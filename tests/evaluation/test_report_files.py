@@ -1,4 +1,4 @@
-"""report.json and items.parquet give back what was written, and nothing else passes for them."""
+"""report.json and items.parquet return what was written, and no other file passes for them."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_what_is_read_is_what_was_written(tmp_path, outcomes):
     for report in (given, read(tmp_path)):
         assert (dict(report.model), report.measured) == (MODEL, "2026-11-25")
         assert report.version == contralto.__version__
-        for written, found in zip(outcomes, report.outcomes, strict=True):
-            same(written, found)
+        for written, stored in zip(outcomes, report.outcomes, strict=True):
+            same(written, stored)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["items.parquet", "report.json"]
 
 
@@ -97,8 +97,8 @@ def test_a_name_that_is_not_utf8_is_escaped(tmp_path):
     made = fabricated.records(n=1)
     made.key[0] = "caf\udce9.jpg"
     write(tmp_path, [fabricated.outcome(made, failures={"caf\udce9.jpg": "x"})], MODEL)
-    found = read(tmp_path).outcomes[0]
-    assert found.records.key[0] == "caf\\udce9.jpg"
+    stored = read(tmp_path).outcomes[0]
+    assert stored.records.key[0] == "caf\\udce9.jpg"
 
 
 def test_an_outcome_is_known_by_set_split_and_variant(tmp_path, outcomes):

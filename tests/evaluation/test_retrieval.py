@@ -54,12 +54,12 @@ def test_a_choice_is_right_above_every_wrong_text_and_each_group_has_an_outcome(
     clip = PlannedClip(np.eye(4), {})
     x, y, z = np.eye(4, dtype=np.float32)[:3]
     rows = given([[0, 1, 0, 0], [0, 1, 0, 0], [1, 1, 0, 0]])  # y; y though x is true; a tie
-    found = choice(clip, data, rows, np.stack([x, y, z, x, y, x, y]))
-    assert [(one.variant, one.figures[0].n) for one in found] == [("", 3), ("kind=long", 1), ("kind=short", 2)]
-    assert found[0].records.predicted.tolist() == [1, 1, 1], "a tie is told as the wrong one"
-    assert found[0].records.rank.tolist() == [0, 1, 1]
-    assert found[0].figures[0].chance == pytest.approx((1 / 3 + 1 / 2 + 1 / 2) / 3)
-    assert [one.figures[0].value for one in found] == pytest.approx([1 / 3, 1, 0])
+    outcomes = choice(clip, data, rows, np.stack([x, y, z, x, y, x, y]))
+    assert [(one.variant, one.figures[0].n) for one in outcomes] == [("", 3), ("kind=long", 1), ("kind=short", 2)]
+    assert outcomes[0].records.predicted.tolist() == [1, 1, 1], "a tie is told as the wrong one"
+    assert outcomes[0].records.rank.tolist() == [0, 1, 1]
+    assert outcomes[0].figures[0].chance == pytest.approx((1 / 3 + 1 / 2 + 1 / 2) / 3)
+    assert [one.figures[0].value for one in outcomes] == pytest.approx([1 / 3, 1, 0])
 
 
 def test_winoground_s_three_scores():
@@ -74,8 +74,8 @@ def test_winoground_s_three_scores():
     first, second = np.eye(4, dtype=np.float32)[:2]
     rows = np.array([[0.9, 0.1, 0, 0], [0.1, 0.9, 0, 0], [0.3, 0.2, 0, 0], [0.5, 0.6, 0, 0]], np.float32)
     # of the second pair each picture prefers its own text, but both texts prefer the second picture
-    found = choice(clip, data, replace(given(rows), embeddings=rows), np.stack([first, second] * 4))
-    scores = {figure.metric: (figure.value, figure.chance) for figure in found[0].figures}
+    outcomes = choice(clip, data, replace(given(rows), embeddings=rows), np.stack([first, second] * 4))
+    scores = {figure.metric: (figure.value, figure.chance) for figure in outcomes[0].figures}
     assert scores["text_score"] == (1, 1 / 4)
     assert scores["image_score"] == (0.5, 1 / 4)
     assert scores["group_score"] == (0.5, 1 / 6)

@@ -29,17 +29,17 @@ def test_a_bin_has_its_upper_edge_and_zero_goes_into_the_first():
 def test_ece_is_the_sum_over_the_bins(seed, items, bins):
     random = np.random.default_rng(seed)
     confidence, right = random.random(items), random.random(items) < 0.6
-    total, found = 0.0, reliability(confidence, right, bins)
+    total, diagram = 0.0, reliability(confidence, right, bins)
     for number in range(bins):
         low, high = number / bins, (number + 1) / bins
         inside = (confidence > low) & (confidence <= high)
-        assert (found.low[number], found.high[number], found.count[number]) == (low, high, inside.sum())
+        assert (diagram.low[number], diagram.high[number], diagram.count[number]) == (low, high, inside.sum())
         if inside.any():
-            assert found.accuracy[number] == pytest.approx(right[inside].mean())
-            assert found.confidence[number] == pytest.approx(confidence[inside].mean())
+            assert diagram.accuracy[number] == pytest.approx(right[inside].mean())
+            assert diagram.confidence[number] == pytest.approx(confidence[inside].mean())
             total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
         else:
-            assert np.isnan([found.accuracy[number], found.confidence[number]]).all()
+            assert np.isnan([diagram.accuracy[number], diagram.confidence[number]]).all()
     assert ece(confidence, right, bins) == pytest.approx(total, abs=1e-12)
 
 
@@ -61,13 +61,13 @@ def test_the_temperature_is_that_of_scipys_minimiser(seed, scale, monkeypatch):
 
     expected = 1 / brentq(slope, 1e-3 / scale, 1e2 / scale, xtol=1e-14 / scale, rtol=1e-14)
     assert temperature(logits, labels) == pytest.approx(expected, rel=1e-9)
-    found = minimize_scalar(
+    theirs = minimize_scalar(
         lambda t: np.mean(logsumexp(logits / t, axis=1) - logits[np.arange(400), labels] / t),
         bounds=(expected / 10, expected * 10),
         method="bounded",
         options={"xatol": 1e-9 * scale},
     )
-    assert temperature(logits, labels) == pytest.approx(found.x, rel=1e-6)
+    assert temperature(logits, labels) == pytest.approx(theirs.x, rel=1e-6)
 
 
 def test_the_temperature_follows_the_logits_scale_and_ignores_their_offset():
@@ -94,10 +94,10 @@ def test_platt_is_scipys_logistic_fit():
     def loss(at):
         return np.mean(np.logaddexp(0, at[0] * (scores - 40) + at[1]) - right * (at[0] * (scores - 40) + at[1]))
 
-    found = minimize(loss, [1.0, 0.0], method="BFGS", options={"gtol": 1e-10}).x
+    theirs = minimize(loss, [1.0, 0.0], method="BFGS", options={"gtol": 1e-10}).x
     scale, bias = platt(scores, right)
-    assert scale == pytest.approx(found[0], rel=1e-5)
-    assert bias + 40 * scale == pytest.approx(found[1], rel=1e-4)
+    assert scale == pytest.approx(theirs[0], rel=1e-5)
+    assert bias + 40 * scale == pytest.approx(theirs[1], rel=1e-4)
     likely = expit(scale * scores + bias)
     assert likely.mean() == pytest.approx(right.mean(), abs=1e-10)  # what a best fit with a bias must fulfil
     assert (likely * scores).mean() == pytest.approx((right * scores).mean(), abs=1e-8)

@@ -1,4 +1,4 @@
-"""Nonsense gets no number: every argument of every metric, given what lies outside its domain, is a one-line error."""
+"""Every argument of every metric, with values outside its domain, gives a one-line error and no number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linear probe against scikit-learn run to convergence, and against facts of its own."""
+"""The linear probe and L-BFGS against scikit-learn run to convergence, and against properties of the objective."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def peer(strength, rows, labels):
 def test_the_objective_and_the_predictions_are_those_of_scikit_learn(strength, classes):
     rows, labels = drawn(600, 12, classes)
     ours, theirs = LinearProbe(strength).fit(rows, labels), peer(strength, rows, labels)
-    found, expected = objective(ours, strength, rows, labels), objective(theirs, strength, rows, labels)
-    assert found <= expected * (1 + 1e-6)
-    assert found >= expected * (1 - 1e-6)
+    loss, expected = objective(ours, strength, rows, labels), objective(theirs, strength, rows, labels)
+    assert loss <= expected * (1 + 1e-6)
+    assert loss >= expected * (1 - 1e-6)
     assert np.mean(ours.predict(rows) == theirs.predict(rows)) >= 0.999
     assert ours.coef_.shape == theirs.coef_.shape
     assert ours.intercept_.shape == theirs.intercept_.shape

@@ -1,4 +1,4 @@
-"""LinearProbe where scikit-learn takes a classifier, by scikit-learn's own checks and tools."""
+"""LinearProbe as a scikit-learn classifier, by scikit-learn's own checks and tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes made of random numbers, whose figures are true of their records."""
+"""Outcomes of random numbers, whose figures agree with their records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contralto.evaluation.outcome import Figure, Outcome, Records
 
 
 def records(n: int = 60, classes: int = 4, seed: int = 0, skill: float = 2.0) -> Records:
-    """A softmax over scores in which the true class is lifted by `skill`."""
+    """A softmax over scores; `skill` is added to the score of the true class."""
     generator = np.random.default_rng(seed)
     label = np.arange(n) % classes
     scores = generator.normal(size=(n, classes))

@@ -62,21 +62,21 @@ def alike(first: Grey, second: Grey) -> float:
             if (fitted := _step(one, other, box)) is None:
                 return 0.0
             box = fitted
-    sampled, there = _sampled(second, box)
-    if _shared(there, box) < MIN_SHARED_AREA:
+    sampled, inside = _sampled(second, box)
+    if _shared(inside, box) < MIN_SHARED_AREA:
         return 0.0
-    return max(0.0, min(_correlation(first, sampled, there), _correlation(_fine(first), _fine(sampled), there)))
+    return max(0.0, min(_correlation(first, sampled, inside), _correlation(_fine(first), _fine(sampled), inside)))
 
 
 def _guess(first: Grey, second: Grey) -> tuple[Grey, Box]:
     """The second picture or its mirror image, and the box of the grid, with the highest correlation."""
     one, other = _reduced(first, COARSE_SIDE), _reduced(second, COARSE_SIDE)
-    boxes, (down, across, there) = _boxes(), _grid()
+    boxes, (down, across, inside) = _boxes(), _grid()
     both = np.stack([other, other[:, ::-1]])[:, None]
-    sampled = (down @ both @ across).reshape(2, len(boxes), -1)  # zero outside of there
-    count = there.sum(axis=1)
-    within = (one.reshape(-1) - there @ one.reshape(-1)[:, None] / count[:, None]) * there
-    sampled = (sampled - sampled.sum(axis=2, keepdims=True) / count[:, None]) * there
+    sampled = (down @ both @ across).reshape(2, len(boxes), -1)  # zero outside the picture
+    count = inside.sum(axis=1)
+    within = (one.reshape(-1) - inside @ one.reshape(-1)[:, None] / count[:, None]) * inside
+    sampled = (sampled - sampled.sum(axis=2, keepdims=True) / count[:, None]) * inside
     spread = np.sqrt((within**2).sum(axis=1) * (sampled**2).sum(axis=2))
     correlation = (within * sampled).sum(axis=2) / np.where(spread > 0, spread, np.inf)
     mirrored, place = np.unravel_index(correlation.argmax(), correlation.shape)
@@ -85,15 +85,15 @@ def _guess(first: Grey, second: Grey) -> tuple[Grey, Box]:
 
 def _step(first: Grey, second: Grey, box: Box) -> Box | None:
     """A Gauss-Newton step: the box that is better to first order, with free gain and offset of the grey levels."""
-    sampled, there = _sampled(second, box)
-    if _shared(there, box) < MIN_SHARED_AREA:
+    sampled, inside = _sampled(second, box)
+    if _shared(inside, box) < MIN_SHARED_AREA:
         return None
     centre = _centres(len(first))
     down, across = (np.asarray(change, np.float32) for change in np.gradient(sampled, 1 / len(first)))
     across, down = across / box.width, down / box.height
     columns: list[Grey] = [sampled, np.ones_like(sampled), across, across * centre, down, down * centre[:, None]]
-    known = np.stack([c[there] for c in columns]).astype(np.float64)
-    gain, _, *moved = np.linalg.lstsq(known @ known.T, known @ first[there].astype(np.float64), rcond=None)[0]
+    known = np.stack([c[inside] for c in columns]).astype(np.float64)
+    gain, _, *moved = np.linalg.lstsq(known @ known.T, known @ first[inside].astype(np.float64), rcond=None)[0]
     if gain <= 0:
         return None
     return Box(*np.add(box, np.clip(np.divide(moved, gain), -0.1, 0.1)).tolist())
@@ -118,14 +118,14 @@ def _centres(size: int) -> Grey:
     return ((np.arange(size) + 0.5) / size).astype(np.float32)
 
 
-def _shared(there: NDArray[np.bool_], box: Box) -> float:
+def _shared(inside: NDArray[np.bool_], box: Box) -> float:
     """The shared area as a share of each picture's area, the smaller of both."""
-    share = float(there.mean())
+    share = float(inside.mean())
     return min(share, share * box.width * box.height)
 
 
-def _correlation(first: Grey, second: Grey, there: NDArray[np.bool_]) -> float:
-    one, other = first[there], second[there]
+def _correlation(first: Grey, second: Grey, inside: NDArray[np.bool_]) -> float:
+    one, other = first[inside], second[inside]
     if len(one) < 2:
         return 0.0
     one, other = one - one.mean(), other - other.mean()
@@ -154,9 +154,7 @@ def _blur(radius: int = 4) -> Grey:
 
 @functools.cache
 def _boxes() -> list[Box]:
-    """Boxes of each width and height, at the edges and the middle: inside the picture, or with the picture inside
-    them.
-    """
+    """Boxes of each width and height, at the edges and in the middle: inside the picture, or around it."""
     inside = [((1 - scale) * place, scale) for scale in CROP_SCALES for place in ((0, 0.5, 1) if scale < 1 else (0,))]
     outside = [(-start / scale, 1 / scale) for start, scale in inside]
     return list(dict.fromkeys(Box(*x, *y) for axis in (inside, outside) for x, y in product(axis, repeat=2)))
@@ -168,9 +166,9 @@ def _grid() -> tuple[Grey, Grey, Grey]:
     places = _centres(COARSE_SIDE)
     downs = [_taps(box.top + box.height * places) for box in _boxes()]
     acrosses = [_taps(box.left + box.width * places) for box in _boxes()]
-    there = [np.outer(rows, columns).reshape(-1) for (_, rows), (_, columns) in zip(downs, acrosses, strict=True)]
+    inside = [np.outer(rows, columns).reshape(-1) for (_, rows), (_, columns) in zip(downs, acrosses, strict=True)]
     return (
         np.stack([taps * rows[:, None] for taps, rows in downs]),
         np.stack([(taps * columns[:, None]).T for taps, columns in acrosses]),
-        np.stack(there).astype(np.float32),
+        np.stack(inside).astype(np.float32),
     )

@@ -75,8 +75,8 @@ def compare(
 
 def shared(a: EvaluationReport, b: EvaluationReport) -> list[tuple[Outcome, Outcome]]:
     """Pairs of outcomes with the same set, split and variant."""
-    others = {one.place: one for one in b.outcomes}
-    pairs = [(one, others.get(one.place)) for one in a.outcomes]
+    others = {one.identity: one for one in b.outcomes}
+    pairs = [(one, others.get(one.identity)) for one in a.outcomes]
     return [(one, other) for one, other in pairs if other is not None]
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
-Kind = Literal[
+ConditionKind = Literal[
     "plain",  # the data set as it is
     "templates",  # name: the set of templates
     "linear_probe",
@@ -30,7 +30,7 @@ Kind = Literal[
     "other",  # name: any other display name in a stored report
 ]
 
-VARIANTS: Final[dict[Kind, str]] = {
+VARIANTS: Final[dict[ConditionKind, str]] = {
     "plain": "",
     "templates": "templates {name}",
     "linear_probe": "linear probe",
@@ -49,20 +49,20 @@ VARIANTS: Final[dict[Kind, str]] = {
     "overlap": "overlap with {name}",
     "other": "{name}",
 }
-"""Kind -> display name."""
+"""ConditionKind -> display name."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Kind, name and level as `Kind` lists them. group: "count=2" if only the items of one group are measured."""
+    """Kind, name and level as `ConditionKind` lists them. group: "count=2" if one group of items is measured."""
 
-    kind: Kind = "plain"
+    kind: ConditionKind = "plain"
     name: str = ""
     level: int = 0
     group: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):  # a stored report may be damaged
+        if self.kind not in get_args(ConditionKind):  # a stored report may be damaged
             raise ValueError(f"{self.kind!r} is not a kind of condition")
 
     @property
@@ -98,7 +98,7 @@ def _pattern(variant: str) -> str:
     return re.escape(variant).replace(r"\{name\}", "(?P<name>.+)").replace(r"\{level\}", r"(?P<level>\d+)")
 
 
-VARIANT_PATTERNS: Final[dict[Kind, str]] = {
+VARIANT_PATTERNS: Final[dict[ConditionKind, str]] = {
     kind: "(?P<name>[a-z_]+) (?P<level>[1-5])" if kind == "corruption" else _pattern(variant)  # not "k-NN 5"
     for kind, variant in VARIANTS.items()
     if kind != "other"

@@ -124,7 +124,7 @@ class Outcome:
         return self.condition == PLAIN
 
     @property
-    def place(self) -> tuple[str, str, str]:
+    def identity(self) -> tuple[str, str, str]:
         """(set, split, variant), unique within a report."""
         return self.set, self.split, self.variant
 

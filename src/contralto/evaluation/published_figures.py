@@ -13,7 +13,7 @@ import json
 from importlib import resources
 from typing import Any, NamedTuple
 
-from contralto.evaluation.condition import Kind
+from contralto.evaluation.condition import ConditionKind
 from contralto.weights.registry import entries
 
 REGISTRY_SOURCE = "model list"
@@ -27,7 +27,7 @@ class Published(NamedTuple):
     verified: bool
 
 
-def published(model: str, set: str, metric: str, kind: Kind = "plain") -> list[Published]:
+def published(model: str, set: str, metric: str, kind: ConditionKind = "plain") -> list[Published]:
     """The published figures of a model, by its name in the registry; empty if there are none.
 
     kind: of the outcome's condition. Zero-shot top-1 on ImageNet comes from the registry if nothing else states it.

@@ -52,10 +52,10 @@ def write(
     report = EvaluationReport(dict(model), tuple(outcomes), measured)
     seen = set()
     for one in report.outcomes:
-        if one.place in seen:
-            place = " ".join(filter(None, one.place))
+        if one.identity in seen:
+            place = " ".join(filter(None, one.identity))
             raise DataError(f"{place} was measured twice: give each outcome a condition of its own")
-        seen.add(one.place)
+        seen.add(one.identity)
     _write_items(folder / RECORDS_FILE, report.outcomes)
     stated = {
         "report": REPORT_VERSION,

@@ -23,7 +23,7 @@ from contralto.encoder import Clip
 from contralto.encoder.keeping import COLUMNS, digest, identity, packed, unpacked
 from contralto.version import __version__
 
-Kind = Literal["image", "features", "text"]
+EmbeddingKind = Literal["image", "features", "text"]
 Embedding = NDArray[np.float32]
 
 STORE_FOLDER: Final = "evaluate-2"  # the number changes with the tables below
@@ -59,10 +59,10 @@ class Store:
         self._embeddings = CacheDatabase(embeddings, EMBEDDING_TABLES, "the cache of embeddings", warn_once)
         self._digests = CacheDatabase(digests, DIGEST_TABLE, "the list of files that were read", warn_once)
         embedding = clip.contract.embedding
-        self._widths: dict[Kind, int] = {"image": embedding, "text": embedding, "features": clip.feature_width}
+        self._widths: dict[EmbeddingKind, int] = {"image": embedding, "text": embedding, "features": clip.feature_width}
         self._fresh = fresh
 
-    def embeddings(self, kind: Kind, digests: Iterable[bytes]) -> dict[bytes, Embedding | str]:
+    def embeddings(self, kind: EmbeddingKind, digests: Iterable[bytes]) -> dict[bytes, Embedding | str]:
         """The known results for these digests: the embedding, or the reason of a failure."""
         if self._fresh:
             return {}
@@ -79,7 +79,7 @@ class Store:
 
         return self._embeddings.run(read)
 
-    def put(self, kind: Kind, place: bytes, outcome: Embedding | str) -> None:
+    def put(self, kind: EmbeddingKind, place: bytes, outcome: Embedding | str) -> None:
         """Stores an embedding, or the reason of a lasting failure; on disk after 1 s, 64 rows, or `flush`."""
         self._embeddings.put(f"INSERT OR REPLACE INTO main.{kind} VALUES (?, ?, ?, ?)", (place, *packed(outcome)))
 

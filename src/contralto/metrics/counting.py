@@ -25,7 +25,8 @@ from contralto.errors import DataError
 Matrix = NDArray[Any]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Progress = Callable[[int, int], object]
+PairProgress = Callable[[int, int], object]
+"""Called with (pairs scored, pairs in all)."""
 
 TEXTS_PER_BLOCK: Final = 8192
 IMAGES_PER_BLOCK: Final = 1024  # the scores of a block take 32 MiB
@@ -83,7 +84,7 @@ def exact(images: Matrix, texts: Matrix, image: Integers, text: Integers) -> Flo
     return scores
 
 
-def count(images: Distinct, texts: Distinct, image: Integers, text: Integers, progress: Progress | None) -> Counts:
+def count(images: Distinct, texts: Distinct, image: Integers, text: Integers, progress: PairProgress | None) -> Counts:
     """Counts for the own pairs, K different ones: distinct row image[k] with distinct row text[k].
 
     One pass over all blocks of scores serves both directions. progress: called with pairs scored and pairs in all.

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from contralto import arguments, arrays
 from contralto.errors import DataError
 from contralto.metrics.accuracy import top_k
-from contralto.metrics.counting import Distinct, Progress, count, exact
+from contralto.metrics.counting import Distinct, PairProgress, count, exact
 from contralto.metrics.undefined import UndefinedError
 
 Matrix = NDArray[Any]
@@ -99,7 +99,7 @@ def unchecked_median_rank(rank: Integers) -> float:
 
 
 def retrieval_ranks(
-    images: ArrayLike, texts: ArrayLike, owners: ArrayLike, *, progress: Progress | None = None
+    images: ArrayLike, texts: ArrayLike, owners: ArrayLike, *, progress: PairProgress | None = None
 ) -> Ranks:
     """Ranks in both directions by dot products of the rows, without normalisation.
 

@@ -24,7 +24,7 @@ SEARCH_DECADES = range(-6, 7, 2)
 HALVINGS = 4  # of a step of two decades, down to an eighth of a decade
 MAX_EXTRAPOLATION = 2.0  # times the distance of the two known strengths; a farther solution is not predicted
 
-Progress = Callable[[float, float], object]
+SweepProgress = Callable[[float, float], object]
 """Called with (strength, accuracy)."""
 
 
@@ -47,7 +47,7 @@ def sweep(
     validation_rows: ArrayLike,
     validation_labels: ArrayLike,
     strengths: Sequence[float] | None = None,
-    progress: Progress | None = None,
+    progress: SweepProgress | None = None,
     device: str | None = None,
 ) -> Sweep:
     """Fits at several strengths to rows (N, d) with labels (N,), chooses by the validation split, and refits on both.
@@ -80,7 +80,7 @@ class _Path:
         labels: ArrayLike,
         validation: ArrayLike,
         truth: ArrayLike,
-        progress: Progress | None,
+        progress: SweepProgress | None,
         device: str | None,
     ) -> None:
         self.rows: Matrix = checked_rows(rows, "rows")

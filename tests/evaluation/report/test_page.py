@@ -1,4 +1,4 @@
-"""The page: whole, safe and self-contained HTML that says what the records say."""
+"""The page: complete, safe and self-contained HTML that states what the records say."""
 
 from __future__ import annotations
 
