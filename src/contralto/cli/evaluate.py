@@ -20,7 +20,7 @@ from contralto.errors import ContraltoError, MissingExtraError
 if TYPE_CHECKING:
     from contralto.encoder import Clip
     from contralto.evaluation.outcome import Figure, Outcome
-    from contralto.evaluation.run import Asked
+    from contralto.evaluation.run import EvaluateOptions
     from contralto.sets.items import DataSet
 
 CHECKS = ("corruptions", "typographic", "sizes", "questions", "prompts", "faces")
@@ -62,7 +62,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return _list(console)
     if not args.name or not args.sets:
         raise Usage("contralto evaluate", "name a MODEL and a SET, or ask for --list")
-    from contralto.evaluation.run import session
+    from contralto.evaluation.run import measure
+    from contralto.evaluation.session import open_session
     from contralto.sets.classes_file import read_classes
     from contralto.sets.open import open_set
 
@@ -76,11 +77,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
     asked = _asked(args)
     done: list[tuple[DataSet, list[Outcome]]] = []
     failed = lost = 0
-    with console.stages() as progress, session(clip, fresh=args.fresh, progress=progress) as measuring:
+    with console.stages() as progress, open_session(clip, fresh=args.fresh, progress=progress) as session:
         for name in _named(args.sets):
             try:
                 data = open_set(name, Path(args.data), classes=classes)
-                found = list(measuring.outcomes(data, asked))
+                found = list(measure(session, data, asked))
             except MissingExtraError:
                 raise
             except ContraltoError as error:
@@ -98,10 +99,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def _require_writable(args: argparse.Namespace) -> None:
     """Raises ContraltoError for a report or a card that could not be written when all is measured."""
-    from contralto.evaluation import card, files
+    from contralto.evaluation import card, report_files
 
     if args.report:
-        files.require(Path(args.report))
+        report_files.require(Path(args.report))
     if args.card:
         card.require(Path(args.card))
 
@@ -117,9 +118,9 @@ def _tell_failed(console: Console, name: str, error: ContraltoError, *, alone: b
         console.error(f"contralto: {error}")
 
 
-def _asked(args: argparse.Namespace) -> Asked:
+def _asked(args: argparse.Namespace) -> EvaluateOptions:
     from contralto.evaluation.overlap import THRESHOLD
-    from contralto.evaluation.run import SHOTS, Asked
+    from contralto.evaluation.run import SHOTS, EvaluateOptions
     from contralto.sets.open import open_set
 
     templates = args.templates
@@ -127,7 +128,7 @@ def _asked(args: argparse.Namespace) -> Asked:
         templates = shared.templates(templates)
     overlap = open_set(args.overlap, Path(args.data)) if args.overlap else None
     threshold = THRESHOLD if args.threshold is None else args.threshold
-    return Asked(templates, args.probe, tuple(args.shots or SHOTS), tuple(args.check), overlap, threshold)
+    return EvaluateOptions(templates, args.probe, tuple(args.shots or SHOTS), tuple(args.check), overlap, threshold)
 
 
 def _named(given: list[str]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from contralto.cli.outcome import Usage, code
 from contralto.cli.texts import advised, lengths_told
 from contralto.cli.unread import note_unread
 from contralto.evaluation import clipscore
-from contralto.evaluation.captioned import Captioned, read
+from contralto.evaluation.captioned import CaptionedPicture, read
 from contralto.search.files import File, Unusable, look
 
 if TYPE_CHECKING:
@@ -74,12 +74,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return code(len(good), len(pairs) - len(good) + len(unusable))
 
 
-def _asked(args: argparse.Namespace) -> tuple[list[Captioned], list[File], list[Unusable]]:
+def _asked(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[File], list[Unusable]]:
     """What is to be scored, the pictures of it, each once, and those that cannot be looked at."""
     if args.pairs is None:
         files, unusable = pictures.named(args.pictures)
         texts, references = shared.lines(args.text), tuple(shared.lines(args.references))
-        pairs = [Captioned(file.path, text, references) for file, text in itertools.product(files, texts)]
+        pairs = [CaptionedPicture(file.path, text, references) for file, text in itertools.product(files, texts)]
         return pairs, list({file.path: file for file in files}.values()), unusable
     pairs = read(args.pairs)
     looked = [look(path) for path in dict.fromkeys(pair.path for pair in pairs)]
@@ -87,7 +87,7 @@ def _asked(args: argparse.Namespace) -> tuple[list[Captioned], list[File], list[
     return pairs, files, [one for one in looked if isinstance(one, Unusable)]
 
 
-def _encode(clip: Clip, pairs: list[Captioned], args: argparse.Namespace, console: Console) -> dict[str, Row]:
+def _encode(clip: Clip, pairs: list[CaptionedPicture], args: argparse.Namespace, console: Console) -> dict[str, Row]:
     """The row of each text that could be used; the others, and those that were cut, are told."""
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.text, *pair.references)))
     prefixed = [clipscore.prefixed(text, args.prefix) for text in texts]
@@ -99,17 +99,17 @@ def _encode(clip: Clip, pairs: list[Captioned], args: argparse.Namespace, consol
     return dict(zip((text for place, text in enumerate(texts) if place not in reasons), rows, strict=True))
 
 
-def _scores(pairs: list[Captioned], images: dict[str, Row], texts: dict[str, Row]) -> clipscore.Scores:
+def _scores(pairs: list[CaptionedPicture], images: dict[str, Row], texts: dict[str, Row]) -> clipscore.CaptionScores:
     width = next(iter(images.values())).shape[0]
     references = [[texts[one] for one in pair.references] for pair in pairs]
-    return clipscore.of_rows(
+    return clipscore.scores_of_embeddings(
         np.stack([images[pair.path] for pair in pairs]),
         np.stack([texts[pair.text] for pair in pairs]),
         [np.stack(some) if some else np.empty((0, width), np.float32) for some in references],
     )
 
 
-def _show(console: Console, pairs: list[Captioned], scores: clipscore.Scores) -> None:
+def _show(console: Console, pairs: list[CaptionedPicture], scores: clipscore.CaptionScores) -> None:
     before = None
     for pair, clip_score, referred in zip(pairs, *(column.tolist() for column in scores), strict=True):
         known = referred == referred  # not NaN
@@ -123,7 +123,7 @@ def _show(console: Console, pairs: list[Captioned], scores: clipscore.Scores) ->
         console.line(f"  {clip_score:6.3f}  {f'{referred:6.3f}' if known else '':6}  {shown(pair.text)}")
 
 
-def _means(pairs: list[Captioned], scores: clipscore.Scores) -> list[str]:
+def _means(pairs: list[CaptionedPicture], scores: clipscore.CaptionScores) -> list[str]:
     """Each mean with its 95% interval by bootstrap, in which the captions of a picture are drawn together."""
     from contralto.metrics import bootstrap
 
