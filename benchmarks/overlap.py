@@ -25,7 +25,7 @@ from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
 from contralto.evaluation.overlap import THRESHOLD, Overlap, overlap
 from contralto.image.decode import decode
-from contralto.sets.items import Change, Item
+from contralto.sets.data_set import Item, PictureChange
 from contralto.sets.open import open_set
 
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -107,7 +107,7 @@ def main() -> None:
     print(f"{len(training)} training pictures; share found at a threshold (the default is {THRESHOLD})")
     print(" " * 16 + "".join(f"{threshold:8}" for threshold in THRESHOLDS))
     for name, apply in WAYS.items():
-        copies = [replace(training[i], change=Change(name, apply)) for i in drawn]
+        copies = [replace(training[i], change=PictureChange(name, apply)) for i in drawn]
         found = overlap(copies, rows_of(clip, copies), training, known)
         scores = np.zeros(len(copies))
         for pair in found.pairs:

@@ -9,8 +9,8 @@ from contralto.contract import preset
 from contralto.data.augment import Augment
 from contralto.data.loader import Loader, plain
 from contralto.data.mixture import Mixture
+from contralto.data.sample import Sample, SampleError
 from contralto.data.scenes import Scenes
-from contralto.data.source import Sample, SampleError
 from contralto.errors import ContractError, DataError, ImageError
 from contralto.image.decode import decode
 from contralto.image.transform import pixels

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contralto.data.mixture import Mixture, shares
-from contralto.data.source import Sample
+from contralto.data.sample import Sample
 from contralto.errors import ContractError
 
 

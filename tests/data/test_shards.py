@@ -55,7 +55,7 @@ def test_a_file_of_the_very_name_goes_first(tmp_path, monkeypatch):
 
 
 def test_a_slip_of_the_pen_ends(monkeypatch):
-    monkeypatch.setattr(shards, "MOST", 1000)
+    monkeypatch.setattr(shards, "MAX_SHARD_NAMES", 1000)
     with pytest.raises(DataError, match="stands for more than 1000 files"):
         expanded("x-{0..99999999999}.tar")
 

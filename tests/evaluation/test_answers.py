@@ -14,7 +14,7 @@ from contralto.embeddings import unit
 from contralto.evaluation.answers import answer, told
 from contralto.evaluation.classes import zero_shot
 from contralto.evaluation.embed import PictureEmbeddings
-from contralto.sets.items import Class
+from contralto.sets.data_set import Class
 
 RULE = Score("softmax", 10.0)
 

@@ -12,7 +12,7 @@ from contralto.embeddings import unit
 from contralto.evaluation.choice import choice
 from contralto.evaluation.embed import PictureEmbeddings, TextEmbeddings
 from contralto.evaluation.retrieval import captions, retrieval
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 
 def given(rows):

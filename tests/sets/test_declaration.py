@@ -11,8 +11,8 @@ import pytest
 
 from contralto.errors import DataError
 from contralto.sets import declaration
-from contralto.sets.items import Class, Item
-from contralto.sets.layouts import found, labels
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts import class_index, locate
 
 STATED = {
     "name": "toys",
@@ -34,9 +34,11 @@ def reader(monkeypatch):
     """A layout of lists `<split>.txt` with one class a line."""
 
     def toys(root, split, classes):
-        place, path = labels.by_folder(classes), found.one_of(root, f"{split}.txt")
+        place, path = class_index.by_folder(classes), locate.one_of(root, f"{split}.txt")
         picture = np.zeros((2, 2, 3), np.uint8)
-        labelled = [int(line) if line.isdigit() else labels.index_of(place, line, path) for line in found.lines(path)]
+        labelled = [
+            int(line) if line.isdigit() else class_index.index_of(place, line, path) for line in locate.lines(path)
+        ]
         return [Item(f"{split}/{at}", picture, label) for at, label in enumerate(labelled)]
 
     module = types.ModuleType("contralto.sets.layouts.toys")
@@ -174,34 +176,6 @@ def test_an_unknown_name_is_answered_with_the_closest(monkeypatch):
 def test_every_declaration_parses_and_is_called_as_its_file():
     for name in declaration.names():
         assert declaration.declared(name).name == name
-
-
-@pytest.mark.parametrize("name", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg", "a\\..\\b", "", "a\0b"])
-def test_a_list_cannot_lead_out_of_its_folder(tmp_path, name):
-    with pytest.raises(DataError, match="does not lie below it"):
-        found.inside(tmp_path, name)
-    assert found.inside(tmp_path, "a/b.jpg") == tmp_path / "a" / "b.jpg"
-
-
-def test_classes_of_folders_and_of_the_declaration_have_to_be_the_same(tmp_path):
-    place = labels.by_folder([Class("ball"), Class("toy car", folder="car")])
-    labels.agree(["car", "ball"], place, tmp_path)
-    with pytest.raises(DataError, match="the data have 3 classes, 2 are declared: 'doll' is not declared"):
-        labels.agree(["car", "ball", "doll"], place, tmp_path)
-    with pytest.raises(DataError, match="the data have 1 classes, 2 are declared: 'car' is not among the data"):
-        labels.agree(["ball"], place, tmp_path)
-
-
-def test_a_list_that_is_too_long_or_no_text_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / "test.txt"
-    path.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(DataError, match="not UTF-8"):
-        found.lines(path)
-    path.write_text("\ufeffone\r\n\r\n two \n", encoding="utf-8")
-    assert found.lines(path) == ["one", "two"]
-    monkeypatch.setattr(found, "LIST_BYTES", 4)
-    with pytest.raises(DataError, match="more than"):
-        found.lines(path)
 
 
 def test_the_registry_is_plain_json_of_known_keys():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contralto.encoder import Clip
     from contralto.evaluation.outcome import Figure, Outcome
     from contralto.evaluation.run import Asked
-    from contralto.sets.items import DataSet
+    from contralto.sets.data_set import DataSet
 
 CHECKS = ("corruptions", "typographic", "sizes", "questions", "prompts", "faces")
 
@@ -174,9 +174,9 @@ def _line(outcome: Outcome, figure: Figure) -> str:
 
 
 def _list(console: Console) -> int:
-    from contralto.sets.listing import known
+    from contralto.sets.listing import set_entries
 
-    for one in known():
+    for one in set_entries():
         if console.json:
             console.record({"set": one.name, "task": one.task, "layout": one.layout, "where": one.where})
         else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contralto.data.left_out import LeftOut
-from contralto.data.source import Sample, SampleError
-from contralto.data.tables import captions_of, described, picture_path
+from contralto.data.omissions import Omissions
+from contralto.data.sample import Sample, SampleError
+from contralto.data.table_files import captions_of, described, picture_path
 from contralto.errors import DataError
 
 
@@ -24,7 +24,7 @@ class CaptionTable:
         path = Path(path)
         self.name = path.stem
         captions: dict[Path, list[str]] = {}
-        left_out = LeftOut()
+        left_out = Omissions()
         for line, names in described(path):
             where = f"{path} line {line.number}"
             if line.fault:

@@ -12,14 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from contralto.data.left_out import LeftOut
-from contralto.data.splits import ALL, is_split, split_name
+from contralto.data.omissions import Omissions
+from contralto.data.splits import UNSPLIT, is_split, split_name
 from contralto.data.tar import Contents, Member, parts_of
 from contralto.errors import DataError
 from contralto.files import is_system_name
 from contralto.image.formats import is_picture
 
-Stored: TypeAlias = Path | Member
+StoredPicture: TypeAlias = Path | Member
 
 NO_PICTURE = "left out, no pictures by their names"
 NO_CLASS = "left out, pictures that lie in no class folder"
@@ -33,19 +33,19 @@ COMPANIONS = (
 """Files that nobody takes for pictures: they are not worth a note."""
 
 
-class Labelled(NamedTuple):
+class LabelledPicture(NamedTuple):
     """A picture of a class: the name of the class's folder, the picture's path below the set, the picture."""
 
     folder: str
     key: str
-    picture: Stored
+    picture: StoredPicture
 
 
 class Listing(NamedTuple):
     """What lies in a folder, sorted by name. unusable: key -> why an entry cannot be used."""
 
     folders: Mapping[str, Folder]
-    files: Mapping[str, Stored]
+    files: Mapping[str, StoredPicture]
     unusable: Mapping[str, str]
 
 
@@ -100,7 +100,7 @@ class ClassTree:
         if self.root.key in self.root.listing.unusable:
             raise DataError(f"{path} {self.root.listing.unusable[self.root.key]}")
         found = {name: one for name, one in self.root.listing.folders.items() if is_split(name) and one.listing.folders}
-        self.splits = {split_name(name): one for name, one in found.items()} or {ALL: self.root}
+        self.splits = {split_name(name): one for name, one in found.items()} or {UNSPLIT: self.root}
         if len(self.splits) < len(found):
             there = ", ".join(found)
             raise DataError(f"{path} has more than one folder for the same split ({there}): rename or remove one")
@@ -110,20 +110,20 @@ class ClassTree:
         listed = (one.listing.folders.items() for one in self.splits.values())
         return sorted({name for folders in listed for name, folder in folders if folder.is_class})
 
-    def pictures(self, split: str, left_out: LeftOut) -> list[Labelled]:
+    def pictures(self, split: str, left_out: Omissions) -> list[LabelledPicture]:
         """All pictures of a split, in a fixed order: those in deeper folders are of the class that they lie in."""
-        found = pictures_of(self.splits[split], left_out, beside=None if split == ALL else self.root)
+        found = pictures_of(self.splits[split], left_out, beside=None if split == UNSPLIT else self.root)
         above = self.root.below("")
         return [one._replace(key=one.key.removeprefix(above)) for one in found] if above else found
 
 
-def pictures_below(path: Path) -> Iterator[tuple[str, Stored]]:
+def pictures_below(path: Path) -> Iterator[tuple[str, StoredPicture]]:
     """Every picture in a folder or below it, with its path from there."""
     for folder in _on_disk(path).walk():
         yield from ((folder.below(name), one) for name, one in folder.listing.files.items() if is_picture(name))
 
 
-def pictures_of(above: Folder, left_out: LeftOut, beside: Folder | None = None) -> list[Labelled]:
+def pictures_of(above: Folder, left_out: Omissions, beside: Folder | None = None) -> list[LabelledPicture]:
     """The pictures in the class folders of `above`, sorted by folder and name; those of a tar in its own order.
 
     beside: the folder that the splits lie in, if there are any.
@@ -134,39 +134,39 @@ def pictures_of(above: Folder, left_out: LeftOut, beside: Folder | None = None) 
     found = []
     for name, folder in above.listing.folders.items():
         if not folder.is_class:
-            left_out.pass_over(ONLY_OTHERS, folder.key)
+            left_out.ignore(ONLY_OTHERS, folder.key)
         for deeper in folder.walk():
             for key, reason in deeper.listing.unusable.items():
                 left_out.fail(key, reason)
             for file, picture in deeper.listing.files.items():
                 if is_picture(file):
-                    found.append(Labelled(name, deeper.below(file), picture))
+                    found.append(LabelledPicture(name, deeper.below(file), picture))
                 elif folder.is_class:
                     _pass_over(deeper.below(file), left_out)
     return sorted(found, key=lambda one: one.picture.offset if isinstance(one.picture, Member) else 0)
 
 
-def _pass_over_beside(root: Folder, left_out: LeftOut) -> None:
+def _pass_over_beside(root: Folder, left_out: Omissions) -> None:
     _pass_over_files(root, left_out)
     for name, folder in root.listing.folders.items():
         if not (is_split(name) and folder.listing.folders) and any(one.listing.files for one in folder.walk()):
-            left_out.pass_over(NO_SPLIT, folder.key)
+            left_out.ignore(NO_SPLIT, folder.key)
 
 
-def _pass_over_files(folder: Folder, left_out: LeftOut) -> None:
+def _pass_over_files(folder: Folder, left_out: Omissions) -> None:
     """Of a folder that class folders, or folders of splits, lie in."""
     for key, reason in folder.listing.unusable.items():
         left_out.fail(key, reason)
     for name in folder.listing.files:
         if is_picture(name):
-            left_out.pass_over(NO_CLASS, folder.below(name))
+            left_out.ignore(NO_CLASS, folder.below(name))
         else:
             _pass_over(folder.below(name), left_out)
 
 
-def _pass_over(key: str, left_out: LeftOut) -> None:
+def _pass_over(key: str, left_out: Omissions) -> None:
     if not key.lower().endswith(COMPANIONS):
-        left_out.pass_over(NO_PICTURE, key)
+        left_out.ignore(NO_PICTURE, key)
 
 
 def _without_wrapper(root: Folder) -> Folder:
@@ -200,7 +200,7 @@ def _names(path: Path) -> Iterator[str]:
 def _listed(path: Path, key: str, chain: Sequence[str]) -> Listing:
     """chain: where the folder lies, last, and where those that it was reached through lie."""
     folders: dict[str, Folder] = {}
-    files: dict[str, Stored] = {}
+    files: dict[str, StoredPicture] = {}
     unusable: dict[str, str] = {}
     try:
         with os.scandir(path) as entries:
@@ -234,7 +234,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _in_tar(contents: Contents) -> Folder:
     """Folders as the members' names have them. Of two members of one name the first counts, as nothing is unpacked."""
     folders: dict[str, dict[str, None]] = {"": {}}
-    files: dict[str, dict[str, Stored]] = {"": {}}
+    files: dict[str, dict[str, StoredPicture]] = {"": {}}
     twice: dict[str, dict[str, str]] = {}
 
     def folder(parts: Sequence[str]) -> str:

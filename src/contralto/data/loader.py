@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from contralto.contract import Contract
 from contralto.contract import Image as ImageSpec
 from contralto.data.augment import Augment
-from contralto.data.mixture import Draw, Mixture
-from contralto.data.source import Source
+from contralto.data.mixture import Mixture, SampleUse
+from contralto.data.sample import Source
 from contralto.errors import ContraltoError, DataError, ItemError, one_line
 from contralto.image.decode import decode, stored
 from contralto.image.transform import pixels
 from contralto.text.tokenizer import Tokenizer
 
-MOST_REASONS = 50
+MAX_SKIP_REASONS = 50
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class Loader:
         results = pending.results.get()
         reasons = [result for result in results if isinstance(result, str)]
         for reason in reasons:
-            self.skipped[reason if reason in self.skipped or len(self.skipped) < MOST_REASONS else "other reasons"] += 1
+            self.skipped[
+                reason if reason in self.skipped or len(self.skipped) < MAX_SKIP_REASONS else "other reasons"
+            ] += 1
         good = [i for i, result in enumerate(results) if not isinstance(result, str)]
         if not good:
             raise DataError(f"no sample of the batch of step {step} can be used; the first: {reasons[0]}")
@@ -99,7 +101,7 @@ class Loader:
         out = np.empty((len(draws), 3, *self.spec.size), np.float32)
         return _Pending(draws, out, self._pool.starmap_async(self._prepare, zip(draws, out, strict=True), chunksize=4))
 
-    def _prepare(self, draw: Draw, out: NDArray[np.float32]) -> tuple[str, NDArray[np.int64]] | str:
+    def _prepare(self, draw: SampleUse, out: NDArray[np.float32]) -> tuple[str, NDArray[np.int64]] | str:
         """Fills `out` with the picture and returns its caption and ids, or the reason why it cannot be used."""
         try:
             sample, random = self.mixture.sample(draw), self.mixture.random(draw)
@@ -124,7 +126,7 @@ class Loader:
 
 @dataclass
 class _Pending:
-    draws: list[Draw]
+    draws: list[SampleUse]
     pixels: NDArray[np.float32]
     results: AsyncResult[list[tuple[str, NDArray[np.int64]] | str]]
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.data.source import Sample, Source
+from contralto.data.sample import Sample, Source
 from contralto.errors import ContractError
 
 
-class Draw(NamedTuple):
+class SampleUse(NamedTuple):
     """Sample `item` of source number `source`, used for the (`turn` + 1)-th time."""
 
     source: int
@@ -44,7 +44,7 @@ class Mixture:
                 raise ContractError(f"source {source.name!r} is empty")
         self._order = functools.lru_cache(maxsize=2 * len(sources))(self._shuffled)
 
-    def draws(self, step: int) -> list[Draw]:
+    def draws(self, step: int) -> list[SampleUse]:
         """The batch of step `step` (from 0): the sources one after another."""
         return [
             self._draw(source, step * count + place)
@@ -52,17 +52,17 @@ class Mixture:
             for place in range(count)
         ]
 
-    def sample(self, draw: Draw) -> Sample:
+    def sample(self, draw: SampleUse) -> Sample:
         """Reads the drawn sample. Raises SampleError."""
         return self.sources[draw.source][draw.item]
 
-    def random(self, draw: Draw) -> np.random.Generator:
+    def random(self, draw: SampleUse) -> np.random.Generator:
         """The random numbers of this use of this sample: caption, crop, flip."""
         return self._stream(0, *draw)
 
-    def _draw(self, source: int, position: int) -> Draw:
+    def _draw(self, source: int, position: int) -> SampleUse:
         turn, place = divmod(position, len(self.sources[source]))
-        return Draw(source, int(self._order(source, turn)[place]), turn)
+        return SampleUse(source, int(self._order(source, turn)[place]), turn)
 
     def _shuffled(self, source: int, turn: int) -> NDArray[np.int64]:
         return self._stream(1, source, turn).permutation(len(self.sources[source]))

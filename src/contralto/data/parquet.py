@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from contralto.data.sample import Sample, SampleError
 from contralto.data.shards import shard_files
-from contralto.data.source import Sample, SampleError
-from contralto.data.tables import captions_of
+from contralto.data.table_files import captions_of
 from contralto.errors import DataError, MissingExtraError
 
 

@@ -14,31 +14,31 @@ from typing import Literal, TypeVar
 import numpy as np
 from PIL import Image, ImageDraw
 
-from contralto.data.source import Sample
+from contralto.data.sample import Sample
 
-SIDE = 96  # pixels; more than a small tower takes, so that its resize smooths the edges
-COLOURS = {
+SCENE_SIDE = 96  # pixels; more than a small tower takes, so that its resize smooths the edges
+SCENE_COLOURS = {
     "red": (215, 35, 35), "orange": (245, 140, 20), "yellow": (240, 215, 30), "green": (40, 150, 60),
     "blue": (40, 80, 215), "purple": (130, 50, 170), "pink": (245, 130, 185), "black": (25, 25, 25),
 }  # fmt: skip
-SHAPES = ("circle", "square", "triangle", "diamond", "star", "cross", "ring", "heart")
-COUNTS = ("one", "two", "three", "four")
-PLACES = {
+SCENE_SHAPES = ("circle", "square", "triangle", "diamond", "star", "cross", "ring", "heart")
+SCENE_COUNTS = ("one", "two", "three", "four")
+SCENE_PLACES = {
     "top left": (0.24, 0.24), "top right": (0.76, 0.24), "bottom left": (0.24, 0.76), "bottom right": (0.76, 0.76),
     "middle": (0.5, 0.5),
 }  # fmt: skip
-RELATIONS = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
+SCENE_RELATIONS = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
 
 T = TypeVar("T")
-Kind = Literal["alone", "counted", "placed", "pair"]
-KINDS: tuple[Kind, ...] = ("alone", "counted", "placed", "pair")
+SceneKind = Literal["alone", "counted", "placed", "pair"]
+SCENE_KINDS: tuple[SceneKind, ...] = ("alone", "counted", "placed", "pair")
 
 
 @dataclass(frozen=True)
 class Scene:
     """What is in a picture. things: (colour, shape, size) of each; detail: the count, the place or the relation."""
 
-    kind: Kind
+    kind: SceneKind
     things: tuple[tuple[str, str, str], ...]
     detail: str = ""
 
@@ -47,7 +47,7 @@ class Scenes:
     """`count` scenes of the given kinds. A `Source`. held_out=False: only what training may see; True: only scenes
     whose combination (`combination_is_new`) it never does. Labels are the indices of `prompts(kind)`."""
 
-    def __init__(self, count: int, seed: int, kinds: Sequence[Kind] = KINDS, held_out: bool = False) -> None:
+    def __init__(self, count: int, seed: int, kinds: Sequence[SceneKind] = SCENE_KINDS, held_out: bool = False) -> None:
         self.name, self.skipped = "scenes", dict[str, int]()
         self._count, self._seed, self._kinds, self._held_out = count, seed, tuple(kinds), held_out
 
@@ -80,30 +80,32 @@ def combination_is_new(scene: Scene) -> bool:
     """Whether what the scene's kind is about, count x shape, place x shape or else colour x shape, is never shown."""
     shape = scene.things[0][1]
     if scene.kind == "counted":
-        return (COUNTS.index(scene.detail) + SHAPES.index(shape)) % 4 == 0
+        return (SCENE_COUNTS.index(scene.detail) + SCENE_SHAPES.index(shape)) % 4 == 0
     if scene.kind == "placed":
-        return (list(PLACES).index(scene.detail) + SHAPES.index(shape)) % 5 == 0
-    return any((list(COLOURS).index(c) + 3 * SHAPES.index(s)) % 8 == 0 for c, s, _ in scene.things)
+        return (list(SCENE_PLACES).index(scene.detail) + SCENE_SHAPES.index(shape)) % 5 == 0
+    return any((list(SCENE_COLOURS).index(c) + 3 * SCENE_SHAPES.index(s)) % 8 == 0 for c, s, _ in scene.things)
 
 
-def prompts(kind: Kind) -> list[str]:
+def prompts(kind: SceneKind) -> list[str]:
     """Texts of all that a scene of this kind is told apart by: colour x shape, count x shape or place x shape."""
     if kind == "alone":
-        return [f"a {colour} {shape}" for colour in COLOURS for shape in SHAPES]
+        return [f"a {colour} {shape}" for colour in SCENE_COLOURS for shape in SCENE_SHAPES]
     if kind == "counted":
-        return [f"{count} {_plural(shape, count)}" for count in COUNTS for shape in SHAPES]
+        return [f"{count} {_plural(shape, count)}" for count in SCENE_COUNTS for shape in SCENE_SHAPES]
     if kind == "placed":
-        return [f"a {shape} {_at(place)}" for place in PLACES for shape in SHAPES]
+        return [f"a {shape} {_at(place)}" for place in SCENE_PLACES for shape in SCENE_SHAPES]
     raise ValueError("pairs have too many combinations for a list")
 
 
 def label(scene: Scene) -> int | None:
     """The index of the scene in `prompts(scene.kind)`; None for pairs."""
-    first = {"alone": list(COLOURS), "counted": list(COUNTS), "placed": list(PLACES)}.get(scene.kind)
+    first = {"alone": list(SCENE_COLOURS), "counted": list(SCENE_COUNTS), "placed": list(SCENE_PLACES)}.get(scene.kind)
     if first is None:
         return None
     colour, shape, _ = scene.things[0]
-    return first.index(colour if scene.kind == "alone" else scene.detail) * len(SHAPES) + SHAPES.index(shape)
+    return first.index(colour if scene.kind == "alone" else scene.detail) * len(SCENE_SHAPES) + SCENE_SHAPES.index(
+        shape
+    )
 
 
 def captions(scene: Scene, random: np.random.Generator) -> tuple[str, ...]:
@@ -112,33 +114,33 @@ def captions(scene: Scene, random: np.random.Generator) -> tuple[str, ...]:
 
 
 def draw(scene: Scene, random: np.random.Generator) -> Image.Image:
-    """The picture: SIDE x SIDE, RGB, on a pale ground, with everything jittered that no caption tells."""
-    image = Image.new("RGB", (SIDE, SIDE), tuple(int(c) for c in random.integers(215, 256, 3)))
+    """The picture: SCENE_SIDE x SCENE_SIDE, RGB, on a pale ground, with everything jittered that no caption tells."""
+    image = Image.new("RGB", (SCENE_SIDE, SCENE_SIDE), tuple(int(c) for c in random.integers(215, 256, 3)))
     pen = ImageDraw.Draw(image)
     for (x, y), (colour, shape, size) in zip(_centres(scene, random), scene.things, strict=True):
         room = 0.33 if scene.kind == "alone" else 0.2
-        radius = SIDE * room * (random.uniform(0.85, 1.0) if size == "large" else random.uniform(0.5, 0.6))
-        paint = tuple(int(np.clip(c + random.integers(-20, 21), 0, 255)) for c in COLOURS[colour])
-        _OUTLINES[shape](pen, x * SIDE, y * SIDE, radius, random.uniform(-0.17, 0.17), paint)
+        radius = SCENE_SIDE * room * (random.uniform(0.85, 1.0) if size == "large" else random.uniform(0.5, 0.6))
+        paint = tuple(int(np.clip(c + random.integers(-20, 21), 0, 255)) for c in SCENE_COLOURS[colour])
+        _OUTLINES[shape](pen, x * SCENE_SIDE, y * SCENE_SIDE, radius, random.uniform(-0.17, 0.17), paint)
     return image
 
 
-def _invent(kind: Kind, random: np.random.Generator) -> Scene:
+def _invent(kind: SceneKind, random: np.random.Generator) -> Scene:
     """Any scene of the kind."""
 
     def thing() -> tuple[str, str, str]:
-        return _one_of(random, tuple(COLOURS)), _one_of(random, SHAPES), _one_of(random, ("small", "large"))
+        return _one_of(random, tuple(SCENE_COLOURS)), _one_of(random, SCENE_SHAPES), _one_of(random, ("small", "large"))
 
     if kind == "counted":
-        count = _one_of(random, COUNTS)
-        return Scene(kind, (thing(),) * (COUNTS.index(count) + 1), count)
+        count = _one_of(random, SCENE_COUNTS)
+        return Scene(kind, (thing(),) * (SCENE_COUNTS.index(count) + 1), count)
     if kind == "placed":
-        return Scene(kind, (thing(),), _one_of(random, tuple(PLACES)))
+        return Scene(kind, (thing(),), _one_of(random, tuple(SCENE_PLACES)))
     if kind == "pair":
         first, second = thing(), thing()
         while first[:2] == second[:2]:
             second = thing()
-        return Scene(kind, (first, second), _one_of(random, tuple(RELATIONS)))
+        return Scene(kind, (first, second), _one_of(random, tuple(SCENE_RELATIONS)))
     return Scene(kind, (thing(),))
 
 
@@ -147,10 +149,10 @@ def _centres(scene: Scene, random: np.random.Generator) -> list[tuple[float, flo
     if scene.kind == "alone":
         return [(random.uniform(0.4, 0.6), random.uniform(0.4, 0.6))]
     if scene.kind == "placed":
-        x, y = PLACES[scene.detail]
+        x, y = SCENE_PLACES[scene.detail]
         return [(x + random.uniform(-0.04, 0.04), y + random.uniform(-0.04, 0.04))]
     if scene.kind == "pair":
-        dx, dy = RELATIONS[scene.detail]
+        dx, dy = SCENE_RELATIONS[scene.detail]
         x, y = (random.uniform(0.4, 0.6) if d == 0 else 0.5 for d in (dx, dy))
         return [(x + 0.25 * dx, y + 0.25 * dy), (x - 0.25 * dx, y - 0.25 * dy)]
     cells = random.permutation(4)[: len(scene.things)]
@@ -166,7 +168,7 @@ def _say(scene: Scene, random: np.random.Generator) -> str:
     if scene.kind in ("alone", "pair") or random.random() < 0.6:
         words.append(colour)
     if scene.kind == "counted":
-        number = _one_of(random, (scene.detail, str(COUNTS.index(scene.detail) + 1)))
+        number = _one_of(random, (scene.detail, str(SCENE_COUNTS.index(scene.detail) + 1)))
         return " ".join([number, *words, _plural(shape, scene.detail)])
     said = _a(" ".join([*words, shape]))
     if scene.kind == "placed":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contralto.errors import DataError, one_line
 
-MOST = 1_000_000
+MAX_SHARD_NAMES = 1_000_000
 """Names that braces may stand for: more are a slip of the pen."""
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?|([A-Za-z])\.\.([A-Za-z])")
@@ -22,7 +22,7 @@ def expanded(pattern: str) -> list[Path]:
 
     Braces stand for each of a list (`{a,b}`) or of a range (`{000..099}`, `{0..90..10}`, `{a..f}`); they may be nested
     and come several times. `*`, `?` and `[]` stand for files that are there; `::` parts patterns. A file of the very
-    name goes first. Raises DataError for braces that stand for more than `MOST` names.
+    name goes first. Raises DataError for braces that stand for more than `MAX_SHARD_NAMES` names.
     """
     if Path(pattern).exists():
         return [Path(pattern)]
@@ -32,8 +32,8 @@ def expanded(pattern: str) -> list[Path]:
             globbed = [] if Path(name).exists() else glob.glob(name)
             for path in globbed or [name]:
                 found[Path(path)] = None
-            if len(found) > MOST:
-                raise DataError(f"{one_line(pattern, 200)} stands for more than {MOST} files")
+            if len(found) > MAX_SHARD_NAMES:
+                raise DataError(f"{one_line(pattern, 200)} stands for more than {MAX_SHARD_NAMES} files")
     return sorted(found, key=natural)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-ALL: Final = "all"
+UNSPLIT: Final = "all"
 """The split of files that know of none."""
 VALIDATION: Final = ("val", "dev", "eval")
 """Splits that serve as validation, the usual one first."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from contralto.data.source import SampleError
+from contralto.data.sample import SampleError
 from contralto.errors import DataError
 
 

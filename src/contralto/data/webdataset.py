@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from contralto.data.left_out import LeftOut
+from contralto.data.omissions import Omissions
+from contralto.data.sample import Sample, SampleError
 from contralto.data.shards import shard_files
-from contralto.data.source import Sample, SampleError
-from contralto.data.tables import captions_of
+from contralto.data.table_files import captions_of
 from contralto.data.tar import Member, members, parts_of
 from contralto.errors import DataError
 from contralto.files import is_system_name
@@ -31,7 +31,7 @@ class WebDataset:
         if not paths:
             raise DataError("WebDataset was given no tar")
         self.name = paths[0].stem
-        left_out = LeftOut()
+        left_out = Omissions()
         self._samples: list[dict[str, Member]] = []
         for path in paths:
             self._samples += _complete(path, left_out)
@@ -50,7 +50,7 @@ class WebDataset:
         return Sample(parts["picture"].read(), found, parts["picture"].name, number)
 
 
-def _complete(path: Path, left_out: LeftOut) -> list[dict[str, Member]]:
+def _complete(path: Path, left_out: Omissions) -> list[dict[str, Member]]:
     """The samples of one tar that have a picture and something said about it."""
     complete = []
     for key, parts in grouped(members(path), left_out).items():
@@ -63,7 +63,7 @@ def _complete(path: Path, left_out: LeftOut) -> list[dict[str, Member]]:
     return complete
 
 
-def grouped(files: Iterable[Member], left_out: LeftOut) -> dict[str, dict[str, Member]]:
+def grouped(files: Iterable[Member], left_out: Omissions) -> dict[str, dict[str, Member]]:
     """The members of a tar by their sample's key, in the tar's order; then "picture", or the extension, -> member.
 
     Of `k.jpg` and `k.mask.png` the picture is the one without a further dot. A sample with two members for one part

@@ -19,7 +19,7 @@ from contralto.evaluation.notes import tell_left_out
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from contralto.sets.variants.questions import fine, negated
 from contralto.sets.variants.sizes import shrunken

@@ -16,7 +16,7 @@ from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import Figures, share
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import protocol
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 PAIR_CHANCE = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6}
 

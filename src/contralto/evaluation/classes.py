@@ -21,7 +21,7 @@ from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import Figures, mean, over, share
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import of_classes, protocol
-from contralto.sets.items import Class, DataSet
+from contralto.sets.data_set import Class, DataSet
 
 FITTED = "by least negative log-likelihood on the other half of the pictures, halves by their sha256"
 MERGED = "classes of one name of the data's are one, whose score is the highest of theirs"

@@ -17,7 +17,7 @@ from contralto.encoder.stream import ahead, windows
 from contralto.errors import ContraltoError, ImageError, ItemError
 from contralto.evaluation.store import Row, Store
 from contralto.image.decode import NO_MEMORY
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 Progress = Callable[[str, int, int], object]
 """Called with (what is done, done, total)."""

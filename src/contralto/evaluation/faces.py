@@ -23,7 +23,7 @@ from contralto.errors import DataError
 from contralto.evaluation.answers import right_of
 from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.protocol import protocol
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 Column = NDArray[Any]
 

@@ -13,7 +13,7 @@ from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import Figures, over
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import of_classes, protocol
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 SCORES = "the cosine with each class; no softmax over the classes, as several may be there at once"
 

@@ -19,7 +19,7 @@ from contralto.embeddings import Embeddings, at_once
 from contralto.errors import DataError, ItemError
 from contralto.evaluation.alignment import Grey, alike, thumbnail
 from contralto.metrics import clopper_pearson
-from contralto.sets.items import Item
+from contralto.sets.data_set import Item
 
 THRESHOLD: Final = 0.8
 """On the side of what is surely a copy: distinct neighbours in Flickr8k's training split reach 0.41 (see

@@ -11,7 +11,7 @@ from contralto.evaluation.notes import tell_left_out
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.overlap import THRESHOLD, Share, overlap, statistics
 from contralto.evaluation.protocol import split_hash
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 if TYPE_CHECKING:
     from contralto.evaluation.run import Session

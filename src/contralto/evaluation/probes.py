@@ -27,7 +27,7 @@ from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.protocol import protocol, split_hash
 from contralto.metrics import UndefinedError
 from contralto.probe.few_shot import STRENGTH
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 if TYPE_CHECKING:
     from contralto.evaluation.run import Session

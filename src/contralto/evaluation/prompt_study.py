@@ -25,7 +25,7 @@ from contralto.evaluation.embed import PictureEmbeddings
 from contralto.evaluation.figures import share
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.protocol import of_classes, protocol
-from contralto.sets.items import Class, DataSet
+from contralto.sets.data_set import Class, DataSet
 from contralto.zeroshot import prompts
 
 OPTIMISTIC: Final = "the words were chosen by these very pictures: too high"

@@ -17,7 +17,7 @@ from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.report import page
 from contralto.files import written_whole
 from contralto.image.decode import decode
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 PAGE = "index.html"
 

@@ -13,7 +13,7 @@ from contralto.evaluation.embed import PictureEmbeddings, TextEmbeddings
 from contralto.evaluation.figures import Figures, mean, over
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import protocol
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 AT = (1, 5, 10)
 DEFINITIONS = {

@@ -26,7 +26,7 @@ from contralto.evaluation.probes import PROBES, probed
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.store import Store
 from contralto.metrics import UndefinedError
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 from contralto.sets.open import open_set
 from contralto.zeroshot import prompts
 

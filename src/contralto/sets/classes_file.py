@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 from contralto.errors import DataError, one_line
 from contralto.files import text_of
-from contralto.sets.items import Class
+from contralto.sets.data_set import Class
 
-Names: TypeAlias = Sequence[str | tuple[str, Sequence[str]] | Class] | Mapping[str, Sequence[str]]
+ClassNames: TypeAlias = Sequence[str | tuple[str, Sequence[str]] | Class] | Mapping[str, Sequence[str]]
 """By index: a name, a name with its synonyms, or a whole class. By name: the texts of each class."""
 
 
@@ -33,7 +33,7 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[Class, ...] | dict[str, 
     return {name: _texts([texts] if isinstance(texts, str) else texts, where, name) for name, texts in value.items()}
 
 
-def renamed(known: tuple[Class, ...], given: Names, where: str) -> tuple[tuple[Class, ...], bool]:
+def renamed(known: tuple[Class, ...], given: ClassNames, where: str) -> tuple[tuple[Class, ...], bool]:
     """The classes of a set with the given names, and whether those are whole texts rather than names.
 
     By index where a sequence was given. A mapping goes by the names or folders of `known`, or by its own order if the

@@ -16,15 +16,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
-from contralto.data.left_out import LeftOut
+from contralto.data.omissions import Omissions
 from contralto.errors import DataError, one_line
-from contralto.sets.items import Class, DataSet, Item, Task
-from contralto.sets.layouts.found import Missing
-from contralto.sets.usable import usable
+from contralto.sets.data_set import Class, DataSet, Item, Task
+from contralto.sets.item_filter import measurable_items
+from contralto.sets.layouts.locate import MissingPath
 from contralto.zeroshot import prompts
 
 Reader: TypeAlias = Callable[[Path, str, Sequence[Class]], Sequence[Item]]
-"""(root folder of the set, split, declared classes) -> the items of the split. Raises DataError, Missing."""
+"""(root folder of the set, split, declared classes) -> the items of the split. Raises DataError, MissingPath."""
 
 SPLITS_BY_DEFAULT = ("test", "val")
 
@@ -74,7 +74,7 @@ class Declaration:
         """
         split = self._split(split)
         root, items = self._read(data, split)
-        left_out = LeftOut()
+        left_out = Omissions()
         items = self._checked(items, root, left_out)
         named = isinstance(self.templates, str)
         return DataSet(
@@ -115,17 +115,17 @@ class Declaration:
         for root in [*(data / name for name in self.folders if (data / name).is_dir()), data]:
             try:
                 return root, reader(root, split, self.classes)
-            except Missing as error:
+            except MissingPath as error:
                 missing.append(str(error))
         what = missing[0] if len(missing) == 2 else missing[1]  # the folder by its name tells more than `data` itself
         raise AbsentSet(f"{self.name}: {what}", self.title, self.where, self.layout)
 
-    def _checked(self, items: Sequence[Item], root: Path, left_out: LeftOut) -> Sequence[Item]:
+    def _checked(self, items: Sequence[Item], root: Path, left_out: Omissions) -> Sequence[Item]:
         """The items that can be measured. Raises DataError if there are none, and for labels that no class has."""
         # A sequence that makes its items as they are asked for has checked its labels: here it would read every pixel.
         if not isinstance(items, list) and len(items):
             return items
-        items = usable(items, self.task, 0, left_out)
+        items = measurable_items(items, self.task, 0, left_out)
         if not items:
             raise DataError(f"{self.name}: no pictures in {root}; {self.layout} is expected")
         used = {label for item in items for label in (item.label, *item.labels, *item.ignored) if label is not None}

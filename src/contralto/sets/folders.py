@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from contralto.data.class_folders import stated
 from contralto.data.class_tree import ClassTree
-from contralto.data.classes import stated
-from contralto.data.left_out import LeftOut
+from contralto.data.omissions import Omissions
 from contralto.data.tar import Contents
 from contralto.errors import DataError, one_line
-from contralto.sets.found import Found, data_set
-from contralto.sets.items import Class, DataSet, Item
+from contralto.sets.data_set import Class, DataSet, Item
+from contralto.sets.user_set import UserSet, build_data_set
 
 
-def open_folders(path: Path, contents: Contents | None = None) -> Found:
+def open_folders(path: Path, contents: Contents | None = None) -> UserSet:
     """The classes by index: as the JSON beside it states them, else the folders sorted by name, _ read as space.
 
     path: a folder, or a tar whose contents these are. Raises DataError, also for a folder that the JSON does not state.
@@ -29,11 +29,11 @@ def open_folders(path: Path, contents: Contents | None = None) -> Found:
     index = {known.folder: number for number, known in enumerate(classes)}
 
     def read(split: str) -> DataSet:
-        left_out = LeftOut()
+        left_out = Omissions()
         items = [Item(key, picture, index[folder]) for folder, key, picture in tree.pictures(split, left_out)]
-        return data_set(path, split, items, classes, templates, task="classes", left_out=left_out)
+        return build_data_set(path, split, items, classes, templates, task="classes", left_out=left_out)
 
-    return Found(tuple(tree.splits), read)
+    return UserSet(tuple(tree.splits), read)
 
 
 def _classes(path: Path, said: Mapping[str, Any], folders: frozenset[str]) -> tuple[Class, ...]:

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contralto.data.left_out import LeftOut
-from contralto.data.splits import ALL, split_name
-from contralto.data.tables import Columns, captions_of, columns
+from contralto.data.omissions import Omissions
+from contralto.data.splits import UNSPLIT, split_name
+from contralto.data.table_files import Columns, captions_of, columns
 from contralto.errors import DataError
-from contralto.sets.columns import Entry, class_named, items, named_classes
-from contralto.sets.features import label_names, read_json
-from contralto.sets.found import Found, data_set, shards
-from contralto.sets.items import Class, DataSet
-from contralto.sets.rows import (
+from contralto.sets.arrow_files import (
     ArrowColumn,
-    Column,
     ParquetColumn,
-    RecentGroups,
-    Row,
+    PictureColumn,
+    RowGroupCache,
+    RowPicture,
     open_arrow_file,
     open_parquet_file,
     read_columns,
 )
+from contralto.sets.data_set import Class, DataSet
+from contralto.sets.huggingface_classes import label_names, read_json
+from contralto.sets.table_entries import TableEntry, class_named, items_from_entries, named_classes
+from contralto.sets.user_set import UserSet, build_data_set, files_by_split
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,24 +34,24 @@ class _Shard:
     path: Path
     names: Columns
     said: Any
-    pictures: Column
+    pictures: PictureColumn
     schema: Any
 
 
-def open_parquet(path: Path, files: Sequence[Path] = ()) -> Found:
+def open_parquet(path: Path, files: Sequence[Path] = ()) -> UserSet:
     """One Parquet file, or all those of a folder; splits are in the files' names or in a column `split`.
 
     Raises DataError for another layout, MissingExtraError without pyarrow.
     """
-    by_split = shards(files or [path], path if files else path.parent)
+    by_split = files_by_split(files or [path], path if files else path.parent)
     for split, listed in by_split.items():
         if len(folders := sorted({str(file.parent) for file in listed})) > 1:
             raise DataError(f"{path}: {split} lies in several folders, name one of them: {', '.join(folders[:5])}")
-    groups = RecentGroups()
+    groups = RowGroupCache()
     return _found(path, {split: [_parquet(file, groups) for file in listed] for split, listed in by_split.items()})
 
 
-def open_saved(path: Path) -> Found:
+def open_saved(path: Path) -> UserSet:
     """A folder of `Dataset.save_to_disk` (state.json), or of `DatasetDict.save_to_disk` (dataset_dict.json).
 
     Raises DataError, MissingExtraError.
@@ -67,11 +67,11 @@ def open_saved(path: Path) -> Found:
         if not files or state.get("_indices_files"):
             raise DataError(f"{folder} lists no files of rows in their order: save it once more, flattened")
         named = folder.name if folder != path else state.get("_split")
-        by_split[split_name(named) if isinstance(named, str) else ALL] = [_arrow(file) for file in files]
+        by_split[split_name(named) if isinstance(named, str) else UNSPLIT] = [_arrow(file) for file in files]
     return _found(path, by_split)
 
 
-def _parquet(path: Path, groups: RecentGroups) -> _Shard:
+def _parquet(path: Path, groups: RowGroupCache) -> _Shard:
     with open_parquet_file(path) as file:
         names = _columns(path, file.schema_arrow)
         said = read_columns(path, file, [name for name in (names.label, names.caption, names.split) if name])
@@ -101,7 +101,7 @@ def _columns(path: Path, schema: Any) -> Columns:
     )
 
 
-def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> Found:
+def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> UserSet:
     files = [shard for listed in by_file.values() for shard in listed]
     if other := next((shard for shard in files if shard.names != files[0].names), None):
         raise DataError(f"{other.path} has other columns than {files[0].path}: name one of them")
@@ -114,10 +114,10 @@ def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> Found:
 
     def read(split: str) -> DataSet:
         entries = [entry for shard, rows in by_split[split] for entry in _entries(path, shard, rows)]
-        left_out = LeftOut()
-        return data_set(path, split, items(entries, classes, left_out), classes, left_out=left_out)
+        left_out = Omissions()
+        return build_data_set(path, split, items_from_entries(entries, classes, left_out), classes, left_out=left_out)
 
-    return Found(tuple(by_split), read)
+    return UserSet(tuple(by_split), read)
 
 
 def _rows_by_split(shard: _Shard, split: str) -> dict[str, Sequence[int]]:
@@ -130,15 +130,15 @@ def _rows_by_split(shard: _Shard, split: str) -> dict[str, Sequence[int]]:
     return dict(found)
 
 
-def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[Entry]:
+def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[TableEntry]:
     labels, captions = (
         shard.said.column(name).to_pylist() if name else None for name in (shard.names.label, shard.names.caption)
     )
     place = shard.path.relative_to(root).as_posix() if shard.path != root else shard.path.name
     return [
-        Entry(
+        TableEntry(
             f"{place} row {row}",
-            Row(shard.path, row, shard.pictures),
+            RowPicture(shard.path, row, shard.pictures),
             labels[row] if labels else None,
             captions_of(captions[row]) if captions else (),
         )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from contralto.sets import declaration, drawn
 
 
-class Known(NamedTuple):
+class SetEntry(NamedTuple):
     """A set: its name, task, the files expected, and where they are to be had."""
 
     name: str
@@ -16,10 +16,10 @@ class Known(NamedTuple):
     where: str
 
 
-def known() -> list[Known]:
+def set_entries() -> list[SetEntry]:
     """The published sets by name, then the drawn ones."""
     published = [declaration.declared(name) for name in declaration.names()]
     return [
-        *(Known(one.name, one.task, one.layout, one.where) for one in published),
-        *(Known(name, "choice", "nothing: drawn by the code", what) for name, what in drawn.NAMES.items()),
+        *(SetEntry(one.name, one.task, one.layout, one.where) for one in published),
+        *(SetEntry(name, "choice", "nothing: drawn by the code", what) for name, what in drawn.DRAWN_SETS.items()),
     ]

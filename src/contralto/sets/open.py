@@ -9,17 +9,17 @@ from pathlib import Path
 from contralto.data.shards import checked, expanded, is_pattern
 from contralto.errors import DataError, one_line
 from contralto.sets import declaration, drawn
-from contralto.sets.choices import choice_files, open_choices, open_pairs
-from contralto.sets.classes_file import Names, renamed
+from contralto.sets.choice_sets import choice_files, open_choices, open_pairs
+from contralto.sets.classes_file import ClassNames, renamed
+from contralto.sets.data_set import DataSet
 from contralto.sets.folders import open_folders
-from contralto.sets.found import Found, check_labels, pick, visible
 from contralto.sets.huggingface import open_parquet, open_saved
-from contralto.sets.items import DataSet
-from contralto.sets.tables import metadata, open_image_folder, open_table
+from contralto.sets.picture_tables import metadata, open_image_folder, open_table
 from contralto.sets.tars import open_shards, open_tar
+from contralto.sets.user_set import UserSet, check_labels, pick, visible
 from contralto.zeroshot import prompts
 
-_READERS: Mapping[str, Callable[[Path], Found]] = {
+_READERS: Mapping[str, Callable[[Path], UserSet]] = {
     ".tar": open_tar,
     ".parquet": open_parquet,
     ".csv": open_table,
@@ -34,7 +34,7 @@ def open_set(
     given: str | Path,
     data: Path | None = None,
     *,
-    classes: Names | None = None,
+    classes: ClassNames | None = None,
     templates: str | Iterable[str] | None = None,
 ) -> DataSet:
     """One split of a named set or of one's own files; no picture is read.
@@ -59,7 +59,7 @@ def open_set(
 
 def _known(name: str, data: Path, split: str | None) -> DataSet:
     """A set of the registry, from its files, or one that the code draws."""
-    if name not in drawn.NAMES:
+    if name not in drawn.DRAWN_SETS:
         return declaration.declared(name).open(data, split)
     if split not in (None, "test"):
         raise DataError(f"{name} has no split {split!r}: what is drawn is all test")
@@ -70,7 +70,7 @@ def _parted(given: str) -> tuple[str, Path | None, str | None]:
     """What was named, its path unless it is a known name, and the split. The whole goes before a part of it."""
     name, _, split = given.rpartition(":")
     candidates = [(given, None), (name, split)] if name and split else [(given, None)]
-    known = {*declaration.names(), *drawn.NAMES}
+    known = {*declaration.names(), *drawn.DRAWN_SETS}
     for enough in (all, any):  # of a pattern with a split behind it, a part of the whole may be there by chance
         for named, asked in candidates:
             if named in known:
@@ -82,7 +82,7 @@ def _parted(given: str) -> tuple[str, Path | None, str | None]:
     return named, Path(named) if is_path else None, asked
 
 
-def _found(path: Path) -> Found:
+def _found(path: Path) -> UserSet:
     """Which reader a path is for shows by what lies there."""
     if is_pattern(str(path)) and not path.exists():
         files = checked(str(path))
@@ -98,7 +98,7 @@ def _found(path: Path) -> Found:
     return reader(path)
 
 
-def _in_folder(path: Path) -> Found:
+def _in_folder(path: Path) -> UserSet:
     if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
         return open_saved(path)
     if (path / "examples.jsonl").is_file():
@@ -114,7 +114,7 @@ def _in_folder(path: Path) -> Found:
     return open_folders(path)
 
 
-def _worded(found: DataSet, classes: Names | None, templates: str | tuple[str, ...] | None) -> DataSet:
+def _worded(found: DataSet, classes: ClassNames | None, templates: str | tuple[str, ...] | None) -> DataSet:
     """The set with the names and templates that were given, in its other splits too."""
     worded = found if classes is None else _renamed(found, classes)
     if templates is not None:
@@ -127,7 +127,7 @@ def _worded(found: DataSet, classes: Names | None, templates: str | tuple[str, .
     return dataclasses.replace(worded, open_split=lambda split: _worded(other(split), classes, templates))
 
 
-def _renamed(found: DataSet, given: Names) -> DataSet:
+def _renamed(found: DataSet, given: ClassNames) -> DataSet:
     if found.task not in ("classes", "labels"):
         raise DataError(f"{found.name} has no classes that could be named: its task is {found.task}")
     classes, are_texts = renamed(found.classes, given, found.name)

@@ -24,5 +24,5 @@ SUITES: Final[dict[str, tuple[str, ...]]] = {
         "objectnet",
     ),
     "retrieval": ("flickr30k", "flickr8k", "coco"),
-    "limits": tuple(drawn.NAMES),
+    "limits": tuple(drawn.DRAWN_SETS),
 }

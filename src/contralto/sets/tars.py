@@ -17,15 +17,15 @@ from typing import TypeAlias
 
 import numpy as np
 
-from contralto.data.left_out import LeftOut
-from contralto.data.source import SampleError
-from contralto.data.splits import ALL, is_split, split_name
+from contralto.data.omissions import Omissions
+from contralto.data.sample import SampleError
+from contralto.data.splits import UNSPLIT, is_split, split_name
 from contralto.data.tar import Member, contents, members
 from contralto.data.webdataset import captions, grouped, label
 from contralto.errors import DataError, one_line
+from contralto.sets.data_set import Class, DataSet, Item
 from contralto.sets.folders import open_folders
-from contralto.sets.found import Found, check_labels, data_set, shards
-from contralto.sets.items import Class, DataSet, Item
+from contralto.sets.user_set import UserSet, build_data_set, check_labels, files_by_split
 
 _SAID = frozenset({"json", "txt", "cls", "npy"})
 _LARGEST_LABELS = 2**20
@@ -34,29 +34,29 @@ _LOOKED_AT = 100
 """Samples among which one states its split, if any does."""
 
 Parts: TypeAlias = dict[str, Member]
-Scan: TypeAlias = Callable[[Path, LeftOut], Mapping[str, Parts]]
-Samples: TypeAlias = Callable[[LeftOut], Iterable[tuple[str, Parts]]]
+Scan: TypeAlias = Callable[[Path, Omissions], Mapping[str, Parts]]
+Samples: TypeAlias = Callable[[Omissions], Iterable[tuple[str, Parts]]]
 
 
-def _scan(tar: Path, left_out: LeftOut) -> Mapping[str, Parts]:
+def _scan(tar: Path, left_out: Omissions) -> Mapping[str, Parts]:
     return grouped(members(tar), left_out)
 
 
-def open_tar(path: Path) -> Found:
+def open_tar(path: Path) -> UserSet:
     """One tar: samples if something lies beside a picture under its key, else a folder per class. Raises DataError."""
-    there, failed = contents(path), LeftOut()
+    there, failed = contents(path), Omissions()
     samples = grouped(there.files, failed)
     if not any("picture" in parts and parts.keys() & _SAID for parts in samples.values()):
         return open_folders(path, there)
 
-    def scan(_: Path, left_out: LeftOut) -> Mapping[str, Parts]:
+    def scan(_: Path, left_out: Omissions) -> Mapping[str, Parts]:
         left_out.take(failed)
         return samples
 
     return open_shards(path, [path], scan)
 
 
-def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> Found:
+def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> UserSet:
     """WebDataset shards: `path` is the folder that they lie in, the pattern that names them, or the only one itself.
 
     The split is the folder a shard lies in, what its name begins with, or what `split` says in each sample's JSON.
@@ -65,15 +65,15 @@ def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> Found:
     Raises DataError for damaged shards, and for those that nshards.txt counts but that are not there.
     """
     folder = path if path.is_dir() else Path(os.path.commonpath([tar.parent for tar in tars]))
-    by_split = shards(tars, folder)
+    by_split = files_by_split(tars, folder)
     for listed in by_split.values():
         _check_complete(listed)
     samples: dict[str, Samples] = {split: partial(_samples, listed, folder, scan) for split, listed in by_split.items()}
-    if samples.keys() == {ALL} and any(_split(one) for _, one in islice(samples[ALL](LeftOut()), _LOOKED_AT)):
-        samples = _by_stated_split(samples[ALL])
+    if samples.keys() == {UNSPLIT} and any(_split(one) for _, one in islice(samples[UNSPLIT](Omissions()), _LOOKED_AT)):
+        samples = _by_stated_split(samples[UNSPLIT])
 
     def read(split: str) -> DataSet:
-        left_out, items = LeftOut(), list[Item]()
+        left_out, items = Omissions(), list[Item]()
         for key, parts in samples[split](left_out):
             try:
                 items.append(_item(key, parts))
@@ -81,7 +81,7 @@ def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> Found:
                 left_out.fail(error.item, error.reason)
         return _data_set(path, folder, split, items, left_out)
 
-    return Found(tuple(samples), read)
+    return UserSet(tuple(samples), read)
 
 
 def _check_complete(tars: Sequence[Path]) -> None:
@@ -91,7 +91,7 @@ def _check_complete(tars: Sequence[Path]) -> None:
         raise DataError(f"{counted} says {one_line(said, 20)} shards, but {len(tars)} are there: get the others")
 
 
-def _samples(tars: Sequence[Path], folder: Path, scan: Scan, left_out: LeftOut) -> Iterator[tuple[str, Parts]]:
+def _samples(tars: Sequence[Path], folder: Path, scan: Scan, left_out: Omissions) -> Iterator[tuple[str, Parts]]:
     """Key and parts of each sample. Only several shards need their names in the keys."""
     for tar in tars:
         within = f"{tar.relative_to(folder).as_posix()}/" if len(tars) > 1 else ""
@@ -104,14 +104,14 @@ def _samples(tars: Sequence[Path], folder: Path, scan: Scan, left_out: LeftOut) 
 
 def _by_stated_split(samples: Samples) -> dict[str, Samples]:
     """The samples by what their own JSON says; those that say nothing are left out of every split."""
-    unsaid, found = LeftOut(), dict[str, list[tuple[str, Parts]]]()
+    unsaid, found = Omissions(), dict[str, list[tuple[str, Parts]]]()
     for key, parts in samples(unsaid):
         if split := _split(parts):
             found.setdefault(split_name(split), []).append((key, parts))
         else:
             unsaid.fail(str(parts["picture"]), "states no `split` in its JSON, others do")
 
-    def listed(several: list[tuple[str, Parts]], left_out: LeftOut) -> list[tuple[str, Parts]]:
+    def listed(several: list[tuple[str, Parts]], left_out: Omissions) -> list[tuple[str, Parts]]:
         left_out.take(unsaid)
         return several
 
@@ -158,18 +158,18 @@ def _labels(member: Member) -> tuple[int | None, tuple[int, ...]]:
     raise SampleError(str(member), "must hold a class index, or 0 or 1 for each class")
 
 
-def _data_set(path: Path, folder: Path, split: str, items: Sequence[Item], left_out: LeftOut) -> DataSet:
+def _data_set(path: Path, folder: Path, split: str, items: Sequence[Item], left_out: Omissions) -> DataSet:
     """With the class names and templates in the folder, or above it if the folder is that of a split."""
     places = [folder, folder.parent] if is_split(folder.resolve().name) else [folder]
     named = next((place / "classnames.txt" for place in places if (place / "classnames.txt").is_file()), None)
     worded = [place / "zeroshot_classification_templates.txt" for place in places]
     templates = next((_lines(file) for file in worded if file.is_file()), ())
     if named is None or not any(item.label is not None or item.labels for item in items):
-        return data_set(path, split, items, left_out=left_out)
+        return build_data_set(path, split, items, left_out=left_out)
     classes = tuple(Class(name) for name in _lines(named))
     check_labels(str(named), items, len(classes))
     templates = tuple(template.replace("{c}", "{}") for template in templates)
-    return data_set(path, split, items, classes, templates, left_out=left_out)
+    return build_data_set(path, split, items, classes, templates, left_out=left_out)
 
 
 def _lines(path: Path) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from contralto.contract import Contract
 from contralto.data.loader import plain
-from contralto.data.source import Source
+from contralto.data.sample import Source
 from contralto.errors import DataError
 from contralto.metrics import ranks, retrieval_ranks, top_k
 from contralto.text.tokenizer import Tokenizer

@@ -1,4 +1,4 @@
-"""The shapes: polygons in units of the radius, each with a tone, which is how much lighter or darker it is painted."""
+"""The shapes: polygons in units of the radius, each with a tone, which is how much lighter or darker it is paint_scene."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 """(n, 2): x to the right, y downwards; no point is further than 1 from the origin."""
-Part = tuple[Points, float]
+TonedPolygon = tuple[Points, float]
 """A polygon and its tone: -1 is black, 0 the paint itself, 1 white."""
 
 STRIPS = 24  # by which a round side is shaded
@@ -36,12 +36,12 @@ def _cross(arm: float = 0.3, reach: float = 0.95) -> Points:
     return np.concatenate([quarter @ np.linalg.matrix_power(turn, k) for k in range(4)])
 
 
-def _ball() -> tuple[Part, ...]:
+def _ball() -> tuple[TonedPolygon, ...]:
     shares = np.linspace(0, 1, STRIPS, endpoint=False)
     return tuple((_oval(1 - s, 1 - s, -0.3 * s, -0.35 * s), -0.3 + 0.85 * s) for s in shares.tolist())
 
 
-def _round_side(top: Points, bottom: Points) -> tuple[Part, ...]:
+def _round_side(top: Points, bottom: Points) -> tuple[TonedPolygon, ...]:
     """Strips from points along the top to those along the bottom, lit from the left."""
     tones = 0.45 - 0.8 * np.abs(np.linspace(-0.3, 1, len(top) - 1))
     return tuple(
@@ -55,22 +55,22 @@ def _rim(width: float, height: float, y: float) -> Points:
     return np.stack([width * np.cos(turns), y + height * np.sin(turns)], 1)
 
 
-def _cone() -> tuple[Part, ...]:
+def _cone() -> tuple[TonedPolygon, ...]:
     base = _rim(0.72, 0.2, 0.66)
     return _round_side(np.broadcast_to([0.0, -0.98], base.shape), base)
 
 
-def _cylinder() -> tuple[Part, ...]:
+def _cylinder() -> tuple[TonedPolygon, ...]:
     return (*_round_side(_rim(0.6, 0.17, -0.7), _rim(0.6, 0.17, 0.7)), (_oval(0.6, 0.17, 0, -0.7), 0.35))
 
 
-def _cube() -> tuple[Part, ...]:
+def _cube() -> tuple[TonedPolygon, ...]:
     corner, middle = regular(6), np.zeros(2)
     faces = (([5, 0, 1], 0.4), ([3, 4, 5], 0.05), ([1, 2, 3], -0.35))
     return tuple((np.array([*corner[list(places)], middle]), tone) for places, tone in faces)
 
 
-FLAT: dict[str, tuple[Part, ...]] = {
+FLAT_SHAPES: dict[str, tuple[TonedPolygon, ...]] = {
     "circle": ((_oval(1, 1), 0),),
     "square": ((regular(4) @ np.array([[1, 1], [-1, 1]]) / 2**0.5, 0),),
     "triangle": ((regular(3), 0),),
@@ -80,12 +80,12 @@ FLAT: dict[str, tuple[Part, ...]] = {
     "ring": ((np.concatenate([_oval(1, 1), regular(64)[:1], 0.6 * regular(64)[:1], 0.6 * regular(64)[::-1]]), 0),),
     "heart": ((_heart(), 0),),
 }
-SOLID = {"ball": _ball(), "cube": _cube(), "cone": _cone(), "cylinder": _cylinder()}
+SOLID_SHAPES = {"ball": _ball(), "cube": _cube(), "cone": _cone(), "cylinder": _cylinder()}
 POLYGONS = {
     name: ((regular(corners), 0.0),)
     for corners, name in enumerate(("triangle", "square", "pentagon", "hexagon", "heptagon", "octagon"), 3)
 }
-SHAPES = {**FLAT, **SOLID}
+NAMED_SHAPES = {**FLAT_SHAPES, **SOLID_SHAPES}
 FAMILIES = (
     ("circle", "ball", "ring"), ("square", "cube", "diamond"), ("triangle", "cone"), ("star",), ("cross",), ("heart",),
     ("cylinder",),
@@ -94,9 +94,9 @@ FAMILIES = (
 a scene has one of a family at most."""
 
 
-def outline(shape: str) -> tuple[Part, ...]:
-    """The parts of a shape from back to front, by its name in FLAT, SOLID or, for five corners and more, POLYGONS."""
-    return SHAPES[shape] if shape in SHAPES else POLYGONS[shape]
+def outline(shape: str) -> tuple[TonedPolygon, ...]:
+    """The parts of a shape from back to front, by its name in FLAT_SHAPES, SOLID_SHAPES or, for five corners and more, POLYGONS."""
+    return NAMED_SHAPES[shape] if shape in NAMED_SHAPES else POLYGONS[shape]
 
 
 def plural(shape: str) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contralto.errors import DataError, one_line
-from contralto.sets.items import Class, Item
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts.class_index import agree, by_folder, index_of, labelled_files
 from contralto.sets.layouts.documents import json_rows, table
-from contralto.sets.layouts.found import Missing, inside, lines, one_of
-from contralto.sets.layouts.labels import agree, by_folder, index_of, labelled_files
+from contralto.sets.layouts.locate import MissingPath, inside, lines, one_of
 
 
 def voc2007(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
@@ -54,7 +54,7 @@ def birdsnap(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
             if os.path.exists(path):
                 items.append(Item(path.relative_to(root).as_posix(), path, label))
     if not items:
-        raise Missing(f"{folder} has none of the pictures that images.txt names")
+        raise MissingPath(f"{folder} has none of the pictures that images.txt names")
     return items
 
 

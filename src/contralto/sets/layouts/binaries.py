@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.errors import DataError
-from contralto.sets.items import Class, Item
-from contralto.sets.layouts.found import lines, one_of
-from contralto.sets.layouts.labels import by_id, labelled_arrays
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts.class_index import by_id, labelled_arrays
+from contralto.sets.layouts.locate import lines, one_of
 from contralto.sets.layouts.pickles import plain
 
 PIXEL_BYTES = 1 << 30

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from contralto.errors import DataError, one_line
-from contralto.sets.layouts.found import lines
+from contralto.sets.layouts.locate import lines
 
 JSON_BYTES = 1 << 30
 """The longest JSON that is read; the scenes of CLEVR's training split are the longest that is published."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from contralto.errors import DataError, one_line
 from contralto.files import is_system_name
 from contralto.image.formats import is_picture
-from contralto.sets.items import Class, Item
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts.class_index import index_of
 from contralto.sets.layouts.documents import table
-from contralto.sets.layouts.found import Missing, folders, lines, one_of, pictures
-from contralto.sets.layouts.labels import index_of
+from contralto.sets.layouts.locate import MissingPath, folders, lines, one_of, pictures
 
 
 def ucf101(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
@@ -52,7 +52,7 @@ def kinetics700(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
         if path is not None:
             items.append(Item(path.relative_to(root).as_posix(), path, label))
     if not items:
-        raise Missing(f"{frames.folder} has a frame of none of the videos that {listed.name} names")
+        raise MissingPath(f"{frames.folder} has a frame of none of the videos that {listed.name} names")
     return items
 
 

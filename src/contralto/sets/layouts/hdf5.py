@@ -8,11 +8,11 @@ from typing import Any, overload
 
 import numpy as np
 
-from contralto.data.source import SampleError
+from contralto.data.sample import SampleError
 from contralto.errors import DataError, MissingExtraError
-from contralto.sets.items import Class, Item
-from contralto.sets.layouts.found import Missing, one_of
-from contralto.sets.layouts.labels import by_id
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts.class_index import by_id
+from contralto.sets.layouts.locate import MissingPath, one_of
 
 
 def pcam(root: Path, split: str, classes: Sequence[Class]) -> Sequence[Item]:
@@ -52,7 +52,7 @@ class _Patches(Sequence[Item]):
 
 def _unpacked(root: Path, name: str) -> Path:
     if (root / f"{name}.gz").exists() and not (root / name).exists():
-        raise Missing(f"{root / name} is not there, only {name}.gz: unpack it with gunzip")
+        raise MissingPath(f"{root / name} is not there, only {name}.gz: unpack it with gunzip")
     return one_of(root, name)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image
 
 from contralto.errors import DataError, MissingExtraError
-from contralto.sets.items import Change, Class, Item
+from contralto.sets.data_set import Class, Item, PictureChange
+from contralto.sets.layouts.class_index import by_folder, labelled_files
 from contralto.sets.layouts.documents import table
-from contralto.sets.layouts.found import folders, lines, one_of, pictures
-from contralto.sets.layouts.labels import by_folder, labelled_files
+from contralto.sets.layouts.locate import folders, lines, one_of, pictures
 from contralto.sets.layouts.split_folders import per_class
 
 WNID = re.compile(r"n\d{8}")
@@ -58,7 +58,7 @@ def objectnet(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     right: dict[str, tuple[int, ...]] = {}
     for index, known in enumerate(classes):
         right[known.folder] = (*right.get(known.folder, ()), index)
-    frameless = Change(f"border of {BORDER} px cut off", _without_border)
+    frameless = PictureChange(f"border of {BORDER} px cut off", _without_border)
     return [
         Item(path.relative_to(root).as_posix(), path, right[name][0], right[name], change=frameless)
         for name in sorted(right)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from contralto.sets.items import Class, Item
-from contralto.sets.layouts.found import lines, one_of
-from contralto.sets.layouts.labels import labelled_files
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts.class_index import labelled_files
+from contralto.sets.layouts.locate import lines, one_of
 
 
 def food101(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:

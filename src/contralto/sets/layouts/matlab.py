@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from contralto.errors import DataError, MissingExtraError, one_line
-from contralto.sets.items import Class, Item
-from contralto.sets.layouts.found import LIST_BYTES, one_of
-from contralto.sets.layouts.labels import labelled_files
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts.class_index import labelled_files
+from contralto.sets.layouts.locate import LIST_BYTES, one_of
 
 
 def flowers102(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:

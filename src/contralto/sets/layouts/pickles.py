@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.errors import DataError, one_line
-from contralto.sets.layouts.found import LIST_BYTES
+from contralto.sets.layouts.locate import LIST_BYTES
 
 
 class _Kind:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from contralto.sets.items import Class, Item
-from contralto.sets.layouts.found import Missing, folders, one_of, pictures
-from contralto.sets.layouts.labels import agree, by_folder
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts.class_index import agree, by_folder
+from contralto.sets.layouts.locate import MissingPath, folders, one_of, pictures
 
 
 def per_class(root: Path, folder: Path, place: Mapping[str, int]) -> list[Item]:
     """All pictures in `folder`'s folders, which are just those of `place`: what the data call a class -> its index.
 
-    Sorted by folder, then by file; keys are relative to `root`. Raises DataError, and Missing if no class is there.
+    Sorted by folder, then by file; keys are relative to `root`. Raises DataError, and MissingPath if no class is there.
     """
     there = folders(folder)
     if place.keys().isdisjoint(there):
-        raise Missing(f"{folder / next(iter(place))} is not there")
+        raise MissingPath(f"{folder / next(iter(place))} is not there")
     agree(there, place, folder)
     return [
         Item(path.relative_to(root).as_posix(), path, place[name]) for name in there for path in pictures(folder / name)

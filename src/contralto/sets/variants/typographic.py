@@ -12,48 +12,50 @@ from PIL import Image, ImageDraw, ImageFont
 
 from contralto.errors import DataError
 from contralto.metrics import UndefinedError
-from contralto.sets.items import Change, DataSet, Item
-from contralto.sets.variants.draws import generator, place
-from contralto.sets.variants.lazy import changed, mapped
+from contralto.sets.data_set import DataSet, Item, PictureChange
+from contralto.sets.variants.lazy_items import change_picture, map_items
+from contralto.sets.variants.randomness import generator, place
 
-VERSION = 1
-LETTERS = 0.14, 0.2  # height of the font, as shares of the shorter side
-MARGIN = 0.35  # of the font's height, around the word
-WIDEST = 0.9  # of the shorter side
+TYPOGRAPHIC_VERSION = 1
+LETTER_HEIGHTS = 0.14, 0.2  # height of the font, as shares of the shorter side
+LABEL_MARGIN = 0.35  # of the font's height, around the word
+MAX_LABEL_WIDTH = 0.9  # of the shorter side
 
 
-def attacked(dataset: DataSet, seed: int = 0) -> DataSet:
+def attacked(data_set: DataSet, seed: int = 0) -> DataSet:
     """Every picture with a wrong class's name written on it; the item's groups["written"] is that name.
 
     Which class, the size of the letters and the place (within what a centre crop keeps) are drawn by the seed and the
     item's key. The font is Pillow's own. Raises DataError if the set does not have one class a picture, or only one
     class.
     """
-    if dataset.task != "classes" or len(dataset.classes) < 2:
+    if data_set.task != "classes" or len(data_set.classes) < 2:
         raise UndefinedError(
-            f"{dataset.name} has no wrong class to write on a picture: take a set with one class a picture"
+            f"{data_set.name} has no wrong class to write on a picture: take a set with one class a picture"
         )
-    names = [one.name for one in dataset.classes]
+    names = [one.name for one in data_set.classes]
 
     def alter(item: Item) -> Item:
         if item.label is None:
-            raise DataError(f"{dataset.name}: {item.key} has no class, so that none is known to be wrong")
-        wrong = int(generator("typographic", VERSION, seed, item.key).integers(len(names) - 1))
+            raise DataError(f"{data_set.name}: {item.key} has no class, so that none is known to be wrong")
+        wrong = int(generator("typographic", TYPOGRAPHIC_VERSION, seed, item.key).integers(len(names) - 1))
         word = names[wrong + (wrong >= item.label)]
         labelled = replace(item, groups={**item.groups, "written": word})
-        return changed(labelled, Change(f"typographic {word!r} seed {seed} v{VERSION}", _Label(word, seed)))
+        return change_picture(
+            labelled, PictureChange(f"typographic {word!r} seed {seed} v{TYPOGRAPHIC_VERSION}", _WordLabel(word, seed))
+        )
 
-    return mapped(dataset, alter)
+    return map_items(data_set, alter)
 
 
 @dataclass(frozen=True)
-class _Label:
+class _WordLabel:
     word: str
     seed: int
 
     def __call__(self, picture: Image.Image, key: str) -> Image.Image:
-        random = generator("typographic label", VERSION, self.seed, key)
-        label = self.draw(picture.size, random.uniform(*LETTERS))
+        random = generator("typographic label", TYPOGRAPHIC_VERSION, self.seed, key)
+        label = self.draw(picture.size, random.uniform(*LETTER_HEIGHTS))
         shown = picture.copy()
         shown.paste(label, place(random, picture.size, label.size))
         return shown
@@ -61,10 +63,10 @@ class _Label:
     def draw(self, size: tuple[int, int], share: float) -> Image.Image:
         """The word in black on white, with letters as high as asked, or as fit into a picture of `size`."""
         height = share * min(size)
-        wanted = _extent(self.word, height)[0] + 2 * MARGIN * height
-        height *= min(1.0, WIDEST * min(size) / wanted)
+        wanted = _extent(self.word, height)[0] + 2 * LABEL_MARGIN * height
+        height *= min(1.0, MAX_LABEL_WIDTH * min(size) / wanted)
         width, tall = _extent(self.word, height)
-        edge = round(MARGIN * height)
+        edge = round(LABEL_MARGIN * height)
         label = Image.new("RGB", (min(size[0], round(width) + 2 * edge), min(size[1], round(tall) + 2 * edge)), "white")
         pen = ImageDraw.Draw(label)
         pen.text((label.width / 2, label.height / 2), self.word, "black", font=_font(height), anchor="mm")

@@ -19,15 +19,15 @@ from typing import Any, Literal
 from PIL import Image
 
 from contralto.errors import DataError
-from contralto.sets.items import Change, DataSet
+from contralto.sets.data_set import DataSet, PictureChange
 from contralto.sets.variants.corruptions import blur, digital, noise, weather
-from contralto.sets.variants.corruptions.sample import Pixels, to_image, to_pixels
-from contralto.sets.variants.draws import generator
-from contralto.sets.variants.lazy import changed, mapped
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels, to_image, to_pixels
+from contralto.sets.variants.lazy_items import change_picture, map_items
+from contralto.sets.variants.randomness import generator
 
-VERSION = 1
-SIDE = 224
-MOST_PIXELS = 2**20  # a very long picture is made smaller yet
+CORRUPTIONS_VERSION = 1
+CORRUPTION_SIDE = 224
+MAX_CORRUPTED_PIXELS = 2**20  # a very long picture is made smaller yet
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
@@ -74,27 +74,29 @@ CORRUPTIONS = {
 }  # fmt: skip
 
 
-def corrupted(dataset: DataSet, corruption: str, severity: int) -> DataSet:
+def corrupted(data_set: DataSet, corruption: str, severity: int) -> DataSet:
     """Every picture corrupted. severity: 1 (weak) to 5 (strong). Other splits stay clean. Raises DataError."""
     if corruption not in CORRUPTIONS:
         raise DataError(f"there is no corruption {corruption!r} (there are: {', '.join(CORRUPTIONS)})")
     if severity not in SEVERITIES:
         raise DataError(f"{corruption}: severity is 1 to 5, got {severity}")
-    change = Change(f"{corruption} {severity} v{VERSION}", partial(_corrupt, corruption=corruption, severity=severity))
-    return mapped(dataset, lambda item: changed(item, change))
+    change = PictureChange(
+        f"{corruption} {severity} v{CORRUPTIONS_VERSION}", partial(_corrupt, corruption=corruption, severity=severity)
+    )
+    return map_items(data_set, lambda item: change_picture(item, change))
 
 
 def _corrupt(picture: Image.Image, key: str, corruption: str, severity: int) -> Image.Image:
     chosen = CORRUPTIONS[corruption]
     pixels = to_pixels(_at_strength(picture))
-    random = generator(corruption, severity, VERSION, key)
+    random = generator(corruption, severity, CORRUPTIONS_VERSION, key)
     found = chosen.apply(pixels, random, *chosen.strengths[severity - 1])
     return to_image(found)
 
 
 def _at_strength(picture: Image.Image) -> Image.Image:
-    """The picture with a shorter side of SIDE, as far as it keeps to MOST_PIXELS."""
+    """The picture with a shorter side of CORRUPTION_SIDE, as far as it keeps to MAX_CORRUPTED_PIXELS."""
     width, height = picture.size
-    scale = min(SIDE / min(width, height), (MOST_PIXELS / (width * height)) ** 0.5)
+    scale = min(CORRUPTION_SIDE / min(width, height), (MAX_CORRUPTED_PIXELS / (width * height)) ** 0.5)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return picture if size == picture.size else picture.resize(size, Image.Resampling.BICUBIC)

@@ -8,18 +8,18 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from contralto.sets.variants.corruptions.convolve import convolve, streak
-from contralto.sets.variants.corruptions.sample import Pixels, to_image, to_pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels, to_image, to_pixels
 
-FINE = 8  # points a pixel, by which a disc's edge is measured
+POINTS_PER_PIXEL = 8  # points a pixel, by which a disc's edge is measured
 
 
 def defocus(pixels: Pixels, random: np.random.Generator, radius: float, softness: float) -> Pixels:
     """Convolved with a disc whose edge is softened by a Gaussian of `softness` pixels."""
     reach = math.ceil(radius + 3 * softness)
     across = np.arange(-reach, reach + 1, dtype=np.float64)
-    points = (np.arange(len(across) * FINE) + 0.5) / FINE - reach - 0.5
+    points = (np.arange(len(across) * POINTS_PER_PIXEL) + 0.5) / POINTS_PER_PIXEL - reach - 0.5
     inside = (points[:, None] ** 2 + points[None] ** 2) <= radius**2
-    disc = inside.reshape(len(across), FINE, len(across), FINE).mean((1, 3))
+    disc = inside.reshape(len(across), POINTS_PER_PIXEL, len(across), POINTS_PER_PIXEL).mean((1, 3))
     soft = np.exp(-((across[:, None] - across[None]) ** 2) / (2 * softness**2))
     kernel = soft @ disc @ soft
     return convolve(pixels, kernel / kernel.sum())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.sets.variants.corruptions.sample import Pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels
 
 Kernel = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from contralto.sets.variants.corruptions.convolve import field
-from contralto.sets.variants.corruptions.sample import Pixels, between, to_image, to_pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels, between, to_image, to_pixels
 
 
 def contrast(pixels: Pixels, random: np.random.Generator, kept: float) -> Pixels:

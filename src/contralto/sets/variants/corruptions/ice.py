@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from contralto.sets.variants.corruptions.sample import Pixels, to_pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels, to_pixels
 
 ROOM = 2200  # square pixels a stem
 APART = 5  # pixels between branches

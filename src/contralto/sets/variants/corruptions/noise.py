@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from contralto.sets.variants.corruptions.sample import Pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels
 
 
 def gaussian(pixels: Pixels, random: np.random.Generator, deviation: float) -> Pixels:

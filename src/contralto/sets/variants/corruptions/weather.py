@@ -7,7 +7,7 @@ from PIL import Image
 
 from contralto.sets.variants.corruptions.convolve import convolve, field, streak
 from contralto.sets.variants.corruptions.ice import ferns
-from contralto.sets.variants.corruptions.sample import Pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 ICE = np.array([0.86, 0.93, 1.0], np.float32)  # frost is a little blue
