@@ -75,7 +75,7 @@ WAYS: dict[str, Callable[[Image.Image, str], Image.Image]] = {
 
 
 def rows_of(clip: Clip, items: Sequence[Item]) -> Embeddings:
-    return clip.encode_image(item.realise() for item in items)
+    return clip.encode_image(item.encoder_input() for item in items)
 
 
 def sheet(found: Overlap, items: Sequence[Item], training: Sequence[Item], path: Path) -> None:
@@ -83,7 +83,7 @@ def sheet(found: Overlap, items: Sequence[Item], training: Sequence[Item], path:
     page = Image.new("RGB", (8 * SIDE, -(-SHOWN // 4) * SIDE), "white")
     for place, pair in enumerate(found.pairs[:SHOWN]):
         for half, item in enumerate((items[pair.item], training[pair.training])):
-            picture = decode(item.realise()).convert("RGB").resize((SIDE - 4, SIDE - 4))
+            picture = decode(item.encoder_input()).convert("RGB").resize((SIDE - 4, SIDE - 4))
             page.paste(picture, ((place % 4 * 2 + half) * SIDE, place // 4 * SIDE))
     page.save(path)
 

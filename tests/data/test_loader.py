@@ -49,7 +49,7 @@ def test_without_augmentation_the_rows_are_the_contracts_own():
     source = Listed([Sample(jpeg(70, 50), (f"picture {i}",), str(i)) for i in range(6)])
     load = loader(source, 6, augment=None)
     batch = load(0)
-    for row, draw in enumerate(load.mixture.draws(0)):
+    for row, draw in enumerate(load.mixture.batch(0)):
         sample = source[draw.item]
         assert np.array_equal(batch.pixels[row], pixels(decode(sample.picture), CONTRACT.image))
         assert np.array_equal(batch.ids[row], TOKENIZER.tokenize(sample.captions)[0])

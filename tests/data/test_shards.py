@@ -3,13 +3,13 @@
 import pytest
 
 from contralto.data import shards
-from contralto.data.shards import expanded, shard_files
+from contralto.data.shards import expand, shard_files
 from contralto.data.webdataset import WebDataset
 from contralto.errors import DataError
 
 
 def names(pattern):
-    return [str(path) for path in expanded(pattern)]
+    return [str(path) for path in expand(pattern)]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_file_of_the_very_name_goes_first(tmp_path, monkeypatch):
 def test_a_slip_of_the_pen_ends(monkeypatch):
     monkeypatch.setattr(shards, "MAX_SHARD_NAMES", 1000)
     with pytest.raises(DataError, match="stands for more than 1000 files"):
-        expanded("x-{0..99999999999}.tar")
+        expand("x-{0..99999999999}.tar")
 
 
 def test_missing_shards_are_named_in_one_line(tmp_path):

@@ -144,10 +144,10 @@ class Flaky(Item):
 
     troubles: ClassVar[list[BaseException]] = []
 
-    def realise(self):
+    def encoder_input(self):
         if self.troubles:
             raise self.troubles.pop()
-        return super().realise()
+        return super().encoder_input()
 
 
 TROUBLES = [

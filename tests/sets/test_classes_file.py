@@ -6,7 +6,7 @@ import pytest
 from support.user_files import labels, png, tree
 
 from contralto.errors import ContraltoError, DataError
-from contralto.sets.classes_file import read_classes, renamed
+from contralto.sets.classes_file import read_classes, rename_classes
 from contralto.sets.data_set import Class
 from contralto.sets.open import open_set
 
@@ -58,12 +58,12 @@ def test_a_missing_file_is_an_error(tmp_path):
 
 
 def test_names_take_the_place_of_a_sets_and_keep_what_is_known():
-    found = renamed(KNOWN, ["gorilla", ("bee", ("a bee", "bees"))], "x")
+    found = rename_classes(KNOWN, ["gorilla", ("bee", ("a bee", "bees"))], "x")
     assert found == ((Class("gorilla", folder="a_ape", group="beast"), Class("bee", ("a bee", "bees"), "b_bee")), False)
 
 
 def test_texts_find_their_class_by_name_or_folder_whatever_their_order():
-    classes, are_texts = renamed(KNOWN, {"b_bee": ["it hums"], "ape": ["it climbs"]}, "x")
+    classes, are_texts = rename_classes(KNOWN, {"b_bee": ["it hums"], "ape": ["it climbs"]}, "x")
     assert are_texts
     assert [(known.name, known.names) for known in classes] == [("ape", ("it climbs",)), ("bee", ("it hums",))]
 
@@ -71,12 +71,12 @@ def test_texts_find_their_class_by_name_or_folder_whatever_their_order():
 @pytest.mark.parametrize("given", [["a"], ["a", "b", "c"], {"ape": ["x"]}])
 def test_another_number_of_classes_is_an_error_that_says_both(given):
     with pytest.raises(DataError, match=f"has 2 classes, but {len(given)} are given"):
-        renamed(KNOWN, given, "x")
+        rename_classes(KNOWN, given, "x")
 
 
 def test_texts_of_a_class_that_is_not_there_are_an_error():
     with pytest.raises(DataError, match="nothing is given for the class 'bee'"):
-        renamed(KNOWN, {"ape": ["x"], "wasp": ["y"]}, "x")
+        rename_classes(KNOWN, {"ape": ["x"], "wasp": ["y"]}, "x")
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_a_change_is_part_of_the_identity_and_of_the_picture(kept):
 
     for name, picture in kept.items():
         plain, changed = Item("key", picture), Item("key", picture, change=PictureChange("brighter 1", brighter))
-        assert changed.realise().getpixel((0, 0)) == (10, 3, 3)
+        assert changed.encoder_input().getpixel((0, 0)) == (10, 3, 3)
         assert changed.digest() != plain.digest()
         assert changed.content() == plain.content()
         assert (name == "bytes") == (changed.stamp() is None)
@@ -72,8 +72,8 @@ def test_a_change_is_part_of_the_identity_and_of_the_picture(kept):
 
 
 def test_what_is_encoded_without_a_change(kept, tmp_path):
-    assert Item("k", kept["path"]).realise() == tmp_path / "1.png"
-    assert {Item("k", kept[name]).realise() for name in ("member", "row", "bytes")} == {png(7)}
+    assert Item("k", kept["path"]).encoder_input() == tmp_path / "1.png"
+    assert {Item("k", kept[name]).encoder_input() for name in ("member", "row", "bytes")} == {png(7)}
 
 
 def test_another_split_where_there_is_none_is_an_error():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from contralto.errors import DataError
-from contralto.sets import declaration
+from contralto.sets import declaration, list_files
 from contralto.sets.data_set import Class, Item
 from contralto.sets.layouts import class_index, locate
 
@@ -34,10 +34,11 @@ def reader(monkeypatch):
     """A layout of lists `<split>.txt` with one class a line."""
 
     def toys(root, split, classes):
-        place, path = class_index.by_folder(classes), locate.one_of(root, f"{split}.txt")
+        place, path = class_index.index_by_folder(classes), locate.first_existing(root, f"{split}.txt")
         picture = np.zeros((2, 2, 3), np.uint8)
         labelled = [
-            int(line) if line.isdigit() else class_index.index_of(place, line, path) for line in locate.lines(path)
+            int(line) if line.isdigit() else class_index.index_of(place, line, path)
+            for line in list_files.read_lines(path)
         ]
         return [Item(f"{split}/{at}", picture, label) for at, label in enumerate(labelled)]
 
@@ -161,7 +162,7 @@ def test_a_malformed_declaration_is_refused(changed, message):
 
 
 def test_classes_of_another_set_and_a_subset(monkeypatch):
-    monkeypatch.setattr(declaration, "declared", lambda name: parsed(name=name))
+    monkeypatch.setattr(declaration, "load_declaration", lambda name: parsed(name=name))
     stated = {key: value for key, value in STATED.items() if key != "classes"}
     assert [c.name for c in declaration.parse(stated | {"classes_of": "toys"}).classes] == ["ball", "toy car"]
     assert [c.name for c in declaration.parse(stated | {"classes_of": "toys", "subset": [1]}).classes] == ["toy car"]
@@ -170,12 +171,12 @@ def test_classes_of_another_set_and_a_subset(monkeypatch):
 def test_an_unknown_name_is_answered_with_the_closest(monkeypatch):
     monkeypatch.setattr(declaration, "names", lambda: ["cifar10", "cifar100", "mnist"])
     with pytest.raises(DataError, match=r"no set is called 'cifar' \(there are: cifar10, cifar100\)"):
-        declaration.declared("cifar")
+        declaration.load_declaration("cifar")
 
 
 def test_every_declaration_parses_and_is_called_as_its_file():
     for name in declaration.names():
-        assert declaration.declared(name).name == name
+        assert declaration.load_declaration(name).name == name
 
 
 def test_the_registry_is_plain_json_of_known_keys():

@@ -158,10 +158,10 @@ def test_the_row_groups_kept_are_bounded_over_all_files(tmp_path):
     columns = [ParquetColumn(tmp_path / f"{n}.parquet", "jpg", [2, 2], groups) for n in range(3)]
     for _ in range(2):
         assert [len(column[row]) for column in columns for row in range(4)] == [1000] * 12
-        assert 2000 < sum(kept.nbytes for kept in groups._kept.values()) <= 4500
+        assert 2000 < groups.nbytes <= 4500
     small = RowGroupCache(limit=1)
     assert len(ParquetColumn(tmp_path / "0.parquet", "jpg", [2, 2], small)[3]) == 1000
-    assert len(small._kept) == 1
+    assert len(small) == 1
 
 
 def test_a_file_that_is_damaged_after_opening_fails_where_it_is_read(tmp_path):

@@ -25,13 +25,13 @@ class Declared:
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch, tmp_path):
-    def declared(name):
+    def load_declaration(name):
         if name != "birds":
             raise DataError(f"no set is called {name}: is it birds?")
         return Declared()
 
     monkeypatch.setattr(declaration, "names", lambda: ["birds"])
-    monkeypatch.setattr(declaration, "declared", declared)
+    monkeypatch.setattr(declaration, "load_declaration", load_declaration)
     monkeypatch.chdir(tmp_path)
 
 

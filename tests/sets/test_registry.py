@@ -10,8 +10,8 @@ import pytest
 from support.paths import SHARED
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared, names
-from contralto.sets.layouts.class_index import by_folder
+from contralto.sets.declaration import load_declaration, names
+from contralto.sets.layouts.class_index import index_by_folder
 from contralto.zeroshot import prompts
 
 COUNTS = {
@@ -57,15 +57,15 @@ SPOTS = [
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_a_set_has_its_classes_each_called_once(name):
-    declaration = declared(name)
+    declaration = load_declaration(name)
     assert len(declaration.classes) == COUNTS[name]
-    assert len(by_folder(declaration.classes)) == COUNTS[name]
+    assert len(index_by_folder(declaration.classes)) == COUNTS[name]
     assert len({known.name for known in declaration.classes}) == COUNTS[name]
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_splits_have_sizes_and_templates_are_those_of_the_set(name):
-    declaration = declared(name)
+    declaration = load_declaration(name)
     assert tuple(declaration.sizes) == declaration.splits
     assert "test" in declaration.splits
     assert declaration.templates == name
@@ -77,22 +77,22 @@ def test_splits_have_sizes_and_templates_are_those_of_the_set(name):
 def test_names_are_the_published_ones_in_their_order(name):
     published = json.loads(WORDS.read_text(encoding="utf-8"))["datasets"][PUBLISHED[name]]["classes"]
     names = [[known] if isinstance(known, str) else known for known in published]
-    assert [list(known.names) for known in declared(name).classes] == names
+    assert [list(known.names) for known in load_declaration(name).classes] == names
 
 
 @pytest.mark.parametrize(("name", "called", "meant"), SPOTS)
 def test_what_the_data_call_a_class_is_the_class_that_is_meant(name, called, meant):
-    classes = declared(name).classes
-    assert classes[by_folder(classes)[called]].name == meant
+    classes = load_declaration(name).classes
+    assert classes[index_by_folder(classes)[called]].name == meant
 
 
 def test_the_paper_reports_these_by_the_mean_over_classes():
-    means = {name for name in COUNTS if declared(name).metric == "mean_per_class"}
+    means = {name for name in COUNTS if load_declaration(name).metric == "mean_per_class"}
     assert means == {"pets", "flowers102", "caltech101", "aircraft"}
 
 
 def test_superclasses_of_cifar100_are_twenty_of_five():
-    groups = [known.group for known in declared("cifar100").classes]
+    groups = [known.group for known in load_declaration("cifar100").classes]
     assert sorted(groups.count(group) for group in set(groups)) == [5] * 20
 
 
@@ -132,7 +132,7 @@ METRICS = {
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_declaration_is_complete(name):
     assert name in names()
-    stated = declared(name)
+    stated = load_declaration(name)
     classes, templates, size = EXPECTED[name]
     assert (stated.name, len(stated.classes), len(prompts.templates(stated.templates))) == (name, classes, templates)
     assert stated.metric == METRICS.get(name, "top1")
@@ -146,7 +146,7 @@ def test_a_declaration_is_complete(name):
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_missing_set_says_what_is_missing_where_to_get_it_and_how_to_lay_it_out(name, tmp_path):
-    stated = declared(name)
+    stated = load_declaration(name)
     with pytest.raises(DataError) as error:
         stated.open(tmp_path)
     message = str(error.value)
@@ -157,28 +157,30 @@ def test_a_missing_set_says_what_is_missing_where_to_get_it_and_how_to_lay_it_ou
 
 
 def test_imagenets_indices_follow_the_sorted_wnids():
-    wnids = [known.folder for known in declared("imagenet").classes]
+    wnids = [known.folder for known in load_declaration("imagenet").classes]
     assert wnids == sorted(set(wnids))
     assert (wnids[0], wnids[-1]) == ("n01440764", "n15075141")
-    assert declared("imagenet").classes[134].name == "crane bird"  # the authors' edit: a crane is also a machine
-    assert declared("imagenet").classes[517].name == "construction crane"
+    assert (
+        load_declaration("imagenet").classes[134].name == "crane bird"
+    )  # the authors' edit: a crane is also a machine
+    assert load_declaration("imagenet").classes[517].name == "construction crane"
 
 
 def test_the_variants_take_their_classes_from_imagenet():
-    whole = declared("imagenet").classes
-    assert declared("imagenet_v2").classes == declared("imagenet_sketch").classes == whole
+    whole = load_declaration("imagenet").classes
+    assert load_declaration("imagenet_v2").classes == load_declaration("imagenet_sketch").classes == whole
     for name, first, last in (("imagenet_a", 6, 988), ("imagenet_r", 1, 988)):
-        part = [whole.index(known) for known in declared(name).classes]
+        part = [whole.index(known) for known in load_declaration(name).classes]
         assert part == sorted(set(part))
         assert (part[0], part[-1]) == (first, last)
-    some = {known.folder for known in declared("imagenet_r").classes}
+    some = {known.folder for known in load_declaration("imagenet_r").classes}
     assert {"n01443537", "n12267677"} <= some  # goldfish, acorn
     assert "n01440764" not in some  # tench
 
 
 def test_objectnets_classes_are_imagenets_in_its_order():
-    place = [known.name for known in declared("imagenet").classes]
-    stated = declared("objectnet").classes
+    place = [known.name for known in load_declaration("imagenet").classes]
+    stated = load_declaration("objectnet").classes
     assert all(known.name in place for known in stated)
     folders = Counter(known.folder for known in stated)
     assert len(folders) == len({known.group for known in stated}) == 113
@@ -190,11 +192,11 @@ def test_objectnets_classes_are_imagenets_in_its_order():
 
 
 def test_class_lists_keep_the_released_order_and_say_what_the_data_call_them():
-    assert [known.name for known in declared("clevr").classes] == ["10", "3", "4", "5", "6", "7", "8", "9"]
-    kitti = {known.folder: known.name for known in declared("kitti").classes}
+    assert [known.name for known in load_declaration("clevr").classes] == ["10", "3", "4", "5", "6", "7", "8", "9"]
+    kitti = {known.folder: known.name for known in load_declaration("kitti").classes}
     assert kitti["below_8"] == "a photo i took of a car on my left or right side."
     assert kitti["above_20"] == "a photo i took with a car in the distance."
-    country = {known.folder: known.name for known in declared("country211").classes}
+    country = {known.folder: known.name for known in load_declaration("country211").classes}
     assert list(country) == sorted(country)
     assert (country["CH"], country["CD"], country["XK"], country["BQ"]) == (
         "Switzerland",
@@ -202,5 +204,5 @@ def test_class_lists_keep_the_released_order_and_say_what_the_data_call_them():
         "Kosovo",
         "Bonaire, Saint Eustatius and Saba",
     )
-    actions = {known.name: known.folder for known in declared("ucf101").classes}
+    actions = {known.name: known.folder for known in load_declaration("ucf101").classes}
     assert (actions["Yo Yo"], actions["Hand Stand Pushups"]) == ("YoYo", "HandstandPushups")

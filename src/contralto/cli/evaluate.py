@@ -107,11 +107,11 @@ def _require_writable(args: argparse.Namespace) -> None:
 
 
 def _tell_failed(console: Console, name: str, error: ContraltoError, *, alone: bool) -> None:
-    from contralto.sets.declaration import AbsentSet
+    from contralto.sets.declaration import MissingSet
 
     if console.json or not alone:
         console.failed(name, str(error))
-    elif isinstance(error, AbsentSet):
+    elif isinstance(error, MissingSet):
         console.error(f"contralto: {error.what}\nget {error.title} from: {error.where}\nexpected: {error.layout}")
     else:
         console.error(f"contralto: {error}")

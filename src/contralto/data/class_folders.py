@@ -1,4 +1,4 @@
-"""A folder per class, on the disk or within a tar: `[split/]class/picture.jpg`. Captions come from templates."""
+"""A folder per class, on disk or in a tar: `[split/]class/picture.jpg`. Captions are made from templates."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from typing import Any
 from contralto.data.class_tree import ClassTree, LabelledPicture, pictures_of
 from contralto.data.omissions import Omissions
 from contralto.data.sample import Sample
-from contralto.data.splits import UNSPLIT, among
+from contralto.data.splits import UNSPLIT, find_split
 from contralto.data.tar import Member, contents
 from contralto.errors import DataError
 
 
 class ClassFolders:
-    """Pictures labelled by the folder they lie in. A `Source`; its samples' captions are the templates with the name.
+    """Pictures labelled by their folder. A `Source`; captions are the templates with the class name.
 
-    path: a folder, or an uncompressed tar. split: the folder above the classes, in any spelling (`train` finds
-    `Training`); None if there is none. Pictures in deeper folders are of the class that they lie in.
-    A JSON file of the same stem beside `path` may state `templates` and `classes`: by index, names (whose folders may
-    have _ for space) or objects with `dir` and `name`. Else classes are the sorted folder names, _ read as space.
-    templates: texts with {} for the class name; they go before the JSON's, the default is "a photo of a {}.".
-    `names` lists the classes' names by index. Raises DataError.
+    path: a folder, or an uncompressed tar. split: the folder above the classes, in any spelling (`train` means
+    `Training` too); None if there is none. A picture in a deeper folder belongs to the class folder above it.
+    A JSON file of the same stem beside `path` may state `templates` and `classes`: a list by index of names (the
+    folder may have _ for space), or of objects with `dir` and `name`. Otherwise the classes are the sorted folder
+    names, with _ read as space. templates: texts with {} for the class name. They replace the JSON's templates; the
+    default is "a photo of a {}.". `names`: class names by index. Raises DataError.
     """
 
     def __init__(self, path: str | Path, split: str | None = None, templates: Sequence[str] | None = None) -> None:
         path = Path(path)
         self.name = f"{path.stem}:{split}" if split else path.stem
-        said = stated(path)
-        self.templates = tuple(templates or said.get("templates") or ("a photo of a {}.",))
+        description = read_description(path)
+        self.templates = tuple(templates or description.get("templates") or ("a photo of a {}.",))
         if wrong := next((template for template in self.templates if "{}" not in template), None):
             raise DataError(f"{self.name}: template {wrong!r} has no {{}} for the class name")
         left_out = Omissions()
-        found = _pictures(path, split, left_out)
-        folders, self.names = _classes(said, sorted({one.folder for one in found}))
+        pictures = _pictures(path, split, left_out)
+        folders, self.names = _classes(description, sorted({picture.folder for picture in pictures}))
         index = {folder: number for number, folder in enumerate(folders)}
-        if unknown := sorted({one.folder for one in found} - set(index)):
+        if unknown := sorted({picture.folder for picture in pictures} - set(index)):
             raise DataError(f"{path}: folder {unknown[0]!r} is no class that {path.with_suffix('.json')} states")
-        self._samples = [(index[one.folder], one.picture) for one in found]
+        self._samples = [(index[picture.folder], picture.picture) for picture in pictures]
         self.skipped = left_out.counts()
         if not self._samples:
             where = f"under {split!r} " if split else ""
@@ -57,45 +57,45 @@ class ClassFolders:
 
 
 def _pictures(path: Path, split: str | None, left_out: Omissions) -> list[LabelledPicture]:
-    """The pictures below a split, which may be any folder that its classes lie in."""
+    """The pictures of a split. Any folder that holds class folders may serve as a split."""
     tree = ClassTree(path, None if path.is_dir() else contents(path))
     if split is None:
         if UNSPLIT not in tree.splits:
             raise DataError(f"{path} has splits, name one of them: {', '.join(tree.splits)}")
         return tree.pictures(UNSPLIT, left_out)
-    if (named := among(split, tree.splits)) is not None:
-        return tree.pictures(named, left_out)
+    if (name := find_split(split, tree.splits)) is not None:
+        return tree.pictures(name, left_out)
     if (folder := tree.root.listing.folders.get(split)) is not None:
         return pictures_of(folder, left_out)
     return []
 
 
-def stated(path: Path) -> dict[str, Any]:
-    """What the JSON beside `path` says, or nothing."""
-    beside = path.with_suffix(".json")
+def read_description(path: Path) -> dict[str, Any]:
+    """The content of the JSON file beside `path`; empty if there is no such file. Raises DataError."""
+    file = path.with_suffix(".json")
     try:
-        value = json.loads(beside.read_bytes())
+        value = json.loads(file.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{beside} cannot be read as JSON: {error}") from error
+        raise DataError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):
-        raise DataError(f"{beside} must be an object with `classes` and maybe `templates`")
+        raise DataError(f"{file} must be an object with `classes` and maybe `templates`")
     templates = value.get("templates", [])
     if not isinstance(templates, list) or not all(isinstance(template, str) for template in templates):
-        raise DataError(f"{beside}: `templates` must be a list of strings")
+        raise DataError(f"{file}: `templates` must be a list of strings")
     return value
 
 
-def _classes(said: dict[str, Any], folders: list[str]) -> tuple[list[str], list[str]]:
+def _classes(description: dict[str, Any], folders: list[str]) -> tuple[list[str], list[str]]:
     """Folder and name of each class, by index."""
-    listed = said.get("classes")
-    if listed is None:
+    classes = description.get("classes")
+    if classes is None:
         return folders, [folder.replace("_", " ") for folder in folders]
     try:
-        names = [c if isinstance(c, str) else str(c["name"]) for c in listed]
-        stated_folders = [c if isinstance(c, str) else str(c["dir"]) for c in listed]
+        names = [c if isinstance(c, str) else str(c["name"]) for c in classes]
+        stated_folders = [c if isinstance(c, str) else str(c["dir"]) for c in classes]
     except (TypeError, KeyError) as error:
         raise DataError("`classes` must be a list of names or of objects with `dir` and `name`") from error
-    there = set(folders)
-    return [f if f in there else f.replace(" ", "_") for f in stated_folders], names
+    existing = set(folders)
+    return [folder if folder in existing else folder.replace(" ", "_") for folder in stated_folders], names

@@ -1,4 +1,4 @@
-"""What every reader gives: samples by index, so that their order is somebody else's choice (see `mixture`)."""
+"""A training sample, and the protocol of all readers: samples by index, in an order that `mixture.py` chooses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contralto.errors import DataError, ItemError
 
 
 class SampleError(ItemError, DataError):
-    """One sample that cannot be read; `.item` is its key. The others are not affected."""
+    """One sample cannot be read; `.item` is its key. Other samples are not affected."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Sample:
 
 
 class Source(Protocol):
-    """A sequence of samples; safe to read from several threads.
+    """A sequence of samples; several threads may read it.
 
-    skipped: reason -> number of samples left out on opening. `source[i]` raises SampleError for a sample that cannot
-    be read; the picture itself is not decoded here.
+    skipped: reason -> number of samples skipped on opening. `source[i]` does not decode the picture. It raises
+    SampleError if the sample cannot be read.
     """
 
     @property

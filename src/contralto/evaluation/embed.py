@@ -152,7 +152,7 @@ def _encoded(
     def realise(one: tuple[bytes, int]) -> tuple[bytes, Any]:
         digest, place = one
         try:
-            return digest, items[place].realise()
+            return digest, items[place].encoder_input()
         except ContraltoError as error:  # of the picture; or of its file, which could be read when the digest was made
             lasting = isinstance(error, ImageError) and error.lasting
             return digest, Failure(place, None, getattr(error, "reason", str(error)), lasting)

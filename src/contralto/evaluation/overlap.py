@@ -111,7 +111,7 @@ def overlap(
 
     def opened(item: Item) -> Grey | None:
         try:
-            return thumbnail(item.realise(), item.key)
+            return thumbnail(item.encoder_input(), item.key)
         except ItemError as error:
             failures[item.key] = error.reason
             return None

@@ -70,7 +70,7 @@ class Pictures:
             items = self._sets[place].items
             self._items[place] = {item.key: item for item in (items[i] for i in range(len(items)))}
         try:
-            found = self._items[place][key].realise()
+            found = self._items[place][key].encoder_input()
             return decode(found, name=key).convert("RGB")
         except (ContraltoError, KeyError):
             return None

@@ -1,4 +1,4 @@
-"""Pictures that lie in the rows of a Parquet or Arrow file, read when they are asked for."""
+"""Pictures in the rows of Parquet and Arrow files, read on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contralto.errors import DataError, MissingExtraError, one_line
 
 
 class PictureColumn(Protocol):
-    """PictureColumn of pictures: cells by row. Safe to read from several threads."""
+    """A column of pictures, read by row number. Several threads may read it."""
 
     def __getitem__(self, row: int) -> Any: ...
 
@@ -35,32 +35,40 @@ class RowPicture:
     def read(self) -> bytes:
         """The picture's bytes. Raises SampleError."""
         cell = self.column[self.number]
-        given = cell.get("bytes") if isinstance(cell, dict) else cell
-        if not isinstance(given, bytes):
+        content = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not isinstance(content, bytes):
             raise SampleError(str(self), "holds no bytes of a picture")
-        return given
+        return content
 
 
 class RowGroupCache:
-    """The row groups that were read last, of all files of a set together, up to `limit` bytes."""
+    """The most recent row groups of all files of a data set, in memory, up to `limit` bytes."""
 
     def __init__(self, limit: int = 512 * 2**20) -> None:
-        self._limit, self._kept, self._lock = limit, OrderedDict[tuple[Path, int], Any](), threading.Lock()
+        self._limit, self._groups, self._lock = limit, OrderedDict[tuple[Path, int], Any](), threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the row groups in memory."""
+        return sum(array.nbytes for array in self._groups.values())
 
     def get(self, path: Path, group: int, column: str) -> Any:
-        """That column of a row group, an Arrow array. Raises DataError, SampleError."""
-        with self._lock:  # so that what two threads want is read once
-            if (path, group) not in self._kept:
-                with open_parquet_file(path) as file:  # not kept open: a set may have more files than a process may
-                    self._kept[path, group] = read_columns(path, file, [column], group).column(column)
-                while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self._limit:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end((path, group))
-            return self._kept[path, group]
+        """A column of a row group, as an Arrow array. Raises DataError, SampleError."""
+        with self._lock:  # two threads that need the same group read it once
+            if (path, group) not in self._groups:
+                with open_parquet_file(path) as file:  # closed again: a process has a limit of open files
+                    self._groups[path, group] = read_columns(path, file, [column], group).column(column)
+                while len(self) > 1 and self.nbytes > self._limit:
+                    self._groups.popitem(last=False)
+            self._groups.move_to_end((path, group))
+            return self._groups[path, group]
 
 
 class ParquetColumn:
-    """A column of a Parquet file, read a row group at a time. sizes: rows of each group."""
+    """A column of a Parquet file, read by row group. sizes: number of rows of each group."""
 
     def __init__(self, path: Path, name: str, sizes: Sequence[int], groups: RowGroupCache) -> None:
         self._path, self._name, self._groups = path, name, groups
@@ -73,7 +81,7 @@ class ParquetColumn:
 
 
 class ArrowColumn:
-    """A column of an Arrow table that is mapped into memory."""
+    """A column of a memory-mapped Arrow table."""
 
     def __init__(self, column: Any) -> None:
         self._column = column
@@ -94,7 +102,7 @@ def open_parquet_file(path: Path) -> Any:
 
 
 def read_columns(path: Path, file: Any, columns: Sequence[str], group: int | None = None) -> Any:
-    """A `pyarrow.Table` of these columns of a `ParquetFile`, or of a row group of it. Raises SampleError."""
+    """A `pyarrow.Table` of these columns of a `ParquetFile`, or of one row group. Raises SampleError."""
     import pyarrow
 
     try:
@@ -107,7 +115,7 @@ def read_columns(path: Path, file: Any, columns: Sequence[str], group: int | Non
 
 
 def open_arrow_file(path: Path) -> Any:
-    """A `pyarrow.Table` whose columns lie in the mapped file. Raises DataError, MissingExtraError."""
+    """A `pyarrow.Table` on the memory-mapped file. Raises DataError, MissingExtraError."""
     pyarrow = _pyarrow("reading Arrow files")
     try:
         return pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()

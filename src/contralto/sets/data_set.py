@@ -1,7 +1,7 @@
-"""What a data set for measuring is: items by index, and what the whole of them is asked.
+"""A data set for evaluation: a sequence of items, and a task for all of them.
 
-An item names its picture but does not decode it, so that a set of a million is small and what was embedded before is
-not even read. A set is one split; `DataSet.other` opens another of the same set.
+An item refers to its picture but does not decode it. So a data set of a million items is small, and pictures whose
+embeddings are cached are not read. A `DataSet` is one split; `DataSet.other` opens another split.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from contralto.image.decode import decode
 from contralto.sets.arrow_files import RowPicture
 
 Task = Literal["classes", "labels", "retrieval", "choice", "pairs"]
-"""classes: one class a picture. labels: any number of classes a picture (VOC 2007). retrieval: pictures and captions
-find each other. choice: which of an item's own texts is true. pairs: as choice, and items 2k and 2k + 1 share their two
+"""classes: one class per picture. labels: any number of classes per picture (VOC 2007). retrieval: match pictures and
+captions. choice: choose the true one of an item's texts. pairs: as choice, and items 2k and 2k + 1 share their two
 texts (Winoground)."""
 
 Picture: TypeAlias = Path | Member | RowPicture | bytes | NDArray[np.uint8]
@@ -35,23 +35,25 @@ Picture: TypeAlias = Path | Member | RowPicture | bytes | NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class PictureChange:
-    """Something done to a decoded picture before it is encoded (a corruption, a written word). Its name says exactly
-    what, version and strength included: it is part of the identity of the changed picture."""
+    """A change to a decoded picture before it is encoded, such as a corruption.
+
+    name: describes the change completely, with version and strength. It is part of the changed picture's digest.
+    """
 
     name: str
     apply: Callable[[Image.Image, str], Image.Image]
-    """(RGB picture, the item's key, from which all randomness is drawn) -> RGB picture."""
+    """(RGB picture, the item's key, which seeds all randomness) -> RGB picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A picture and what is known about it.
+    """A picture with its labels and captions.
 
     picture: a path, a member of a tar, a row of a table, a file's bytes, or an array uint8 (H, W, 3). key: unique in
-    its split; errors and records call the item so. label: class index; for choice and pairs the place of the true text
-    in `captions`.
-    labels, ignored: classes that are there, and those that are not to be counted either way (VOC's difficult objects).
-    captions: true texts (retrieval), or the texts to choose from. groups: what else is known, such as {"race": ...}.
+    the split; it names the item in errors and records. label: class index; for choice and pairs the index of the true
+    text in `captions`. labels: the classes in the picture. ignored: classes that count neither way (VOC's difficult
+    objects). captions: true texts (retrieval), or the texts to choose from. groups: further attributes, such as
+    {"race": ...}, by which results are grouped.
     """
 
     key: str
@@ -79,13 +81,13 @@ class Item:
 
     def digest(self) -> bytes:
         """sha256 of the content and of the change's name. Raises DataError."""
-        found = hashlib.sha256(self.content()).digest()
-        return found if self.change is None else hashlib.sha256(found + self.change.name.encode()).digest()
+        content = hashlib.sha256(self.content()).digest()
+        return content if self.change is None else hashlib.sha256(content + self.change.name.encode()).digest()
 
     def stamp(self) -> str | None:
-        """What tells cheaply whether the picture is still the same: place, size, time of change; None if nothing does.
+        """A cheap stamp that changes with the picture: its file's path, size and modification time.
 
-        Raises DataError if the file is gone, or is no regular file.
+        None for pictures in memory. Raises DataError if the file is missing or is not a regular file.
         """
         if isinstance(self.picture, Member):
             path, place = self.picture.tar, f":{self.picture.offset}+{self.picture.size}"
@@ -100,16 +102,16 @@ class Item:
         whole = f"{os.path.abspath(path)}{place}\0{state.st_size}\0{state.st_mtime_ns}{changed}"
         return whole.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")  # names may be any bytes
 
-    def realise(self) -> Path | bytes | Image.Image | NDArray[np.uint8]:
-        """The picture as `Clip.encode_image` takes it, changed if there is a change. Raises DataError, ImageError."""
-        given = self.picture.read() if isinstance(self.picture, Member | RowPicture) else self.picture
+    def encoder_input(self) -> Path | bytes | Image.Image | NDArray[np.uint8]:
+        """The picture as input for `Clip.encode_image`, with any change applied. Raises DataError, ImageError."""
+        picture = self.picture.read() if isinstance(self.picture, Member | RowPicture) else self.picture
         if self.change is None:
-            return given
-        return self.change.apply(decode(given, name=self.key).convert("RGB"), self.key)
+            return picture
+        return self.change.apply(decode(picture, name=self.key).convert("RGB"), self.key)
 
 
 def _state(path: Path) -> os.stat_result:
-    """What the system says of a file. Raises SampleError for all that is no regular file: a pipe would never end."""
+    """The status of a file. Raises SampleError unless it is a regular file, because reading a pipe may never end."""
     try:
         state = os.stat(path)
     except (OSError, ValueError, OverflowError) as error:  # a loop of links, a name with NUL, a time out of range
@@ -125,8 +127,8 @@ def _cannot_be_read(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Class:
-    """A class as prompts name it: `names` are averaged where there are several. folder: how the data call it.
-    group: a coarser kind, if one is known."""
+    """A class. names: its names in prompts; the embeddings of several names are averaged. folder: its name in the
+    files. group: a coarser class, if known."""
 
     name: str
     names: tuple[str, ...] = ()
@@ -140,9 +142,10 @@ class Class:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """One split of a set, ready to be measured. metric: the one its authors or the paper report (see contralto.metrics)
+    """One split of a data set, ready for evaluation.
 
-    templates: texts with {}; template_set: what they are called in the protocol. splits: all that can be opened.
+    metric: the metric that its authors or the CLIP paper report (see contralto.metrics). templates: texts with {}.
+    template_set: the name of the templates in the protocol. splits: all splits that can be opened.
     """
 
     name: str
@@ -155,20 +158,20 @@ class DataSet:
     template_set: str = ""
     splits: tuple[str, ...] = ()
     origin: str = ""
-    """Where it was read from, for messages and the protocol's reader."""
+    """The path of the files, for messages and the protocol."""
     open_split: Callable[[str], DataSet] | None = None
     published_items: int | None = None
-    """How many the split has as it was published."""
+    """Number of items in the published split."""
     notes: str = ""
     """Caveats to state when quoting a figure: where the split or the classes are our choice."""
     left_out: Omissions = field(default_factory=Omissions)
     """Samples and files of the split that are not among its items, and why."""
 
     def other(self, split: str) -> DataSet:
-        """Another split of the same set. Raises DataError that lists them."""
+        """Another split of the same data set. Raises DataError, which lists the splits."""
         if split == self.split:
             return self
         if self.open_split is None or split not in self.splits:
-            there = ", ".join(self.splits) or "none"
-            raise DataError(f"{self.name} has no split {split!r} (there are: {there})")
+            listed = ", ".join(self.splits) or "none"
+            raise DataError(f"{self.name} has no split {split!r} (there are: {listed})")
         return self.open_split(split)

@@ -1,4 +1,4 @@
-"""Parquet files and folders as the Hugging Face hub has them, and what `save_to_disk` writes."""
+"""Parquet files and folders in the layouts of the Hugging Face hub, and the output of `save_to_disk`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from contralto.data.omissions import Omissions
 from contralto.data.splits import UNSPLIT, split_name
-from contralto.data.table_files import Columns, captions_of, columns
+from contralto.data.table_files import Columns, captions_of, find_columns
 from contralto.errors import DataError
 from contralto.sets.arrow_files import (
     ArrowColumn,
@@ -29,17 +29,17 @@ from contralto.sets.user_set import UserSet, build_data_set, files_by_split
 
 @dataclass(frozen=True, eq=False)
 class _Shard:
-    """One file. said: a table of its columns but the pictures."""
+    """One file. table: its columns except the pictures."""
 
     path: Path
     names: Columns
-    said: Any
+    table: Any
     pictures: PictureColumn
     schema: Any
 
 
 def open_parquet(path: Path, files: Sequence[Path] = ()) -> UserSet:
-    """One Parquet file, or all those of a folder; splits are in the files' names or in a column `split`.
+    """One Parquet file, or the given files of a folder. The split is in the files' names or in a column `split`.
 
     Raises DataError for another layout, MissingExtraError without pyarrow.
     """
@@ -48,7 +48,7 @@ def open_parquet(path: Path, files: Sequence[Path] = ()) -> UserSet:
         if len(folders := sorted({str(file.parent) for file in listed})) > 1:
             raise DataError(f"{path}: {split} lies in several folders, name one of them: {', '.join(folders[:5])}")
     groups = RowGroupCache()
-    return _found(path, {split: [_parquet(file, groups) for file in listed] for split, listed in by_split.items()})
+    return _user_set(path, {split: [_parquet(file, groups) for file in listed] for split, listed in by_split.items()})
 
 
 def open_saved(path: Path) -> UserSet:
@@ -66,17 +66,17 @@ def open_saved(path: Path) -> UserSet:
         files = [folder / Path(name).name for name in listed if isinstance(name, str)]
         if not files or state.get("_indices_files"):
             raise DataError(f"{folder} lists no files of rows in their order: save it once more, flattened")
-        named = folder.name if folder != path else state.get("_split")
-        by_split[split_name(named) if isinstance(named, str) else UNSPLIT] = [_arrow(file) for file in files]
-    return _found(path, by_split)
+        split = folder.name if folder != path else state.get("_split")
+        by_split[split_name(split) if isinstance(split, str) else UNSPLIT] = [_arrow(file) for file in files]
+    return _user_set(path, by_split)
 
 
 def _parquet(path: Path, groups: RowGroupCache) -> _Shard:
     with open_parquet_file(path) as file:
         names = _columns(path, file.schema_arrow)
-        said = read_columns(path, file, [name for name in (names.label, names.caption, names.split) if name])
+        table = read_columns(path, file, [name for name in (names.label, names.caption, names.split) if name])
         sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-        return _Shard(path, names, said, ParquetColumn(path, names.picture, sizes, groups), file.schema_arrow)
+        return _Shard(path, names, table, ParquetColumn(path, names.picture, sizes, groups), file.schema_arrow)
 
 
 def _arrow(path: Path) -> _Shard:
@@ -86,31 +86,32 @@ def _arrow(path: Path) -> _Shard:
 
 
 def _columns(path: Path, schema: Any) -> Columns:
-    """Raises DataError if there are no pictures' bytes, as they are or in structures."""
+    """The columns. Raises DataError if none holds the bytes of pictures, or structures."""
     from pyarrow import types
 
-    kinds = {field.name: field.type for field in schema}
-    return columns(
+    types_by_name = {field.name: field.type for field in schema}
+    return find_columns(
         str(path),
         schema.names,
         [
             name
-            for name, kind in kinds.items()
+            for name, kind in types_by_name.items()
             if types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind)
         ],
     )
 
 
-def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> UserSet:
-    files = [shard for listed in by_file.values() for shard in listed]
-    if other := next((shard for shard in files if shard.names != files[0].names), None):
-        raise DataError(f"{other.path} has other columns than {files[0].path}: name one of them")
-    classes = _classes(path, files)
+def _user_set(path: Path, shards_by_split: Mapping[str, Sequence[_Shard]]) -> UserSet:
+    """shards_by_split: the split that each file's name states; a column `split` may state other splits per row."""
+    shards = [shard for listed in shards_by_split.values() for shard in listed]
+    if other := next((shard for shard in shards if shard.names != shards[0].names), None):
+        raise DataError(f"{other.path} has other columns than {shards[0].path}: name one of them")
+    classes = _classes(path, shards)
     by_split: dict[str, list[tuple[_Shard, Sequence[int]]]] = {}
-    for split, listed in by_file.items():
+    for file_split, listed in shards_by_split.items():
         for shard in listed:
-            for named, rows in _rows_by_split(shard, split).items():
-                by_split.setdefault(named, []).append((shard, rows))
+            for split, rows in _rows_by_split(shard, file_split).items():
+                by_split.setdefault(split, []).append((shard, rows))
 
     def read(split: str) -> DataSet:
         entries = [entry for shard, rows in by_split[split] for entry in _entries(path, shard, rows)]
@@ -121,23 +122,23 @@ def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> UserSet:
 
 
 def _rows_by_split(shard: _Shard, split: str) -> dict[str, Sequence[int]]:
-    """Row numbers by what the column `split` says; all under the file's own split if there is no such column."""
+    """Row numbers by the value of the column `split`; without this column, all rows belong to the file's split."""
     if shard.names.split is None:
-        return {split: range(len(shard.said))}
-    found: dict[str, list[int]] = {}
-    for row, named in enumerate(shard.said.column(shard.names.split).to_pylist()):
-        found.setdefault(split_name(named) if isinstance(named, str) else split, []).append(row)
-    return dict(found)
+        return {split: range(len(shard.table))}
+    rows_by_split: dict[str, list[int]] = {}
+    for row, value in enumerate(shard.table.column(shard.names.split).to_pylist()):
+        rows_by_split.setdefault(split_name(value) if isinstance(value, str) else split, []).append(row)
+    return dict(rows_by_split)
 
 
 def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[TableEntry]:
     labels, captions = (
-        shard.said.column(name).to_pylist() if name else None for name in (shard.names.label, shard.names.caption)
+        shard.table.column(name).to_pylist() if name else None for name in (shard.names.label, shard.names.caption)
     )
-    place = shard.path.relative_to(root).as_posix() if shard.path != root else shard.path.name
+    file = shard.path.relative_to(root).as_posix() if shard.path != root else shard.path.name
     return [
         TableEntry(
-            f"{place} row {row}",
+            f"{file} row {row}",
             RowPicture(shard.path, row, shard.pictures),
             labels[row] if labels else None,
             captions_of(captions[row]) if captions else (),
@@ -146,17 +147,17 @@ def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[TableEntry]
     ]
 
 
-def _classes(path: Path, files: Sequence[_Shard]) -> tuple[Class, ...]:
-    """Those that the files state; else the labels themselves if they are strings; else none."""
-    label = files[0].names.label
+def _classes(path: Path, shards: Sequence[_Shard]) -> tuple[Class, ...]:
+    """The classes that the files state; else the labels if these are strings; else none."""
+    label = shards[0].names.label
     if label is None:
         return ()
-    folders = dict.fromkeys((path, files[0].path.parent))
-    if names := label_names(label, files[0].schema, [folder for folder in folders if folder.is_dir()]):
+    folders = dict.fromkeys((path, shards[0].path.parent))
+    if names := label_names(label, shards[0].schema, [folder for folder in folders if folder.is_dir()]):
         return tuple(class_named(name) for name in names)
     values: set[object] = set()
-    for shard in files:
-        column = shard.said.column(label)
+    for shard in shards:
+        column = shard.table.column(label)
         flat = column.combine_chunks().flatten() if hasattr(column.type, "value_field") else column
         values.update(flat.unique().to_pylist())
     return named_classes(values)

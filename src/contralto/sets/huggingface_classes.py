@@ -1,6 +1,6 @@
-"""Where files of the Hugging Face hub name the classes of a column: a ClassLabel among their features.
+"""Class names in files of the Hugging Face hub: the feature `ClassLabel` of a column.
 
-It stands in the files' own schema, else in dataset_info.json, else in the head of README.md.
+It is in the file's schema, else in dataset_info.json, else in the YAML head of README.md.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from contralto.errors import DataError, one_line
 
 
 def label_names(column: str, schema: Any, folders: Sequence[Path]) -> tuple[str, ...]:
-    """The names of the column's classes by index; none if nothing states them.
+    """The names of the column's classes by index; empty if no file states them.
 
-    schema: of Arrow. folders: where the two other files may lie. Raises DataError if one of them is damaged.
+    schema: an Arrow schema. folders: may hold the two other files. Raises DataError if one of these is damaged.
     """
-    if names := _names(_marked(schema).get(column)):
+    if names := _names(_schema_features(schema).get(column)):
         return names
     for folder in folders:
         if (file := folder / "dataset_info.json").is_file():
             features = read_json(file).get("features")
             if isinstance(features, dict) and (names := _names(features.get(column))):
                 return names
-        if (file := folder / "README.md").is_file() and (names := _in_card(file, column)):
+        if (file := folder / "README.md").is_file() and (names := _card_names(file, column)):
             return names
     return ()
 
@@ -41,34 +41,34 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _marked(schema: Any) -> Mapping[str, Any]:
-    """What the library `datasets` keeps in a schema; nothing if others wrote it."""
+def _schema_features(schema: Any) -> Mapping[str, Any]:
+    """The features that the library `datasets` writes into a schema; empty if another program wrote the file."""
     try:
-        found = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return features if isinstance(features, dict) else {}
 
 
-def _in_card(path: Path, column: str) -> tuple[str, ...]:
-    """The names in a card's head. Where it describes several configurations they must agree."""
+def _card_names(path: Path, column: str) -> tuple[str, ...]:
+    """The names in the head of a dataset card; empty if its configurations do not agree."""
     from huggingface_hub.repocard import metadata_load
 
     try:
-        described = (metadata_load(path) or {}).get("dataset_info")
-    except Exception as error:  # whatever the YAML reader, which is not ours, makes of a stranger's file
+        info = (metadata_load(path) or {}).get("dataset_info")
+    except Exception as error:  # the YAML reader may raise any exception on a damaged file
         raise DataError(f"{path}: its head is not YAML: {one_line(str(error))}") from error
-    found = set()
-    for configuration in described if isinstance(described, list) else [described]:
+    candidates = set()
+    for configuration in info if isinstance(info, list) else [info]:
         features = configuration.get("features") if isinstance(configuration, dict) else None
         for feature in features if isinstance(features, list) else []:
             if isinstance(feature, dict) and feature.get("name") == column:
-                found.add(_names(feature.get("dtype", feature.get("sequence", feature.get("list")))))
-    return found.pop() if len(found) == 1 else ()
+                candidates.add(_names(feature.get("dtype", feature.get("sequence", feature.get("list")))))
+    return candidates.pop() if len(candidates) == 1 else ()
 
 
 def _names(feature: object) -> tuple[str, ...]:
-    """The names of a ClassLabel, or of a list of them; a card writes them as {"class_label": {"names": {"0": ..}}}."""
+    """The names of a ClassLabel, or of a list of ClassLabel. A card has {"class_label": {"names": {"0": ...}}}."""
     if isinstance(feature, list):
         return _names(feature[0]) if feature else ()
     if not isinstance(feature, dict):

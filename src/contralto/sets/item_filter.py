@@ -1,4 +1,4 @@
-"""Which items of a set can be measured. One that is odd is left out and told; it does not cost the others."""
+"""Selects the items that can be evaluated. An unusable item is reported; it does not affect the others."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from contralto.data.omissions import Omissions
 from contralto.sets.data_set import Item, Task
 
 
-def measurable_items(items: Sequence[Item], task: Task, classes: int, left_out: Omissions) -> list[Item]:
-    """The items that have what their task asks for, under keys of their own; the others are added to `left_out`.
+def usable_items(items: Sequence[Item], task: Task, classes: int, left_out: Omissions) -> list[Item]:
+    """The items with a unique key and with the data that the task needs. The others are added to `left_out`.
 
-    classes: how many the set names, 0 if it names none.
+    classes: number of named classes, 0 if the data set names none.
     """
-    found: dict[str, Item] = {}
+    items_by_key: dict[str, Item] = {}
     for item in items:
-        if item.key in found:
+        if item.key in items_by_key:
             left_out.fail(item.key, "is there twice: the first is taken")
         elif fault := _fault(item, task, classes):
             left_out.fail(item.key, fault)
         else:
-            found[item.key] = item
-    return list(found.values())
+            items_by_key[item.key] = item
+    return list(items_by_key.values())
 
 
 def _fault(item: Item, task: Task, classes: int) -> str:
-    """Why the item cannot be measured, "" if it can."""
+    """Why the item cannot be evaluated, "" if it can."""
     if task == "classes" and item.label is None:
         return "has no class"
     if task == "retrieval" and not item.captions:

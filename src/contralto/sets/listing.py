@@ -1,4 +1,4 @@
-"""What can be measured by name: the published sets, and those that the code draws."""
+"""The data sets that can be opened by name: published ones, and ones drawn by code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contralto.sets import declaration, drawn
 
 
 class SetEntry(NamedTuple):
-    """A set: its name, task, the files expected, and where they are to be had."""
+    """A data set: its name, task, the expected files, and the page to get them from (for drawn sets, the subject)."""
 
     name: str
     task: str
@@ -17,8 +17,8 @@ class SetEntry(NamedTuple):
 
 
 def set_entries() -> list[SetEntry]:
-    """The published sets by name, then the drawn ones."""
-    published = [declaration.declared(name) for name in declaration.names()]
+    """The published data sets by name, then the drawn ones."""
+    published = [declaration.load_declaration(name) for name in declaration.names()]
     return [
         *(SetEntry(one.name, one.task, one.layout, one.where) for one in published),
         *(SetEntry(name, "choice", "nothing: drawn by the code", what) for name, what in drawn.DRAWN_SETS.items()),

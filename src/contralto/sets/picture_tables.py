@@ -1,4 +1,4 @@
-"""Tables beside pictures: CSV, TSV or JSON Lines, with a row a picture, or a row for each caption of a picture."""
+"""Tables of pictures in CSV, TSV or JSON Lines: one row per picture, or one row per caption of a picture."""
 
 from __future__ import annotations
 
@@ -11,69 +11,74 @@ from contralto.data.class_tree import pictures_below
 from contralto.data.omissions import Omissions
 from contralto.data.sample import SampleError
 from contralto.data.splits import UNSPLIT, is_split, split_name
-from contralto.data.table_files import Columns, captions_of, described, picture_path
+from contralto.data.table_files import Columns, captions_of, picture_path, read_table
 from contralto.errors import DataError
-from contralto.sets.table_entries import TableEntry, is_nothing, items_from_entries, named_classes
+from contralto.sets.data_set import DataSet
+from contralto.sets.table_entries import TableEntry, is_empty, items_from_entries, named_classes
 from contralto.sets.user_set import UserSet, build_data_set, visible
 
 NO_ROW = "left out, pictures that no row of the table names"
-METADATA = ("metadata.csv", "metadata.jsonl")
-"""What Hugging Face's `imagefolder` calls the table beside the pictures."""
+METADATA_FILES = ("metadata.csv", "metadata.jsonl")
+"""Names of the table in the `imagefolder` layout of Hugging Face."""
 
 
 @dataclass(eq=False)
-class _Rows:
-    """What tables say: split -> key -> entry, and the rows that cannot be used."""
+class _Tables:
+    """The entries of all tables, split -> key -> entry, and the unusable rows."""
 
     by_split: dict[str, dict[str, TableEntry]] = field(default_factory=dict)
     left_out: Omissions = field(default_factory=Omissions)
 
 
 def open_table(path: Path) -> UserSet:
-    """`path.csv`, `.tsv` or `.jsonl`: a column of paths, relative to the table or absolute, and label or class (a name
-    or an index), caption, or both; maybe split. Raises DataError for another layout."""
-    found = _Rows()
-    _read(path, path.parent, UNSPLIT, found, anywhere=True)
-    return _found(path, found)
+    """A table `path.csv`, `.tsv` or `.jsonl`. Raises DataError for another layout.
+
+    Columns: paths, relative to the table or absolute; label or class (a name or an index), caption, or both;
+    optionally split.
+    """
+    tables = _Tables()
+    _read(path, path.parent, UNSPLIT, tables, anywhere=True)
+    return _user_set(path, tables)
 
 
 def open_image_folder(path: Path) -> UserSet:
-    """A folder with a `metadata.csv` or `.jsonl` in it, or in each folder of a split; its pictures lie beside it or
-    below, and those that no row names are left out. Raises DataError."""
-    found = _Rows()
-    for table in metadata(path):
-        own = table.parent.name if table.parent != path and is_split(table.parent.name) else UNSPLIT
-        _read(table, path, own, found, anywhere=False)
-    named = {entry.picture for entries in found.by_split.values() for entry in entries.values()}
+    """A folder with `metadata.csv` or `metadata.jsonl` in it, or in each of its split folders. Raises DataError.
+
+    Its pictures are in the table's folder or below. Pictures without a row are left out.
+    """
+    tables = _Tables()
+    for table in metadata_tables(path):
+        split = table.parent.name if table.parent != path and is_split(table.parent.name) else UNSPLIT
+        _read(table, path, split, tables, anywhere=False)
+    listed = {entry.picture for entries in tables.by_split.values() for entry in entries.values()}
     for key, picture in pictures_below(path):
-        if picture not in named:
-            found.left_out.ignore(NO_ROW, key)
-    return _found(path, found)
+        if picture not in listed:
+            tables.left_out.ignore(NO_ROW, key)
+    return _user_set(path, tables)
 
 
-def metadata(path: Path) -> list[Path]:
-    """The tables in the folder, else in its folders; of one kind, where there are two."""
-    for name in METADATA:
-        if listed := [path / name] if (path / name).is_file() else sorted(visible(path, f"*/{name}")):
-            return listed
+def metadata_tables(path: Path) -> list[Path]:
+    """The table in the folder, else the tables in its folders. CSV tables take precedence over JSON Lines."""
+    for name in METADATA_FILES:
+        if tables := [path / name] if (path / name).is_file() else sorted(visible(path, f"*/{name}")):
+            return tables
     return []
 
 
-def _found(path: Path, rows: _Rows) -> UserSet:
-    if not rows.by_split:
-        raise DataError(
-            f"{path} holds no rows" + (f" that can be used: {rows.left_out.first()}" if rows.left_out.failed else "")
-        )
-    labels = (entry.label for entries in rows.by_split.values() for entry in entries.values())
+def _user_set(path: Path, tables: _Tables) -> UserSet:
+    if not tables.by_split:
+        why = f" that can be used: {tables.left_out.first()}" if tables.left_out.failed else ""
+        raise DataError(f"{path} holds no rows{why}")
+    labels = (entry.label for entries in tables.by_split.values() for entry in entries.values())
     classes = named_classes(_flat(labels))
 
-    def read(split: str) -> Any:
+    def read(split: str) -> DataSet:
         left_out = Omissions()
-        left_out.take(rows.left_out)
-        found = items_from_entries(rows.by_split[split].values(), classes, left_out)
-        return build_data_set(path, split, found, classes, left_out=left_out)
+        left_out.add(tables.left_out)
+        items = items_from_entries(tables.by_split[split].values(), classes, left_out)
+        return build_data_set(path, split, items, classes, left_out=left_out)
 
-    return UserSet(tuple(rows.by_split), read)
+    return UserSet(tuple(tables.by_split), read)
 
 
 def _flat(labels: Iterator[Any]) -> Iterator[Any]:
@@ -81,33 +86,35 @@ def _flat(labels: Iterator[Any]) -> Iterator[Any]:
         yield from label if isinstance(label, list) else (label,)
 
 
-def _read(table: Path, root: Path, split: str, found: _Rows, *, anywhere: bool) -> None:
-    """Adds what the rows say. A second row for a picture fails, unless it is for another caption."""
-    within = "" if table.parent == root else f"{table.parent.relative_to(root).as_posix()}/"
-    for line, names in described(table):
-        where = f"{table} line {line.number}"
+def _read(table: Path, root: Path, split: str, tables: _Tables, *, anywhere: bool) -> None:
+    """Adds the rows of a table. A second row for a picture fails, unless it has another caption."""
+    prefix = "" if table.parent == root else f"{table.parent.relative_to(root).as_posix()}/"
+    for row, names in read_table(table):
+        where = f"{table} line {row.line}"
         try:
-            if line.fault:
-                raise SampleError(where, line.fault)
-            entry = _entry(where, table.parent, within, line.cells, names, anywhere)
-            named = line.cells.get(names.split) if names.split else split
-            if not isinstance(named, str) or not named.strip():
+            if row.fault:
+                raise SampleError(where, row.fault)
+            entry = _entry(where, table.parent, prefix, row.cells, names, anywhere)
+            stated_split = row.cells.get(names.split) if names.split else split
+            if not isinstance(stated_split, str) or not stated_split.strip():
                 raise SampleError(where, "names no split")
-            entries = found.by_split.setdefault(split_name(named), {})
-            if (known := entries.get(entry.key)) is not None:
-                if not entry.captions or known.label != entry.label:
+            entries = tables.by_split.setdefault(split_name(stated_split), {})
+            if (first := entries.get(entry.key)) is not None:
+                if not entry.captions or first.label != entry.label:
                     raise SampleError(where, "is a second row for the same picture")
-                entry = entry._replace(captions=known.captions + entry.captions)
+                entry = entry._replace(captions=first.captions + entry.captions)
             entries[entry.key] = entry
         except SampleError as error:
-            found.left_out.fail(where, error.reason)
+            tables.left_out.fail(where, error.reason)
 
 
-def _entry(where: str, folder: Path, within: str, row: Mapping[str, Any], names: Columns, anywhere: bool) -> TableEntry:
-    name = row.get(names.picture)
+def _entry(
+    where: str, folder: Path, prefix: str, cells: Mapping[str, Any], names: Columns, anywhere: bool
+) -> TableEntry:
+    name = cells.get(names.picture)
     picture = picture_path(folder, name, where, anywhere=anywhere)
-    label = row.get(names.label) if names.label else None
-    captions = captions_of(row.get(names.caption)) if names.caption else ()
-    if (names.label and is_nothing(label)) or (names.label is None and not captions):
+    label = cells.get(names.label) if names.label else None
+    captions = captions_of(cells.get(names.caption)) if names.caption else ()
+    if (names.label and is_empty(label)) or (names.label is None and not captions):
         raise SampleError(where, f"has no {names.label or names.caption}")
-    return TableEntry(f"{within}{name}", picture, label, captions)
+    return TableEntry(f"{prefix}{name}", picture, label, captions)

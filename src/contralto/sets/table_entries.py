@@ -1,4 +1,4 @@
-"""What a table says of its pictures, made into items. Which column is which: `data/tables.py`."""
+"""Rows of tables -> items with class indices. `data/table_files.py` finds the columns."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from contralto.errors import one_line
 from contralto.sets.data_set import Class, Item, Picture
 
 _INDEX = re.compile(r"\s*(\d{1,9})(?:\.0+)?\s*", re.ASCII)
-"""A class index as a text; 3.0 is what spreadsheets make of 3."""
+"""A class index as a text; spreadsheets may turn 3 into 3.0."""
 
 
 class TableEntry(NamedTuple):
-    """A row. label: a class by name or index, or a list of them."""
+    """A row of a table. label: a class by name or index, or a list of these."""
 
     key: str
     picture: Picture
@@ -24,13 +24,13 @@ class TableEntry(NamedTuple):
     captions: tuple[str, ...]
 
 
-def is_nothing(label: object) -> bool:
-    """Whether a cell for a label is empty: null, NaN, or a text of nothing but spaces."""
+def is_empty(label: object) -> bool:
+    """Whether the cell of a label is empty: null, NaN, or a text of only spaces."""
     return label is None or label != label or (isinstance(label, str) and not label.strip())
 
 
 def named_classes(labels: Iterable[object]) -> tuple[Class, ...]:
-    """The classes that labels name, sorted; none if the labels are whole numbers, which index the names of others."""
+    """The classes that the labels name, sorted; none if the labels are whole numbers, which index names elsewhere."""
     values = {label for label in labels if isinstance(label, str) and label.strip()}
     if all(_index(value) is not None for value in values):
         return ()
@@ -38,40 +38,40 @@ def named_classes(labels: Iterable[object]) -> tuple[Class, ...]:
 
 
 def class_named(raw: str) -> Class:
-    """The class as data call it, with _ read as space."""
+    """The class with this name in the data; _ is read as space."""
     return Class(raw.replace("_", " "), folder=raw)
 
 
 def items_from_entries(entries: Iterable[TableEntry], classes: Sequence[Class], left_out: Omissions) -> list[Item]:
-    """Items with the labels as indices of `classes`. An entry whose label is none of them is left out."""
+    """Items whose labels are indices of `classes`. An entry with another label is added to `left_out`."""
     index = {known.folder: number for number, known in enumerate(classes)}
-    found = []
+    items = []
     for entry in entries:
         try:
-            found.append(_item(entry, index))
+            items.append(_item(entry, index))
         except SampleError as error:
             left_out.fail(error.item, error.reason)
-    return found
+    return items
 
 
 def _item(entry: TableEntry, index: Mapping[str, int]) -> Item:
     if isinstance(entry.label, list):
-        labels = tuple(_label(entry.key, label, index) for label in entry.label if not is_nothing(label))
+        labels = tuple(_label(entry.key, label, index) for label in entry.label if not is_empty(label))
         return Item(entry.key, entry.picture, labels=labels, captions=entry.captions)
-    label = None if is_nothing(entry.label) else _label(entry.key, entry.label, index)
+    label = None if is_empty(entry.label) else _label(entry.key, entry.label, index)
     return Item(entry.key, entry.picture, label, captions=entry.captions)
 
 
 def _label(key: str, value: object, index: Mapping[str, int]) -> int:
-    found = index.get(value, _index(value)) if isinstance(value, str) else _index(value)
-    if found is None:
+    label = index.get(value, _index(value)) if isinstance(value, str) else _index(value)
+    if label is None:
         raise SampleError(key, f"{one_line(str(value), 80)!r} is neither a class that the set names nor an index")
-    return found
+    return label
 
 
 def _index(value: object) -> int | None:
     if isinstance(value, str):
-        return int(found[1]) if (found := _INDEX.fullmatch(value)) else None
+        return int(match[1]) if (match := _INDEX.fullmatch(value)) else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -5,7 +5,7 @@ import pytest
 
 from contralto.data.scenes import SCENE_COLOURS
 from contralto.errors import DataError
-from contralto.sets.drawn import DRAWN_SETS, drawn, question
+from contralto.sets.drawn import DRAWN_SETS, drawn_set, question
 from contralto.sets.drawn.composition import NUMBER_WORDS
 from contralto.sets.drawn.description import scattered, unlike
 from contralto.sets.drawn.shapes import FAMILIES, NAMED_SHAPES, POLYGONS, outline
@@ -30,7 +30,7 @@ def shapes(scene):
 
 @pytest.mark.parametrize("name", DRAWN_SETS)
 def test_a_set_is_a_choice_whose_place_gives_nothing_away(name):
-    found = drawn(name, 24)
+    found = drawn_set(name, 24)
     assert (found.name, found.task, found.metric, found.split, len(found.items)) == (name, "choice", "top1", "test", 24)
     assert chance(found) == pytest.approx(CHANCE[name])
     assert len({item.key for item in found.items}) == 24
@@ -45,7 +45,7 @@ def test_a_set_is_a_choice_whose_place_gives_nothing_away(name):
 
 @pytest.mark.parametrize("name", DRAWN_SETS)
 def test_pictures_depend_on_seed_and_index_alone(name):
-    one, longer, other = drawn(name, 3), drawn(name, 5), drawn(name, 3, seed=1)
+    one, longer, other = drawn_set(name, 3), drawn_set(name, 5), drawn_set(name, 3, seed=1)
     for index in (2, 0, 1):
         assert np.array_equal(one.items[index].picture, longer.items[index].picture)
         assert one.items[index].captions == longer.items[index].captions
@@ -160,4 +160,4 @@ def test_scattered_things_keep_apart_and_unlike_ones_are_of_different_families()
 
 def test_what_is_not_drawn():
     with pytest.raises(DataError, match="drawn_counting"):
-        drawn("drawn_cats")
+        drawn_set("drawn_cats")

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from contralto.data.scenes import SCENE_COLOURS
-from contralto.sets.drawn import drawn, question
+from contralto.sets.drawn import drawn_set, question
 from contralto.sets.drawn.composition import NUMBER_WORDS
 from contralto.sets.drawn.description import DrawnScene
 from contralto.sets.drawn.detail import HOURS
@@ -151,7 +151,7 @@ def test_all_styles_stay_within_the_picture_and_can_be_read():
 
 
 def test_grounds_are_no_colour():
-    for item in drawn("drawn_text", 12).items:
+    for item in drawn_set("drawn_text", 12).items:
         corner = item.picture[:6, :6].reshape(-1, 3).mean(0)
         assert corner.min() > 175
         assert np.ptp(corner) < 25

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 from contralto.sets.layouts import pickles
 
-FINE = [known.folder or known.name for known in declared("cifar100").classes]
-TEN = [known.name for known in declared("cifar10").classes]
+FINE = [known.folder or known.name for known in load_declaration("cifar100").classes]
+TEN = [known.name for known in load_declaration("cifar10").classes]
 
 
 def pictures(count, height, width, seed=0):
@@ -49,7 +49,7 @@ def test_cifar10_binary(tmp_path):
         rows = np.concatenate([np.array([[n], [9]], np.uint8), planes(pictures(2, 32, 32, n))], 1)
         (root / f"data_batch_{n + 1}.bin").write_bytes(rows.tobytes())
     (root / "test_batch.bin").write_bytes(b"\x08" + planes(pictures(1, 32, 32, 7)).tobytes())
-    opened = declared("cifar10").open(tmp_path)
+    opened = load_declaration("cifar10").open(tmp_path)
     assert_items(opened, pictures(1, 32, 32, 7), ["ship"], "test")
     train = np.concatenate([pictures(2, 32, 32, n) for n in range(5)])
     assert_items(opened.other("train"), train, [name for n in range(5) for name in (TEN[n], "truck")], "train")
@@ -60,7 +60,7 @@ def test_cifar100_binary_has_the_coarse_label_before_the_fine_one(tmp_path):
     root.mkdir()
     (root / "fine_label_names.txt").write_text("\n".join(FINE) + "\n")
     (root / "test.bin").write_bytes(bytes([11, FINE.index("aquarium_fish")]) + planes(pictures(1, 32, 32)).tobytes())
-    opened = declared("cifar100").open(tmp_path)
+    opened = load_declaration("cifar100").open(tmp_path)
     assert_items(opened, pictures(1, 32, 32), ["aquarium fish"], "test")
     assert opened.classes[opened.items[0].label].group == "fish"
 
@@ -70,10 +70,10 @@ def test_names_in_the_files_decide_and_not_their_order(tmp_path):
     root.mkdir()
     (root / "batches.meta.txt").write_text("\n".join(reversed(TEN)))
     (root / "test_batch.bin").write_bytes(b"\x00" + bytes(3072))
-    assert declared("cifar10").open(tmp_path).items[0].label == TEN.index("truck")
+    assert load_declaration("cifar10").open(tmp_path).items[0].label == TEN.index("truck")
     (root / "batches.meta.txt").write_text("\n".join(TEN[:9]))
     with pytest.raises(DataError, match="the data have 9 classes, 10 are declared: 'truck' is not among the data"):
-        declared("cifar10").open(tmp_path)
+        load_declaration("cifar10").open(tmp_path)
 
 
 def test_a_binary_file_that_is_cut_off_or_has_other_labels(tmp_path):
@@ -82,10 +82,10 @@ def test_a_binary_file_that_is_cut_off_or_has_other_labels(tmp_path):
     (root / "batches.meta.txt").write_text("\n".join(TEN))
     (root / "test_batch.bin").write_bytes(bytes(3072))
     with pytest.raises(DataError, match="has 3072 bytes, which are no whole number of 3073"):
-        declared("cifar10").open(tmp_path)
+        load_declaration("cifar10").open(tmp_path)
     (root / "test_batch.bin").write_bytes(b"\x0a" + bytes(3072))
     with pytest.raises(DataError, match="labels 10 to 10 for the 10 classes that it has"):
-        declared("cifar10").open(tmp_path)
+        load_declaration("cifar10").open(tmp_path)
 
 
 # CIFAR, pickles of Python 2: what its cPickle wrote, protocol 2, opcode by opcode
@@ -139,7 +139,7 @@ def test_cifar10_python(tmp_path):
         tmp_path,
         python2_dict(batch_label=short(b"testing batch 1 of 1"), labels=labels, data=python2_array(planes(images))),
     )
-    assert_items(declared("cifar10").open(tmp_path), images, ["cat", "ship"], "test")
+    assert_items(load_declaration("cifar10").open(tmp_path), images, ["cat", "ship"], "test")
 
 
 def test_cifar100_python(tmp_path):
@@ -151,7 +151,7 @@ def test_cifar100_python(tmp_path):
     (root / "test").write_bytes(
         python2_dict(coarse_labels=coarse, fine_labels=fine, data=python2_array(planes(images)))
     )
-    assert_items(declared("cifar100").open(tmp_path), images, ["worm", "apple"], "test")
+    assert_items(load_declaration("cifar100").open(tmp_path), images, ["worm", "apple"], "test")
 
 
 class Evil:
@@ -179,7 +179,7 @@ def test_a_pickle_is_never_executed(tmp_path, monkeypatch, content):
     path = tmp_path / "test_batch"
     path.write_bytes(content)
     with pytest.raises(DataError, match="no plain pickle of arrays"):
-        pickles.plain(path)
+        pickles.load_plain_pickle(path)
     assert not (tmp_path / "executed").exists()
 
 
@@ -190,7 +190,7 @@ def test_a_damaged_pickle_is_a_dictionary_or_an_error(tmp_path_factory, at, byte
     path = tmp_path_factory.mktemp("damaged") / "test_batch"
     path.write_bytes(content)
     with contextlib.suppress(DataError):
-        assert isinstance(pickles.plain(path), dict)
+        assert isinstance(pickles.load_plain_pickle(path), dict)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_damaged_pickle_is_a_dictionary_or_an_error(tmp_path_factory, at, byte
 def test_a_pickle_that_is_no_batch(tmp_path, batch, message):
     lay_python2(tmp_path, batch)
     with pytest.raises(DataError, match=message):
-        declared("cifar10").open(tmp_path)
+        load_declaration("cifar10").open(tmp_path)
 
 
 # MNIST
@@ -231,7 +231,7 @@ def test_mnist(tmp_path, mark, ending):
     for name, array in (("t10k-images{}idx3", grey), ("t10k-labels{}idx1", np.array([7, 0, 9], np.uint8))):
         content = idx(array)
         (root / f"{name.format(mark)}-ubyte{ending}").write_bytes(zipped(content) if ending else content)
-    assert_items(declared("mnist").open(tmp_path), np.repeat(grey[..., None], 3, -1), ["7", "0", "9"], "test")
+    assert_items(load_declaration("mnist").open(tmp_path), np.repeat(grey[..., None], 3, -1), ["7", "0", "9"], "test")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_damaged_idx_file(tmp_path, content, message):
     (root / "t10k-images-idx3-ubyte.gz").write_bytes(content)
     (root / "t10k-labels-idx1-ubyte").write_bytes(idx(np.array([1], np.uint8)))
     with pytest.raises(DataError, match=message):
-        declared("mnist").open(tmp_path)
+        load_declaration("mnist").open(tmp_path)
 
 
 # STL-10
@@ -266,10 +266,10 @@ def test_stl10_is_column_major_and_counts_from_1(tmp_path):
     stored = np.stack([np.stack([image[:, :, channel].ravel(order="F") for channel in range(3)]) for image in images])
     (root / "test_X.bin").write_bytes(stored.tobytes())
     (root / "test_y.bin").write_bytes(bytes([10, 8]))
-    assert_items(declared("stl10").open(tmp_path), images, ["truck", "monkey"], "test")
+    assert_items(load_declaration("stl10").open(tmp_path), images, ["truck", "monkey"], "test")
     (root / "test_y.bin").write_bytes(bytes([10, 0]))
     with pytest.raises(DataError, match="labels -1 to 9 for the 10 classes"):
-        declared("stl10").open(tmp_path)
+        load_declaration("stl10").open(tmp_path)
     (root / "test_y.bin").write_bytes(bytes([10]))
     with pytest.raises(DataError, match=r"test_X\.bin has 2 pictures, test_y\.bin 1 labels"):
-        declared("stl10").open(tmp_path)
+        load_declaration("stl10").open(tmp_path)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 from contralto.sets.layouts import documents
 
 
@@ -41,7 +41,7 @@ def test_flickr_by_karpathys_json(name, folder, tmp_path):
     (tmp_path / name / folder).mkdir(parents=True)
     pictures = [("2.jpg", "test", five("Two dogs"), None), ("10.jpg", "train", five("A man"), None)]
     karpathy(tmp_path / name / f"dataset_{name}.json", name, [*pictures, ("1.jpg", "test", five("A boat"), None)])
-    data_set = declared(name).open(tmp_path)
+    data_set = load_declaration(name).open(tmp_path)
     assert captioned(data_set.items) == {
         f"{folder}/2.jpg": tuple(five("Two dogs")),
         f"{folder}/1.jpg": tuple(five("A boat")),
@@ -60,7 +60,7 @@ def test_flickr30k_by_its_tokens_and_lists(tmp_path):
     (root / "flickr30k_images").mkdir(parents=True)
     tokens(root / "results_20130124.token", ["1000092795.jpg", "10002456.jpg", "1000268201.jpg"])
     (root / "test.txt").write_text("1000268201\n1000092795\n")
-    items = declared("flickr30k").open(tmp_path).items
+    items = load_declaration("flickr30k").open(tmp_path).items
     assert [item.key for item in items] == ["flickr30k_images/1000268201.jpg", "flickr30k_images/1000092795.jpg"]
     assert items[1].captions[0] == "A 1000092795 , number 0 ."
     assert len(items[1].captions) == 5
@@ -72,7 +72,7 @@ def test_flickr8k_by_its_tokens_and_lists(texts, tmp_path):
     (root / "Flicker8k_Dataset").mkdir(parents=True)
     tokens(root / f"{texts}Flickr8k.token.txt", ["1_a.jpg", "2_b.jpg", "2258277193_586949ec62.jpg.1"])
     (root / f"{texts}Flickr_8k.devImages.txt").write_text("2_b.jpg\n")
-    (item,) = declared("flickr8k").open(tmp_path, "val").items
+    (item,) = load_declaration("flickr8k").open(tmp_path, "val").items
     assert (item.key, item.captions[4]) == ("Flicker8k_Dataset/2_b.jpg", "A 2_b , number 4 .")
 
 
@@ -81,7 +81,7 @@ def test_a_listed_picture_without_captions_is_left_out(tmp_path):
     (root / "Images").mkdir(parents=True)
     tokens(root / "Flickr8k.token.txt", ["1_a.jpg"])
     (root / "Flickr_8k.testImages.txt").write_text("1_a.jpg\n3_c.jpg\n")
-    found = declared("flickr8k").open(tmp_path)
+    found = load_declaration("flickr8k").open(tmp_path)
     assert [item.key for item in found.items] == ["Images/1_a.jpg"]
     assert found.left_out.failed == {"Images/3_c.jpg": "has no caption"}
 
@@ -92,7 +92,7 @@ def test_captions_that_are_none_cost_themselves(tmp_path, odd):
     named = "COCO_val2014_{:012d}.jpg".format
     pictures = [(named(1), "test", [odd, "A bus"], "val2014"), (named(2), "test", [odd], "val2014")]
     karpathy(tmp_path / "coco/dataset_coco.json", "coco", pictures)
-    found = declared("coco").open(tmp_path, "test")
+    found = load_declaration("coco").open(tmp_path, "test")
     assert [item.captions for item in found.items] == [("A bus",)]
     assert found.left_out.failed == {f"val2014/{named(2)}": "has no caption"}
 
@@ -106,7 +106,7 @@ def test_coco_by_karpathys_json(tmp_path):
         ("COCO_train2014_000000222016.jpg", "train", five("A sign"), "train2014"),
     ]
     karpathy(tmp_path / "coco/dataset_coco.json", "coco", pictures)
-    data_set = declared("coco").open(tmp_path)
+    data_set = load_declaration("coco").open(tmp_path)
     assert captioned(data_set.items) == {"val2014/COCO_val2014_000000391895.jpg": tuple(five("A bus"))}
     assert list(captioned(data_set.other("train").items)) == [
         "val2014/COCO_val2014_000000060623.jpg",
@@ -131,7 +131,7 @@ def test_coco_val2017_as_it_is_released(tmp_path):
         "annotations": [{"image_id": image, "id": number, "caption": text} for image, number, text in said],
     }
     (root / "annotations/captions_val2017.json").write_text(json.dumps(document))
-    items = declared("coco").open(tmp_path, "val2017").items
+    items = load_declaration("coco").open(tmp_path, "val2017").items
     assert [(item.key, item.captions) for item in items] == [
         ("val2017/000000000139.jpg", ("d", "b", "e0", "e1", "e2")),
         ("val2017/000000037777.jpg", ("a", "c")),
@@ -152,14 +152,14 @@ def test_damaged_or_hostile_json_is_an_error(text, said, tmp_path):
     (tmp_path / "coco/val2014").mkdir(parents=True)
     (tmp_path / "coco/dataset_coco.json").write_text(text)
     with pytest.raises(DataError, match=said):
-        declared("coco").open(tmp_path)
+        load_declaration("coco").open(tmp_path)
 
 
 def test_damaged_captions_of_coco_are_an_error(tmp_path):
     (tmp_path / "coco/val2017").mkdir(parents=True)
     (tmp_path / "coco/captions_val2017.json").write_text('{"images": [{"id": 1}], "annotations": []}')
     with pytest.raises(DataError, match=r"not laid out as COCO's captions: KeyError\('file_name'\)"):
-        declared("coco").open(tmp_path, "val2017")
+        load_declaration("coco").open(tmp_path, "val2017")
 
 
 def test_json_is_bounded_and_its_absence_a_data_error(tmp_path, monkeypatch):

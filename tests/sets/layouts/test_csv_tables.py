@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 
 
 def shown(opened):
@@ -30,7 +30,7 @@ def test_fer2013(tmp_path, name):
     else:
         table = ["emotion, Usage, pixels", *(f"{emotion},{usage},{text}" for emotion, text, usage in rows)]
     (tmp_path / "fer2013" / name).write_text("\n".join(table) + "\n")
-    opened = declared("fer2013").open(tmp_path)
+    opened = load_declaration("fer2013").open(tmp_path)
     assert shown(opened) == [("test/0", "happy"), ("test/1", "surprised")]
     assert opened.classes[3].names == ("happy", "smiling")
     np.testing.assert_array_equal(opened.items[1].picture, np.repeat(FACES[3][..., None], 3, -1))
@@ -53,7 +53,7 @@ def test_a_damaged_table(tmp_path, table, message):
     (tmp_path / "fer2013").mkdir()
     (tmp_path / "fer2013" / "fer2013.csv").write_text(table)
     with pytest.raises(DataError, match=message):
-        declared("fer2013").open(tmp_path)
+        load_declaration("fer2013").open(tmp_path)
 
 
 GT = (
@@ -69,7 +69,7 @@ def test_gtsrb_test(tmp_path, inner, table):
     root = tmp_path / "gtsrb"
     (root / inner / "Final_Test" / "Images").mkdir(parents=True)
     (root / table).write_text(GT)
-    opened = declared("gtsrb").open(tmp_path)
+    opened = load_declaration("gtsrb").open(tmp_path)
     assert shown(opened) == [
         ("Final_Test/Images/00000.ppm", "red and white circle no truck entry"),
         ("Final_Test/Images/00001.ppm", "red and white circle 30 kph speed limit"),
@@ -86,10 +86,10 @@ def test_gtsrb_training_takes_the_papers_folder_first(tmp_path):
             (folder / f"GT-{label:05d}.csv").write_text("Filename;Width\n")
             for number in range(count):
                 (folder / f"00000_{number:05d}.ppm").touch()
-        opened = declared("gtsrb").open(tmp_path, "train")
+        opened = load_declaration("gtsrb").open(tmp_path, "train")
         assert len(opened.items) == 43 * count
         assert opened.items[14].key.startswith(f"{top}/")
     assert shown(opened)[14] == ("Training/00014/00000_00000.ppm", "stop")
     (root / "Training" / "00043").mkdir()
     with pytest.raises(DataError, match="the data have 44 classes, 43 are declared"):
-        declared("gtsrb").open(tmp_path, "train")
+        load_declaration("gtsrb").open(tmp_path, "train")

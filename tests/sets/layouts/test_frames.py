@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 
 
 def touch(path):
@@ -31,7 +31,7 @@ def test_ucf101_with_a_picture_for_each_video(ucf):
     touch(frames / "Hand_Stand_Pushups/v_HandstandPushups_g01_c02.jpg")
     touch(frames / "Yo_Yo/v_YoYo_g01_c01.jpg")
     touch(frames / "Yo_Yo/v_YoYo_g25_c05.png")
-    data_set = declared("ucf101").open(ucf.parent)
+    data_set = load_declaration("ucf101").open(ucf.parent)
     named = {item.key: data_set.classes[item.label].name for item in data_set.items}
     assert named == {
         "UCF-101-midframes/Apply_Eye_Makeup/v_ApplyEyeMakeup_g01_c01.jpg": "Apply Eye Makeup",
@@ -48,7 +48,7 @@ def test_the_middle_of_a_folder_of_frames_by_their_numbers(count, middle, ucf):
     for number in range(1, count + 1):
         touch(folder / f"frame{number}.jpg")
     touch(folder / "flow.txt")
-    (item,) = declared("ucf101").open(ucf.parent, "train2").items
+    (item,) = load_declaration("ucf101").open(ucf.parent, "train2").items
     assert item.picture.name == f"frame{middle}.jpg"
 
 
@@ -56,20 +56,20 @@ def test_a_listed_video_without_a_frame_is_an_error(ucf):
     touch(ucf / "UCF-101-midframes/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.jpg")
     (ucf / "UCF-101-midframes/HandstandPushups/v_HandStandPushups_g01_c02").mkdir(parents=True)
     with pytest.raises(DataError, match="no frame of 'HandstandPushups/v_HandStandPushups_g01_c02"):
-        declared("ucf101").open(ucf.parent)
+        load_declaration("ucf101").open(ucf.parent)
 
 
 def test_a_listed_class_that_is_none_is_an_error(ucf):
     (ucf / "frames").mkdir()
     (ucf / "ucfTrainTestlist/testlist03.txt").write_text("Sleeping/v_Sleeping_g01_c01.avi\n")
     with pytest.raises(DataError, match="'sleeping' is none of the 101 classes"):
-        declared("ucf101").open(ucf.parent, "test3")
+        load_declaration("ucf101").open(ucf.parent, "test3")
 
 
 def test_the_videos_themselves_are_no_frames(ucf):
     touch(ucf / "UCF-101/YoYo/v_YoYo_g01_c01.avi")
     with pytest.raises(DataError, match=r"UCF-101-midframes is not there; .* videos are not decoded"):
-        declared("ucf101").open(ucf.parent)
+        load_declaration("ucf101").open(ucf.parent)
 
 
 HEADER = "label,youtube_id,time_start,time_end,split\n"
@@ -85,7 +85,7 @@ def test_kinetics_leaves_out_what_is_gone(tmp_path):
         HEADER + "abseiling,-3B32lodo2M,59,69,val\nabseiling,gone,1,11,val\n"
         '"hugging (not baby)",0-_aBc,3,13,val\nzumba,A_b,1,11,val\n'
     )
-    data_set = declared("kinetics700").open(tmp_path)
+    data_set = load_declaration("kinetics700").open(tmp_path)
     assert (data_set.split, data_set.metric) == ("val", "mean_top1_top5")
     assert [(item.key, data_set.classes[item.label].name) for item in data_set.items] == [
         ("val/abseiling/-3B32lodo2M_000059_000069.jpg", "abseiling"),
@@ -99,7 +99,7 @@ def test_kinetics_frames_may_lie_in_one_folder(tmp_path):
     lists = tmp_path / "kinetics700/annotations"
     lists.mkdir()
     (lists / "validate.csv").write_text(HEADER + "zumba,-3B32lodo2M,59,69,validate\n")
-    (item,) = declared("kinetics700").open(tmp_path).items
+    (item,) = load_declaration("kinetics700").open(tmp_path).items
     assert (item.key, item.label) == ("val/-3B32lodo2M_000059_000069.jpg", 699)
 
 
@@ -116,11 +116,11 @@ def test_lists_that_do_not_fit_are_errors(rows, said, tmp_path):
     (tmp_path / "kinetics700/val").mkdir(parents=True)
     (tmp_path / "kinetics700/val.csv").write_text(HEADER + rows)
     with pytest.raises(DataError, match=said):
-        declared("kinetics700").open(tmp_path)
+        load_declaration("kinetics700").open(tmp_path)
 
 
 def test_a_list_without_a_column_says_which(tmp_path):
     (tmp_path / "kinetics700/val").mkdir(parents=True)
     (tmp_path / "kinetics700/val.csv").write_text("label,youtube_id\nzumba,x\n")
     with pytest.raises(DataError, match=r"no column 'time_start' \(there are: label, youtube_id\)"):
-        declared("kinetics700").open(tmp_path)
+        load_declaration("kinetics700").open(tmp_path)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 
 
 def shown(opened):
@@ -28,7 +28,7 @@ def lay_patches(root, split, patches=PATCHES, labels=(0, 1, 1), **storage):
 def test_pcam(tmp_path, storage):
     for split in ("test", "valid"):
         lay_patches(tmp_path / "pcam", split, **storage)
-    opened = declared("pcam").open(tmp_path)
+    opened = load_declaration("pcam").open(tmp_path)
     assert shown(opened) == [
         ("test/0", "lymph node"),
         ("test/1", "lymph node containing metastatic tumor tissue"),
@@ -46,25 +46,25 @@ def test_pcam_that_does_not_fit(tmp_path):
     root = tmp_path / "pcam"
     lay_patches(root, "test", labels=(0, 2, 1))
     with pytest.raises(DataError, match="labels 0 to 2 for the 2 classes"):
-        declared("pcam").open(tmp_path)
+        load_declaration("pcam").open(tmp_path)
     lay_patches(root, "test", labels=(0, 1))
     with pytest.raises(DataError, match="for 2 labels"):
-        declared("pcam").open(tmp_path)
+        load_declaration("pcam").open(tmp_path)
     (root / "camelyonpatch_level_2_split_test_x.h5").write_bytes(b"no hdf5")
     with pytest.raises(DataError, match="cannot be read as HDF5"):
-        declared("pcam").open(tmp_path)
+        load_declaration("pcam").open(tmp_path)
     with h5py.File(root / "camelyonpatch_level_2_split_test_x.h5", "w") as file:
         file.create_group("x")
     with pytest.raises(DataError, match="'x' is no array"):
-        declared("pcam").open(tmp_path)
+        load_declaration("pcam").open(tmp_path)
     with h5py.File(root / "camelyonpatch_level_2_split_test_x.h5", "w") as file:
         file.create_dataset("z", data=[1])
     with pytest.raises(DataError, match="no array 'x'"):
-        declared("pcam").open(tmp_path)
+        load_declaration("pcam").open(tmp_path)
 
 
 def test_pcam_still_packed_says_so(tmp_path):
     (tmp_path / "pcam").mkdir()
     (tmp_path / "pcam" / "camelyonpatch_level_2_split_test_x.h5.gz").touch()
     with pytest.raises(DataError, match=r"only camelyonpatch_level_2_split_test_x\.h5\.gz: unpack it with gunzip"):
-        declared("pcam").open(tmp_path)
+        load_declaration("pcam").open(tmp_path)

@@ -11,10 +11,10 @@ from scipy.io import savemat
 
 from contralto.errors import DataError, MissingExtraError
 from contralto.sets.data_set import Class
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 from contralto.sets.layouts import imagenet
 
-WNIDS = [known.folder for known in declared("imagenet").classes]
+WNIDS = [known.folder for known in load_declaration("imagenet").classes]
 
 
 def touch(path):
@@ -34,7 +34,7 @@ def labels(items):
 def test_a_folder_per_wnid(tmp_path):
     per_wnid(tmp_path / "imagenet/val", WNIDS)
     touch(tmp_path / "imagenet/val/n01440764/ILSVRC2012_val_00000293.JPEG")
-    data_set = declared("imagenet").open(tmp_path)
+    data_set = load_declaration("imagenet").open(tmp_path)
     assert (data_set.split, data_set.template_set, len(data_set.templates)) == ("val", "imagenet", 80)
     assert len(data_set.items) == 1001
     found = labels(data_set.items)
@@ -46,7 +46,7 @@ def test_a_folder_per_wnid(tmp_path):
 def test_a_class_without_a_folder_is_an_error_with_both_counts(tmp_path):
     per_wnid(tmp_path / "imagenet/train", WNIDS[:-1])
     with pytest.raises(DataError, match=r"999 classes, 1000 are declared: 'n15075141' is not among"):
-        declared("imagenet").open(tmp_path, "train")
+        load_declaration("imagenet").open(tmp_path, "train")
 
 
 def test_flat_validation_pictures_with_kaggles_list(tmp_path):
@@ -58,7 +58,7 @@ def test_flat_validation_pictures_with_kaggles_list(tmp_path):
         "ILSVRC2012_val_00000002,n15075141 85 1 499 272 n15075141 1 2 3 4 \n"
         "ILSVRC2012_val_00000001,n01443537 111 108 441 193 \n"
     )
-    found = labels(declared("imagenet").open(tmp_path).items)
+    found = labels(load_declaration("imagenet").open(tmp_path).items)
     assert found == {
         "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000001.JPEG": 1,
         "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000002.JPEG": 999,
@@ -82,7 +82,7 @@ def test_flat_validation_pictures_with_the_development_kit(tmp_path):
     for number in (1, 2, 3):
         touch(root / f"val/ILSVRC2012_val_{number:08d}.JPEG")
     kit(root, [2, 1, 3], ["n02119789", "n01440764", "n15075141"])
-    found = labels(declared("imagenet").open(tmp_path).items)
+    found = labels(load_declaration("imagenet").open(tmp_path).items)
     assert [found[key] for key in sorted(found)] == [0, WNIDS.index("n02119789"), 999]
 
 
@@ -92,7 +92,7 @@ def test_a_list_that_does_not_fit_the_pictures_is_an_error(ids, said, tmp_path):
         touch(tmp_path / f"val/ILSVRC2012_val_{number:08d}.JPEG")
     kit(tmp_path, ids, ["n02119789", "n01440764"])
     with pytest.raises(DataError, match=said):
-        declared("imagenet").open(tmp_path)
+        load_declaration("imagenet").open(tmp_path)
 
 
 def test_a_kit_that_is_damaged_or_cannot_be_read_is_an_error(tmp_path, monkeypatch):
@@ -100,23 +100,23 @@ def test_a_kit_that_is_damaged_or_cannot_be_read_is_an_error(tmp_path, monkeypat
     kit(tmp_path / "imagenet", [1], ["n01440764"])
     (tmp_path / "imagenet/ILSVRC2012_devkit_t12/data/meta.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
     with pytest.raises(DataError, match=r"meta\.mat is not ILSVRC2012's"):
-        declared("imagenet").open(tmp_path)
+        load_declaration("imagenet").open(tmp_path)
     monkeypatch.setitem(sys.modules, "scipy.io", None)
     with pytest.raises(MissingExtraError, match=r"meta\.mat needs the extra 'evaluate'"):
-        declared("imagenet").open(tmp_path)
+        load_declaration("imagenet").open(tmp_path)
 
 
 def test_flat_pictures_without_a_list_say_which_list(tmp_path):
     touch(tmp_path / "imagenet/val/ILSVRC2012_val_00000001.JPEG")
     with pytest.raises(DataError, match=r"LOC_val_solution\.csv is not there; get ImageNet .* from https://"):
-        declared("imagenet").open(tmp_path)
+        load_declaration("imagenet").open(tmp_path)
 
 
 def test_v2s_folders_are_indices_in_the_order_of_numbers(tmp_path):
     folder = tmp_path / "imagenet_v2/imagenetv2-matched-frequency-format-val"
     for index in range(1000):
         touch(folder / f"{index}/0af3f1b55de791c4144e2fb6d7dfe96dfc22d3fc.jpeg")
-    found = labels(declared("imagenet_v2").open(tmp_path).items)
+    found = labels(load_declaration("imagenet_v2").open(tmp_path).items)
     assert len(found) == 1000
     assert all(int(key.split("/")[1]) == label for key, label in found.items())
 
@@ -124,9 +124,9 @@ def test_v2s_folders_are_indices_in_the_order_of_numbers(tmp_path):
 def test_v2_at_other_thresholds_is_a_split(tmp_path):
     for index in range(1000):
         touch(tmp_path / f"imagenetv2/imagenetv2-top-images-format-val/{index}/a.jpeg")
-    assert len(declared("imagenet_v2").open(tmp_path, "top").items) == 1000
+    assert len(load_declaration("imagenet_v2").open(tmp_path, "top").items) == 1000
     with pytest.raises(DataError, match="imagenetv2-matched-frequency-format-val is not there"):
-        declared("imagenet_v2").open(tmp_path, "test")
+        load_declaration("imagenet_v2").open(tmp_path, "test")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_v2_at_other_thresholds_is_a_split(tmp_path):
     [("imagenet_a", "imagenet-a", "jpg"), ("imagenet_r", "imagenet-r", "jpg"), ("imagenet_sketch", "sketch", "JPEG")],
 )
 def test_variants_with_a_folder_per_wnid(name, folder, ending, tmp_path):
-    stated = declared(name)
+    stated = load_declaration(name)
     wnids = [known.folder for known in stated.classes]
     per_wnid(tmp_path / folder, wnids, ending)
     (tmp_path / folder / "README.txt").write_text("The classes.\n")
@@ -144,16 +144,18 @@ def test_variants_with_a_folder_per_wnid(name, folder, ending, tmp_path):
 
 
 def test_a_folder_that_is_no_class_of_the_variant_is_an_error(tmp_path):
-    per_wnid(tmp_path / "imagenet-a", [*(known.folder for known in declared("imagenet_a").classes), "n01440764"])
+    per_wnid(
+        tmp_path / "imagenet-a", [*(known.folder for known in load_declaration("imagenet_a").classes), "n01440764"]
+    )
     with pytest.raises(DataError, match="201 classes, 200 are declared: 'n01440764' is not declared"):
-        declared("imagenet_a").open(tmp_path)
+        load_declaration("imagenet_a").open(tmp_path)
 
 
 def test_objectnet_is_what_it_shares_with_imagenet_and_any_of_its_classes_is_right(tmp_path):
     root = tmp_path / "objectnet-1.0"
-    for folder in {known.folder for known in declared("objectnet").classes} | {"squeegee", "coaster"}:
+    for folder in {known.folder for known in load_declaration("objectnet").classes} | {"squeegee", "coaster"}:
         touch(root / f"images/{folder}/0a1b2c3d4e5f607.png")
-    data_set = declared("objectnet").open(tmp_path)
+    data_set = load_declaration("objectnet").open(tmp_path)
     assert len(data_set.items) == 113
     right = {item.key.split("/")[1]: [data_set.classes[label].name for label in item.labels] for item in data_set.items}
     assert right["alarm_clock"] == ["analog clock", "digital clock"]
@@ -168,7 +170,7 @@ def test_objectnets_red_border_is_cut_off(tmp_path):
     framed.paste((0, 200, 0), (2, 2, 10, 8))
     framed.save(folder / "a.png")
     (item,) = imagenet.objectnet(tmp_path, "test", [Class("banana", folder="banana")])
-    shown = item.realise()
+    shown = item.encoder_input()
     assert (shown.size, shown.getcolors()) == ((8, 6), [(48, (0, 200, 0))])
     assert item.content() == (folder / "a.png").read_bytes()
     assert item.change.name == "border of 2 px cut off"
@@ -177,4 +179,4 @@ def test_objectnets_red_border_is_cut_off(tmp_path):
 def test_objectnet_without_one_of_its_folders_is_an_error(tmp_path):
     touch(tmp_path / "objectnet/images/banana/a.png")
     with pytest.raises(DataError, match="alarm_clock is not there"):
-        declared("objectnet").open(tmp_path)
+        load_declaration("objectnet").open(tmp_path)

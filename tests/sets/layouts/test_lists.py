@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 
 
 def lay(root, listed, folder, **lists):
@@ -24,7 +24,7 @@ def shown(opened):
 def test_food101(tmp_path):
     root = tmp_path / "food-101"
     lay(root, "meta", "images", train=["apple_pie/1005649"], test=["lobster_roll_sandwich/104", "waffles/7"])
-    opened = declared("food101").open(tmp_path)
+    opened = load_declaration("food101").open(tmp_path)
     assert shown(opened) == [
         ("images/lobster_roll_sandwich/104.jpg", "lobster roll sandwich"),
         ("images/waffles/7.jpg", "waffles"),
@@ -39,7 +39,7 @@ def test_dtd_takes_the_first_cut(tmp_path):
     root = tmp_path / "dtd"
     lay(root, "labels", "images", test1=["polka-dotted/polka-dotted_0001.jpg"], val1=["zigzagged/zigzagged_0002.jpg"])
     lay(root, "labels", "images", test2=["banded/banded_0001.jpg"])
-    opened = declared("dtd").open(tmp_path)
+    opened = load_declaration("dtd").open(tmp_path)
     assert shown(opened) == [("images/polka-dotted/polka-dotted_0001.jpg", "polka-dotted")]
     assert shown(opened.other("val")) == [("images/zigzagged/zigzagged_0002.jpg", "zigzagged")]
     with pytest.raises(DataError, match=r"train1\.txt is not there; get Describable Textures from https://"):
@@ -51,7 +51,7 @@ def test_pets_are_classed_by_name_since_their_ids_follow_another_order(tmp_path)
     root = tmp_path / "oxford-iiit-pet"
     test = ["Abyssinian_201 1 1 1", "american_bulldog_203 2 2 1", "Bengal_101 6 1 2", "British_Shorthair_3 10 1 5"]
     lay(root, "annotations", "images", test=test, trainval=["#Image CLASS-ID SPECIES BREED ID", "Sphynx_2 34 1 12"])
-    opened = declared("pets").open(tmp_path)
+    opened = load_declaration("pets").open(tmp_path)
     assert shown(opened) == [
         ("images/Abyssinian_201.jpg", "Abyssinian"),
         ("images/american_bulldog_203.jpg", "american bulldog"),
@@ -66,7 +66,7 @@ def test_pets_are_classed_by_name_since_their_ids_follow_another_order(tmp_path)
 def test_aircraft_variants_may_have_spaces_and_slashes(tmp_path):
     root = tmp_path / "fgvc-aircraft-2013b" / "data"
     lay(root, ".", "images", images_variant_test=["0062765 Boeing 717", "0481847 F-16A/B"])
-    assert shown(declared("aircraft").open(tmp_path)) == [
+    assert shown(load_declaration("aircraft").open(tmp_path)) == [
         ("images/0062765.jpg", "Boeing 717"),
         ("images/0481847.jpg", "F-16A/B"),
     ]
@@ -77,7 +77,7 @@ def test_sun397_classes_are_one_or_two_folders_below_a_letter(tmp_path, listed):
     root = tmp_path / "SUN397"
     lay(root, listed, "a/abbey", Testing_01=["/a/abbey/sun_aaa.jpg", "/b/bow_window/indoor/sun_bbb.jpg"])
     lay(root, listed, "a/abbey", Training_01=["/w/wine_cellar/bottle_storage/sun_c.jpg"])
-    opened = declared("sun397").open(tmp_path)
+    opened = load_declaration("sun397").open(tmp_path)
     assert shown(opened) == [
         ("a/abbey/sun_aaa.jpg", "abbey"),
         ("b/bow_window/indoor/sun_bbb.jpg", "bow window indoor"),
@@ -90,7 +90,7 @@ def test_a_class_that_is_not_declared_and_a_path_that_leads_out(tmp_path):
     root = tmp_path / "food-101"
     lay(root, "meta", "images", test=["lemonade/1"])
     with pytest.raises(DataError, match="'lemonade' is none of the 101 classes declared"):
-        declared("food101").open(tmp_path)
+        load_declaration("food101").open(tmp_path)
     lay(root, "meta", "images", test=["apple_pie/../../../secret"])
     with pytest.raises(DataError, match="does not lie below it"):
-        declared("food101").open(tmp_path)
+        load_declaration("food101").open(tmp_path)

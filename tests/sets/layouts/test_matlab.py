@@ -7,7 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 
 
 def lay_flowers(root, labels, **numbers):
@@ -23,7 +23,7 @@ def shown(opened):
 def test_flowers102(tmp_path):
     root = tmp_path / "flowers-102"
     lay_flowers(root, [77, 1, 102, 74], trnid=[2], valid=[3], tstid=[4, 1])
-    opened = declared("flowers102").open(tmp_path)
+    opened = load_declaration("flowers102").open(tmp_path)
     assert shown(opened) == [("jpg/image_00004.jpg", "rose"), ("jpg/image_00001.jpg", "passion flower")]
     assert opened.items[0].picture == root / "jpg" / "image_00004.jpg"
     assert shown(opened.other("train")) == [("jpg/image_00002.jpg", "pink primrose")]
@@ -33,16 +33,16 @@ def test_flowers102(tmp_path):
 def test_flowers_whose_files_do_not_fit(tmp_path):
     lay_flowers(tmp_path / "flowers-102", [1, 2], trnid=[1], valid=[103], tstid=[3])
     with pytest.raises(DataError, match=r"setid\.mat has numbers to 3, imagelabels\.mat 2 labels"):
-        declared("flowers102").open(tmp_path)
+        load_declaration("flowers102").open(tmp_path)
     lay_flowers(tmp_path / "b" / "flowers-102", [103], trnid=[1], valid=[1], tstid=[1])
     with pytest.raises(DataError, match="'103' is none of the 102 classes declared"):
-        declared("flowers102").open(tmp_path / "b")
+        load_declaration("flowers102").open(tmp_path / "b")
     (tmp_path / "b" / "flowers-102" / "setid.mat").write_bytes(b"no matlab")
     with pytest.raises(DataError, match=r"setid\.mat is no MATLAB file"):
-        declared("flowers102").open(tmp_path / "b")
+        load_declaration("flowers102").open(tmp_path / "b")
     savemat(tmp_path / "b" / "flowers-102" / "setid.mat", {"other": 1})
     with pytest.raises(DataError, match=r"setid\.mat has no variable 'tstid'"):
-        declared("flowers102").open(tmp_path / "b")
+        load_declaration("flowers102").open(tmp_path / "b")
 
 
 def records(rows, fields):
@@ -66,7 +66,7 @@ def test_cars_of_the_devkit(tmp_path, rows, place):
     (root / "devkit").mkdir()
     savemat(root / place, {"annotations": records(rows, (*BOX, "class", "fname"))})
     names = {181: "Suzuki Aerio Sedan 2007", 1: "AM General Hummer SUV 2000", 196: "smart fortwo Convertible 2012"}
-    assert shown(declared("cars").open(tmp_path)) == [(f"cars_test/{row[-1]}", names[row[-2]]) for row in rows]
+    assert shown(load_declaration("cars").open(tmp_path)) == [(f"cars_test/{row[-1]}", names[row[-2]]) for row in rows]
 
 
 def test_cars_together(tmp_path):
@@ -74,7 +74,7 @@ def test_cars_together(tmp_path):
     (root / "car_ims").mkdir(parents=True)
     rows = [("car_ims/000001.jpg", 1, 2, 3, 4, 1, 0), ("car_ims/000002.jpg", 1, 2, 3, 4, 2, 1)]
     savemat(root / "cars_annos.mat", {"annotations": records(rows, ("relative_im_path", *BOX, "class", "test"))})
-    opened = declared("cars").open(tmp_path)
+    opened = load_declaration("cars").open(tmp_path)
     assert shown(opened) == [("car_ims/000002.jpg", "Acura RL Sedan 2012")]
     assert opened.items[0].picture == root / "car_ims" / "000002.jpg"
     assert shown(opened.other("train")) == [("car_ims/000001.jpg", "AM General Hummer SUV 2000")]
@@ -88,4 +88,4 @@ def test_cars_without_labels_are_refused(tmp_path):
         {"annotations": records([(1, 2, 3, 4, "00001.jpg"), (1, 2, 3, 4, "00002.jpg")], (*BOX, "fname"))},
     )
     with pytest.raises(DataError, match="annotations lack a field"):
-        declared("cars").open(tmp_path)
+        load_declaration("cars").open(tmp_path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 
 
 def thing():
@@ -45,7 +45,7 @@ def test_clevr_counts_objects_and_cuts_the_papers_sizes(tmp_path):
     root = tmp_path / "CLEVR_v1.0"
     counts = [3 + at % 8 for at in range(505)]
     write_clevr(root, "val", counts)
-    data_set = declared("clevr").open(tmp_path)
+    data_set = load_declaration("clevr").open(tmp_path)
     assert (len(data_set.items), len(data_set.other("val").items)) == (500, 505)
     assert [item.key for item in data_set.items[:2]] == [
         "images/val/CLEVR_val_000000.png",
@@ -70,7 +70,7 @@ def test_other_scenes_are_an_error(text, said, tmp_path):
     write_clevr(tmp_path / "clevr", "val", [3])
     (tmp_path / "clevr/scenes/CLEVR_val_scenes.json").write_text(text)
     with pytest.raises(DataError, match=said):
-        declared("clevr").open(tmp_path)
+        load_declaration("clevr").open(tmp_path)
 
 
 DRIVES = [f"2011_09_26_drive_{number:04d}_sync" for number in range(1, 31)]
@@ -107,7 +107,7 @@ def test_kitti_takes_the_nearest_vehicle(tmp_path):
     }
     names = list(cases)
     write_kitti(tmp_path / "kitti", [cases[names[number % 4]] for number in range(120)])
-    data_set = declared("kitti").open(tmp_path)
+    data_set = load_declaration("kitti").open(tmp_path)
     assert len(data_set.items) == 12  # 3 of 30 drives, of 4 pictures each
     for item in data_set.items:
         assert item.key == f"training/image_2/{item.picture.stem}.png"
@@ -116,7 +116,7 @@ def test_kitti_takes_the_nearest_vehicle(tmp_path):
 
 def test_kittis_splits_hold_out_whole_drives_as_tensorflow_datasets_draws_them(tmp_path):
     drive_of = write_kitti(tmp_path / "kitti", [[]] * 120)
-    data_set = declared("kitti").open(tmp_path)
+    data_set = load_declaration("kitti").open(tmp_path)
     drives = {
         split: {drive_of[int(item.picture.stem)] for item in data_set.other(split).items}
         for split in ("train", "val", "test")
@@ -134,16 +134,16 @@ def test_kitti_without_the_development_kit_says_so(tmp_path):
     (tmp_path / "kitti/training/image_2").mkdir(parents=True)
     (tmp_path / "kitti/training/label_2").mkdir(parents=True)
     with pytest.raises(DataError, match="devkit_object/mapping is not there"):
-        declared("kitti").open(tmp_path)
+        load_declaration("kitti").open(tmp_path)
 
 
 def test_other_labels_and_mappings_are_errors(tmp_path):
     write_kitti(tmp_path / "kitti", [["Car 0.00 0"]] * 120)
     with pytest.raises(DataError, match="not laid out as a KITTI label: 'Car"):
-        declared("kitti").open(tmp_path)
+        load_declaration("kitti").open(tmp_path)
     (tmp_path / "kitti/devkit_object/mapping/train_rand.txt").write_text("1,2,121")
     with pytest.raises(DataError, match="does not number the lines"):
-        declared("kitti").open(tmp_path)
+        load_declaration("kitti").open(tmp_path)
     (tmp_path / "kitti/devkit_object/mapping/train_rand.txt").write_text("1,2,3")
     with pytest.raises(DataError, match="has 1 drives: too few"):
-        declared("kitti").open(tmp_path)
+        load_declaration("kitti").open(tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 
 from contralto.errors import DataError
-from contralto.sets.declaration import declared
+from contralto.sets.declaration import load_declaration
 
 
 def touch(path):
@@ -13,15 +13,15 @@ def touch(path):
 
 @pytest.mark.parametrize(("split", "folder"), [("test", "test"), ("val", "valid"), ("train", "train")])
 def test_country211_and_sst2_have_a_folder_per_class(split, folder, tmp_path):
-    for known in declared("country211").classes:
+    for known in load_declaration("country211").classes:
         touch(tmp_path / f"country211/{folder}/{known.folder}/{known.folder}_1.jpg")
     for sentiment in ("negative", "positive"):
         touch(tmp_path / f"rendered-sst2/{folder}/{sentiment}/0007.png")
-    countries = declared("country211").open(tmp_path, split)
+    countries = load_declaration("country211").open(tmp_path, split)
     assert {item.picture.parent.name: item.label for item in countries.items} == {
         known.folder: index for index, known in enumerate(countries.classes)
     }
-    reviews = declared("sst2").open(tmp_path, split).items
+    reviews = load_declaration("sst2").open(tmp_path, split).items
     assert [(item.key, item.label) for item in reviews] == [
         (f"{folder}/negative/0007.png", 0),
         (f"{folder}/positive/0007.png", 1),
@@ -31,11 +31,11 @@ def test_country211_and_sst2_have_a_folder_per_class(split, folder, tmp_path):
 def test_folders_of_another_set_do_not_count_as_this_one(tmp_path):
     touch(tmp_path / "test/cat/1.jpg")
     with pytest.raises(DataError, match=r"no folder rendered-sst2 or sst2 in .*; get Rendered SST2 from"):
-        declared("sst2").open(tmp_path)
+        load_declaration("sst2").open(tmp_path)
 
 
 def test_a_country_too_few_is_an_error_with_both_counts(tmp_path):
-    for known in declared("country211").classes[1:]:
+    for known in load_declaration("country211").classes[1:]:
         touch(tmp_path / f"country211/test/{known.folder}/1.jpg")
     with pytest.raises(DataError, match="210 classes, 211 are declared: 'AD' is not among the data"):
-        declared("country211").open(tmp_path)
+        load_declaration("country211").open(tmp_path)

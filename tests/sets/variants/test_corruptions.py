@@ -28,7 +28,7 @@ def scene(height=224, width=224, seed=0):
 
 
 def corrupt(picture, name, severity=3):
-    return np.asarray(corrupted(data_set(picture), name, severity).items[0].realise())
+    return np.asarray(corrupted(data_set(picture), name, severity).items[0].encoder_input())
 
 
 def apply(name, severity, pixels, seed=0):
@@ -48,8 +48,8 @@ def test_four_kinds_of_three_to_four():
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_pictures_depend_on_key_and_severity_alone(name):
     pictures = [scene(224, 250), scene(224, 250)]
-    forth = [item.realise() for item in corrupted(data_set(*pictures), name, 4).items]
-    back = [item.realise() for item in reversed(corrupted(data_set(*pictures), name, 4).items)][::-1]
+    forth = [item.encoder_input() for item in corrupted(data_set(*pictures), name, 4).items]
+    back = [item.encoder_input() for item in reversed(corrupted(data_set(*pictures), name, 4).items)][::-1]
     assert [one.tobytes() for one in forth] == [one.tobytes() for one in back]
     assert all((one.mode, one.size) == ("RGB", (250, 224)) for one in forth)
     assert (forth[0].tobytes() != forth[1].tobytes()) == (name in RANDOM)

@@ -38,9 +38,9 @@ def test_changes_follow_each_other_and_tell_in_which_order():
 
     item = Item("a", PICTURE)
     both = change_picture(change_picture(item, PictureChange("flip", flip)), PictureChange("crop", crop))
-    assert np.array_equal(np.asarray(both.realise()), PICTURE[:2, :3:-1])
+    assert np.array_equal(np.asarray(both.encoder_input()), PICTURE[:2, :3:-1])
     other = change_picture(change_picture(item, PictureChange("crop", crop)), PictureChange("flip", flip))
-    assert np.array_equal(np.asarray(other.realise()), PICTURE[:2, 1::-1])
+    assert np.array_equal(np.asarray(other.encoder_input()), PICTURE[:2, 1::-1])
     assert len({one.digest() for one in (item, both, other)}) == 3
 
 
@@ -50,7 +50,7 @@ def test_other_splits_stay_as_they_are():
     inverted = map_items(
         test, lambda item: change_picture(item, PictureChange("invert", lambda picture, key: ImageOps.invert(picture)))
     )
-    assert np.array_equal(np.asarray(inverted.items[0].realise()), 255 - PICTURE)
+    assert np.array_equal(np.asarray(inverted.items[0].encoder_input()), 255 - PICTURE)
     assert inverted.other("train") is train
     with pytest.raises(DataError, match="val"):
         inverted.other("val")
@@ -83,5 +83,5 @@ def test_pictures_are_rgb_for_a_change():
     seen = []
     change_picture(
         grey, PictureChange("look", lambda picture, key: seen.append((picture.mode, key)) or Image.new("RGB", (1, 1)))
-    ).realise()
+    ).encoder_input()
     assert seen == [("RGB", "g")]

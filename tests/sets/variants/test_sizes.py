@@ -17,7 +17,7 @@ def data_set(count, height=40, width=60):
 def test_the_whole_picture_small_somewhere_on_grey():
     given, places = data_set(30), set()
     for item, small in zip(given.items, shrunken(given, 0.25).items, strict=True):
-        shown = np.asarray(small.realise())
+        shown = np.asarray(small.encoder_input())
         y, x = np.nonzero((shown != GREY).any(2))
         top, left = max(0, y.min() - 1), max(0, x.min() - 1)
         expected = np.asarray(Image.fromarray(item.picture).resize((15, 10), Image.Resampling.BICUBIC))
@@ -32,17 +32,17 @@ def test_the_whole_picture_small_somewhere_on_grey():
         rest = shown.copy()
         rest[found[0][0] : found[0][0] + 10, found[0][1] : found[0][1] + 15] = GREY
         assert (rest == GREY).all()
-        assert np.array_equal(shown, np.asarray(small.realise()))
+        assert np.array_equal(shown, np.asarray(small.encoder_input()))
     assert len(places) > 20
 
 
 def test_a_share_of_one_is_the_picture_itself_and_one_pixel_is_left():
     given = data_set(2)
     assert all(
-        np.array_equal(item.picture, np.asarray(same.realise()))
+        np.array_equal(item.picture, np.asarray(same.encoder_input()))
         for item, same in zip(given.items, shrunken(given, 1).items, strict=True)
     )
-    point = np.asarray(shrunken(data_set(1, 3, 3), 0.01).items[0].realise())
+    point = np.asarray(shrunken(data_set(1, 3, 3), 0.01).items[0].encoder_input())
     assert ((point != GREY).any(2)).sum() <= 1
     assert point.shape == (3, 3, 3)
 

@@ -38,7 +38,7 @@ def test_a_wrong_name_each_equally_often_and_the_right_class_stays():
 def test_a_white_label_with_black_letters_within_the_picture():
     places = set()
     for hit in attacked(data_set()).items:
-        shown = np.asarray(hit.realise())
+        shown = np.asarray(hit.encoder_input())
         top, bottom, left, right = box(shown)
         label = shown[top:bottom, left:right]
         assert shown.shape == (100, 140, 3)
@@ -54,22 +54,26 @@ def test_a_white_label_with_black_letters_within_the_picture():
 def test_longer_words_make_longer_labels():
     widths = {}
     for hit in attacked(data_set(60, 300, 300)).items:
-        _, _, left, right = box(np.asarray(hit.realise()))
+        _, _, left, right = box(np.asarray(hit.encoder_input()))
         widths.setdefault(hit.groups["written"], []).append(right - left)
     assert np.mean(widths["cat"]) < np.mean(widths["piano"]) < np.mean(widths[NAMES[3]]) <= 0.92 * 300
 
 
 def test_the_seed_and_the_key_draw_all():
     one, two, other = attacked(data_set(5), 0), attacked(data_set(5), 0), attacked(data_set(5), 1)
-    assert [a.realise().tobytes() for a in one.items] == [b.realise().tobytes() for b in reversed(two.items)][::-1]
-    assert all(a.realise().tobytes() != b.realise().tobytes() for a, b in zip(one.items, other.items, strict=True))
+    assert [a.encoder_input().tobytes() for a in one.items] == [
+        b.encoder_input().tobytes() for b in reversed(two.items)
+    ][::-1]
+    assert all(
+        a.encoder_input().tobytes() != b.encoder_input().tobytes() for a, b in zip(one.items, other.items, strict=True)
+    )
     assert all(a.digest() != b.digest() for a, b in zip(one.items, other.items, strict=True))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (5, 300), (300, 5)])
 def test_any_size_of_picture(size):
     for hit in attacked(data_set(4, *size)).items:
-        assert np.asarray(hit.realise()).shape == (*size, 3)
+        assert np.asarray(hit.encoder_input()).shape == (*size, 3)
 
 
 def test_sets_without_a_wrong_class():

@@ -1,4 +1,4 @@
-"""Questions about how things go together: how many, where, which has which colour or size, and what is not there."""
+"""Questions about composition: number, position, colour and size of things, and missing things."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ DENIALS = {"without": ("with a", "without a"), "no": ("and a", "and no")}
 
 
 def counting(index: int, random: np.random.Generator) -> ChoiceQuestion:
-    """How many? One to six things of one shape and colour. Their sizes are drawn without regard to their number."""
+    """How many? One to six things of one shape and colour. Their sizes do not depend on their number."""
     count = index % len(NUMBER_WORDS) + 1
     shape, colour = one_of(random, tuple(NAMED_SHAPES)), one_of(random, tuple(SCENE_COLOURS))
     radii = random.uniform(0.065, 0.125, count).tolist()
     places = scattered(random, radii)
     parts = tuple(thing(random, shape, colour, *one) for one in zip(places, radii, strict=True))
 
-    def say(number: int) -> str:
+    def text(number: int) -> str:
         return f"a picture of {NUMBER_WORDS[number - 1]} {shape if number == 1 else plural(shape)}"
 
-    others = tuple(say(number) for number in range(1, len(NUMBER_WORDS) + 1) if number != count)
-    return ChoiceQuestion(DrawnScene(ground(random), parts), say(count), others, {"count": str(count)})
+    others = tuple(text(number) for number in range(1, len(NUMBER_WORDS) + 1) if number != count)
+    return ChoiceQuestion(DrawnScene(ground(random), parts), text(count), others, {"count": str(count)})
 
 
 def relations(index: int, random: np.random.Generator) -> ChoiceQuestion:
-    """Which is left, right, above or below? The two things of the false text have changed places."""
+    """Which is left, right, above or below? The false text swaps the two things."""
     relation = tuple(RELATION_DIRECTIONS)[index % len(RELATION_DIRECTIONS)]
     (dx, dy), apart = RELATION_DIRECTIONS[relation], random.uniform(0.22, 0.28)
     shapes, colours = unlike(random, 2), some_of(random, tuple(SCENE_COLOURS), 2)
     x, y = 0.5 + random.uniform(-0.06, 0.06, 2)
-    places = [(x + side * apart * dx, y + side * apart * dy) for side in (1, -1)]
+    places = [(x + sign * apart * dx, y + sign * apart * dy) for sign in (1, -1)]
     parts = [thing(random, *one, random.uniform(0.11, 0.16)) for one in zip(shapes, colours, places, strict=True)]
     first, second = (a(f"{one.colour} {one.shape}") for one in parts)
     return ChoiceQuestion(
@@ -56,7 +56,7 @@ def relations(index: int, random: np.random.Generator) -> ChoiceQuestion:
 
 
 def binding(index: int, random: np.random.Generator) -> ChoiceQuestion:
-    """Which is red, or large? In the false text the two things have changed their colours, or their sizes."""
+    """Which is red, or large? The false text swaps the colours, or the sizes, of the two things."""
     shapes, colours = unlike(random, 2), some_of(random, tuple(SCENE_COLOURS), 2)
     sizes = some_of(random, ("small", "large"), 2)
     by_size = index % 2 == 1
@@ -77,16 +77,16 @@ def binding(index: int, random: np.random.Generator) -> ChoiceQuestion:
 
 
 def negation(index: int, random: np.random.Generator) -> ChoiceQuestion:
-    """Is a shape there or not? It is in every other picture; how many things are shown gives nothing away."""
-    there, count = index % 2 == 0, random.integers(2, 4)
+    """Is a shape present or not? It is in every second picture; the number of things does not reveal the answer."""
+    present, count = index % 2 == 0, random.integers(2, 4)
     main, named, *rest = unlike(random, 4)
-    shown = [main, *([named] if there else []), *rest][:count]
+    shown = [main, *([named] if present else []), *rest][:count]
     colours = random.choice(list(SCENE_COLOURS), len(shown)).tolist()
     radii = random.uniform(0.1, 0.15, len(shown)).tolist()
     looks = zip(shown, colours, scattered(random, radii), radii, strict=True)
     parts = tuple(thing(random, *one) for one in looks)
     word = one_of(random, tuple(DENIALS))
-    texts = [f"a picture of {a(f'{colours[0]} {main}')} {said} {named}" for said in DENIALS[word]]
-    true, false = texts if there else texts[::-1]
-    groups = {"asked": "present" if there else "absent", "word": word}
+    texts = [f"a picture of {a(f'{colours[0]} {main}')} {phrase} {named}" for phrase in DENIALS[word]]
+    true, false = texts if present else texts[::-1]
+    groups = {"asked": "present" if present else "absent", "word": word}
     return ChoiceQuestion(DrawnScene(ground(random), parts), true, (false,), groups)

@@ -1,4 +1,4 @@
-"""What is drawn, before it is drawn: frozen descriptions, from which texts are known to be true or false."""
+"""Descriptions of pictures before they are drawn. They determine which texts are true and which are false."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 Paint = tuple[int, int, int]
 
 GROUNDS: tuple[Literal["plain", "room", "stripes"], ...] = ("plain", "room", "stripes")
-HALO = 1.25  # things keep this times the sum of their radii apart
+MIN_DISTANCE = 1.25  # between the centres of two shapes, in units of the sum of their radii
 
 
 @dataclass(frozen=True)
 class Background:
-    """What lies behind: two pale tints, from top to bottom, meeting at `line` in a room. grain: seed of its texture."""
+    """The background: two pale tints, from top to bottom; in a room they meet at `line`. grain: seed of its texture."""
 
     kind: Literal["plain", "room", "stripes"]
     top: Paint
@@ -31,7 +31,7 @@ class Background:
 
 @dataclass(frozen=True)
 class DrawnShape:
-    """A coloured shape within a circle about (x, y). Lengths are shares of the side, `turn` is in degrees."""
+    """A coloured shape in a circle around (x, y). Lengths are shares of the picture's side; `turn` is in degrees."""
 
     shape: str
     colour: str
@@ -55,7 +55,7 @@ class DrawnClock:
 
 @dataclass(frozen=True)
 class DrawnWord:
-    """A word about (x, y) in letters of `height`, on a panel if it has a paint."""
+    """A word centred at (x, y) in letters of `height`. panel: paint of the panel behind it, if any."""
 
     text: str
     x: float
@@ -68,7 +68,7 @@ class DrawnWord:
 
 @dataclass(frozen=True)
 class DrawnScene:
-    """Everything in a picture, from back to front."""
+    """All parts of a picture, from back to front."""
 
     ground: Background
     parts: tuple[DrawnShape | DrawnClock | DrawnWord, ...]
@@ -76,7 +76,7 @@ class DrawnScene:
 
 @dataclass(frozen=True)
 class ChoiceQuestion:
-    """A scene, the text that is true of it, and those that are not. groups: what its answers may be counted by."""
+    """A scene with its true text and the false texts. groups: attributes by which results are grouped."""
 
     scene: DrawnScene
     true: str
@@ -85,22 +85,22 @@ class ChoiceQuestion:
 
 
 def one_of(random: np.random.Generator, options: Sequence[T]) -> T:
-    """One of the options, with equal chance."""
+    """One of the options, with equal probability."""
     return options[int(random.integers(len(options)))]
 
 
 def some_of(random: np.random.Generator, options: Sequence[T], count: int) -> list[T]:
-    """`count` different options, in an order that is drawn."""
+    """`count` different options, in random order."""
     return [options[int(place)] for place in random.permutation(len(options))[:count]]
 
 
 def unlike(random: np.random.Generator, count: int) -> list[str]:
-    """`count` shapes (up to 7) of different families, so that none is taken for another."""
+    """`count` shapes (up to 7) of different families, so that their names are not interchangeable."""
     return [one_of(random, family) for family in some_of(random, FAMILIES, count)]
 
 
 def ground(random: np.random.Generator) -> Background:
-    """A ground so pale and grey that no colour is taken for it."""
+    """A random background, so pale and grey that it differs from every colour."""
 
     def tint() -> Paint:
         red, green, blue = (int(part) for part in random.integers(195, 240) + random.integers(-9, 10, 3))
@@ -112,28 +112,30 @@ def ground(random: np.random.Generator) -> Background:
 def thing(
     random: np.random.Generator, shape: str, colour: str, place: tuple[float, float], radius: float
 ) -> DrawnShape:
-    """A thing with all that no text tells drawn: the exact paint, and a slight turn."""
+    """A shape with a random shade of the colour and a slight random turn."""
     return DrawnShape(shape, colour, *place, radius, random.uniform(-12, 12), paint(random, colour))
 
 
 def paint(random: np.random.Generator, colour: str) -> Paint:
-    """A shade of the colour."""
+    """A random shade of the colour."""
     red, green, blue = (int(part) for part in np.clip(SCENE_COLOURS[colour] + random.integers(-18, 19, 3), 0, 255))
     return red, green, blue
 
 
 def scattered(random: np.random.Generator, radii: Sequence[float]) -> list[tuple[float, float]]:
-    """Places for things of these radii: within the picture, and none touching another."""
+    """Random centres for shapes of these radii: within the picture, without contact."""
     places: list[tuple[float, float]] = []
     tries = 0
     while len(places) < len(radii):
         radius = radii[len(places)]
         x, y = (random.uniform(0.03 + radius, 0.97 - radius) for _ in range(2))
-        apart = (np.hypot(x - px, y - py) > HALO * (radius + r) for (px, py), r in zip(places, radii, strict=False))
+        apart = (
+            np.hypot(x - px, y - py) > MIN_DISTANCE * (radius + r) for (px, py), r in zip(places, radii, strict=False)
+        )
         if all(apart):
             places.append((x, y))
         tries += 1
-        if tries % 200 == 0:  # an unlucky beginning leaves no room: begin again
+        if tries % 200 == 0:  # the first centres may leave no room: start again
             places.clear()
     return places
 

@@ -1,4 +1,4 @@
-"""Questions about detail: what is small, and what differs little."""
+"""Questions about detail: small shapes, and small differences."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from contralto.sets.drawn.description import (
 )
 from contralto.sets.drawn.shapes import FLAT_SHAPES, POLYGONS
 
-SHARES = (2, 4, 8, 16)  # the side divided by these
+SIDE_DIVISORS = (2, 4, 8, 16)  # side of the picture / diameter of the shape
 HOURS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def small(index: int, random: np.random.Generator) -> ChoiceQuestion:
-    """Which shape? One of eight, whose circle is 1/2, 1/4, 1/8 or 1/16 of the side across."""
-    share, shape = SHARES[index % len(SHARES)], tuple(FLAT_SHAPES)[index // len(SHARES) % len(FLAT_SHAPES)]
-    colour, radius = one_of(random, tuple(SCENE_COLOURS)), 0.5 / share
+    """Which shape? One of eight, in a circle with a diameter of 1/2, 1/4, 1/8 or 1/16 of the side."""
+    divisor = SIDE_DIVISORS[index % len(SIDE_DIVISORS)]
+    shape = tuple(FLAT_SHAPES)[index // len(SIDE_DIVISORS) % len(FLAT_SHAPES)]
+    colour, radius = one_of(random, tuple(SCENE_COLOURS)), 0.5 / divisor
     x, y = random.uniform(radius + 0.02, 0.98 - radius, 2)
     parts = (thing(random, shape, colour, (x, y), radius),)
     others = tuple(f"a picture of {a(f'{colour} {other}')}" for other in FLAT_SHAPES if other != shape)
     true = f"a picture of {a(f'{colour} {shape}')}"
-    return ChoiceQuestion(DrawnScene(ground(random), parts), true, others, {"share": f"1/{share}"})
+    return ChoiceQuestion(DrawnScene(ground(random), parts), true, others, {"share": f"1/{divisor}"})
 
 
 def fine(index: int, random: np.random.Generator) -> ChoiceQuestion:
-    """How many corners has a polygon, 3 to 8? Or which hour does a clock show, of six hours?"""
+    """How many corners does a polygon have, 3 to 8? Or which of six hours does a clock show?"""
     return _polygon(index // 2, random) if index % 2 == 0 else _clock(index // 2, random)
 
 

@@ -1,4 +1,4 @@
-"""A scene as pixels: drawn twice as large with soft shadows, reduced, and given a grain."""
+"""Scene -> pixels: draws at double size with soft shadows, reduces the picture, and adds grain."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from contralto.sets.drawn.description import Background, DrawnClock, DrawnScene,
 from contralto.sets.drawn.shapes import Points, outline, regular
 
 DRAWN_SIDE = 224
-OVERSAMPLING = 2  # drawn so many times larger
+OVERSAMPLING = 2  # scale at which the picture is drawn
 CANVAS_SIDE = DRAWN_SIDE * OVERSAMPLING
-SHADOW = 0.12  # of the radius, downwards and to the right
-DARK = 70  # of 255: how much a shadow hides
-GRAIN = 4
+SHADOW_OFFSET = 0.12  # share of the radius, downwards and to the right
+SHADOW_OPACITY = 70  # of 255
+GRAIN = 4  # largest change of a value
 
 
 def paint_scene(scene: DrawnScene) -> NDArray[np.uint8]:
-    """The picture, (224, 224, 3): a function of the scene alone."""
+    """The picture, uint8 (224, 224, 3): a function of the scene alone."""
     image = _ground(scene.ground)
     _cast(image, [part for part in scene.parts if not isinstance(part, DrawnWord)])
     for part in scene.parts:
@@ -50,17 +50,17 @@ def _ground(ground: Background) -> Image.Image:
 
 
 def _cast(image: Image.Image, casting: list[DrawnShape | DrawnClock]) -> None:
-    """One soft shadow of all that stands on the ground."""
+    """Draws one soft shadow for all shapes and clocks."""
     if not casting:
         return
     mask = Image.new("L", image.size)
     pen = ImageDraw.Draw(mask)
     for one in casting:
-        moved = SHADOW * one.radius
+        moved = SHADOW_OFFSET * one.radius
         outlines = [points for points, _ in outline(one.shape)] if isinstance(one, DrawnShape) else [regular(64)]
         turn = one.turn if isinstance(one, DrawnShape) else 0.0
         for points in outlines:
-            pen.polygon(_placed(points, one.x + moved, one.y + moved, one.radius, turn), DARK)
+            pen.polygon(_placed(points, one.x + moved, one.y + moved, one.radius, turn), SHADOW_OPACITY)
     blurred = mask.filter(
         ImageFilter.GaussianBlur(0.09 * CANVAS_SIDE * float(np.mean([one.radius for one in casting])))
     )
@@ -109,10 +109,10 @@ def _word(image: Image.Image, word: DrawnWord) -> None:
 
 
 def _placed(points: Points, x: float, y: float, radius: float, turn: float) -> list[tuple[float, float]]:
-    """The points in pixels of the large picture, turned to the right by `turn` degrees."""
+    """The points in pixels of the oversampled picture, rotated clockwise by `turn` degrees."""
     sine, cosine = np.sin(np.radians(turn)), np.cos(np.radians(turn))
-    there = points @ np.array([[cosine, sine], [-sine, cosine]]) * radius + (x, y)
-    return [(px, py) for px, py in (there * CANVAS_SIDE).tolist()]
+    placed = points @ np.array([[cosine, sine], [-sine, cosine]]) * radius + (x, y)
+    return [(px, py) for px, py in (placed * CANVAS_SIDE).tolist()]
 
 
 def _toned(paint: Paint, tone: float) -> Paint:

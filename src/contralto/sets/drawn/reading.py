@@ -1,4 +1,4 @@
-"""Questions about text in pictures: which word is written there?"""
+"""Questions about text in pictures: which word is written?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ CHOICES = 10
 WORD_STYLES: tuple[Literal["printed", "sign", "tilted", "small"], ...] = ("printed", "sign", "tilted", "small")
 PANELS = ("red", "green", "blue", "purple", "black")
 INK = (25, 25, 30)
-MAX_WORD_WIDTH = 0.85  # of the side
-LETTER_WIDTH = 0.62  # about the width of a letter, in heights of the font
+MAX_WORD_WIDTH = 0.85  # share of the side
+LETTER_WIDTH = 0.62  # approximate, in heights of the font
 WRITTEN_WORDS = (
     ("bird", "boat", "book", "cake", "coat", "door", "fish", "goat", "hand", "king", "lamp", "milk", "moon", "road",
      "rock", "salt", "ship", "shoe", "snow", "tree", "wall", "wind", "wolf", "wood"),
@@ -26,7 +26,7 @@ WRITTEN_WORDS = (
 
 
 def text(index: int, random: np.random.Generator) -> ChoiceQuestion:
-    """Which word is written, of ten words as long? Printed, on a coloured sign, tilted, or in small letters."""
+    """Which of ten words of one length is written? Printed, on a coloured sign, tilted, or in small letters."""
     style = WORD_STYLES[index % len(WORD_STYLES)]
     words = some_of(random, WRITTEN_WORDS[index // len(WORD_STYLES) % len(WRITTEN_WORDS)], CHOICES)
     height = random.uniform(0.05, 0.065) if style == "small" else random.uniform(0.16, 0.22)

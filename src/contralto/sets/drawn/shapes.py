@@ -1,4 +1,4 @@
-"""The shapes: polygons in units of the radius, each with a tone, which is how much lighter or darker it is paint_scene."""
+"""Shapes as polygons in units of the radius. A polygon's tone makes its paint lighter or darker."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
-"""(n, 2): x to the right, y downwards; no point is further than 1 from the origin."""
+"""(n, 2): x to the right, y downwards; each point is at most 1 from the origin."""
 TonedPolygon = tuple[Points, float]
-"""A polygon and its tone: -1 is black, 0 the paint itself, 1 white."""
+"""A polygon and its tone: -1 is black, 0 the unchanged paint, 1 white."""
 
-STRIPS = 24  # by which a round side is shaded
+STRIPS = 24  # polygons that shade a round surface
 
 
 def regular(corners: int, *radii: float) -> Points:
-    """Corners around the origin, the first at the top; their distances repeat `radii` (1 if none is given)."""
+    """Corners around the origin, the first at the top; their distances repeat `radii` (default 1)."""
     turns = 2 * np.pi * np.arange(corners) / corners
     distances = np.resize(radii or (1.0,), corners)
     return np.stack([distances * np.sin(turns), -distances * np.cos(turns)], 1)
@@ -42,7 +42,7 @@ def _ball() -> tuple[TonedPolygon, ...]:
 
 
 def _round_side(top: Points, bottom: Points) -> tuple[TonedPolygon, ...]:
-    """Strips from points along the top to those along the bottom, lit from the left."""
+    """Strips between points along the top and points along the bottom, lit from the left."""
     tones = 0.45 - 0.8 * np.abs(np.linspace(-0.3, 1, len(top) - 1))
     return tuple(
         (np.array([top[k], top[k + 1], bottom[k + 1], bottom[k]]), float(tone)) for k, tone in enumerate(tones)
@@ -90,15 +90,15 @@ FAMILIES = (
     ("circle", "ball", "ring"), ("square", "cube", "diamond"), ("triangle", "cone"), ("star",), ("cross",), ("heart",),
     ("cylinder",),
 )  # fmt: skip
-"""Shapes that one may be called for another: a ball is a circle to some. Where a text would be neither true nor false,
-a scene has one of a family at most."""
+"""Shapes with interchangeable names: a ball may be called a circle. A scene has at most one shape of a family, so that
+every text is clearly true or false."""
 
 
 def outline(shape: str) -> tuple[TonedPolygon, ...]:
-    """The parts of a shape from back to front, by its name in FLAT_SHAPES, SOLID_SHAPES or, for five corners and more, POLYGONS."""
+    """The polygons of a shape, from back to front. shape: a name in NAMED_SHAPES, else in POLYGONS."""
     return NAMED_SHAPES[shape] if shape in NAMED_SHAPES else POLYGONS[shape]
 
 
 def plural(shape: str) -> str:
-    """The shape's name for several of it."""
+    """The plural of the shape's name."""
     return shape + ("es" if shape.endswith("s") else "s")

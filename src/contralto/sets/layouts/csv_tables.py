@@ -1,4 +1,4 @@
-"""Sets labelled by CSV tables: FER2013, GTSRB."""
+"""Data sets with labels in CSV tables: FER2013, GTSRB."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from contralto.errors import DataError
 from contralto.sets.data_set import Class, Item
-from contralto.sets.layouts.class_index import agree, by_folder, index_of, labelled_arrays, labelled_files
-from contralto.sets.layouts.documents import table
-from contralto.sets.layouts.locate import folders, one_of, pictures
+from contralto.sets.layouts.class_index import check_classes, index_by_folder, index_of, labelled_arrays, labelled_files
+from contralto.sets.layouts.documents import csv_columns
+from contralto.sets.layouts.locate import first_existing, folder_names, picture_files
 
 
 def fer2013(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
-    """fer2013.csv, or icml_face_data.csv: emotion 0 ... 6, usage, and 48 x 48 grey pixels as numbers in one field."""
-    where, place = one_of(root, "fer2013.csv", "icml_face_data.csv"), by_folder(classes)
+    """fer2013.csv, or icml_face_data.csv: emotion 0 ... 6, usage, and 48 x 48 grey pixels as numbers in one cell."""
+    where, index_by_name = first_existing(root, "fer2013.csv", "icml_face_data.csv"), index_by_folder(classes)
     usage = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}[split]
     labels, faces = [], []
-    for emotion, pixels, used_for in table(where, "emotion", "pixels", "Usage"):
+    for emotion, pixels, used_for in csv_columns(where, "emotion", "pixels", "Usage"):
         if used_for == usage:
-            labels.append(index_of(place, emotion, where))
+            labels.append(index_of(index_by_name, emotion, where))
             faces.append(_face(pixels, where))
     return labelled_arrays(split, faces, labels)
 
@@ -36,17 +36,17 @@ def _face(pixels: str, where: Path) -> NDArray[np.uint8]:
 
 def gtsrb(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """Test: Final_Test/Images with GT-final_test.csv. Training: a folder per class, Training/00000/00000_00000.ppm, or
-    the later, larger Final_Training/Images."""
-    base = one_of(root, "GTSRB", ".")
+    the larger Final_Training/Images, released later."""
+    base = first_existing(root, "GTSRB", ".")
     if split == "test":
         tops = ("", "GTSRB/", "GTSRB/Final_Test/Images/", "Final_Test/Images/")
-        where = one_of(root, *(f"{top}GT-final_test.csv" for top in tops))
-        signs = ((name, sign.zfill(5)) for name, sign in table(where, "Filename", "ClassId", delimiter=";"))
+        where = first_existing(root, *(f"{top}GT-final_test.csv" for top in tops))
+        signs = ((name, sign.zfill(5)) for name, sign in csv_columns(where, "Filename", "ClassId", delimiter=";"))
         return labelled_files(base, "Final_Test/Images", signs, classes, where)
-    top, place = one_of(base, "Training", "Final_Training/Images"), by_folder(classes)
-    agree(folders(top), place, top)
+    top, index_by_name = first_existing(base, "Training", "Final_Training/Images"), index_by_folder(classes)
+    check_classes(folder_names(top), index_by_name, top)
     return [
         Item(path.relative_to(base).as_posix(), path, index)
-        for name, index in place.items()
-        for path in pictures(top / name, "ppm")
+        for name, index in index_by_name.items()
+        for path in picture_files(top / name, "ppm")
     ]

@@ -1,4 +1,4 @@
-"""Classes worked out from what is known of a scene: how many objects (CLEVR), how far the nearest vehicle (KITTI)."""
+"""Classes computed from scene annotations: number of objects (CLEVR), distance of the nearest vehicle (KITTI)."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from contralto.errors import DataError
 from contralto.sets.data_set import Class, Item
 from contralto.sets.layouts.class_index import labelled_files
 from contralto.sets.layouts.documents import read_json
-from contralto.sets.layouts.locate import lines, one_of
+from contralto.sets.layouts.locate import first_existing
+from contralto.sets.list_files import read_lines
 
 CLEVR_SPLITS: dict[str, tuple[str, int | None]] = {"train": ("train", 2000), "test": ("val", 500), "val": ("val", None)}
-"""Split -> released split, how many of its first pictures. The paper's sizes; it does not say which pictures."""
+"""Split -> (released split, number of its first pictures). The CLIP paper has these sizes, but names no pictures."""
 
 VEHICLES = frozenset({"Car", "Van", "Truck"})
 NEAR, FAR = 8.0, 20.0
-"""Metres along the camera's axis, as VTAB cuts them."""
+"""Limits in metres along the camera's axis, as in VTAB."""
 
 HELD_OUT_PERCENT, KITTI_SEED = 10, 123
 
 
 def clevr(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
-    """scenes/CLEVR_val_scenes.json and images/val. A class is called by the number of objects."""
+    """scenes/CLEVR_val_scenes.json and images/val. A class is named by the number of objects."""
     released, count = CLEVR_SPLITS[split]
-    document = one_of(root, f"scenes/CLEVR_{released}_scenes.json")
+    document = first_existing(root, f"scenes/CLEVR_{released}_scenes.json")
 
-    def scene(stated: dict[str, Any]) -> Any:
-        """A scene as (file, number of objects); of the objects themselves, gigabytes of them, nothing is kept."""
-        if "objects" in stated:
-            return stated["image_filename"], len(stated["objects"])
-        return stated if "scenes" in stated else None
+    def reduce(value: dict[str, Any]) -> Any:
+        """Reduces a scene to (file, number of objects). The objects are dropped, as they need gigabytes."""
+        if "objects" in value:
+            return value["image_filename"], len(value["objects"])
+        return value if "scenes" in value else None
 
     try:
-        scenes = sorted(read_json(document, scene)["scenes"])[:count]
+        scenes = sorted(read_json(document, reduce)["scenes"])[:count]
     except (KeyError, TypeError) as error:
         raise DataError(f"{document} is not laid out as CLEVR's scenes: {error!r}") from error
     return labelled_files(
@@ -46,17 +47,17 @@ def clevr(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
 
 
 def kitti(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
-    """training/image_2 and training/label_2 of the object detection set, and mapping/ of its development kit."""
-    labels = one_of(root, "training/label_2")
-    numbers = _kitti_split(one_of(root, "devkit_object/mapping", "devkit/mapping", "mapping"), split)
-    named = ((f"{number:06d}.png", _distance(one_of(labels, f"{number:06d}.txt"))) for number in numbers)
+    """training/image_2 and training/label_2 of the object detection data set, and mapping/ of its development kit."""
+    labels = first_existing(root, "training/label_2")
+    numbers = _kitti_split(first_existing(root, "devkit_object/mapping", "devkit/mapping", "mapping"), split)
+    named = ((f"{number:06d}.png", _distance(first_existing(labels, f"{number:06d}.txt"))) for number in numbers)
     return labelled_files(root, "training/image_2", named, classes, labels)
 
 
 def _distance(path: Path) -> str:
-    """`below_8`, `below_20`, `above_20` or `no_vehicle`: the nearest vehicle that a label file states."""
+    """The distance class of the nearest vehicle in a label file: `below_8`, `below_20`, `above_20` or `no_vehicle`."""
     nearest = np.inf
-    for line in lines(path):
+    for line in read_lines(path):
         fields = line.split()  # type, truncated, occluded, alpha, box (4), size (3), x, y, z, rotation
         if fields[0] in VEHICLES:
             try:
@@ -69,12 +70,12 @@ def _distance(path: Path) -> str:
 
 
 def _kitti_split(mapping: Path, split: str) -> list[int]:
-    """The numbers of the split's pictures, whole drives held out as TensorFlow Datasets draws them.
+    """The picture numbers of the split. Whole drives are held out, by the random draw of TensorFlow Datasets.
 
-    That gives 6,347 + 423 and 711 pictures, and the paper has 6,770 and 711. The draw is NumPy's old generator's.
+    This gives 6,347 + 423 and 711 pictures; the CLIP paper has 6,770 and 711. The draw uses NumPy's legacy generator.
     """
-    drives = [line.split()[1] for line in lines(one_of(mapping, "train_mapping.txt"))]
-    order = ",".join(lines(one_of(mapping, "train_rand.txt"))).split(",")
+    drives = [line.split()[1] for line in read_lines(first_existing(mapping, "train_mapping.txt"))]
+    order = ",".join(read_lines(first_existing(mapping, "train_rand.txt"))).split(",")
     try:
         drive_of = [drives[int(line) - 1] for line in order if line.strip()]
     except (IndexError, ValueError) as error:
@@ -84,8 +85,8 @@ def _kitti_split(mapping: Path, split: str) -> list[int]:
         pictures[drive].append(number)
     if len(pictures) < 3:
         raise DataError(f"{mapping} has {len(pictures)} drives: too few to hold some out for val and for test")
-    count, draw = max(1, HELD_OUT_PERCENT * len(pictures) // 100), np.random.RandomState(KITTI_SEED)
-    test = set(draw.choice(sorted(pictures), count, replace=False))
-    val = set(draw.choice(sorted(pictures.keys() - test), count, replace=False))
+    count, random = max(1, HELD_OUT_PERCENT * len(pictures) // 100), np.random.RandomState(KITTI_SEED)
+    test = set(random.choice(sorted(pictures), count, replace=False))
+    val = set(random.choice(sorted(pictures.keys() - test), count, replace=False))
     chosen = {"test": test, "val": val, "train": pictures.keys() - test - val}[split]
     return sorted(number for drive in chosen for number in pictures[drive])

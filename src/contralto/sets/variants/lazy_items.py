@@ -1,4 +1,4 @@
-"""Items that are made when they are asked for, and sets whose pictures are change_picture."""
+"""Items that are created on access, and data sets with changed pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contralto.sets.data_set import DataSet, Item, PictureChange
 
 
 class LazyItems(Sequence[Item]):
-    """`count` items, each made by `make(index)` whenever it is asked for: nothing is kept."""
+    """`count` items. `make(index)` creates an item on each access; items are not stored."""
 
     def __init__(self, count: int, make: Callable[[int], Item]) -> None:
         self._places, self._make = range(count), make
@@ -32,23 +32,23 @@ class LazyItems(Sequence[Item]):
 
 
 def map_items(data_set: DataSet, alter: Callable[[Item], Item]) -> DataSet:
-    """The set with every item altered. Its other splits stay as they are, so that what is fitted on them (a linear
-    probe) has seen no change."""
+    """The data set with every item altered. Its other splits stay unchanged, so that a linear probe is fitted on
+    unchanged pictures."""
     items = data_set.items
     return replace(data_set, items=LazyItems(len(items), lambda index: alter(items[index])))
 
 
 def change_picture(item: Item, change: PictureChange) -> Item:
-    """The item with its picture change_picture, after what is done to it already."""
+    """The item with one more change to its picture, after any earlier change."""
     return replace(item, change=change if item.change is None else _then(item.change, change))
 
 
 def _then(first: PictureChange, second: PictureChange) -> PictureChange:
-    return PictureChange(f"{first.name}, then {second.name}", _Both(first, second))
+    return PictureChange(f"{first.name}, then {second.name}", _TwoChanges(first, second))
 
 
 @dataclass(frozen=True)
-class _Both:
+class _TwoChanges:
     first: PictureChange
     second: PictureChange
 

@@ -1,4 +1,4 @@
-"""Other questions about the pictures of any labelled set: negation, and telling apart only what is alike."""
+"""Other questions about the pictures of a labelled data set: negation, and choice among similar classes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ QUESTIONS_VERSION = 1
 
 
 def chance(data_set: DataSet) -> float:
-    """What guessing reaches on a set of task choice or pairs: the mean of 1 / number of texts.
+    """The accuracy of guessing, for tasks choice and pairs: the mean of 1 / number of texts.
 
-    Raises DataError if an item has nothing to choose from.
+    Raises DataError if an item has no texts.
     """
     counts = [len(item.captions) for item in data_set.items]
     if not counts or 0 in counts:
@@ -28,20 +28,21 @@ def chance(data_set: DataSet) -> float:
     return float(np.mean([1 / count for count in counts]))
 
 
-def ordered(random: np.random.Generator, true: str, others: list[str]) -> tuple[tuple[str, ...], int]:
-    """(texts in an order that is drawn, place of the true one): the place gives nothing away."""
+def shuffled(random: np.random.Generator, true: str, others: list[str]) -> tuple[tuple[str, ...], int]:
+    """(all texts in random order, index of the true one), so that the index does not reveal the answer."""
     texts = [true, *others]
     order = random.permutation(len(texts))
     return tuple(texts[place] for place in order), int(np.argmin(order))
 
 
 def negated(data_set: DataSet, seed: int = 0) -> DataSet:
-    """A choice between what is there and that it is not, one question a picture; chance 1/2.
+    """A choice between the presence and the absence of a class, one question per picture; chance is 1/2.
 
-    To a drawn half of the pictures, rounded down: "a photo of a {own class}" against "a photo with no {own class}"
-    (groups["asked"] "own"). To the others, of a wrong class that is drawn: "a photo with no {other}", which is true,
-    against "a photo of a {other}" ("other"). To whoever ignores "no" both texts are one; whoever always says "no", or
-    never, is right in one half. Raises DataError if the set does not have one class a picture, or only one class.
+    A random half of the pictures, rounded down: "a photo of a {own class}" (true) or "a photo with no {own class}";
+    groups["asked"] is "own". The other half, with a random wrong class: "a photo with no {other}" (true) or "a photo of
+    a {other}"; groups["asked"] is "other". For a model that ignores "no" both texts are equal; a model that always, or
+    never, answers "no" is right on one half. Raises DataError unless the data set has one class per picture, and
+    several classes.
     """
     _needs_classes(data_set)
     names, items = [one.name for one in data_set.classes], data_set.items
@@ -52,20 +53,20 @@ def negated(data_set: DataSet, seed: int = 0) -> DataSet:
         label, random = _label(item, data_set), generator("negated", QUESTIONS_VERSION, seed, item.key)
         wrong = int(random.integers(len(names) - 1))
         name = names[label] if own[index] else names[wrong + (wrong >= label)]
-        there, missing = f"a photo of a {name}", f"a photo with no {name}"
-        captions, place = ordered(random, *((there, [missing]) if own[index] else (missing, [there])))
+        present, missing = f"a photo of a {name}", f"a photo with no {name}"
+        captions, place = shuffled(random, *((present, [missing]) if own[index] else (missing, [present])))
         groups = {**item.groups, "asked": "own" if own[index] else "other"}
         return replace(item, captions=captions, label=place, groups=groups)
 
-    return _asked(data_set, LazyItems(len(items), ask), lambda other: negated(other, seed))
+    return _as_choice(data_set, LazyItems(len(items), ask), lambda other: negated(other, seed))
 
 
 def fine(data_set: DataSet, seed: int = 0) -> DataSet:
-    """A choice among the classes of the picture's own group: what is alike has to be told apart.
+    """A choice among the similar classes in the picture's group.
 
-    The texts are the set's first template with each class's name, or "a photo of a {}." if it has none. Pictures whose
-    group has one class are left out. groups["group"] is the group; chance differs by item, see `chance`. Raises
-    DataError if the set does not have one class a picture, or no group of several classes.
+    The texts are the data set's first template (default "a photo of a {}.") with each class name. Pictures whose group
+    has only one class are left out. groups["group"] is the group; chance differs by item, see `chance`. Raises
+    DataError unless the data set has one class per picture, and a group of several classes.
     """
     _needs_classes(data_set)
     members = defaultdict(list)
@@ -74,19 +75,19 @@ def fine(data_set: DataSet, seed: int = 0) -> DataSet:
     members.pop("", None)
     items, template = data_set.items, data_set.templates[0] if data_set.templates else "a photo of a {}."
     group_of = [one.group if len(members[one.group]) > 1 else "" for one in data_set.classes]
-    kept = [index for index, item in enumerate(items) if group_of[_label(item, data_set)]]
-    if not kept:
+    selected = [index for index, item in enumerate(items) if group_of[_label(item, data_set)]]
+    if not selected:
         raise UndefinedError(f"{data_set.name} knows no group of several classes with pictures: fine needs such groups")
 
     def ask(index: int) -> Item:
-        item = items[kept[index]]
+        item = items[selected[index]]
         label = _label(item, data_set)
         texts = {place: template.replace("{}", data_set.classes[place].name) for place in members[group_of[label]]}
         true = texts.pop(label)
-        captions, place = ordered(generator("fine", QUESTIONS_VERSION, seed, item.key), true, list(texts.values()))
+        captions, place = shuffled(generator("fine", QUESTIONS_VERSION, seed, item.key), true, list(texts.values()))
         return replace(item, captions=captions, label=place, groups={**item.groups, "group": group_of[label]})
 
-    return _asked(data_set, LazyItems(len(kept), ask), lambda other: fine(other, seed))
+    return _as_choice(data_set, LazyItems(len(selected), ask), lambda other: fine(other, seed))
 
 
 def _needs_classes(data_set: DataSet) -> None:
@@ -100,8 +101,8 @@ def _label(item: Item, data_set: DataSet) -> int:
     return item.label
 
 
-def _asked(data_set: DataSet, items: Sequence[Item], ask: Callable[[DataSet], DataSet]) -> DataSet:
-    """The set as one of task choice; its other splits are asked the same when they are opened."""
+def _as_choice(data_set: DataSet, items: Sequence[Item], ask: Callable[[DataSet], DataSet]) -> DataSet:
+    """The data set with task choice and these items. Its other splits get the same question when they are opened."""
     return replace(
         data_set,
         task="choice",

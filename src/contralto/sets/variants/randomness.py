@@ -1,4 +1,4 @@
-"""Chance that is no chance: generators that depend only on what is named, never on order or on a global state."""
+"""Reproducible randomness: generators depend only on their arguments, not on call order or global state."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import hashlib
 import numpy as np
 
 
-def generator(*named: str | int) -> np.random.Generator:
-    """A generator that is a function of the parts named (an item's key, a seed, a version), the same everywhere."""
-    said = "\0".join(str(part) for part in named)
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(said.encode()).digest()[:16], "little"))
+def generator(*parts: str | int) -> np.random.Generator:
+    """A generator seeded by the parts (such as an item's key, a seed, a version), the same on every machine."""
+    name = "\0".join(str(part) for part in parts)
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "little"))
 
 
 def place(random: np.random.Generator, canvas: tuple[int, int], part: tuple[int, int]) -> tuple[int, int]:
-    """Where (left, top) a part (width, height) is put on a canvas: drawn within the central square, which is all that
-    a model with a centre crop sees; in the middle along a side on which the part is as long as that square."""
+    """A random position (left, top) for a part (width, height) on a canvas.
+
+    It lies within the central square, because a model with a centre crop sees nothing else. Along a side on which the
+    part fills the square, it is centred.
+    """
     square = min(canvas)
     x, y = (
         (side - square) // 2 + int(random.integers(square - length + 1)) if length < square else (side - length) // 2

@@ -1,4 +1,4 @@
-"""Small objects on any labelled set: the whole picture, made small, somewhere on a plain ground."""
+"""Small objects in a labelled data set: the whole picture, reduced, at a random position on a plain background."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ GREY = (128, 128, 128)
 
 
 def shrunken(data_set: DataSet, share: float) -> DataSet:
-    """Every picture at `share` (0 < share <= 1) of its sides on grey of the old size; the place is drawn by the key,
-    within what a centre crop keeps.
+    """Every picture at `share` (0 < share <= 1) of its sides, on grey of the original size.
 
-    A share of 1 is the picture itself: the line from which the loss by size is measured. Raises DataError.
+    The key seeds the position, which lies within the centre crop. A share of 1 is the picture itself, the baseline for
+    the loss by size. Raises DataError.
     """
     if not 0 < share <= 1:
         raise DataError(f"{data_set.name}: a picture cannot be shrunken to {share} of its side: take a share in (0, 1]")

@@ -1,7 +1,7 @@
-"""The typographic attack: the name of a wrong class on a white label, put onto the picture.
+"""The typographic attack: the name of a wrong class on a white label in the picture.
 
-After Goh et al. 2021, "Multimodal Neurons in Artificial Neural Networks": a note that says "iPod" on an apple. What is
-written is known of each item, so both the loss and the share that answered what is written can be measured.
+Source: Goh et al. 2021, "Multimodal Neurons in Artificial Neural Networks", with a note "iPod" on an apple. The written
+word is stored with each item, so that the share of answers with this word can be measured beside the accuracy.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from contralto.sets.variants.lazy_items import change_picture, map_items
 from contralto.sets.variants.randomness import generator, place
 
 TYPOGRAPHIC_VERSION = 1
-LETTER_HEIGHTS = 0.14, 0.2  # height of the font, as shares of the shorter side
-LABEL_MARGIN = 0.35  # of the font's height, around the word
-MAX_LABEL_WIDTH = 0.9  # of the shorter side
+LETTER_HEIGHTS = 0.14, 0.2  # range of the font's height, in shares of the shorter side
+LABEL_MARGIN = 0.35  # around the word, in heights of the font
+MAX_LABEL_WIDTH = 0.9  # share of the shorter side
 
 
 def attacked(data_set: DataSet, seed: int = 0) -> DataSet:
-    """Every picture with a wrong class's name written on it; the item's groups["written"] is that name.
+    """Every picture with the name of a wrong class written on it; the item's groups["written"] is that name.
 
-    Which class, the size of the letters and the place (within what a centre crop keeps) are drawn by the seed and the
-    item's key. The font is Pillow's own. Raises DataError if the set does not have one class a picture, or only one
-    class.
+    The seed and the item's key determine the class, the letter size and the position, which lies within the centre
+    crop. The font is Pillow's default. Raises DataError unless the data set has one class per picture, and several
+    classes.
     """
     if data_set.task != "classes" or len(data_set.classes) < 2:
         raise UndefinedError(
@@ -56,12 +56,12 @@ class _WordLabel:
     def __call__(self, picture: Image.Image, key: str) -> Image.Image:
         random = generator("typographic label", TYPOGRAPHIC_VERSION, self.seed, key)
         label = self.draw(picture.size, random.uniform(*LETTER_HEIGHTS))
-        shown = picture.copy()
-        shown.paste(label, place(random, picture.size, label.size))
-        return shown
+        attacked_picture = picture.copy()
+        attacked_picture.paste(label, place(random, picture.size, label.size))
+        return attacked_picture
 
     def draw(self, size: tuple[int, int], share: float) -> Image.Image:
-        """The word in black on white, with letters as high as asked, or as fit into a picture of `size`."""
+        """The word in black on white. share: letter height / shorter side; reduced if the word is too wide."""
         height = share * min(size)
         wanted = _extent(self.word, height)[0] + 2 * LABEL_MARGIN * height
         height *= min(1.0, MAX_LABEL_WIDTH * min(size) / wanted)
@@ -74,9 +74,9 @@ class _WordLabel:
 
 
 def _font(height: float) -> ImageFont.FreeTypeFont:
-    found = ImageFont.load_default(max(1.0, height))
-    assert isinstance(found, ImageFont.FreeTypeFont)
-    return found
+    font = ImageFont.load_default(max(1.0, height))
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
 
 
 def _extent(word: str, height: float) -> tuple[float, float]:

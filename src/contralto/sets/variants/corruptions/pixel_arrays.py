@@ -1,4 +1,4 @@
-"""Pixels as the corruptions pass them on, to and from Pillow, and looked up at places between them."""
+"""Pixels as float arrays: conversion from and to Pillow, and interpolation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pixels: TypeAlias = NDArray[np.float32]
 
 
 def to_image(pixels: Pixels) -> Image.Image:
-    """An 8-bit Pillow picture, clipped and rounded."""
+    """An 8-bit Pillow picture; values are clipped and rounded."""
     return Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
 
 
@@ -23,7 +23,7 @@ def to_pixels(image: Image.Image) -> Pixels:
 
 
 def between(pixels: Pixels, y: Pixels, x: Pixels) -> Pixels:
-    """(H, W, C) looked up at rows y and columns x (H, W), linear between pixels and mirrored beyond the borders."""
+    """Values of (H, W, C) at rows y and columns x, each (H, W): linear between pixels, mirrored beyond the borders."""
     height, width = pixels.shape[:2]
     top, left = np.floor(y), np.floor(x)
     down, right = (y - top)[:, :, None], (x - left)[:, :, None]
