@@ -24,8 +24,8 @@ class TestClassFolders:
     @pytest.mark.parametrize("packed", [True, False])
     def test_labels_names_and_templates(self, tmp_path, packed):
         source = ClassFolders(self.make(tmp_path, packed), "train", templates=["a {}.", "one {}"])
-        found = {sample_shade(s): (s.label, s.captions) for s in (source[i] for i in range(len(source)))}
-        assert found == {1: (1, ("a cat fish.", "one cat fish")), 2: (0, ("a ape.", "one ape"))}
+        by_shade = {sample_shade(s): (s.label, s.captions) for s in (source[i] for i in range(len(source)))}
+        assert by_shade == {1: (1, ("a cat fish.", "one cat fish")), 2: (0, ("a ape.", "one ape"))}
         assert source.names == ["ape", "cat fish"]
 
     @pytest.mark.parametrize("packed", [True, False])

@@ -24,13 +24,13 @@ def test_names_by_index(tmp_path, text):
 
 
 def test_names_with_synonyms(tmp_path):
-    found = read_classes(file(tmp_path, '["ape", ["bee", ["a bee", "a honey bee"]]]'))
-    assert found == (Class("ape"), Class("bee", ("a bee", "a honey bee")))
+    classes = read_classes(file(tmp_path, '["ape", ["bee", ["a bee", "a honey bee"]]]'))
+    assert classes == (Class("ape"), Class("bee", ("a bee", "a honey bee")))
 
 
 def test_texts_by_name(tmp_path):
-    found = read_classes(file(tmp_path, '{"bee": ["it flies", "it hums"], "ape": "it climbs"}'))
-    assert found == {"bee": ("it flies", "it hums"), "ape": ("it climbs",)}
+    classes = read_classes(file(tmp_path, '{"bee": ["it flies", "it hums"], "ape": "it climbs"}'))
+    assert classes == {"bee": ("it flies", "it hums"), "ape": ("it climbs",)}
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,11 @@ def test_a_missing_file_is_an_error(tmp_path):
 
 
 def test_names_take_the_place_of_a_sets_and_keep_what_is_known():
-    found = rename_classes(KNOWN, ["gorilla", ("bee", ("a bee", "bees"))], "x")
-    assert found == ((Class("gorilla", folder="a_ape", group="beast"), Class("bee", ("a bee", "bees"), "b_bee")), False)
+    classes = rename_classes(KNOWN, ["gorilla", ("bee", ("a bee", "bees"))], "x")
+    assert classes == (
+        (Class("gorilla", folder="a_ape", group="beast"), Class("bee", ("a bee", "bees"), "b_bee")),
+        False,
+    )
 
 
 def test_texts_find_their_class_by_name_or_folder_whatever_their_order():
@@ -86,16 +89,16 @@ def two_splits(tmp_path):
 
 
 def test_given_names_and_templates_go_first_in_every_split(two_splits):
-    found = open_set(two_splits, classes=["A", "B"], templates=["{}!"])
-    for opened in (found, found.other("val"), found.other("val").other("test")):
+    data_set = open_set(two_splits, classes=["A", "B"], templates=["{}!"])
+    for opened in (data_set, data_set.other("val"), data_set.other("val").other("test")):
         assert [known.name for known in opened.classes] == ["A", "B"]
         assert (opened.templates, opened.template_set) == (("{}!",), "given")
-    assert labels(found) == {1: "A", 2: "B"}
+    assert labels(data_set) == {1: "A", 2: "B"}
 
 
 def test_templates_by_the_name_of_their_set(two_splits):
-    found = open_set(two_splits, templates="imagenet-7")
-    assert (len(found.templates), found.template_set) == (7, "imagenet-7")
+    data_set = open_set(two_splits, templates="imagenet-7")
+    assert (len(data_set.templates), data_set.template_set) == (7, "imagenet-7")
     with pytest.raises(ContraltoError, match="no set of templates"):
         open_set(two_splits, templates="nothing of that kind")
 
@@ -103,8 +106,8 @@ def test_templates_by_the_name_of_their_set(two_splits):
 def test_texts_are_prompts_as_they_stand_unless_templates_are_given(two_splits, tmp_path):
     tree(tmp_path, {"texts.json": {"bee": ["it hums"], "ape": ["it climbs", "it eats"]}})
     texts = read_classes(tmp_path / "texts.json")
-    found = open_set(two_splits, classes=texts)
-    assert (found.templates, found.classes[0].names) == (("{}",), ("it climbs", "it eats"))
+    data_set = open_set(two_splits, classes=texts)
+    assert (data_set.templates, data_set.classes[0].names) == (("{}",), ("it climbs", "it eats"))
     assert open_set(two_splits, classes=texts, templates=["{}, seen"]).templates == ("{}, seen",)
 
 

@@ -77,7 +77,7 @@ def test_what_is_encoded_without_a_change(kept, tmp_path):
 
 
 def test_another_split_where_there_is_none_is_an_error():
-    found = DataSet("s", "test", "classes", "top1", (), splits=("test",))
-    assert found.other("test") is found
-    with pytest.raises(DataError, match=r"no split 'val' \(there are: test\)"):
-        found.other("val")
+    data_set = DataSet("s", "test", "classes", "top1", (), splits=("test",))
+    assert data_set.other("test") is data_set
+    with pytest.raises(DataError, match=r"no split 'val' \(available: test\)"):
+        data_set.other("val")

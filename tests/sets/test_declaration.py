@@ -72,7 +72,7 @@ def test_an_opened_set_carries_all_that_is_declared(tmp_path):
     assert opened.splits == ("train", "test")
     assert opened.origin == str(tmp_path / "toys")
     assert [item.label for item in opened.other("train").items] == [0]
-    with pytest.raises(DataError, match=r"no split 'val' \(there are: train, test\)"):
+    with pytest.raises(DataError, match=r"no split 'val' \(available: train, test\)"):
         opened.other("val")
 
 
@@ -109,7 +109,7 @@ def test_what_is_missing_comes_first_then_where_to_get_it_and_the_layout(tmp_pat
     write(tmp_path / "toys", train=["ball"])
     with pytest.raises(DataError) as partly:
         parsed().open(tmp_path)
-    assert str(partly.value).startswith(f"toys: {tmp_path / 'toys' / 'test.txt'} is not there; get Toys from https://")
+    assert str(partly.value).startswith(f"toys: {tmp_path / 'toys' / 'test.txt'} is missing; get Toys from https://")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_no_split_named_is_test_else_val(tmp_path, splits, asked, opened):
 
 @pytest.mark.usefixtures("reader")
 def test_a_split_that_is_not_there_is_an_error_that_lists_them(tmp_path):
-    with pytest.raises(DataError, match=r"toys has no split 'dev' \(there are: train, test\)"):
+    with pytest.raises(DataError, match=r"toys has no split 'dev' \(available: train, test\)"):
         parsed().open(tmp_path, "dev")
     with pytest.raises(DataError, match=r"neither test nor val: name a split \(train, extra\), as toys:train"):
         parsed(splits=["train", "extra"]).open(tmp_path)
@@ -170,7 +170,7 @@ def test_classes_of_another_set_and_a_subset(monkeypatch):
 
 def test_an_unknown_name_is_answered_with_the_closest(monkeypatch):
     monkeypatch.setattr(declaration, "names", lambda: ["cifar10", "cifar100", "mnist"])
-    with pytest.raises(DataError, match=r"no set is called 'cifar' \(there are: cifar10, cifar100\)"):
+    with pytest.raises(DataError, match=r"no data set is named 'cifar' \(available: cifar10, cifar100\)"):
         declaration.load_declaration("cifar")
 
 

@@ -34,29 +34,29 @@ def made(request, tmp_path):
 
 
 def test_splits_are_found_and_val_goes_before_train(made):
-    found = open_set(made(FILES))
-    assert (found.name, found.split, found.task, found.metric) == ("set", "val", "classes", "top1")
-    assert sorted(found.splits) == ["train", "val"]
-    assert labels(found) == {3: "ape"}
+    data_set = open_set(made(FILES))
+    assert (data_set.name, data_set.split, data_set.task, data_set.metric) == ("set", "val", "classes", "top1")
+    assert sorted(data_set.splits) == ["train", "val"]
+    assert labels(data_set) == {3: "ape"}
 
 
 def test_classes_are_those_of_all_splits_in_the_order_of_their_folders(made):
     path = made(FILES)
     for split, expected in {"train": {1: "cat fish", 2: "ape"}, "valid": {3: "ape"}}.items():
-        found = open_set(f"{path}:{split}")
-        assert labels(found) == expected
-        assert [(known.name, known.folder) for known in found.classes] == [("ape", "ape"), ("cat fish", "cat_fish")]
-        assert found.other("train").items[0].key.startswith("train/")
+        data_set = open_set(f"{path}:{split}")
+        assert labels(data_set) == expected
+        assert [(known.name, known.folder) for known in data_set.classes] == [("ape", "ape"), ("cat fish", "cat_fish")]
+        assert data_set.other("train").items[0].key.startswith("train/")
 
 
 def test_test_goes_before_val_and_keys_are_paths_within_the_set(made):
-    found = open_set(made({**FILES, "test/ape/4.png": png(4)}))
-    assert (found.split, [item.key for item in found.items]) == ("test", ["test/ape/4.png"])
+    data_set = open_set(made({**FILES, "test/ape/4.png": png(4)}))
+    assert (data_set.split, [item.key for item in data_set.items]) == ("test", ["test/ape/4.png"])
 
 
 def test_without_splits_all_pictures_are_one(made):
-    found = open_set(made({"ape/1.png": png(1), "bee/2.png": png(2)}))
-    assert (found.split, found.splits, labels(found)) == ("all", ("all",), {1: "ape", 2: "bee"})
+    data_set = open_set(made({"ape/1.png": png(1), "bee/2.png": png(2)}))
+    assert (data_set.split, data_set.splits, labels(data_set)) == ("all", ("all",), {1: "ape", 2: "bee"})
 
 
 def test_a_folder_that_the_whole_tar_lies_in_is_no_class(tmp_path):
@@ -66,9 +66,9 @@ def test_a_folder_that_the_whole_tar_lies_in_is_no_class(tmp_path):
 
 
 def test_what_lies_beside_the_folders_of_splits_is_none(made):
-    found = open_set(made({**FILES, "extra/9.png": png(9)}))
-    assert sorted(found.splits) == ["train", "val"]
-    assert [known.name for known in found.classes] == ["ape", "cat fish"]
+    data_set = open_set(made({**FILES, "extra/9.png": png(9)}))
+    assert sorted(data_set.splits) == ["train", "val"]
+    assert [known.name for known in data_set.classes] == ["ape", "cat fish"]
 
 
 def test_a_class_may_be_called_train(made):
@@ -83,10 +83,10 @@ def test_the_json_beside_it_states_names_groups_and_templates(made, tmp_path):
         {"index": 2, "dir": "ape", "name": "great ape"},
     ]
     tree(tmp_path, {"set.json": {"classes": classes, "templates": ["see {}"], "side": 8}})
-    found = open_set(f"{path}:train")
-    assert labels(found) == {1: "catfish", 2: "great ape"}
-    assert [known.group for known in found.classes] == ["", "fish", ""]
-    assert (found.templates, found.template_set) == (("see {}",), "set")
+    data_set = open_set(f"{path}:train")
+    assert labels(data_set) == {1: "catfish", 2: "great ape"}
+    assert [known.group for known in data_set.classes] == ["", "fish", ""]
+    assert (data_set.templates, data_set.template_set) == (("see {}",), "set")
 
 
 def test_names_alone_find_their_folders_with_or_without_spaces(made, tmp_path):
@@ -115,7 +115,7 @@ def test_a_json_that_does_not_fit_is_an_error(made, tmp_path, stated, why):
 
 
 def test_an_unknown_split_is_an_error_that_lists_the_others(made):
-    with pytest.raises(DataError, match=r"no split 'test' \(there are: .*train"):
+    with pytest.raises(DataError, match=r"no split 'test' \(available: .*train"):
         open_set(made(FILES) + ":test")
 
 
@@ -141,9 +141,9 @@ def test_an_empty_split_is_an_error(tmp_path):
 
 
 def test_of_a_member_twice_the_first_is_taken_and_the_other_told(tmp_path):
-    found = open_set(str(tar_of(tmp_path / "set.tar", [("ape/1.png", png(1)), ("./ape/1.png", png(2))])))
-    assert labels(found) == {1: "ape"}
-    assert found.left_out.failed == {"ape/1.png": "is in the tar twice: the first is taken"}
+    data_set = open_set(str(tar_of(tmp_path / "set.tar", [("ape/1.png", png(1)), ("./ape/1.png", png(2))])))
+    assert labels(data_set) == {1: "ape"}
+    assert data_set.left_out.failed == {"ape/1.png": "is in the tar twice: the first is taken"}
 
 
 def test_the_order_is_that_of_names_and_in_a_tar_its_own(made):
@@ -159,15 +159,15 @@ def test_pictures_of_one_stem_are_several_pictures(made):
 
 def test_all_that_the_rest_of_the_program_reads_is_measured(made):
     names = ["a.jpg", "b.JPG", "c.ppm", "d.avif", "e.jfif", "f.jp2", "g.tga", "h.qoi", "i.ico", "j.Tiff", "k.pgm"]
-    found = open_set(made({f"ape/{name}": png(shade) for shade, name in enumerate(names)}))
-    assert len(labels(found)) == len(names)
-    assert not found.left_out.counts()
+    data_set = open_set(made({f"ape/{name}": png(shade) for shade, name in enumerate(names)}))
+    assert len(labels(data_set)) == len(names)
+    assert not data_set.left_out.counts()
 
 
 def test_pictures_in_deeper_folders_are_of_their_class(made):
-    found = open_set(made({"ape/young/1.png": png(1), "ape/old/grey/2.png": png(2), "bee/3.png": png(3)}))
-    assert labels(found) == {1: "ape", 2: "ape", 3: "bee"}
-    assert "ape/old/grey/2.png" in [item.key for item in found.items]
+    data_set = open_set(made({"ape/young/1.png": png(1), "ape/old/grey/2.png": png(2), "bee/3.png": png(3)}))
+    assert labels(data_set) == {1: "ape", 2: "ape", 3: "bee"}
+    assert "ape/old/grey/2.png" in [item.key for item in data_set.items]
 
 
 @pytest.mark.parametrize(
@@ -175,10 +175,10 @@ def test_pictures_in_deeper_folders_are_of_their_class(made):
             "ape/._1.png", "__MACOSX/ape/._1.png", "#recycle/ape/1.png", "ape/young/.thumbs/1.png"],
 )  # fmt: skip
 def test_what_systems_make_is_neither_class_nor_picture(made, odd):
-    found = open_set(made({"ape/1.png": png(1), "bee/2.png": png(2), odd: png(9)}))
-    assert [known.name for known in found.classes] == ["ape", "bee"]
-    assert sorted(labels(found)) == [1, 2]
-    assert not found.left_out.counts()
+    data_set = open_set(made({"ape/1.png": png(1), "bee/2.png": png(2), odd: png(9)}))
+    assert [known.name for known in data_set.classes] == ["ape", "bee"]
+    assert sorted(labels(data_set)) == [1, 2]
+    assert not data_set.left_out.counts()
 
 
 @pytest.mark.parametrize(
@@ -190,17 +190,17 @@ def test_what_systems_make_is_neither_class_nor_picture(made, odd):
     ],
 )  # fmt: skip
 def test_what_is_left_out_is_told_by_kind_with_an_example(made, odd, reason):
-    found = open_set(made({"ape/1.png": png(1), "bee/2.png": png(2), odd: png(9)}))
-    assert [known.name for known in found.classes] == ["ape", "bee"]
+    data_set = open_set(made({"ape/1.png": png(1), "bee/2.png": png(2), odd: png(9)}))
+    assert [known.name for known in data_set.classes] == ["ape", "bee"]
     example = odd.partition("/")[0] if reason == ONLY_OTHERS else odd
-    assert found.left_out.ignored == ({reason: (1, example)} if reason else {})
+    assert data_set.left_out.ignored == ({reason: (1, example)} if reason else {})
 
 
 def test_what_lies_at_the_level_of_splits_is_told(made):
-    found = open_set(made({**FILES, "extra/9.png": png(9), "8.png": png(8), "validation/7.png": png(7)}))
-    assert labels(found) == {3: "ape"}
-    assert found.left_out.ignored[NO_CLASS] == (2, "8.png")
-    assert found.left_out.ignored[NO_SPLIT] == (1, "extra")
+    data_set = open_set(made({**FILES, "extra/9.png": png(9), "8.png": png(8), "validation/7.png": png(7)}))
+    assert labels(data_set) == {3: "ape"}
+    assert data_set.left_out.ignored[NO_CLASS] == (2, "8.png")
+    assert data_set.left_out.ignored[NO_SPLIT] == (1, "extra")
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ def test_what_lies_at_the_level_of_splits_is_told(made):
 def test_splits_in_any_spelling(made, folders, split, asked):
     path = made({f"{folder}/{name}/{n}.ppm": png(10 * n + m)
                  for n, folder in enumerate(folders) for m, name in enumerate(("ape", "bee"))})  # fmt: skip
-    found = open_set(path)
-    assert (found.split, len(found.splits), labels(found)) == (split, 2, {10: "ape", 11: "bee"})
-    assert [item.key for item in open_set(f"{path}:{asked}").items] == [item.key for item in found.items]
+    data_set = open_set(path)
+    assert (data_set.split, len(data_set.splits), labels(data_set)) == (split, 2, {10: "ape", 11: "bee"})
+    assert [item.key for item in open_set(f"{path}:{asked}").items] == [item.key for item in data_set.items]
 
 
 def test_an_empty_class_stays_one_and_is_told(tmp_path):
@@ -224,9 +224,9 @@ def test_an_empty_class_stays_one_and_is_told(tmp_path):
     with tarfile.open(tmp_path / "set.tar", "w") as tar:
         tar.add(tmp_path / "set", ".")
     for path in (tmp_path / "set", tmp_path / "set.tar"):
-        found = open_set(path)
-        assert [known.name for known in found.classes] == ["ape", "bee"]
-        assert found.left_out.ignored == {EMPTY_CLASSES: (1, "bee")}
+        data_set = open_set(path)
+        assert [known.name for known in data_set.classes] == ["ape", "bee"]
+        assert data_set.left_out.ignored == {EMPTY_CLASSES: (1, "bee")}
 
 
 class TestOddEntries:
@@ -242,23 +242,23 @@ class TestOddEntries:
     def test_a_file_that_cannot_be_read_fails_by_itself(self, folder, name, target):
         path = folder / "ape" / name
         os.mkfifo(path) if target is None else path.symlink_to(target)
-        found = open_set(folder)
-        odd = {item.key: item for item in found.items if item.key.startswith(f"ape/{name}")}
+        data_set = open_set(folder)
+        odd = {item.key: item for item in data_set.items if item.key.startswith(f"ape/{name}")}
         for item in odd.values():
             for ask in (item.stamp, item.content):
                 with pytest.raises(SampleError, match=name):
                     ask()
-        assert [*odd, *found.left_out.failed] == [f"ape/{name}"]
-        assert len(found.items) - len(odd) == 2
+        assert [*odd, *data_set.left_out.failed] == [f"ape/{name}"]
+        assert len(data_set.items) - len(odd) == 2
 
     @pytest.mark.parametrize(
         ("name", "target"), [("round", "."), ("ape/round", "."), ("ape/round", ".."), ("ape/up", "../..")]
     )
     def test_links_that_lead_round_end(self, folder, name, target):
         (folder / name).symlink_to(target)
-        found = open_set(folder)
-        assert len(found.items) == 2
-        assert found.left_out.failed == {name: "is a link to a folder that it lies in"}
+        data_set = open_set(folder)
+        assert len(data_set.items) == 2
+        assert data_set.left_out.failed == {name: "is a link to a folder that it lies in"}
 
     def test_links_to_each_other_end(self, folder):
         (folder / "ape/bees").symlink_to("../bee")
@@ -280,9 +280,9 @@ class TestOddEntries:
             return real(path)
 
         monkeypatch.setattr(os, "scandir", scandir)
-        found = open_set(folder)
-        assert sorted(labels(found)) == [1, 2]
-        assert found.left_out.failed == {"ape/locked": "cannot be read: Permission denied"}
+        data_set = open_set(folder)
+        assert sorted(labels(data_set)) == [1, 2]
+        assert data_set.left_out.failed == {"ape/locked": "cannot be read: Permission denied"}
 
     def test_a_time_far_off_is_a_time(self, folder):
         os.utime(folder / "ape/1.png", (13_569_465_600, 13_569_465_600))

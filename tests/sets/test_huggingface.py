@@ -54,11 +54,11 @@ def test_a_folder_of_the_hub(tmp_path):
         "validation": ([4, 5, 6], [1, 0, 1]),
         "test": ([7, 8, 9, 10], [0, 0, 0, 1]),
     }
-    found = open_set(hub(tmp_path, rows))
-    assert (found.split, found.task, sorted(found.splits)) == ("test", "classes", ["test", "train", "val"])
-    assert labels(found) == {7: "apple pie", 8: "apple pie", 9: "apple pie", 10: "soup"}
-    assert labels(found.other("val")) == {4: "soup", 5: "apple pie", 6: "soup"}
-    assert found.items[3].key == "data/test-00001-of-00002.parquet row 1"
+    data_set = open_set(hub(tmp_path, rows))
+    assert (data_set.split, data_set.task, sorted(data_set.splits)) == ("test", "classes", ["test", "train", "val"])
+    assert labels(data_set) == {7: "apple pie", 8: "apple pie", 9: "apple pie", 10: "soup"}
+    assert labels(data_set.other("val")) == {4: "soup", 5: "apple pie", 6: "soup"}
+    assert data_set.items[3].key == "data/test-00001-of-00002.parquet row 1"
 
 
 def test_a_row_is_told_apart_by_its_stamp_and_seen_to_change_by_its_files(tmp_path):
@@ -83,10 +83,10 @@ def test_opening_reads_no_picture(tmp_path, monkeypatch):
         "read_row_group",
         lambda self, n, columns: (read.append([n]), of_group(self, n, columns))[1],
     )
-    found = open_set(path)
-    assert [item.label for item in found.items] == [0, 1, 0]
+    data_set = open_set(path)
+    assert [item.label for item in data_set.items] == [0, 1, 0]
     assert read == [["label"], ["label"]]
-    assert shade(found.items[2]) == 3
+    assert shade(data_set.items[2]) == 3
     assert read[2:] == [[0]]
 
 
@@ -98,23 +98,23 @@ def test_one_file_with_lists_of_captions_and_a_column_of_splits(tmp_path):
         "filename": ["x", "y", "z"],
     }
     write(tmp_path / "test-00000-of-00001.parquet", pa.table(columns))
-    found = open_set(str(tmp_path / "test-00000-of-00001.parquet"))
-    assert (found.split, found.task, found.splits) == ("test", "retrieval", ("train", "test"))
-    assert [(shade(item), item.captions) for item in found.items] == [(2, ("b", "c")), (3, ("d",))]
+    data_set = open_set(str(tmp_path / "test-00000-of-00001.parquet"))
+    assert (data_set.split, data_set.task, data_set.splits) == ("test", "retrieval", ("train", "test"))
+    assert [(shade(item), item.captions) for item in data_set.items] == [(2, ("b", "c")), (3, ("d",))]
 
 
 def test_bytes_without_structures_and_classes_by_name(tmp_path):
     write(tmp_path / "a.parquet", pa.table({"jpg": [png(1), png(2)], "class": ["red_fox", "ant"]}))
-    found = open_set(str(tmp_path / "a.parquet"))
-    assert (found.split, labels(found)) == ("all", {1: "red fox", 2: "ant"})
-    assert [known.name for known in found.classes] == ["ant", "red fox"]
+    data_set = open_set(str(tmp_path / "a.parquet"))
+    assert (data_set.split, labels(data_set)) == ("all", {1: "red fox", 2: "ant"})
+    assert [known.name for known in data_set.classes] == ["ant", "red fox"]
 
 
 def test_several_classes_a_picture(tmp_path):
     table = pa.table({"image": pictures([1, 2]), "labels": [[0, 2], []]})
     write(tmp_path / "a.parquet", with_features(table, labels={"feature": class_label("a", "b", "c"), "_type": "List"}))
-    found = open_set(str(tmp_path / "a.parquet"))
-    assert (found.task, [item.labels for item in found.items]) == ("labels", [(0, 2), ()])
+    data_set = open_set(str(tmp_path / "a.parquet"))
+    assert (data_set.task, [item.labels for item in data_set.items]) == ("labels", [(0, 2), ()])
     write(tmp_path / "b.parquet", pa.table({"image": pictures([1, 2]), "labels": [["x", "y"], ["x"]]}))
     assert [item.labels for item in open_set(str(tmp_path / "b.parquet")).items] == [(0, 1), (0,)]
 
@@ -165,11 +165,11 @@ def test_the_row_groups_kept_are_bounded_over_all_files(tmp_path):
 
 
 def test_a_file_that_is_damaged_after_opening_fails_where_it_is_read(tmp_path):
-    found = open_set(hub(tmp_path, {"test": ([1, 2, 3], [0, 1, 0])}))
+    data_set = open_set(hub(tmp_path, {"test": ([1, 2, 3], [0, 1, 0])}))
     (tmp_path / "data/test-00000-of-00002.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match="test-00000-of-00002"):
-        found.items[0].content()
-    assert shade(found.items[2]) == 3
+        data_set.items[0].content()
+    assert shade(data_set.items[2]) == 3
 
 
 def test_a_label_outside_the_names_is_an_error(tmp_path):
@@ -189,13 +189,13 @@ def test_hidden_labels_are_an_error(tmp_path):
 def test_odd_rows_cost_themselves(tmp_path):
     table = pa.table({"image": pictures([1, 2, 3, 4]), "label": pa.array([1, None, -1, 0])})
     write(tmp_path / "a.parquet", with_features(table, label=class_label("a", "b")))
-    found = open_set(str(tmp_path / "a.parquet"))
-    assert labels(found) == {1: "b", 4: "a"}
-    assert list(found.left_out.failed) == ["a.parquet row 2", "a.parquet row 1"]
+    data_set = open_set(str(tmp_path / "a.parquet"))
+    assert labels(data_set) == {1: "b", 4: "a"}
+    assert list(data_set.left_out.failed) == ["a.parquet row 2", "a.parquet row 1"]
     write(tmp_path / "b.parquet", pa.table({"image": pictures([1, 2, 3]), "caption": ["a", None, " "]}))
-    found = open_set(str(tmp_path / "b.parquet"))
-    assert [item.captions for item in found.items] == [("a",)]
-    assert found.left_out.failed == dict.fromkeys(("b.parquet row 1", "b.parquet row 2"), "has no caption")
+    data_set = open_set(str(tmp_path / "b.parquet"))
+    assert [item.captions for item in data_set.items] == [("a",)]
+    assert data_set.left_out.failed == dict.fromkeys(("b.parquet row 1", "b.parquet row 2"), "has no caption")
 
 
 def test_what_systems_leave_beside_files_is_no_table(tmp_path):
@@ -207,7 +207,7 @@ def test_what_systems_leave_beside_files_is_no_table(tmp_path):
 def test_two_configurations_are_not_mixed(tmp_path):
     for name in ("de", "en"):
         write(tmp_path / name / "test-00000-of-00001.parquet", pa.table({"image": pictures([1]), "caption": [name]}))
-    with pytest.raises(DataError, match="test lies in several folders"):
+    with pytest.raises(DataError, match="test is in several folders"):
         open_set(str(tmp_path))
     assert open_set(str(tmp_path / "de")).items[0].captions == ("de",)
 
@@ -256,12 +256,12 @@ def saved(folder, shades, values, split=None):
 
 
 def test_what_save_to_disk_writes(tmp_path):
-    found = open_set(str(saved(tmp_path / "one", [1, 2, 3], [0, 1, 1], split="validation")))
-    assert (found.name, found.split, labels(found)) == ("one", "val", {1: "no", 2: "yes", 3: "yes"})
+    data_set = open_set(str(saved(tmp_path / "one", [1, 2, 3], [0, 1, 1], split="validation")))
+    assert (data_set.name, data_set.split, labels(data_set)) == ("one", "val", {1: "no", 2: "yes", 3: "yes"})
     for split, shade_ in (("train", 4), ("test", 5)):
         saved(tmp_path / "both" / split, [shade_], [0])
-    found = open_set(str(tree(tmp_path / "both", {"dataset_dict.json": {"splits": ["train", "test"]}})))
-    assert (found.split, sorted(found.splits), labels(found)) == ("test", ["test", "train"], {5: "no"})
+    data_set = open_set(str(tree(tmp_path / "both", {"dataset_dict.json": {"splits": ["train", "test"]}})))
+    assert (data_set.split, sorted(data_set.splits), labels(data_set)) == ("test", ["test", "train"], {5: "no"})
 
 
 def test_a_selection_that_is_not_flattened_and_damage_are_errors(tmp_path):
@@ -272,5 +272,5 @@ def test_a_selection_that_is_not_flattened_and_damage_are_errors(tmp_path):
     tree(
         folder, {"state.json": {"_data_files": [{"filename": "x.arrow"}], "_indices_files": [{"filename": "i.arrow"}]}}
     )
-    with pytest.raises(DataError, match="save it once more"):
+    with pytest.raises(DataError, match="does not list its files in row order"):
         open_set(str(folder))

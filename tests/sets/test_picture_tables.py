@@ -16,11 +16,16 @@ def table(tmp_path, text, name="t.csv"):
 
 def test_classes_by_name_are_sorted_and_the_splits_are_those_of_the_column(tmp_path):
     text = "path,label,split\np/0.png,hot_dog,train\np/1.png,apple,test\np/2.png,hot_dog,test\n"
-    found = open_set(table(tmp_path, text))
-    assert (found.name, found.split, found.task, found.splits) == ("t", "test", "classes", ("train", "test"))
-    assert labels(found) == {1: "apple", 2: "hot dog"}
-    assert [item.key for item in found.items] == ["p/1.png", "p/2.png"]
-    assert labels(found.other("train")) == {0: "hot dog"}
+    data_set = open_set(table(tmp_path, text))
+    assert (data_set.name, data_set.split, data_set.task, data_set.splits) == (
+        "t",
+        "test",
+        "classes",
+        ("train", "test"),
+    )
+    assert labels(data_set) == {1: "apple", 2: "hot dog"}
+    assert [item.key for item in data_set.items] == ["p/1.png", "p/2.png"]
+    assert labels(data_set.other("train")) == {0: "hot dog"}
 
 
 def test_classes_by_index_need_names(tmp_path):
@@ -31,20 +36,20 @@ def test_classes_by_index_need_names(tmp_path):
 
 
 def test_several_rows_a_picture_are_its_captions(tmp_path):
-    found = open_set(table(tmp_path, 'path,caption\np/0.png,"one, two"\np/1.png,x\np/0.png,three\n'))
-    assert [item.captions for item in found.items] == [("one, two", "three"), ("x",)]
-    assert found.task == "retrieval"
+    data_set = open_set(table(tmp_path, 'path,caption\np/0.png,"one, two"\np/1.png,x\np/0.png,three\n'))
+    assert [item.captions for item in data_set.items] == [("one, two", "three"), ("x",)]
+    assert data_set.task == "retrieval"
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
 def test_tabs_and_the_columns_of_open_clip(tmp_path, name):
-    found = open_set(table(tmp_path, "filepath\ttitle\np/0.png\ta cat\n", name))
-    assert [(item.key, item.captions) for item in found.items] == [("p/0.png", ("a cat",))]
+    data_set = open_set(table(tmp_path, "filepath\ttitle\np/0.png\ta cat\n", name))
+    assert [(item.key, item.captions) for item in data_set.items] == [("p/0.png", ("a cat",))]
 
 
 def test_json_lines_with_lists(tmp_path):
-    found = open_set(table(tmp_path, '{"image": "p/3.png", "captions": ["a", "b"]}\n\n', "t.jsonl"))
-    assert [(shade(item), item.captions) for item in found.items] == [(3, ("a", "b"))]
+    data_set = open_set(table(tmp_path, '{"image": "p/3.png", "captions": ["a", "b"]}\n\n', "t.jsonl"))
+    assert [(shade(item), item.captions) for item in data_set.items] == [(3, ("a", "b"))]
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
@@ -57,9 +62,9 @@ def test_the_metadata_of_an_image_folder(tmp_path, name):
             else f'{{"file_name":"{file}","text":"a {split}"}}'
         )
         tree(tmp_path / split, {file: png(int(file[0])), name: text})
-    found = open_set(str(tmp_path))
-    assert (found.split, [(item.key, shade(item)) for item in found.items]) == ("test", [("test/1.png", 1)])
-    assert [item.captions for item in found.other("val").items] == [("a validation",)]
+    data_set = open_set(str(tmp_path))
+    assert (data_set.split, [(item.key, shade(item)) for item in data_set.items]) == ("test", [("test/1.png", 1)])
+    assert [item.captions for item in data_set.other("val").items] == [("a validation",)]
 
 
 def test_one_table_is_read_where_there_are_two_kinds(tmp_path):
@@ -109,9 +114,9 @@ ODD_ROWS = {
 @pytest.mark.parametrize("odd", ODD_ROWS)
 def test_an_odd_row_costs_itself_and_is_told(tmp_path, odd):
     rows = ["path,label,split", "p/1.png,apple,test", odd, "p/2.png,pear,test"]
-    found = open_set(table(tmp_path, "\n".join(rows)))
-    assert labels(found) == {1: "apple", 2: "pear"}
-    ((where, reason),) = found.left_out.failed.items()
+    data_set = open_set(table(tmp_path, "\n".join(rows)))
+    assert labels(data_set) == {1: "apple", 2: "pear"}
+    ((where, reason),) = data_set.left_out.failed.items()
     assert (where, ODD_ROWS[odd] in reason) == (f"{tmp_path}/t.csv line 3", True)
 
 
@@ -124,9 +129,9 @@ def test_an_odd_row_costs_itself_and_is_told(tmp_path, odd):
 @pytest.mark.parametrize("first", [True, False])
 def test_an_odd_object_costs_itself_wherever_it_stands(tmp_path, odd, first):
     whole = '{"image": "p/3.png", "captions": [null, "a"]}'
-    found = open_set(table(tmp_path, "\n".join([odd, whole] if first else [whole, odd]), "t.jsonl"))
-    assert [(shade(item), item.captions) for item in found.items] == [(3, ("a",))]
-    assert list(found.left_out.failed) == [f"{tmp_path}/t.jsonl line {1 if first else 2}"]
+    data_set = open_set(table(tmp_path, "\n".join([odd, whole] if first else [whole, odd]), "t.jsonl"))
+    assert [(shade(item), item.captions) for item in data_set.items] == [(3, ("a",))]
+    assert list(data_set.left_out.failed) == [f"{tmp_path}/t.jsonl line {1 if first else 2}"]
 
 
 def test_columns_may_change_from_object_to_object(tmp_path):
@@ -137,9 +142,9 @@ def test_columns_may_change_from_object_to_object(tmp_path):
 @pytest.mark.parametrize("label", ["null", "NaN", '""', '{"a": 1}', "-1", "true", "1" * 5000])
 def test_a_label_that_is_none_costs_its_row(tmp_path, label):
     text = f'{{"path": "p/0.png", "label": {label}}}\n{{"path": "p/1.png", "label": "x"}}\n'
-    found = open_set(table(tmp_path, text, "t.jsonl"))
-    assert labels(found) == {1: "x"}
-    assert len(found.left_out.failed) == 1
+    data_set = open_set(table(tmp_path, text, "t.jsonl"))
+    assert labels(data_set) == {1: "x"}
+    assert len(data_set.left_out.failed) == 1
 
 
 @pytest.mark.parametrize("spelling", ["3", " 3", "3.0"])
@@ -152,8 +157,8 @@ def test_an_index_is_one_as_spreadsheets_write_it_too(tmp_path, spelling):
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.CSV"])
 def test_the_header_says_what_parts_the_cells(tmp_path, separator, name):
     text = f'\nFilepath{separator} Title\np/0.png{separator}"one{separator} two"\n\np/1.png{separator}x\n'
-    found = open_set(table(tmp_path, text, name))
-    assert [item.captions for item in found.items] == [(f"one{separator} two",), ("x",)]
+    data_set = open_set(table(tmp_path, text, name))
+    assert [item.captions for item in data_set.items] == [(f"one{separator} two",), ("x",)]
 
 
 def test_paths_may_lie_anywhere_in_a_table_that_one_names(tmp_path):
@@ -168,16 +173,16 @@ def test_paths_may_lie_anywhere_in_a_table_that_one_names(tmp_path):
 @pytest.mark.parametrize("outside", ["/etc/hostname", "../t.png", "a/../../t.png"])
 def test_the_table_of_a_folder_stays_within_it(tmp_path, outside):
     tree(tmp_path / "set", {"metadata.csv": f"file_name,text\n{outside},x\n1.png,y\n", "1.png": png(1)})
-    found = open_set(str(tmp_path / "set"))
-    assert [item.captions for item in found.items] == [("y",)]
-    assert "must lie within" in found.left_out.first()
+    data_set = open_set(str(tmp_path / "set"))
+    assert [item.captions for item in data_set.items] == [("y",)]
+    assert "must lie within" in data_set.left_out.first()
 
 
 def test_pictures_of_the_folder_that_no_row_names_are_told(tmp_path):
     tree(tmp_path, {**PICTURES, "q.png": png(9), "metadata.csv": "file_name,text\n./p/0.png,x\np/1.png,y\n"})
-    found = open_set(str(tmp_path))
-    assert [shade(item) for item in found.items] == [0, 1]
-    assert found.left_out.ignored == {NO_ROW: (3, "q.png")}
+    data_set = open_set(str(tmp_path))
+    assert [shade(item) for item in data_set.items] == [0, 1]
+    assert data_set.left_out.ignored == {NO_ROW: (3, "q.png")}
 
 
 def test_tables_that_systems_left_are_none(tmp_path):
@@ -188,9 +193,9 @@ def test_tables_that_systems_left_are_none(tmp_path):
 
 def test_a_quotation_mark_that_eats_rows_is_told_with_them(tmp_path):
     text = 'path,caption\np/0.png,"a\np/1.png,b\np/2.png,"c"\np/3.png,d\n'
-    found = open_set(table(tmp_path, text))
-    assert [item.captions for item in found.items] == [("d",)]
-    assert "line 4: is no row of a table, with the lines from 2 on" in found.left_out.first()
+    data_set = open_set(table(tmp_path, text))
+    assert [item.captions for item in data_set.items] == [("d",)]
+    assert "line 4: is no row of a table, with the lines from 2 on" in data_set.left_out.first()
 
 
 @pytest.mark.parametrize(("text", "why"), [("[1]\n", "line 1: must be an object"), ("{\n", "line 1: is not JSON")])
@@ -201,6 +206,6 @@ def test_other_lines_than_json_objects_are_errors(tmp_path, text, why):
 
 def test_an_index_among_names_costs_itself(tmp_path):
     text = '{"path": "p/0.png", "label": 7}\n{"path": "p/1.png", "label": "x"}\n'
-    found = open_set(table(tmp_path, text, "t.jsonl"))
-    assert (labels(found), len(found.classes)) == ({1: "x"}, 1)
-    assert found.left_out.failed == {"p/0.png": "has label 7, but 1 classes are named"}
+    data_set = open_set(table(tmp_path, text, "t.jsonl"))
+    assert (labels(data_set), len(data_set.classes)) == ({1: "x"}, 1)
+    assert data_set.left_out.failed == {"p/0.png": "has label 7, but 1 classes are named"}

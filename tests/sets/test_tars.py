@@ -25,8 +25,8 @@ def benchmark(root, per_shard=2, names="cat\ndog\nowl\n"):
     """As CLIP_benchmark writes them."""
     for shard in range(2):
         first = shard * per_shard
-        found = [part for n in range(first, first + per_shard) for part in sample(n, cls=str(n % 3))]
-        tar_of(root / f"test/{shard}.tar", found)
+        parts = [part for n in range(first, first + per_shard) for part in sample(n, cls=str(n % 3))]
+        tar_of(root / f"test/{shard}.tar", parts)
     tar_of(root / "train/0.tar", [part for n in range(10, 13) for part in sample(n, cls=f"{n % 3}\n")])
     return tree(
         root,
@@ -41,17 +41,17 @@ def benchmark(root, per_shard=2, names="cat\ndog\nowl\n"):
 
 
 def test_the_layout_of_clip_benchmark(tmp_path):
-    found = open_set(str(benchmark(tmp_path)))
-    assert (found.split, found.task, sorted(found.splits)) == ("test", "classes", ["test", "train"])
-    assert labels(found) == {0: "cat", 1: "dog", 2: "owl", 3: "cat"}
-    assert found.templates == ("a photo of {}.", "{}, seen")
-    assert [item.key for item in found.items][1:3] == ["test/0.tar/s0000001", "test/1.tar/s0000002"]
-    assert labels(found.other("train")) == {10: "dog", 11: "owl", 12: "cat"}
+    data_set = open_set(str(benchmark(tmp_path)))
+    assert (data_set.split, data_set.task, sorted(data_set.splits)) == ("test", "classes", ["test", "train"])
+    assert labels(data_set) == {0: "cat", 1: "dog", 2: "owl", 3: "cat"}
+    assert data_set.templates == ("a photo of {}.", "{}, seen")
+    assert [item.key for item in data_set.items][1:3] == ["test/0.tar/s0000001", "test/1.tar/s0000002"]
+    assert labels(data_set.other("train")) == {10: "dog", 11: "owl", 12: "cat"}
 
 
 def test_the_folder_of_one_split_takes_names_from_above(tmp_path):
-    found = open_set(str(benchmark(tmp_path) / "test"))
-    assert (found.split, [known.name for known in found.classes]) == ("all", ["cat", "dog", "owl"])
+    data_set = open_set(str(benchmark(tmp_path) / "test"))
+    assert (data_set.split, [known.name for known in data_set.classes]) == ("all", ["cat", "dog", "owl"])
 
 
 def test_shards_are_read_in_the_order_of_their_numbers(tmp_path):
@@ -68,7 +68,7 @@ def test_names_that_are_too_few_or_too_many_are_an_error_that_says_both_counts(t
 
 def test_a_shard_that_is_missing_is_an_error(tmp_path):
     (benchmark(tmp_path) / "test/1.tar").unlink()
-    with pytest.raises(DataError, match=r"nshards\.txt says 2 shards, but 1 are there"):
+    with pytest.raises(DataError, match=r"nshards\.txt states 2 shards, but 1 exist"):
         open_set(str(tmp_path))
 
 
@@ -86,9 +86,9 @@ def test_several_classes_a_picture(tmp_path, kind):
     arrays = [np.array(row, kind) for row in ([0, 1, 1], [1, 0, 0], [0, 0, 0])]
     tar_of(tmp_path / "a.tar", [part for n, row in enumerate(arrays) for part in sample(n, npy=npy(row))])
     tree(tmp_path, {"classnames.txt": "a\nb\nc\n"})
-    found = open_set(str(tmp_path / "a.tar"))
-    assert (found.task, found.metric) == ("labels", "map11")
-    assert [item.labels for item in found.items] == [(1, 2), (0,), ()]
+    data_set = open_set(str(tmp_path / "a.tar"))
+    assert (data_set.task, data_set.metric) == ("labels", "map11")
+    assert [item.labels for item in data_set.items] == [(1, 2), (0,), ()]
 
 
 def test_an_array_of_no_dimension_is_a_class_index(tmp_path):
@@ -117,29 +117,29 @@ def test_other_arrays_are_errors_and_pickles_are_not_run(tmp_path, value):
 
 def test_captions_in_json_or_text_make_retrieval(tmp_path):
     parts = sample(1, json={"captions": ["a", "b"]}) + sample(2, txt="c\n\nd\n") + sample(3, json={"id": 3}, txt="e")
-    found = open_set(str(tar_of(tmp_path / "a.tar", parts)))
-    assert (found.split, found.task, found.metric) == ("all", "retrieval", "r1_image_to_text")
-    assert [item.captions for item in found.items] == [("a", "b"), ("c", "d"), ("e",)]
-    assert found.classes == found.templates == ()
+    data_set = open_set(str(tar_of(tmp_path / "a.tar", parts)))
+    assert (data_set.split, data_set.task, data_set.metric) == ("all", "retrieval", "r1_image_to_text")
+    assert [item.captions for item in data_set.items] == [("a", "b"), ("c", "d"), ("e",)]
+    assert data_set.classes == data_set.templates == ()
 
 
 def test_the_split_in_each_json(tmp_path):
     said = {1: "train", 2: "fold", 3: "fold"}
     parts = [part for n, split in said.items() for part in sample(n, json={"captions": ["x"], "split": split})]
     path = str(tar_of(tmp_path / "a.tar", parts))
-    with pytest.raises(DataError, match=r"no split test or val \(there are: train, fold\): name one"):
+    with pytest.raises(DataError, match=r"no split test or val \(available: train, fold\): name one"):
         open_set(path)
-    found = open_set(path + ":fold")
-    assert [shade(item) for item in found.items] == [2, 3]
-    assert [shade(item) for item in found.other("train").items] == [1]
+    data_set = open_set(path + ":fold")
+    assert [shade(item) for item in data_set.items] == [2, 3]
+    assert [shade(item) for item in data_set.other("train").items] == [1]
 
 
 @pytest.mark.parametrize("odd", [{"captions": ["x"]}, {"captions": ["x"], "split": None}, "{", [1]])
 def test_a_json_that_states_no_split_among_others_that_do_costs_itself(tmp_path, odd):
     parts = sample(2, json=odd) + sample(1, json={"captions": ["x"], "split": "Dev"})
-    found = open_set(str(tar_of(tmp_path / "a.tar", parts)))
-    assert (found.split, [shade(item) for item in found.items]) == ("dev", [1])
-    assert "states no `split`" in found.left_out.first()
+    data_set = open_set(str(tar_of(tmp_path / "a.tar", parts)))
+    assert (data_set.split, [shade(item) for item in data_set.items]) == ("dev", [1])
+    assert "states no `split`" in data_set.left_out.first()
 
 
 def test_numbered_shards_by_pattern(tmp_path):
@@ -148,9 +148,9 @@ def test_numbered_shards_by_pattern(tmp_path):
     assert [shade(item) for item in open_set(str(tmp_path / "x-{008..010}.tar")).items] == [8, 9, 10]
     assert [shade(item) for item in open_set(str(tmp_path / "x-{008..009}.tar:all")).items] == [8, 9]
     assert [shade(item) for item in open_set(str(tmp_path / "x-*.tar")).items] == [8, 9, 10]
-    with pytest.raises(DataError, match=r"1 of its 3 files are not there: x-011\.tar$"):
+    with pytest.raises(DataError, match=r"1 of its 3 files are missing: x-011\.tar$"):
         open_set(str(tmp_path / "x-{009..011}.tar"))
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="no such file"):
         open_set(str(tmp_path / "y-{009..011}.tar"))
 
 
@@ -169,24 +169,24 @@ def test_a_list_of_relative_and_absolute_paths(tmp_path, monkeypatch):
     for n in (1, 2, 3):
         tar_of(tmp_path / f"part{n}/x.tar", sample(n, txt="a"))
     monkeypatch.chdir(tmp_path / "part1")
-    found = open_set(f"x.tar::../part2/x.tar::{tmp_path}/part3/x.tar:all")
-    assert sorted(map(shade, found.items)) == [1, 2, 3]
+    data_set = open_set(f"x.tar::../part2/x.tar::{tmp_path}/part3/x.tar:all")
+    assert sorted(map(shade, data_set.items)) == [1, 2, 3]
 
 
 def test_what_systems_leave_beside_tars_and_in_them_is_none(tmp_path):
     junk = [("__MACOSX/._s0000001.png", b"x"), ("._s0000001.png", b"x"), ("@eaDir/s9.png", png(9)), (".x/s8.txt", b"y")]
     tar_of(tmp_path / "a.tar", sample(1, txt="a") + junk)
     tree(tmp_path, {"._a.tar": b"junk", "__MACOSX/._a.tar": b"junk", ".hidden/b.tar": b"junk"})
-    found = open_set(str(tmp_path))
-    assert [shade(item) for item in found.items] == [1]
-    assert not found.left_out.counts()
+    data_set = open_set(str(tmp_path))
+    assert [shade(item) for item in data_set.items] == [1]
+    assert not data_set.left_out.counts()
 
 
 def test_a_pattern_of_folders(tmp_path):
     for n in (1, 2):
         tar_of(tmp_path / f"part{n}/x.tar", sample(n, txt="a"))
-    found = open_set(str(tmp_path / "part*/x.tar"))
-    assert [(item.key, shade(item)) for item in found.items] == [
+    data_set = open_set(str(tmp_path / "part*/x.tar"))
+    assert [(item.key, shade(item)) for item in data_set.items] == [
         ("part1/x.tar/s0000001", 1),
         ("part2/x.tar/s0000002", 2),
     ]
@@ -195,9 +195,9 @@ def test_a_pattern_of_folders(tmp_path):
 def test_splits_that_the_shards_names_begin_with_stay_apart(tmp_path):
     for name, n in (("train-000.tar", 1), ("valid-000.tar", 2), ("valid-001.tar", 3), ("trainee.tar", 4)):
         tar_of(tmp_path / name, sample(n, txt="a"))
-    found = open_set(str(tmp_path))
-    assert (found.split, [shade(item) for item in found.items]) == ("val", [2, 3])
-    assert [shade(item) for item in found.other("train").items] == [1]
+    data_set = open_set(str(tmp_path))
+    assert (data_set.split, [shade(item) for item in data_set.items]) == ("val", [2, 3])
+    assert [shade(item) for item in data_set.other("train").items] == [1]
 
 
 @pytest.mark.parametrize(
@@ -217,18 +217,18 @@ def test_splits_that_the_shards_names_begin_with_stay_apart(tmp_path):
     ],
 )
 def test_an_odd_sample_costs_itself_and_is_told(tmp_path, parts, why):
-    found = open_set(str(tar_of(tmp_path / "a.tar", sample(1, txt="a") + parts + sample(3, txt="b"))))
-    assert [shade(item) for item in found.items] == [1, 3]
-    assert len(found.left_out.failed) == 1
-    assert re.search(why, found.left_out.first())
+    data_set = open_set(str(tar_of(tmp_path / "a.tar", sample(1, txt="a") + parts + sample(3, txt="b"))))
+    assert [shade(item) for item in data_set.items] == [1, 3]
+    assert len(data_set.left_out.failed) == 1
+    assert re.search(why, data_set.left_out.first())
 
 
 @pytest.mark.parametrize("odd", [{"txt": "a"}, {"cls": ""}, {"cls": "null", "txt": "a"}, {"json": {"captions": ["x"]}}])
 def test_a_sample_without_a_class_costs_itself_where_others_have_one(tmp_path, odd):
     path = str(tar_of(tmp_path / "a.tar", sample(2, **odd) + sample(0, cls="0") + sample(1, cls="1")))
-    found = open_set(path, classes=["a", "b"])
-    assert labels(found) == {0: "a", 1: "b"}
-    assert len(found.left_out.failed) == 1
+    data_set = open_set(path, classes=["a", "b"])
+    assert labels(data_set) == {0: "a", 1: "b"}
+    assert len(data_set.left_out.failed) == 1
 
 
 @pytest.mark.parametrize(
@@ -237,18 +237,18 @@ def test_a_sample_without_a_class_costs_itself_where_others_have_one(tmp_path, o
      {"caption": 7}, {}, {"caption": float("nan")}, [], None, "{", b"\xff"],
 )  # fmt: skip
 def test_where_the_json_has_no_caption_the_text_is_looked_at(tmp_path, said):
-    found = open_set(str(tar_of(tmp_path / "a.tar", sample(1, json=said, txt="from the text"))))
-    assert [item.captions for item in found.items] == [("from the text",)]
+    data_set = open_set(str(tar_of(tmp_path / "a.tar", sample(1, json=said, txt="from the text"))))
+    assert [item.captions for item in data_set.items] == [("from the text",)]
 
 
 def test_null_captions_beside_a_caption(tmp_path):
-    found = open_set(str(tar_of(tmp_path / "a.tar", sample(1, json={"captions": None, "caption": "x"}, txt="y"))))
-    assert [item.captions for item in found.items] == [("x",)]
+    data_set = open_set(str(tar_of(tmp_path / "a.tar", sample(1, json={"captions": None, "caption": "x"}, txt="y"))))
+    assert [item.captions for item in data_set.items] == [("x",)]
 
 
 def test_a_broken_json_does_not_cost_a_sample_its_class(tmp_path):
-    found = open_set(str(tar_of(tmp_path / "a.tar", sample(0, cls="0", json="{"))), classes=["a"])
-    assert labels(found) == {0: "a"}
+    data_set = open_set(str(tar_of(tmp_path / "a.tar", sample(0, cls="0", json="{"))), classes=["a"])
+    assert labels(data_set) == {0: "a"}
 
 
 def test_of_a_picture_and_its_mask_the_picture_is_taken(tmp_path):

@@ -33,7 +33,7 @@ def expand(pattern: str) -> list[Path]:
             for path in globbed or [name]:
                 paths[Path(path)] = None
             if len(paths) > MAX_SHARD_NAMES:
-                raise DataError(f"{one_line(pattern, 200)} stands for more than {MAX_SHARD_NAMES} files")
+                raise DataError(f"{one_line(pattern, 200)} expands to more than {MAX_SHARD_NAMES} files")
     return sorted(paths, key=natural)
 
 
@@ -58,10 +58,10 @@ def existing_files(pattern: str) -> list[Path]:
     files = expand(pattern)
     missing = [path for path in files if not path.exists()]
     if len(missing) == len(files):
-        raise DataError(f"{one_line(pattern, 200)} is not there: no such file or folder")
+        raise DataError(f"{one_line(pattern, 200)}: no such file or folder")
     if missing:
         names = ", ".join(one_line(path.name, 80) for path in missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise DataError(f"{one_line(pattern, 200)}: {len(missing)} of its {len(files)} files are not there: {names}")
+        raise DataError(f"{one_line(pattern, 200)}: {len(missing)} of its {len(files)} files are missing: {names}")
     return files
 
 

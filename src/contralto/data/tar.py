@@ -63,7 +63,7 @@ def contents(path: str | Path) -> Contents:
     except (tarfile.TarError, ValueError) as error:
         raise DataError(f"{path} is not a plain tar ({error}): if it is compressed, decompress it first") from error
     if files and files[-1].offset + files[-1].size > size:
-        raise DataError(f"{path} is cut off in its last member {files[-1].name!r}: get the file again")
+        raise DataError(f"{path} is cut off in its last member {files[-1].name!r}: download the file again")
     return Contents(files, folders)
 
 

@@ -173,5 +173,5 @@ class DataSet:
             return self
         if self.open_split is None or split not in self.splits:
             listed = ", ".join(self.splits) or "none"
-            raise DataError(f"{self.name} has no split {split!r} (there are: {listed})")
+            raise DataError(f"{self.name} has no split {split!r} (available: {listed})")
         return self.open_split(split)

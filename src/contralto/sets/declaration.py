@@ -102,7 +102,7 @@ class Declaration:
             return requested
         listed = ", ".join(self.splits)
         if requested is not None:
-            raise DataError(f"{self.name} has no split {one_line(requested, 80)!r} (there are: {listed})")
+            raise DataError(f"{self.name} has no split {one_line(requested, 80)!r} (available: {listed})")
         for split in DEFAULT_SPLITS:
             if split in self.splits:
                 return split
@@ -149,7 +149,7 @@ def load_declaration(name: str) -> Declaration:
     """The declaration of that name. Raises DataError, which lists the closest names."""
     if name not in names():
         close = difflib.get_close_matches(name, names(), n=3) or names()
-        raise DataError(f"no set is called {one_line(name, 80)!r} (there are: {', '.join(close)})")
+        raise DataError(f"no data set is named {one_line(name, 80)!r} (available: {', '.join(close)})")
     file = resources.files("contralto.sets") / "registry" / f"{name}.json"
     return parse(json.loads(file.read_text(encoding="utf-8")))
 

@@ -46,7 +46,7 @@ def open_parquet(path: Path, files: Sequence[Path] = ()) -> UserSet:
     by_split = files_by_split(files or [path], path if files else path.parent)
     for split, listed in by_split.items():
         if len(folders := sorted({str(file.parent) for file in listed})) > 1:
-            raise DataError(f"{path}: {split} lies in several folders, name one of them: {', '.join(folders[:5])}")
+            raise DataError(f"{path}: {split} is in several folders; name one of them: {', '.join(folders[:5])}")
     groups = RowGroupCache()
     return _user_set(path, {split: [_parquet(file, groups) for file in listed] for split, listed in by_split.items()})
 
@@ -65,7 +65,7 @@ def open_saved(path: Path) -> UserSet:
         listed = [entry.get("filename") for entry in state.get("_data_files") or () if isinstance(entry, dict)]
         files = [folder / Path(name).name for name in listed if isinstance(name, str)]
         if not files or state.get("_indices_files"):
-            raise DataError(f"{folder} lists no files of rows in their order: save it once more, flattened")
+            raise DataError(f"{folder} does not list its files in row order: call flatten_indices() and save it again")
         split = folder.name if folder != path else state.get("_split")
         by_split[split_name(split) if isinstance(split, str) else UNSPLIT] = [_arrow(file) for file in files]
     return _user_set(path, by_split)

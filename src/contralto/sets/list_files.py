@@ -24,4 +24,4 @@ def check_size(path: Path, limit: int, what: str = "file") -> None:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if size > limit:
-        raise DataError(f"{path} has more than {limit >> 20} MiB: it is not the {what} that is meant")
+        raise DataError(f"{path} has more than {limit >> 20} MiB: it is not the expected {what}")

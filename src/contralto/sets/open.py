@@ -66,7 +66,7 @@ def _open_named(name: str, data: Path, split: str | None) -> DataSet:
     if name not in drawn.DRAWN_SETS:
         return declaration.load_declaration(name).open(data, split)
     if split not in (None, "test"):
-        raise DataError(f"{name} has no split {split!r}: what is drawn is all test")
+        raise DataError(f"{name} has no split {split!r}: drawn data sets have only the split test")
     return drawn.drawn_set(name)
 
 
@@ -97,7 +97,7 @@ def _open_path(path: Path) -> UserSet:
             files = [file.absolute() for file in files]
         return open_shards(path, files) if len(files) > 1 else _open_path(files[0])
     if not path.exists():
-        raise DataError(f"{one_line(str(path), 200)} is not there: no such file or folder")
+        raise DataError(f"{one_line(str(path), 200)}: no such file or folder")
     if path.is_dir():
         return _open_folder(path)
     if (reader := _READERS.get(path.suffix.lower())) is None:
@@ -128,9 +128,7 @@ def _with_texts(data_set: DataSet, classes: ClassNames | None, templates: str | 
         template_set = templates if isinstance(templates, str) else "given"
         changed = dataclasses.replace(changed, templates=prompts.templates(templates), template_set=template_set)
     if changed.task in ("classes", "labels") and not changed.classes:
-        raise DataError(
-            f"{data_set.origin} has classes but no names of them: give --classes, or a classnames.txt beside"
-        )
+        raise DataError(f"{data_set.origin} has classes but no names of them: give --classes, or add a classnames.txt")
     if (open_split := data_set.open_split) is None:
         return changed
     return dataclasses.replace(changed, open_split=lambda split: _with_texts(open_split(split), classes, templates))

@@ -97,7 +97,7 @@ def _check_complete(tars: Sequence[Path]) -> None:
     """Raises DataError unless the number of shards is the one in their nshards.txt, if that exists."""
     file = tars[0].parent / "nshards.txt"
     if file.is_file() and (stated := " ".join(read_lines(file))) != str(len(tars)):
-        raise DataError(f"{file} says {one_line(stated, 20)} shards, but {len(tars)} are there: get the others")
+        raise DataError(f"{file} states {one_line(stated, 20)} shards, but {len(tars)} exist: add the missing ones")
 
 
 def _samples(tars: Sequence[Path], folder: Path, scan: Scan, left_out: Omissions) -> Iterator[tuple[str, Parts]]:

@@ -65,12 +65,12 @@ def pick_split(splits: Sequence[str], requested: str | None, name: str) -> str:
     if requested is not None:
         if (split := find_split(requested, splits)) is not None:
             return split
-        raise DataError(f"{name} has no split {one_line(requested, 40)!r} (there are: {listed})")
+        raise DataError(f"{name} has no split {one_line(requested, 40)!r} (available: {listed})")
     for split in ("test", *VALIDATION):
         if split in splits:
             return split
     if len(splits) != 1:
-        raise DataError(f"{name} has no split test or val (there are: {listed}): name one, as in {name}:SPLIT")
+        raise DataError(f"{name} has no split test or val (available: {listed}): name one, as in {name}:SPLIT")
     return splits[0]
 
 

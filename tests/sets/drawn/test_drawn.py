@@ -30,17 +30,23 @@ def shapes(scene):
 
 @pytest.mark.parametrize("name", DRAWN_SETS)
 def test_a_set_is_a_choice_whose_place_gives_nothing_away(name):
-    found = drawn_set(name, 24)
-    assert (found.name, found.task, found.metric, found.split, len(found.items)) == (name, "choice", "top1", "test", 24)
-    assert chance(found) == pytest.approx(CHANCE[name])
-    assert len({item.key for item in found.items}) == 24
-    for index, item in enumerate(found.items):
+    data_set = drawn_set(name, 24)
+    assert (data_set.name, data_set.task, data_set.metric, data_set.split, len(data_set.items)) == (
+        name,
+        "choice",
+        "top1",
+        "test",
+        24,
+    )
+    assert chance(data_set) == pytest.approx(CHANCE[name])
+    assert len({item.key for item in data_set.items}) == 24
+    for index, item in enumerate(data_set.items):
         asked = question(name, index)
         assert item.captions[item.label] == asked.true
         assert sorted(item.captions) == sorted([asked.true, *asked.others])
         assert len(set(item.captions)) == len(item.captions)
         assert (item.picture.shape, item.picture.dtype) == ((224, 224, 3), np.uint8)
-    assert len({item.label for item in found.items}) > 1
+    assert len({item.label for item in data_set.items}) > 1
 
 
 @pytest.mark.parametrize("name", DRAWN_SETS)

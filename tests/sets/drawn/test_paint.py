@@ -30,12 +30,12 @@ def objects(scene):
 
 def named(pixels, mask):
     """The colour whose hue is nearest to the mask's median."""
-    found = np.median(pixels[mask], 0).astype(float)
-    if np.ptp(found) < GREYISH:
+    colour = np.median(pixels[mask], 0).astype(float)
+    if np.ptp(colour) < GREYISH:
         return "black"
     hues = {name: np.array(c) - min(c) for name, c in SCENE_COLOURS.items() if name != "black"}
-    found -= found.min()
-    cosines = {name: hue @ found / np.linalg.norm(hue) for name, hue in hues.items()}
+    colour -= colour.min()
+    cosines = {name: hue @ colour / np.linalg.norm(hue) for name, hue in hues.items()}
     return max(cosines, key=cosines.get)
 
 
@@ -51,9 +51,9 @@ def test_things_lie_as_the_text_says():
         asked = question("drawn_relations", index)
         pixels, masks = objects(asked.scene)
         assert len(masks) == 2
-        found = {named(pixels, mask): ndimage.center_of_mass(mask) for mask in masks}
+        centres = {named(pixels, mask): ndimage.center_of_mass(mask) for mask in masks}
         colours = [word for word in asked.true.split() if word in SCENE_COLOURS]
-        (y, x), (other_y, other_x) = (found[colour] for colour in colours)
+        (y, x), (other_y, other_x) = (centres[colour] for colour in colours)
         relation = asked.groups["relation"]
         lies = {"left of": x < other_x, "right of": x > other_x, "above": y < other_y, "below": y > other_y}
         assert lies[relation]
@@ -129,12 +129,12 @@ def test_the_word_written_is_the_word_said():
     for index in range(0, 48, 4):
         asked = question("drawn_text", index)
         pixels, empty = paint_scene(asked.scene).astype(int), paint_scene(DrawnScene(asked.scene.ground, ()))
-        found, _ = inked(np.abs(pixels - empty).max(2) > 60)
+        written, _ = inked(np.abs(pixels - empty).max(2) > 60)
         losses = {}
         for text in (asked.true, *asked.others):
             word = Image.new("L", (400, 100))
             ImageDraw.Draw(word).text((200, 50), text.split('"')[1], 255, ImageFont.load_default(50), anchor="mm")
-            losses[text] = np.abs(inked(np.asarray(word) > 128)[0] - found).mean()
+            losses[text] = np.abs(inked(np.asarray(word) > 128)[0] - written).mean()
         assert min(losses, key=losses.get) == asked.true
 
 

@@ -47,7 +47,7 @@ def test_vocs_lists_must_agree(tmp_path):
     with pytest.raises(DataError, match="does not end with 1, 0 or -1: '000002"):
         load_declaration("voc2007").open(tmp_path)
     (main / "cat_test.txt").unlink()
-    with pytest.raises(DataError, match=r"cat_test\.txt is not there"):
+    with pytest.raises(DataError, match=r"cat_test\.txt is missing"):
         load_declaration("voc2007").open(tmp_path)
 
 
@@ -139,7 +139,7 @@ def test_hateful_memes_are_measured_on_the_development_set(released, tmp_path):
     [
         ('{"id": 1, "img": "img/1.png"}', "without img or label"),
         ('{"img": "img/1.png", "label": 2}', "'2' is none of the 2 classes"),
-        ('{"img": "../1.png", "label": 1}', "does not lie below"),
+        ('{"img": "../1.png", "label": 1}', "is outside of it"),
         ("[1]", "line 1 is not a JSON object"),
         ("{", "line 1 is not JSON"),
     ],

@@ -23,7 +23,7 @@ def karpathy(path, data_set, pictures):
         image = {"sentids": [s["sentid"] for s in sentences], "imgid": at, "sentences": sentences, "split": split}
         images.append(image | {"filename": name} | ({"filepath": folder, "cocoid": 9 + at} if folder else {}))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"images": images, "data_set": data_set}))
+    path.write_text(json.dumps({"images": images, "dataset": data_set}))
 
 
 def five(stem):
@@ -81,9 +81,9 @@ def test_a_listed_picture_without_captions_is_left_out(tmp_path):
     (root / "Images").mkdir(parents=True)
     tokens(root / "Flickr8k.token.txt", ["1_a.jpg"])
     (root / "Flickr_8k.testImages.txt").write_text("1_a.jpg\n3_c.jpg\n")
-    found = load_declaration("flickr8k").open(tmp_path)
-    assert [item.key for item in found.items] == ["Images/1_a.jpg"]
-    assert found.left_out.failed == {"Images/3_c.jpg": "has no caption"}
+    data_set = load_declaration("flickr8k").open(tmp_path)
+    assert [item.key for item in data_set.items] == ["Images/1_a.jpg"]
+    assert data_set.left_out.failed == {"Images/3_c.jpg": "has no caption"}
 
 
 @pytest.mark.parametrize("odd", [None, " ", 7, float("nan"), ["x"]])
@@ -92,9 +92,9 @@ def test_captions_that_are_none_cost_themselves(tmp_path, odd):
     named = "COCO_val2014_{:012d}.jpg".format
     pictures = [(named(1), "test", [odd, "A bus"], "val2014"), (named(2), "test", [odd], "val2014")]
     karpathy(tmp_path / "coco/dataset_coco.json", "coco", pictures)
-    found = load_declaration("coco").open(tmp_path, "test")
-    assert [item.captions for item in found.items] == [("A bus",)]
-    assert found.left_out.failed == {f"val2014/{named(2)}": "has no caption"}
+    data_set = load_declaration("coco").open(tmp_path, "test")
+    assert [item.captions for item in data_set.items] == [("A bus",)]
+    assert data_set.left_out.failed == {f"val2014/{named(2)}": "has no caption"}
 
 
 def test_coco_by_karpathys_json(tmp_path):
@@ -144,8 +144,8 @@ def test_coco_val2017_as_it_is_released(tmp_path):
         ("{", "is not JSON"),
         ("[]", "not laid out as Karpathy"),
         ('{"images": [{"split": "test", "filename": "a.jpg"}]}', "not laid out as Karpathy"),
-        ('{"images": [{"split": "test", "filename": "../../a.jpg", "sentences": []}]}', "does not lie below"),
-        ('{"images": [{"split": "test", "filename": "/etc/passwd", "sentences": []}]}', "does not lie below"),
+        ('{"images": [{"split": "test", "filename": "../../a.jpg", "sentences": []}]}', "is outside of it"),
+        ('{"images": [{"split": "test", "filename": "/etc/passwd", "sentences": []}]}', "is outside of it"),
     ],
 )
 def test_damaged_or_hostile_json_is_an_error(text, said, tmp_path):
@@ -166,7 +166,7 @@ def test_json_is_bounded_and_its_absence_a_data_error(tmp_path, monkeypatch):
     (tmp_path / "a.json").write_text("[1, 2, 3]")
     assert documents.read_json(tmp_path / "a.json") == [1, 2, 3]
     monkeypatch.setattr(documents, "JSON_BYTES", 8)
-    with pytest.raises(DataError, match="not the file that is meant"):
+    with pytest.raises(DataError, match="not the expected file"):
         documents.read_json(tmp_path / "a.json")
     with pytest.raises(DataError, match="cannot be read: No such file"):
         documents.read_json(tmp_path / "b.json")

@@ -68,7 +68,7 @@ def test_a_listed_class_that_is_none_is_an_error(ucf):
 
 def test_the_videos_themselves_are_no_frames(ucf):
     touch(ucf / "UCF-101/YoYo/v_YoYo_g01_c01.avi")
-    with pytest.raises(DataError, match=r"UCF-101-midframes is not there; .* videos are not decoded"):
+    with pytest.raises(DataError, match=r"UCF-101-midframes is missing; .* videos are not decoded"):
         load_declaration("ucf101").open(ucf.parent)
 
 
@@ -122,5 +122,5 @@ def test_lists_that_do_not_fit_are_errors(rows, said, tmp_path):
 def test_a_list_without_a_column_says_which(tmp_path):
     (tmp_path / "kinetics700/val").mkdir(parents=True)
     (tmp_path / "kinetics700/val.csv").write_text("label,youtube_id\nzumba,x\n")
-    with pytest.raises(DataError, match=r"no column 'time_start' \(there are: label, youtube_id\)"):
+    with pytest.raises(DataError, match=r"no column 'time_start' \(available: label, youtube_id\)"):
         load_declaration("kinetics700").open(tmp_path)

@@ -37,10 +37,10 @@ def test_a_folder_per_wnid(tmp_path):
     data_set = load_declaration("imagenet").open(tmp_path)
     assert (data_set.split, data_set.template_set, len(data_set.templates)) == ("val", "imagenet", 80)
     assert len(data_set.items) == 1001
-    found = labels(data_set.items)
-    assert found["val/n01440764/ILSVRC2012_val_00000293.JPEG"] == 0
-    assert found["val/n15075141/n15075141_1.JPEG"] == 999
-    assert data_set.classes[found["val/n02007558/n02007558_1.JPEG"]].name == "flamingo"
+    label_by_key = labels(data_set.items)
+    assert label_by_key["val/n01440764/ILSVRC2012_val_00000293.JPEG"] == 0
+    assert label_by_key["val/n15075141/n15075141_1.JPEG"] == 999
+    assert data_set.classes[label_by_key["val/n02007558/n02007558_1.JPEG"]].name == "flamingo"
 
 
 def test_a_class_without_a_folder_is_an_error_with_both_counts(tmp_path):
@@ -58,8 +58,8 @@ def test_flat_validation_pictures_with_kaggles_list(tmp_path):
         "ILSVRC2012_val_00000002,n15075141 85 1 499 272 n15075141 1 2 3 4 \n"
         "ILSVRC2012_val_00000001,n01443537 111 108 441 193 \n"
     )
-    found = labels(load_declaration("imagenet").open(tmp_path).items)
-    assert found == {
+    label_by_key = labels(load_declaration("imagenet").open(tmp_path).items)
+    assert label_by_key == {
         "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000001.JPEG": 1,
         "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000002.JPEG": 999,
     }
@@ -82,8 +82,8 @@ def test_flat_validation_pictures_with_the_development_kit(tmp_path):
     for number in (1, 2, 3):
         touch(root / f"val/ILSVRC2012_val_{number:08d}.JPEG")
     kit(root, [2, 1, 3], ["n02119789", "n01440764", "n15075141"])
-    found = labels(load_declaration("imagenet").open(tmp_path).items)
-    assert [found[key] for key in sorted(found)] == [0, WNIDS.index("n02119789"), 999]
+    label_by_key = labels(load_declaration("imagenet").open(tmp_path).items)
+    assert [label_by_key[key] for key in sorted(label_by_key)] == [0, WNIDS.index("n02119789"), 999]
 
 
 @pytest.mark.parametrize(("ids", "said"), [([2], "does not name it"), ([2, 7], "no list of ids")])
@@ -108,7 +108,7 @@ def test_a_kit_that_is_damaged_or_cannot_be_read_is_an_error(tmp_path, monkeypat
 
 def test_flat_pictures_without_a_list_say_which_list(tmp_path):
     touch(tmp_path / "imagenet/val/ILSVRC2012_val_00000001.JPEG")
-    with pytest.raises(DataError, match=r"LOC_val_solution\.csv is not there; get ImageNet .* from https://"):
+    with pytest.raises(DataError, match=r"LOC_val_solution\.csv is missing; get ImageNet .* from https://"):
         load_declaration("imagenet").open(tmp_path)
 
 
@@ -116,16 +116,16 @@ def test_v2s_folders_are_indices_in_the_order_of_numbers(tmp_path):
     folder = tmp_path / "imagenet_v2/imagenetv2-matched-frequency-format-val"
     for index in range(1000):
         touch(folder / f"{index}/0af3f1b55de791c4144e2fb6d7dfe96dfc22d3fc.jpeg")
-    found = labels(load_declaration("imagenet_v2").open(tmp_path).items)
-    assert len(found) == 1000
-    assert all(int(key.split("/")[1]) == label for key, label in found.items())
+    label_by_key = labels(load_declaration("imagenet_v2").open(tmp_path).items)
+    assert len(label_by_key) == 1000
+    assert all(int(key.split("/")[1]) == label for key, label in label_by_key.items())
 
 
 def test_v2_at_other_thresholds_is_a_split(tmp_path):
     for index in range(1000):
         touch(tmp_path / f"imagenetv2/imagenetv2-top-images-format-val/{index}/a.jpeg")
     assert len(load_declaration("imagenet_v2").open(tmp_path, "top").items) == 1000
-    with pytest.raises(DataError, match="imagenetv2-matched-frequency-format-val is not there"):
+    with pytest.raises(DataError, match="imagenetv2-matched-frequency-format-val is missing"):
         load_declaration("imagenet_v2").open(tmp_path, "test")
 
 
@@ -178,5 +178,5 @@ def test_objectnets_red_border_is_cut_off(tmp_path):
 
 def test_objectnet_without_one_of_its_folders_is_an_error(tmp_path):
     touch(tmp_path / "objectnet/images/banana/a.png")
-    with pytest.raises(DataError, match="alarm_clock is not there"):
+    with pytest.raises(DataError, match="alarm_clock is missing"):
         load_declaration("objectnet").open(tmp_path)

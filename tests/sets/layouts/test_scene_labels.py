@@ -63,7 +63,7 @@ def test_clevr_counts_objects_and_cuts_the_papers_sizes(tmp_path):
         ('{"scenes": [{"objects": []}]}', "not laid out as CLEVR"),
         ('{"questions": []}', "not laid out as CLEVR"),
         ('{"scenes": [{"image_filename": "a.png", "objects": [{}]}]}', "'1' is none of the 8 classes"),
-        ('{"scenes": [{"image_filename": "../a.png", "objects": [{}, {}, {}]}]}', "does not lie below"),
+        ('{"scenes": [{"image_filename": "../a.png", "objects": [{}, {}, {}]}]}', "is outside of it"),
     ],
 )
 def test_other_scenes_are_an_error(text, said, tmp_path):
@@ -133,7 +133,7 @@ def test_kittis_splits_hold_out_whole_drives_as_tensorflow_datasets_draws_them(t
 def test_kitti_without_the_development_kit_says_so(tmp_path):
     (tmp_path / "kitti/training/image_2").mkdir(parents=True)
     (tmp_path / "kitti/training/label_2").mkdir(parents=True)
-    with pytest.raises(DataError, match="devkit_object/mapping is not there"):
+    with pytest.raises(DataError, match="devkit_object/mapping is missing"):
         load_declaration("kitti").open(tmp_path)
 
 

@@ -74,7 +74,7 @@ def test_resisc45_follows_split_files_where_there_are_some(tmp_path, folder):
         ("sea_ice/sea_ice_009.jpg", "sea ice"),
     ]
     assert test.items[0].picture == root / "baseball_diamond" / "baseball_diamond_001.jpg"
-    with pytest.raises(DataError, match=r"resisc45-train\.txt is not there"):
+    with pytest.raises(DataError, match=r"resisc45-train\.txt is missing"):
         test.other("train")
 
 

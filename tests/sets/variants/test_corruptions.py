@@ -70,15 +70,15 @@ def test_a_higher_severity_is_further_from_the_picture(name):
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_any_size_is_brought_to_224(name):
     for height, width in ((1, 1), (3, 6), (400, 300)):
-        found = corrupt(scene(height, width), name, 5)
-        assert min(found.shape[:2]) == 224
-        assert found.shape[0] / found.shape[1] == pytest.approx(height / width, rel=0.02)
+        result = corrupt(scene(height, width), name, 5)
+        assert min(result.shape[:2]) == 224
+        assert result.shape[0] / result.shape[1] == pytest.approx(height / width, rel=0.02)
 
 
 def test_a_long_picture_is_brought_to_a_million_pixels():
-    found = corrupt(scene(10, 4000), "jpeg_compression", 5)
-    assert found.shape[0] == round(10 * (2**20 / 40000) ** 0.5)
-    assert found.shape[0] * found.shape[1] == pytest.approx(2**20, rel=0.01)
+    result = corrupt(scene(10, 4000), "jpeg_compression", 5)
+    assert result.shape[0] == round(10 * (2**20 / 40000) ** 0.5)
+    assert result.shape[0] * result.shape[1] == pytest.approx(2**20, rel=0.01)
 
 
 def test_noise_is_as_strong_as_said():
@@ -146,10 +146,10 @@ def test_places_between_pixels_are_scipys():
     random = np.random.default_rng(2)
     pixels = random.random((13, 17, 3)).astype(np.float32)
     y, x = random.uniform(-20, 40, (2, 30, 30)).astype(np.float32)
-    found = between(pixels, y, x)
+    result = between(pixels, y, x)
     for channel in range(3):
         expected = ndimage.map_coordinates(pixels[:, :, channel].astype(float), [y, x], order=1, mode="reflect")
-        assert np.allclose(found[:, :, channel], expected, atol=1e-4)
+        assert np.allclose(result[:, :, channel], expected, atol=1e-4)
 
 
 def test_glass_takes_pixels_from_near_by():
@@ -209,10 +209,10 @@ def test_elastic_moves_but_invents_nothing():
 
 
 def test_pixelate_makes_blocks():
-    found = corrupt(scene(), "pixelate", 5)
-    blocks = found.reshape(56, 4, 56, 4, 3)
+    result = corrupt(scene(), "pixelate", 5)
+    blocks = result.reshape(56, 4, 56, 4, 3)
     assert (blocks == blocks[:, :1, :, :1]).all()
-    assert np.allclose(found[::4, ::4], scene().reshape(56, 4, 56, 4, 3).mean((1, 3)), atol=1)
+    assert np.allclose(result[::4, ::4], scene().reshape(56, 4, 56, 4, 3).mean((1, 3)), atol=1)
 
 
 def test_jpeg_is_of_that_quality(tmp_path):

@@ -67,10 +67,10 @@ def test_generators_depend_on_every_part_and_on_where_parts_end():
 @pytest.mark.parametrize(("canvas", "part"), [((60, 40), (15, 10)), ((40, 60), (39, 2)), ((9, 9), (1, 1))])
 def test_places_are_drawn_in_the_central_square(canvas, part):
     random, square = generator("places"), min(canvas)
-    found = np.array([place(random, canvas, part) for _ in range(3000)])
+    positions = np.array([place(random, canvas, part) for _ in range(3000)])
     start = (np.array(canvas) - square) // 2
-    assert (found.min(0) == start).all()
-    assert (found.max(0) == start + square - part).all()
+    assert (positions.min(0) == start).all()
+    assert (positions.max(0) == start + square - part).all()
 
 
 def test_a_part_without_room_is_put_in_the_middle():

@@ -73,7 +73,7 @@ def test_the_same_seed_asks_the_same_and_other_splits_are_asked_too(ask):
 
 @pytest.mark.parametrize("ask", [negated, fine])
 def test_sets_that_cannot_be_asked(ask):
-    with pytest.raises(DataError, match="one class a picture"):
+    with pytest.raises(DataError, match="one class per picture"):
         ask(data_set(task="labels"))
     with pytest.raises(DataError, match="k0 has no class"):
         list(ask(data_set(items=[Item("k0", PICTURE)])).items)

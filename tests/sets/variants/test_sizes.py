@@ -21,16 +21,16 @@ def test_the_whole_picture_small_somewhere_on_grey():
         y, x = np.nonzero((shown != GREY).any(2))
         top, left = max(0, y.min() - 1), max(0, x.min() - 1)
         expected = np.asarray(Image.fromarray(item.picture).resize((15, 10), Image.Resampling.BICUBIC))
-        found = [
+        positions = [
             (row, column)
             for row in range(top, min(top + 3, 31))
             for column in range(left, min(left + 3, 46))
             if np.array_equal(shown[row : row + 10, column : column + 15], expected)
         ]
-        assert len(found) == 1
-        places.add(found[0])
+        assert len(positions) == 1
+        places.add(positions[0])
         rest = shown.copy()
-        rest[found[0][0] : found[0][0] + 10, found[0][1] : found[0][1] + 15] = GREY
+        rest[positions[0][0] : positions[0][0] + 10, positions[0][1] : positions[0][1] + 15] = GREY
         assert (rest == GREY).all()
         assert np.array_equal(shown, np.asarray(small.encoder_input()))
     assert len(places) > 20

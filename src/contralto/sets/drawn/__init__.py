@@ -49,7 +49,7 @@ DRAWN_SETS = {
 def question(name: str, index: int, seed: int = 2026) -> ChoiceQuestion:
     """Scene and texts of item `index`: a function of the arguments alone. Raises DataError for an unknown name."""
     if name not in _QUESTIONS:
-        raise DataError(f"nothing is drawn under the name {name!r} (there are: {', '.join(_QUESTIONS)})")
+        raise DataError(f"no drawn data set is named {name!r} (available: {', '.join(_QUESTIONS)})")
     return _QUESTIONS[name](index, generator(name, DRAWN_SETS_VERSION, seed, index))
 
 

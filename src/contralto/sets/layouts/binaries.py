@@ -87,7 +87,7 @@ def _pickled(path: Path, labels: str) -> Batch:
 def _names(path: Path, key: str) -> list[str]:
     names = load_plain_pickle(path).get(key)
     if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
-        raise DataError(f"{path} has no class names in `{key}`: it is not the file that is meant")
+        raise DataError(f"{path} has no class names in `{key}`: it is not the expected file")
     return [name.decode("utf-8", "replace") for name in names]
 
 
@@ -97,7 +97,7 @@ def mnist(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     where, pictures = _idx(root, f"{stem}-images", 3)
     path, ids = _idx(root, f"{stem}-labels", 1)
     if len(pictures) != len(ids):
-        raise DataError(f"{where} has {len(pictures)} pictures, {path} {len(ids)} labels: get both again")
+        raise DataError(f"{where} has {len(pictures)} pictures, {path} {len(ids)} labels: download both again")
     return labelled_arrays(
         split, list(pictures), labels_from_ids(ids, [str(digit) for digit in range(10)], classes, path)
     )
@@ -116,7 +116,7 @@ def _idx(root: Path, stem: str, dimensions: int) -> tuple[Path, NDArray[np.uint8
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if len(content) != math.prod(shape):
-        raise DataError(f"{path} states {math.prod(shape)} bytes, but has others: get the file again")
+        raise DataError(f"{path} states {math.prod(shape)} bytes, but has others: download the file again")
     return path, np.frombuffer(content, np.uint8).reshape(shape)
 
 
@@ -134,5 +134,5 @@ def stl10(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
 def _rows(path: Path, width: int) -> NDArray[np.uint8]:
     size = path.stat().st_size
     if size == 0 or size % width:
-        raise DataError(f"{path} has {size} bytes, which are no whole number of {width}: get the file again")
+        raise DataError(f"{path} has {size} bytes, which are no whole number of {width}: download the file again")
     return np.asarray(np.memmap(path, np.uint8, "r")).reshape(-1, width)

@@ -50,7 +50,7 @@ def csv_columns(path: Path, *columns: str, delimiter: Literal[",", ";", "\t"] = 
             rows = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
             header = [name.strip() for name in next(rows, [])]
             if absent := [column for column in columns if column not in header]:
-                raise DataError(f"{path} has no column {absent[0]!r} (there are: {one_line(', '.join(header), 120)})")
+                raise DataError(f"{path} has no column {absent[0]!r} (available: {one_line(', '.join(header), 120)})")
             places = [header.index(column) for column in columns]
             for row in filter(None, rows):
                 if len(row) <= max(places):

@@ -52,7 +52,7 @@ class _Patches(Sequence[Item]):
 
 def _unpacked(root: Path, name: str) -> Path:
     if (root / f"{name}.gz").exists() and not (root / name).exists():
-        raise MissingPath(f"{root / name} is not there, only {name}.gz: unpack it with gunzip")
+        raise MissingPath(f"{root / name} is missing, only {name}.gz: unpack it with gunzip")
     return first_existing(root, name)
 
 
@@ -65,7 +65,7 @@ def _dataset(path: Path, name: str) -> Any:
     try:
         array = h5py.File(path, "r")[name]
     except KeyError:
-        raise DataError(f"{path} has no array {name!r}: it is not the file that is meant") from None
+        raise DataError(f"{path} has no array {name!r}: it is not the expected file") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read as HDF5: {error}") from error
     if not isinstance(array, h5py.Dataset):

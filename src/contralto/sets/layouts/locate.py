@@ -18,14 +18,14 @@ def first_existing(root: Path, *names: str) -> Path:
     for name in names:
         if (root / name).exists():
             return root / name
-    raise MissingPath(f"{root / names[0]} is not there")
+    raise MissingPath(f"{root / names[0]} is missing")
 
 
 def path_within(folder: Path, name: str) -> Path:
     """The path of `name`, taken from a list, in `folder`. Raises DataError if the name leads out of the folder."""
     parts = PurePosixPath(name)
     if parts.is_absolute() or ".." in parts.parts or "\0" in name or "\\" in name or not parts.parts:
-        raise DataError(f"{folder}: a list names {one_line(name, 100)!r}, which does not lie below it")
+        raise DataError(f"{folder}: a list names {one_line(name, 100)!r}, which is outside of it")
     return folder / parts
 
 

@@ -37,7 +37,7 @@ def cars(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     cars = _variable(where, "annotations")
     together = where.name == "cars_annos.mat"
     if not {"class", *(("relative_im_path", "test") if together else ("fname",))} <= set(cars.dtype.names or ()):
-        raise DataError(f"{where}: its annotations lack a field of the published file: get it again")
+        raise DataError(f"{where}: its annotations lack a field of the published file: download it again")
     if together:
         ours = (car for car in cars if bool(car["test"]) == (split == "test"))
         named = ((str(car["relative_im_path"]).removeprefix("car_ims/"), str(car["class"])) for car in ours)
@@ -56,6 +56,6 @@ def _variable(path: Path, name: str) -> Any:
     try:
         return np.atleast_1d(loadmat(path, squeeze_me=True, variable_names=[name])[name])
     except KeyError:
-        raise DataError(f"{path} has no variable {name!r}: it is not the file that is meant") from None
+        raise DataError(f"{path} has no variable {name!r}: it is not the expected file") from None
     except Exception as error:  # scipy may raise any exception on a damaged file
         raise DataError(f"{path} is no MATLAB file that can be read: {one_line(str(error), 120)}") from error

@@ -18,7 +18,7 @@ def per_class(root: Path, folder: Path, index_by_name: Mapping[str, int]) -> lis
     """
     names = folder_names(folder)
     if index_by_name.keys().isdisjoint(names):
-        raise MissingPath(f"{folder / next(iter(index_by_name))} is not there")
+        raise MissingPath(f"{folder / next(iter(index_by_name))} is missing")
     check_classes(names, index_by_name, folder)
     return [
         Item(path.relative_to(root).as_posix(), path, index_by_name[name])

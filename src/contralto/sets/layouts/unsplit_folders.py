@@ -44,7 +44,7 @@ def _cut(root: Path, classes: Sequence[Class], part: slice) -> list[Item]:
     index_by_name = index_by_folder(classes)
     names = [name for name in folder_names(root) if picture_files(root / name)]
     if not index_by_name.keys() & set(names):
-        raise MissingPath(f"{root / next(iter(index_by_name))} is not there")
+        raise MissingPath(f"{root / next(iter(index_by_name))} is missing")
     check_classes(names, index_by_name, root)
     return [
         Item(f"{name}/{path.name}", path, index_by_name[name])

@@ -92,7 +92,7 @@ def fine(data_set: DataSet, seed: int = 0) -> DataSet:
 
 def _needs_classes(data_set: DataSet) -> None:
     if data_set.task != "classes" or len(data_set.classes) < 2:
-        raise UndefinedError(f"{data_set.name} has no classes to ask about: take a set with one class a picture")
+        raise UndefinedError(f"{data_set.name} has no classes to ask about: use a data set with one class per picture")
 
 
 def _label(item: Item, data_set: DataSet) -> int:

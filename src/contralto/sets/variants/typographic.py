@@ -31,13 +31,13 @@ def attacked(data_set: DataSet, seed: int = 0) -> DataSet:
     """
     if data_set.task != "classes" or len(data_set.classes) < 2:
         raise UndefinedError(
-            f"{data_set.name} has no wrong class to write on a picture: take a set with one class a picture"
+            f"{data_set.name} has no wrong class to write on a picture: use a data set with one class per picture"
         )
     names = [one.name for one in data_set.classes]
 
     def alter(item: Item) -> Item:
         if item.label is None:
-            raise DataError(f"{data_set.name}: {item.key} has no class, so that none is known to be wrong")
+            raise DataError(f"{data_set.name}: {item.key} has no class, so no class is known to be wrong")
         wrong = int(generator("typographic", TYPOGRAPHIC_VERSION, seed, item.key).integers(len(names) - 1))
         word = names[wrong + (wrong >= item.label)]
         labelled = replace(item, groups={**item.groups, "written": word})

@@ -80,7 +80,7 @@ def corrupted(data_set: DataSet, corruption: str, severity: int) -> DataSet:
     Raises DataError.
     """
     if corruption not in CORRUPTIONS:
-        raise DataError(f"there is no corruption {corruption!r} (there are: {', '.join(CORRUPTIONS)})")
+        raise DataError(f"no corruption is named {corruption!r} (available: {', '.join(CORRUPTIONS)})")
     if severity not in SEVERITIES:
         raise DataError(f"{corruption}: severity is 1 to 5, got {severity}")
     change = PictureChange(
