@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contralto.data.mixture import Mixture, shares
+from contralto.data.mixture import Mixture, allocate
 from contralto.data.sample import Sample
 from contralto.errors import ContractError
 
@@ -67,7 +67,7 @@ def test_samples_are_those_drawn():
 
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=6), st.integers(1, 500))
 def test_shares_are_within_one_of_exact_and_add_up(weights, places):
-    counts = shares(weights, places)
+    counts = allocate(weights, places)
     assert sum(counts) == places
     for weight, count in zip(weights, counts, strict=True):
         assert abs(count - weight / sum(weights) * places) < 1 + 1e-9

@@ -169,13 +169,13 @@ def test_classes_of_another_set_and_a_subset(monkeypatch):
 
 
 def test_an_unknown_name_is_answered_with_the_closest(monkeypatch):
-    monkeypatch.setattr(declaration, "names", lambda: ["cifar10", "cifar100", "mnist"])
+    monkeypatch.setattr(declaration, "set_names", lambda: ["cifar10", "cifar100", "mnist"])
     with pytest.raises(DataError, match=r"no data set is named 'cifar' \(available: cifar10, cifar100\)"):
         declaration.load_declaration("cifar")
 
 
 def test_every_declaration_parses_and_is_called_as_its_file():
-    for name in declaration.names():
+    for name in declaration.set_names():
         assert declaration.load_declaration(name).name == name
 
 

@@ -30,7 +30,7 @@ def registry(monkeypatch, tmp_path):
             raise DataError(f"no data set is named {name}: is it birds?")
         return Declared()
 
-    monkeypatch.setattr(declaration, "names", lambda: ["birds"])
+    monkeypatch.setattr(declaration, "set_names", lambda: ["birds"])
     monkeypatch.setattr(declaration, "load_declaration", load_declaration)
     monkeypatch.chdir(tmp_path)
 

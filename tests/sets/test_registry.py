@@ -10,7 +10,7 @@ import pytest
 from support.paths import SHARED
 
 from contralto.errors import DataError
-from contralto.sets.declaration import load_declaration, names
+from contralto.sets.declaration import load_declaration, set_names
 from contralto.sets.layouts.class_index import index_by_folder
 from contralto.zeroshot import prompts
 
@@ -131,7 +131,7 @@ METRICS = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_declaration_is_complete(name):
-    assert name in names()
+    assert name in set_names()
     stated = load_declaration(name)
     classes, templates, size = EXPECTED[name]
     assert (stated.name, len(stated.classes), len(prompts.templates(stated.templates))) == (name, classes, templates)

@@ -130,7 +130,9 @@ class _Pending:
     results: AsyncResult[list[tuple[str, NDArray[np.int64]] | str]]
 
 
-def plain(source: Source, spec: ImageSpec, batch_size: int = 64, workers: int = 2) -> Iterator[NDArray[np.float32]]:
+def pixel_batches(
+    source: Source, spec: ImageSpec, batch_size: int = 64, workers: int = 2
+) -> Iterator[NDArray[np.float32]]:
     """The pictures of a source in its order, preprocessed by the contract: float32 (up to batch_size, 3, H, W).
 
     It serves evaluation, so nothing is skipped: raises the ContraltoError of the first picture that fails.

@@ -35,7 +35,7 @@ class Mixture:
             raise ContractError(f"a mixture needs sources and a batch size, got {len(sources)} and {batch_size}")
         self.sources = tuple(source for source, _ in sources)
         self.batch_size, self.seed = batch_size, seed
-        self.counts = shares([weight for _, weight in sources], batch_size)
+        self.counts = allocate([weight for _, weight in sources], batch_size)
         for source, count in zip(self.sources, self.counts, strict=True):
             if count == 0:
                 reason = f"gets no place in a batch of {batch_size}: raise its weight or the batch size"
@@ -72,7 +72,7 @@ class Mixture:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 
-def shares(weights: Sequence[float], places: int) -> list[int]:
+def allocate(weights: Sequence[float], places: int) -> list[int]:
     """Distributes `places` in proportion to the weights, by largest remainder. Among equals, the earlier one wins."""
     for weight in weights:
         if not (math.isfinite(weight) and weight > 0):

@@ -34,7 +34,7 @@ def expand(pattern: str) -> list[Path]:
                 paths[Path(path)] = None
             if len(paths) > MAX_SHARD_NAMES:
                 raise DataError(f"{one_line(pattern, 200)} expands to more than {MAX_SHARD_NAMES} files")
-    return sorted(paths, key=natural)
+    return sorted(paths, key=natural_key)
 
 
 def is_pattern(text: str) -> bool:
@@ -65,7 +65,7 @@ def existing_files(pattern: str) -> list[Path]:
     return files
 
 
-def natural(path: Path) -> list[tuple[bool, int, str]]:
+def natural_key(path: Path) -> list[tuple[bool, int, str]]:
     """Sort key that puts 2.tar before 10.tar."""
     return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", str(path))]
 

@@ -20,10 +20,10 @@ from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
 from contralto.sets.data_set import DataSet
-from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from contralto.sets.variants.questions import fine, negated
-from contralto.sets.variants.sizes import shrunken
-from contralto.sets.variants.typographic import attacked
+from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from contralto.sets.variants.questions import ask_negation, ask_similar_classes
+from contralto.sets.variants.sizes import shrink
+from contralto.sets.variants.typographic import write_wrong_class
 from contralto.zeroshot import prompts
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _corruptions(session: Session, data: DataSet, pictures: PictureEmbeddings) -
     right = []
     for name in CORRUPTIONS:
         for severity in SEVERITIES:
-            outcome = _zero_shot(session, corrupted(data, name, severity), f"{name} {severity}")
+            outcome = _zero_shot(session, corrupt(data, name, severity), f"{name} {severity}")
             right.append(outcome.records.rank == 0)
             yield outcome
     errors = 1 - np.mean(right, axis=0)  # (N,): of each picture, over all corruptions
@@ -56,7 +56,7 @@ def _corruptions(session: Session, data: DataSet, pictures: PictureEmbeddings) -
 
 def _typographic(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """A wrong class's name is written on every picture: what is left, and how often it is what is answered."""
-    written = attacked(data)
+    written = write_wrong_class(data)
     outcome = _zero_shot(session, written, "typographic")
     names = [one.name for one in data.classes]
     told = np.array([names.index(item.groups["written"]) for item in written.items])
@@ -67,14 +67,14 @@ def _typographic(session: Session, data: DataSet, pictures: PictureEmbeddings) -
 def _sizes(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """The whole picture, smaller and smaller, on grey."""
     for part in SHARES:
-        yield _zero_shot(session, shrunken(data, float(part)), f"at {part} of the side")
+        yield _zero_shot(session, shrink(data, float(part)), f"at {part} of the side")
 
 
 def _questions(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """Negation; and, where classes have groups, telling apart what is alike."""
-    yield from _choice(session, negated(data), "negation")
+    yield from _choice(session, ask_negation(data), "negation")
     if any(one.group for one in data.classes):
-        yield from _choice(session, fine(data), "within its group")
+        yield from _choice(session, ask_similar_classes(data), "within its group")
 
 
 def _prompts(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:

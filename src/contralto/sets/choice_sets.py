@@ -18,7 +18,7 @@ from contralto.data.splits import UNSPLIT
 from contralto.data.table_files import captions_of, picture_path, read_rows
 from contralto.errors import DataError, one_line
 from contralto.sets.data_set import DataSet, Item
-from contralto.sets.user_set import UserSet, build_data_set, visible
+from contralto.sets.user_set import UserSet, build_data_set, visible_paths
 
 _CHOICE_KEYS = ("filename", "caption", "negative_caption")
 _PAIR_KEYS = ("image_0", "image_1", "caption_0", "caption_1")
@@ -28,7 +28,7 @@ _HEAD_BYTES = 4096
 
 def choice_files(folder: Path) -> list[Path]:
     """The files in the folder with true and false captions, sorted. Only the start of each file is read."""
-    files = (path for path in sorted(visible(folder, "*.json")) if path.is_file())
+    files = (path for path in sorted(visible_paths(folder, "*.json")) if path.is_file())
     return [path for path in files if b'"negative_caption"' in _head(path)]
 
 

@@ -138,7 +138,7 @@ class Declaration:
         return items
 
 
-def names() -> list[str]:
+def set_names() -> list[str]:
     """The names of the published data sets, sorted."""
     folder = resources.files("contralto.sets") / "registry"
     return sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
@@ -147,8 +147,8 @@ def names() -> list[str]:
 @functools.cache
 def load_declaration(name: str) -> Declaration:
     """The declaration of that name. Raises DataError, which lists the closest names."""
-    if name not in names():
-        close = difflib.get_close_matches(name, names(), n=3) or names()
+    if name not in set_names():
+        close = difflib.get_close_matches(name, set_names(), n=3) or set_names()
         raise DataError(f"no data set is named {one_line(name, 80)!r} (available: {', '.join(close)})")
     file = resources.files("contralto.sets") / "registry" / f"{name}.json"
     return parse(json.loads(file.read_text(encoding="utf-8")))

@@ -23,7 +23,7 @@ from contralto.sets.arrow_files import (
 )
 from contralto.sets.data_set import Class, DataSet
 from contralto.sets.huggingface_classes import label_names, read_json
-from contralto.sets.table_entries import TableEntry, class_named, items_from_entries, named_classes
+from contralto.sets.table_entries import TableEntry, class_from_name, classes_from_labels, items_from_entries
 from contralto.sets.user_set import UserSet, build_data_set, files_by_split
 
 
@@ -154,10 +154,10 @@ def _classes(path: Path, shards: Sequence[_Shard]) -> tuple[Class, ...]:
         return ()
     folders = dict.fromkeys((path, shards[0].path.parent))
     if names := label_names(label, shards[0].schema, [folder for folder in folders if folder.is_dir()]):
-        return tuple(class_named(name) for name in names)
+        return tuple(class_from_name(name) for name in names)
     values: set[object] = set()
     for shard in shards:
         column = shard.table.column(label)
         flat = column.combine_chunks().flatten() if hasattr(column.type, "value_field") else column
         values.update(flat.unique().to_pylist())
-    return named_classes(values)
+    return classes_from_labels(values)

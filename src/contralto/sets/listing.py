@@ -18,7 +18,7 @@ class SetEntry(NamedTuple):
 
 def set_entries() -> list[SetEntry]:
     """The published data sets by name, then the drawn ones."""
-    published = [declaration.load_declaration(name) for name in declaration.names()]
+    published = [declaration.load_declaration(name) for name in declaration.set_names()]
     return [
         *(SetEntry(one.name, one.task, one.layout, one.where) for one in published),
         *(SetEntry(name, "choice", "nothing: drawn by the code", what) for name, what in drawn.DRAWN_SETS.items()),

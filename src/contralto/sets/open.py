@@ -16,7 +16,7 @@ from contralto.sets.folders import open_folders
 from contralto.sets.huggingface import open_parquet, open_saved
 from contralto.sets.picture_tables import metadata_tables, open_image_folder, open_table
 from contralto.sets.tars import open_shards, open_tar
-from contralto.sets.user_set import UserSet, check_labels, pick_split, visible
+from contralto.sets.user_set import UserSet, check_labels, pick_split, visible_paths
 from contralto.zeroshot import prompts
 
 _READERS: Mapping[str, Callable[[Path], UserSet]] = {
@@ -77,7 +77,7 @@ def _split_name(text: str) -> tuple[str, Path | None, str | None]:
     """
     base, _, split = text.rpartition(":")
     candidates = [(text, None), (base, split)] if base and split else [(text, None)]
-    names = {*declaration.names(), *drawn.DRAWN_SETS}
+    names = {*declaration.set_names(), *drawn.DRAWN_SETS}
     for enough in (all, any):  # the whole text as a pattern, with the split, may match a few files by chance
         for candidate, part in candidates:
             if candidate in names:
@@ -112,9 +112,9 @@ def _open_folder(path: Path) -> UserSet:
         return open_pairs(path)
     if choice_files(path):
         return open_choices(path)
-    if tars := [*visible(path, "*.tar"), *visible(path, "*/*.tar")]:
+    if tars := [*visible_paths(path, "*.tar"), *visible_paths(path, "*/*.tar")]:
         return open_shards(path, tars)
-    if tables := [*visible(path, "*.parquet"), *visible(path, "*/*.parquet")]:
+    if tables := [*visible_paths(path, "*.parquet"), *visible_paths(path, "*/*.parquet")]:
         return open_parquet(path, tables)
     if metadata_tables(path):
         return open_image_folder(path)

@@ -14,8 +14,8 @@ from contralto.data.splits import UNSPLIT, is_split, split_name
 from contralto.data.table_files import Columns, captions_of, picture_path, read_table
 from contralto.errors import DataError
 from contralto.sets.data_set import DataSet
-from contralto.sets.table_entries import TableEntry, is_empty, items_from_entries, named_classes
-from contralto.sets.user_set import UserSet, build_data_set, visible
+from contralto.sets.table_entries import TableEntry, classes_from_labels, is_empty, items_from_entries
+from contralto.sets.user_set import UserSet, build_data_set, visible_paths
 
 NO_ROW = "left out, pictures that no row of the table names"
 METADATA_FILES = ("metadata.csv", "metadata.jsonl")
@@ -60,7 +60,7 @@ def open_image_folder(path: Path) -> UserSet:
 def metadata_tables(path: Path) -> list[Path]:
     """The table in the folder, else the tables in its folders. CSV tables take precedence over JSON Lines."""
     for name in METADATA_FILES:
-        if tables := [path / name] if (path / name).is_file() else sorted(visible(path, f"*/{name}")):
+        if tables := [path / name] if (path / name).is_file() else sorted(visible_paths(path, f"*/{name}")):
             return tables
     return []
 
@@ -70,7 +70,7 @@ def _user_set(path: Path, tables: _Tables) -> UserSet:
         why = f" that can be used: {tables.left_out.first()}" if tables.left_out.failed else ""
         raise DataError(f"{path} holds no rows{why}")
     labels = (entry.label for entries in tables.by_split.values() for entry in entries.values())
-    classes = named_classes(_flat(labels))
+    classes = classes_from_labels(_flat(labels))
 
     def read(split: str) -> DataSet:
         left_out = Omissions()

@@ -29,15 +29,15 @@ def is_empty(label: object) -> bool:
     return label is None or label != label or (isinstance(label, str) and not label.strip())
 
 
-def named_classes(labels: Iterable[object]) -> tuple[Class, ...]:
+def classes_from_labels(labels: Iterable[object]) -> tuple[Class, ...]:
     """The classes that the labels name, sorted; none if the labels are whole numbers, which index names elsewhere."""
     values = {label for label in labels if isinstance(label, str) and label.strip()}
     if all(_index(value) is not None for value in values):
         return ()
-    return tuple(class_named(value) for value in sorted(values))
+    return tuple(class_from_name(value) for value in sorted(values))
 
 
-def class_named(raw: str) -> Class:
+def class_from_name(raw: str) -> Class:
     """The class with this name in the data; _ is read as space."""
     return Class(raw.replace("_", " "), folder=raw)
 

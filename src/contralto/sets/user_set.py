@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contralto.data.omissions import Omissions
-from contralto.data.shards import natural
+from contralto.data.shards import natural_key
 from contralto.data.splits import UNSPLIT, VALIDATION, find_split, is_split, split_name, split_of_shard
 from contralto.errors import DataError, one_line
 from contralto.files import is_system_name
@@ -40,7 +40,7 @@ class UserSet:
         return dataclasses.replace(self.read(split), splits=self.splits, open_split=self.open)
 
 
-def visible(folder: Path, pattern: str) -> Iterator[Path]:
+def visible_paths(folder: Path, pattern: str) -> Iterator[Path]:
     """The paths in the folder that match a glob pattern, except hidden and system files."""
     return (path for path in folder.glob(pattern) if not any(map(is_system_name, path.relative_to(folder).parts)))
 
@@ -49,7 +49,7 @@ def files_by_split(files: Iterable[Path], root: Path) -> dict[str, list[Path]]:
     """Files by split: the split folder within `root` (`test/0.tar`), else the start of the file's name
     (`test-00000-of-00004.parquet`), else UNSPLIT."""
     by_split: dict[str, list[Path]] = {}
-    for file in sorted(files, key=natural):
+    for file in sorted(files, key=natural_key):
         folders = [part for part in file.relative_to(root).parts[:-1] if is_split(part)]
         split = split_name(folders[-1]) if folders else split_of_shard(file.stem) or UNSPLIT
         by_split.setdefault(split, []).append(file)

@@ -7,7 +7,7 @@ from contralto.data.scenes import SCENE_COLOURS
 from contralto.errors import DataError
 from contralto.sets.drawn import DRAWN_SETS, drawn_set, question
 from contralto.sets.drawn.composition import NUMBER_WORDS
-from contralto.sets.drawn.description import scattered, unlike
+from contralto.sets.drawn.description import different_shapes, random_positions
 from contralto.sets.drawn.shapes import FAMILIES, NAMED_SHAPES, POLYGONS, outline
 from contralto.sets.variants.questions import chance
 
@@ -153,12 +153,12 @@ def test_scattered_things_keep_apart_and_unlike_ones_are_of_different_families()
     random = np.random.default_rng(0)
     for _ in range(50):
         radii = random.uniform(0.08, 0.14, 5)
-        places = np.array(scattered(random, radii.tolist()))
+        places = np.array(random_positions(random, radii.tolist()))
         gaps = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1)) - radii[:, None] - radii[None]
         assert (gaps[~np.eye(5, dtype=bool)] > 0).all()
         assert (places - radii[:, None] > 0).all()
         assert (places + radii[:, None] < 1).all()
-        chosen = unlike(random, 7)
+        chosen = different_shapes(random, 7)
         assert len({next(kin for kin in FAMILIES if shape in kin) for shape in chosen}) == 7
     assert {shape for kin in FAMILIES for shape in kin} == set(NAMED_SHAPES)
     assert set(SCENE_COLOURS) >= {"red", "blue"}

@@ -20,7 +20,7 @@ GREYISH = 45  # the most by which the channels of grounds, shadows and black thi
 def objects(scene):
     """(pixels, masks (224, 224) of all connected things): what is darker than a shadow, or has a colour."""
     pixels = paint_scene(scene)
-    empty = paint_scene(DrawnScene(scene.ground, ()))
+    empty = paint_scene(DrawnScene(scene.background, ()))
     inside = (np.abs(pixels.astype(int) - empty).max(2) > SHADOW) | (np.ptp(pixels, axis=2) > GREYISH)
     inside = ndimage.binary_fill_holes(ndimage.binary_closing(inside, iterations=2))  # highlights
     labels, count = ndimage.label(inside, np.ones((3, 3)))
@@ -128,7 +128,7 @@ def inked(mask):
 def test_the_word_written_is_the_word_said():
     for index in range(0, 48, 4):
         asked = question("drawn_text", index)
-        pixels, empty = paint_scene(asked.scene).astype(int), paint_scene(DrawnScene(asked.scene.ground, ()))
+        pixels, empty = paint_scene(asked.scene).astype(int), paint_scene(DrawnScene(asked.scene.background, ()))
         written, _ = inked(np.abs(pixels - empty).max(2) > 60)
         losses = {}
         for text in (asked.true, *asked.others):
@@ -141,7 +141,7 @@ def test_the_word_written_is_the_word_said():
 def test_all_styles_stay_within_the_picture_and_can_be_read():
     for index in range(48):
         asked = question("drawn_text", index)
-        pixels, empty = paint_scene(asked.scene).astype(int), paint_scene(DrawnScene(asked.scene.ground, ()))
+        pixels, empty = paint_scene(asked.scene).astype(int), paint_scene(DrawnScene(asked.scene.background, ()))
         ink = np.abs(pixels - empty).max(2) > 60
         y, x = np.nonzero(ink)
         assert min(y.min(), x.min()) > 0

@@ -7,9 +7,9 @@ from scipy import ndimage
 
 from contralto.errors import DataError
 from contralto.sets.data_set import DataSet, Item
-from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from contralto.sets.variants.corruptions.convolve import convolve, field, smooth_size, streak
-from contralto.sets.variants.corruptions.pixel_arrays import between
+from contralto.sets.variants.corruptions.pixel_arrays import interpolate
 
 RANDOM = {"gaussian_noise", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "snow", "frost", "fog",
           "elastic_transform"}  # fmt: skip
@@ -27,8 +27,8 @@ def scene(height=224, width=224, seed=0):
     return np.asarray(smooth).copy()
 
 
-def corrupt(picture, name, severity=3):
-    return np.asarray(corrupted(data_set(picture), name, severity).items[0].encoder_input())
+def corrupted_pixels(picture, name, severity=3):
+    return np.asarray(corrupt(data_set(picture), name, severity).items[0].encoder_input())
 
 
 def apply(name, severity, pixels, seed=0):
@@ -48,14 +48,14 @@ def test_four_kinds_of_three_to_four():
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_pictures_depend_on_key_and_severity_alone(name):
     pictures = [scene(224, 250), scene(224, 250)]
-    forth = [item.encoder_input() for item in corrupted(data_set(*pictures), name, 4).items]
-    back = [item.encoder_input() for item in reversed(corrupted(data_set(*pictures), name, 4).items)][::-1]
+    forth = [item.encoder_input() for item in corrupt(data_set(*pictures), name, 4).items]
+    back = [item.encoder_input() for item in reversed(corrupt(data_set(*pictures), name, 4).items)][::-1]
     assert [one.tobytes() for one in forth] == [one.tobytes() for one in back]
     assert all((one.mode, one.size) == ("RGB", (250, 224)) for one in forth)
     assert (forth[0].tobytes() != forth[1].tobytes()) == (name in RANDOM)
-    seen = [corrupt(pictures[0], name, severity).tobytes() for severity in SEVERITIES]
+    seen = [corrupted_pixels(pictures[0], name, severity).tobytes() for severity in SEVERITIES]
     assert len({pictures[0].tobytes(), *seen}) == 6
-    assert len({corrupted(data_set(*pictures), name, s).items[0].digest() for s in SEVERITIES}) == 5
+    assert len({corrupt(data_set(*pictures), name, s).items[0].digest() for s in SEVERITIES}) == 5
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,20 @@ def test_pictures_depend_on_key_and_severity_alone(name):
 )
 def test_a_higher_severity_is_further_from_the_picture(name):
     picture = scene()
-    loss = [np.abs(corrupt(picture, name, severity) - picture.astype(float)).mean() for severity in (1, 3, 5)]
+    loss = [np.abs(corrupted_pixels(picture, name, severity) - picture.astype(float)).mean() for severity in (1, 3, 5)]
     assert 0.3 < loss[0] < loss[1] < loss[2]
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_any_size_is_brought_to_224(name):
     for height, width in ((1, 1), (3, 6), (400, 300)):
-        result = corrupt(scene(height, width), name, 5)
+        result = corrupted_pixels(scene(height, width), name, 5)
         assert min(result.shape[:2]) == 224
         assert result.shape[0] / result.shape[1] == pytest.approx(height / width, rel=0.02)
 
 
 def test_a_long_picture_is_brought_to_a_million_pixels():
-    result = corrupt(scene(10, 4000), "jpeg_compression", 5)
+    result = corrupted_pixels(scene(10, 4000), "jpeg_compression", 5)
     assert result.shape[0] == round(10 * (2**20 / 40000) ** 0.5)
     assert result.shape[0] * result.shape[1] == pytest.approx(2**20, rel=0.01)
 
@@ -146,7 +146,7 @@ def test_places_between_pixels_are_scipys():
     random = np.random.default_rng(2)
     pixels = random.random((13, 17, 3)).astype(np.float32)
     y, x = random.uniform(-20, 40, (2, 30, 30)).astype(np.float32)
-    result = between(pixels, y, x)
+    result = interpolate(pixels, y, x)
     for channel in range(3):
         expected = ndimage.map_coordinates(pixels[:, :, channel].astype(float), [y, x], order=1, mode="reflect")
         assert np.allclose(result[:, :, channel], expected, atol=1e-4)
@@ -209,7 +209,7 @@ def test_elastic_moves_but_invents_nothing():
 
 
 def test_pixelate_makes_blocks():
-    result = corrupt(scene(), "pixelate", 5)
+    result = corrupted_pixels(scene(), "pixelate", 5)
     blocks = result.reshape(56, 4, 56, 4, 3)
     assert (blocks == blocks[:, :1, :, :1]).all()
     assert np.allclose(result[::4, ::4], scene().reshape(56, 4, 56, 4, 3).mean((1, 3)), atol=1)
@@ -217,7 +217,7 @@ def test_pixelate_makes_blocks():
 
 def test_jpeg_is_of_that_quality(tmp_path):
     Image.fromarray(scene()).save(tmp_path / "x.jpg", quality=7)
-    assert np.array_equal(corrupt(scene(), "jpeg_compression", 5), np.asarray(Image.open(tmp_path / "x.jpg")))
+    assert np.array_equal(corrupted_pixels(scene(), "jpeg_compression", 5), np.asarray(Image.open(tmp_path / "x.jpg")))
 
 
 @pytest.mark.parametrize(
@@ -225,4 +225,4 @@ def test_jpeg_is_of_that_quality(tmp_path):
 )
 def test_what_there_is_not(name, severity, said):
     with pytest.raises(DataError, match=said):
-        corrupted(data_set(scene()), name, severity)
+        corrupt(data_set(scene()), name, severity)

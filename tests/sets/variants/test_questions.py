@@ -6,7 +6,7 @@ import pytest
 
 from contralto.errors import DataError
 from contralto.sets.data_set import Class, DataSet, Item
-from contralto.sets.variants.questions import chance, fine, negated
+from contralto.sets.variants.questions import ask_negation, ask_similar_classes, chance
 
 CLASSES = (
     Class("beagle", group="dog"), Class("poodle", group="dog"), Class("pug", group="dog"),
@@ -23,7 +23,7 @@ def data_set(count=701, **changes):
 
 def test_negation_is_true_as_said_and_balanced():
     given = data_set()
-    asked = negated(given)
+    asked = ask_negation(given)
     halves, places = Counter(), Counter()
     for item, question in zip(given.items, asked.items, strict=True):
         own = CLASSES[item.label].name
@@ -44,7 +44,7 @@ def test_negation_is_true_as_said_and_balanced():
 
 def test_fine_asks_within_the_group():
     given = data_set()
-    asked = fine(given)
+    asked = ask_similar_classes(given)
     kept = [item for item in given.items if CLASSES[item.label].group in ("dog", "cat")]
     assert len(kept) == len(asked.items)
     places = Counter()
@@ -57,10 +57,10 @@ def test_fine_asks_within_the_group():
     assert len(places) == 5
     dogs = sum(CLASSES[item.label].group == "dog" for item in kept)
     assert chance(asked) == pytest.approx((dogs / 3 + (len(kept) - dogs) / 2) / len(kept))
-    assert fine(data_set(7, templates=())).items[0].captions[0].startswith("a photo of a ")
+    assert ask_similar_classes(data_set(7, templates=())).items[0].captions[0].startswith("a photo of a ")
 
 
-@pytest.mark.parametrize("ask", [negated, fine])
+@pytest.mark.parametrize("ask", [ask_negation, ask_similar_classes])
 def test_the_same_seed_asks_the_same_and_other_splits_are_asked_too(ask):
     train = data_set(20, split="train")
     given = data_set(50, splits=("train", "test"), open_split=lambda split: train)
@@ -71,15 +71,15 @@ def test_the_same_seed_asks_the_same_and_other_splits_are_asked_too(ask):
     assert [q.captions for q in same.other("train").items] == [q.captions for q in ask(train).items]
 
 
-@pytest.mark.parametrize("ask", [negated, fine])
+@pytest.mark.parametrize("ask", [ask_negation, ask_similar_classes])
 def test_sets_that_cannot_be_asked(ask):
     with pytest.raises(DataError, match="one class per picture"):
         ask(data_set(task="labels"))
     with pytest.raises(DataError, match="k0 has no class"):
         list(ask(data_set(items=[Item("k0", PICTURE)])).items)
-    if ask is fine:
+    if ask is ask_similar_classes:
         with pytest.raises(DataError, match="no group"):
-            fine(data_set(classes=tuple(Class(one.name) for one in CLASSES)))
+            ask_similar_classes(data_set(classes=tuple(Class(one.name) for one in CLASSES)))
 
 
 def test_chance_needs_a_choice():

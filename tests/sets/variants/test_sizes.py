@@ -4,7 +4,7 @@ from PIL import Image
 
 from contralto.errors import DataError
 from contralto.sets.data_set import DataSet, Item
-from contralto.sets.variants.sizes import GREY, shrunken
+from contralto.sets.variants.sizes import GREY, shrink
 
 
 def data_set(count, height=40, width=60):
@@ -16,7 +16,7 @@ def data_set(count, height=40, width=60):
 
 def test_the_whole_picture_small_somewhere_on_grey():
     given, places = data_set(30), set()
-    for item, small in zip(given.items, shrunken(given, 0.25).items, strict=True):
+    for item, small in zip(given.items, shrink(given, 0.25).items, strict=True):
         shown = np.asarray(small.encoder_input())
         y, x = np.nonzero((shown != GREY).any(2))
         top, left = max(0, y.min() - 1), max(0, x.min() - 1)
@@ -40,19 +40,19 @@ def test_a_share_of_one_is_the_picture_itself_and_one_pixel_is_left():
     given = data_set(2)
     assert all(
         np.array_equal(item.picture, np.asarray(same.encoder_input()))
-        for item, same in zip(given.items, shrunken(given, 1).items, strict=True)
+        for item, same in zip(given.items, shrink(given, 1).items, strict=True)
     )
-    point = np.asarray(shrunken(data_set(1, 3, 3), 0.01).items[0].encoder_input())
+    point = np.asarray(shrink(data_set(1, 3, 3), 0.01).items[0].encoder_input())
     assert ((point != GREY).any(2)).sum() <= 1
     assert point.shape == (3, 3, 3)
 
 
 def test_shares_have_names_of_their_own():
     given = data_set(1)
-    assert len({shrunken(given, share).items[0].change.name for share in (1, 0.5, 0.25, 0.125, 0.0625)}) == 5
+    assert len({shrink(given, share).items[0].change.name for share in (1, 0.5, 0.25, 0.125, 0.0625)}) == 5
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.01])
 def test_what_is_no_share(share):
     with pytest.raises(DataError, match="share"):
-        shrunken(data_set(1), share)
+        shrink(data_set(1), share)

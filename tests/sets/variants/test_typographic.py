@@ -6,7 +6,7 @@ import pytest
 
 from contralto.errors import DataError
 from contralto.sets.data_set import Class, DataSet, Item
-from contralto.sets.variants.typographic import attacked
+from contralto.sets.variants.typographic import write_wrong_class
 
 NAMES = ("dog", "cat", "piano", "Cabernet Sauvignon from the Napa Valley")
 GREEN = (0, 128, 0)
@@ -27,7 +27,7 @@ def box(picture):
 def test_a_wrong_name_each_equally_often_and_the_right_class_stays():
     given = data_set(1200)
     drawn = Counter()
-    for item, hit in zip(given.items, attacked(given).items, strict=True):
+    for item, hit in zip(given.items, write_wrong_class(given).items, strict=True):
         assert (hit.label, hit.key, hit.groups["light"]) == (item.label, item.key, "day")
         assert hit.groups["written"] in hit.change.name
         drawn[item.label, hit.groups["written"]] += 1
@@ -37,7 +37,7 @@ def test_a_wrong_name_each_equally_often_and_the_right_class_stays():
 
 def test_a_white_label_with_black_letters_within_the_picture():
     places = set()
-    for hit in attacked(data_set()).items:
+    for hit in write_wrong_class(data_set()).items:
         shown = np.asarray(hit.encoder_input())
         top, bottom, left, right = box(shown)
         label = shown[top:bottom, left:right]
@@ -53,14 +53,18 @@ def test_a_white_label_with_black_letters_within_the_picture():
 
 def test_longer_words_make_longer_labels():
     widths = {}
-    for hit in attacked(data_set(60, 300, 300)).items:
+    for hit in write_wrong_class(data_set(60, 300, 300)).items:
         _, _, left, right = box(np.asarray(hit.encoder_input()))
         widths.setdefault(hit.groups["written"], []).append(right - left)
     assert np.mean(widths["cat"]) < np.mean(widths["piano"]) < np.mean(widths[NAMES[3]]) <= 0.92 * 300
 
 
 def test_the_seed_and_the_key_draw_all():
-    one, two, other = attacked(data_set(5), 0), attacked(data_set(5), 0), attacked(data_set(5), 1)
+    one, two, other = (
+        write_wrong_class(data_set(5), 0),
+        write_wrong_class(data_set(5), 0),
+        write_wrong_class(data_set(5), 1),
+    )
     assert [a.encoder_input().tobytes() for a in one.items] == [
         b.encoder_input().tobytes() for b in reversed(two.items)
     ][::-1]
@@ -72,7 +76,7 @@ def test_the_seed_and_the_key_draw_all():
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (5, 300), (300, 5)])
 def test_any_size_of_picture(size):
-    for hit in attacked(data_set(4, *size)).items:
+    for hit in write_wrong_class(data_set(4, *size)).items:
         assert np.asarray(hit.encoder_input()).shape == (*size, 3)
 
 
@@ -80,7 +84,7 @@ def test_sets_without_a_wrong_class():
     given = data_set(1)
     for wrong in (replace(given, task="retrieval"), replace(given, classes=given.classes[:1])):
         with pytest.raises(DataError, match="wrong class"):
-            attacked(wrong)
-    unknown = attacked(replace(given, items=[replace(given.items[0], label=None)]))
+            write_wrong_class(wrong)
+    unknown = write_wrong_class(replace(given, items=[replace(given.items[0], label=None)]))
     with pytest.raises(DataError, match="k0 has no class"):
         unknown.items[0]

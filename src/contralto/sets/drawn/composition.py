@@ -8,13 +8,13 @@ from contralto.data.scenes import SCENE_COLOURS
 from contralto.sets.drawn.description import (
     ChoiceQuestion,
     DrawnScene,
-    a,
-    ground,
+    different_shapes,
     one_of,
-    scattered,
+    random_background,
+    random_positions,
+    random_shape,
     some_of,
-    thing,
-    unlike,
+    with_article,
 )
 from contralto.sets.drawn.shapes import NAMED_SHAPES, plural
 
@@ -28,27 +28,29 @@ def counting(index: int, random: np.random.Generator) -> ChoiceQuestion:
     count = index % len(NUMBER_WORDS) + 1
     shape, colour = one_of(random, tuple(NAMED_SHAPES)), one_of(random, tuple(SCENE_COLOURS))
     radii = random.uniform(0.065, 0.125, count).tolist()
-    places = scattered(random, radii)
-    parts = tuple(thing(random, shape, colour, *one) for one in zip(places, radii, strict=True))
+    places = random_positions(random, radii)
+    parts = tuple(random_shape(random, shape, colour, *one) for one in zip(places, radii, strict=True))
 
     def text(number: int) -> str:
         return f"a picture of {NUMBER_WORDS[number - 1]} {shape if number == 1 else plural(shape)}"
 
     others = tuple(text(number) for number in range(1, len(NUMBER_WORDS) + 1) if number != count)
-    return ChoiceQuestion(DrawnScene(ground(random), parts), text(count), others, {"count": str(count)})
+    return ChoiceQuestion(DrawnScene(random_background(random), parts), text(count), others, {"count": str(count)})
 
 
 def relations(index: int, random: np.random.Generator) -> ChoiceQuestion:
     """Which is left, right, above or below? The false text swaps the two things."""
     relation = tuple(RELATION_DIRECTIONS)[index % len(RELATION_DIRECTIONS)]
     (dx, dy), apart = RELATION_DIRECTIONS[relation], random.uniform(0.22, 0.28)
-    shapes, colours = unlike(random, 2), some_of(random, tuple(SCENE_COLOURS), 2)
+    shapes, colours = different_shapes(random, 2), some_of(random, tuple(SCENE_COLOURS), 2)
     x, y = 0.5 + random.uniform(-0.06, 0.06, 2)
     places = [(x + sign * apart * dx, y + sign * apart * dy) for sign in (1, -1)]
-    parts = [thing(random, *one, random.uniform(0.11, 0.16)) for one in zip(shapes, colours, places, strict=True)]
-    first, second = (a(f"{one.colour} {one.shape}") for one in parts)
+    parts = [
+        random_shape(random, *one, random.uniform(0.11, 0.16)) for one in zip(shapes, colours, places, strict=True)
+    ]
+    first, second = (with_article(f"{one.colour} {one.shape}") for one in parts)
     return ChoiceQuestion(
-        DrawnScene(ground(random), tuple(parts)),
+        DrawnScene(random_background(random), tuple(parts)),
         f"{first} {relation} {second}",
         (f"{second} {relation} {first}",),
         {"relation": relation.removeprefix("to the ")},
@@ -57,7 +59,7 @@ def relations(index: int, random: np.random.Generator) -> ChoiceQuestion:
 
 def binding(index: int, random: np.random.Generator) -> ChoiceQuestion:
     """Which is red, or large? The false text swaps the colours, or the sizes, of the two things."""
-    shapes, colours = unlike(random, 2), some_of(random, tuple(SCENE_COLOURS), 2)
+    shapes, colours = different_shapes(random, 2), some_of(random, tuple(SCENE_COLOURS), 2)
     sizes = some_of(random, ("small", "large"), 2)
     by_size = index % 2 == 1
     if by_size:
@@ -65,13 +67,13 @@ def binding(index: int, random: np.random.Generator) -> ChoiceQuestion:
         radii = [random.uniform(0.18, 0.22) if size == "large" else random.uniform(0.07, 0.09) for size in sizes]
     else:
         radii = random.uniform(0.12, 0.19, 2).tolist()
-    looks = zip(shapes, colours, scattered(random, radii), radii, strict=True)
-    parts = tuple(thing(random, *one) for one in looks)
+    looks = zip(shapes, colours, random_positions(random, radii), radii, strict=True)
+    parts = tuple(random_shape(random, *one) for one in looks)
     one, other = sizes if by_size else colours
     return ChoiceQuestion(
-        DrawnScene(ground(random), parts),
-        f"{a(f'{one} {shapes[0]}')} and {a(f'{other} {shapes[1]}')}",
-        (f"{a(f'{other} {shapes[0]}')} and {a(f'{one} {shapes[1]}')}",),
+        DrawnScene(random_background(random), parts),
+        f"{with_article(f'{one} {shapes[0]}')} and {with_article(f'{other} {shapes[1]}')}",
+        (f"{with_article(f'{other} {shapes[0]}')} and {with_article(f'{one} {shapes[1]}')}",),
         {"attribute": "size" if by_size else "colour"},
     )
 
@@ -79,14 +81,14 @@ def binding(index: int, random: np.random.Generator) -> ChoiceQuestion:
 def negation(index: int, random: np.random.Generator) -> ChoiceQuestion:
     """Is a shape present or not? It is in every second picture; the number of things does not reveal the answer."""
     present, count = index % 2 == 0, random.integers(2, 4)
-    main, named, *rest = unlike(random, 4)
+    main, named, *rest = different_shapes(random, 4)
     shown = [main, *([named] if present else []), *rest][:count]
     colours = random.choice(list(SCENE_COLOURS), len(shown)).tolist()
     radii = random.uniform(0.1, 0.15, len(shown)).tolist()
-    looks = zip(shown, colours, scattered(random, radii), radii, strict=True)
-    parts = tuple(thing(random, *one) for one in looks)
+    looks = zip(shown, colours, random_positions(random, radii), radii, strict=True)
+    parts = tuple(random_shape(random, *one) for one in looks)
     word = one_of(random, tuple(DENIALS))
-    texts = [f"a picture of {a(f'{colours[0]} {main}')} {phrase} {named}" for phrase in DENIALS[word]]
+    texts = [f"a picture of {with_article(f'{colours[0]} {main}')} {phrase} {named}" for phrase in DENIALS[word]]
     true, false = texts if present else texts[::-1]
     groups = {"asked": "present" if present else "absent", "word": word}
-    return ChoiceQuestion(DrawnScene(ground(random), parts), true, (false,), groups)
+    return ChoiceQuestion(DrawnScene(random_background(random), parts), true, (false,), groups)

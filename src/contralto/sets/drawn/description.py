@@ -70,7 +70,7 @@ class DrawnWord:
 class DrawnScene:
     """All parts of a picture, from back to front."""
 
-    ground: Background
+    background: Background
     parts: tuple[DrawnShape | DrawnClock | DrawnWord, ...]
 
 
@@ -94,12 +94,12 @@ def some_of(random: np.random.Generator, options: Sequence[T], count: int) -> li
     return [options[int(place)] for place in random.permutation(len(options))[:count]]
 
 
-def unlike(random: np.random.Generator, count: int) -> list[str]:
+def different_shapes(random: np.random.Generator, count: int) -> list[str]:
     """`count` shapes (up to 7) of different families, so that their names are not interchangeable."""
     return [one_of(random, family) for family in some_of(random, FAMILIES, count)]
 
 
-def ground(random: np.random.Generator) -> Background:
+def random_background(random: np.random.Generator) -> Background:
     """A random background, so pale and grey that it differs from every colour."""
 
     def tint() -> Paint:
@@ -109,20 +109,20 @@ def ground(random: np.random.Generator) -> Background:
     return Background(one_of(random, GROUNDS), tint(), tint(), random.uniform(0.4, 0.75), int(random.integers(2**31)))
 
 
-def thing(
+def random_shape(
     random: np.random.Generator, shape: str, colour: str, place: tuple[float, float], radius: float
 ) -> DrawnShape:
     """A shape with a random shade of the colour and a slight random turn."""
-    return DrawnShape(shape, colour, *place, radius, random.uniform(-12, 12), paint(random, colour))
+    return DrawnShape(shape, colour, *place, radius, random.uniform(-12, 12), random_paint(random, colour))
 
 
-def paint(random: np.random.Generator, colour: str) -> Paint:
+def random_paint(random: np.random.Generator, colour: str) -> Paint:
     """A random shade of the colour."""
     red, green, blue = (int(part) for part in np.clip(SCENE_COLOURS[colour] + random.integers(-18, 19, 3), 0, 255))
     return red, green, blue
 
 
-def scattered(random: np.random.Generator, radii: Sequence[float]) -> list[tuple[float, float]]:
+def random_positions(random: np.random.Generator, radii: Sequence[float]) -> list[tuple[float, float]]:
     """Random centres for shapes of these radii: within the picture, without contact."""
     places: list[tuple[float, float]] = []
     tries = 0
@@ -140,6 +140,6 @@ def scattered(random: np.random.Generator, radii: Sequence[float]) -> list[tuple
     return places
 
 
-def a(words: str) -> str:
+def with_article(words: str) -> str:
     """The words with "a" or "an"."""
     return ("an " if words[0] in "aeiou" else "a ") + words

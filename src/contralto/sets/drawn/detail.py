@@ -10,12 +10,12 @@ from contralto.sets.drawn.description import (
     DrawnClock,
     DrawnScene,
     DrawnShape,
-    a,
-    ground,
     one_of,
-    paint,
+    random_background,
+    random_paint,
+    random_shape,
     some_of,
-    thing,
+    with_article,
 )
 from contralto.sets.drawn.shapes import FLAT_SHAPES, POLYGONS
 
@@ -29,10 +29,10 @@ def small(index: int, random: np.random.Generator) -> ChoiceQuestion:
     shape = tuple(FLAT_SHAPES)[index // len(SIDE_DIVISORS) % len(FLAT_SHAPES)]
     colour, radius = one_of(random, tuple(SCENE_COLOURS)), 0.5 / divisor
     x, y = random.uniform(radius + 0.02, 0.98 - radius, 2)
-    parts = (thing(random, shape, colour, (x, y), radius),)
-    others = tuple(f"a picture of {a(f'{colour} {other}')}" for other in FLAT_SHAPES if other != shape)
-    true = f"a picture of {a(f'{colour} {shape}')}"
-    return ChoiceQuestion(DrawnScene(ground(random), parts), true, others, {"share": f"1/{divisor}"})
+    parts = (random_shape(random, shape, colour, (x, y), radius),)
+    others = tuple(f"a picture of {with_article(f'{colour} {other}')}" for other in FLAT_SHAPES if other != shape)
+    true = f"a picture of {with_article(f'{colour} {shape}')}"
+    return ChoiceQuestion(DrawnScene(random_background(random), parts), true, others, {"share": f"1/{divisor}"})
 
 
 def fine(index: int, random: np.random.Generator) -> ChoiceQuestion:
@@ -43,14 +43,18 @@ def fine(index: int, random: np.random.Generator) -> ChoiceQuestion:
 def _polygon(index: int, random: np.random.Generator) -> ChoiceQuestion:
     shape, colour = tuple(POLYGONS)[index % len(POLYGONS)], one_of(random, tuple(SCENE_COLOURS))
     radius, (x, y) = random.uniform(0.22, 0.38), random.uniform(0.42, 0.58, 2)
-    parts = (DrawnShape(shape, colour, x, y, radius, random.uniform(0, 360), paint(random, colour)),)
-    others = tuple(f"a picture of {a(other)}" for other in POLYGONS if other != shape)
-    return ChoiceQuestion(DrawnScene(ground(random), parts), f"a picture of {a(shape)}", others, {"of": "polygon"})
+    parts = (DrawnShape(shape, colour, x, y, radius, random.uniform(0, 360), random_paint(random, colour)),)
+    others = tuple(f"a picture of {with_article(other)}" for other in POLYGONS if other != shape)
+    return ChoiceQuestion(
+        DrawnScene(random_background(random), parts), f"a picture of {with_article(shape)}", others, {"of": "polygon"}
+    )
 
 
 def _clock(index: int, random: np.random.Generator) -> ChoiceQuestion:
     hour, (x, y) = index % 12 + 1, random.uniform(0.44, 0.56, 2)
-    parts = (DrawnClock(hour, x, y, random.uniform(0.28, 0.4), paint(random, one_of(random, tuple(SCENE_COLOURS)))),)
+    parts = (
+        DrawnClock(hour, x, y, random.uniform(0.28, 0.4), random_paint(random, one_of(random, tuple(SCENE_COLOURS)))),
+    )
     false = some_of(random, [name for place, name in enumerate(HOURS, 1) if place != hour], 5)
     true, *others = (f"a clock that shows {name} o'clock" for name in (HOURS[hour - 1], *false))
-    return ChoiceQuestion(DrawnScene(ground(random), parts), true, tuple(others), {"of": "clock"})
+    return ChoiceQuestion(DrawnScene(random_background(random), parts), true, tuple(others), {"of": "clock"})

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from contralto.sets.drawn.description import Background, DrawnClock, DrawnScene, DrawnShape, DrawnWord, Paint
-from contralto.sets.drawn.shapes import Points, outline, regular
+from contralto.sets.drawn.shapes import Points, outline, regular_polygon
 
 DRAWN_SIDE = 224
 OVERSAMPLING = 2  # scale at which the picture is drawn
@@ -19,7 +19,7 @@ GRAIN = 4  # largest change of a value
 
 def paint_scene(scene: DrawnScene) -> NDArray[np.uint8]:
     """The picture, uint8 (224, 224, 3): a function of the scene alone."""
-    image = _ground(scene.ground)
+    image = _background(scene.background)
     _cast(image, [part for part in scene.parts if not isinstance(part, DrawnWord)])
     for part in scene.parts:
         if isinstance(part, DrawnShape):
@@ -28,24 +28,24 @@ def paint_scene(scene: DrawnScene) -> NDArray[np.uint8]:
             _clock(image, part)
         else:
             _word(image, part)
-    grain = np.random.default_rng(scene.ground.grain).integers(
+    grain = np.random.default_rng(scene.background.grain).integers(
         -GRAIN, GRAIN + 1, (DRAWN_SIDE, DRAWN_SIDE, 1), dtype=np.int16
     )
     return np.asarray(np.clip(np.asarray(image.reduce(OVERSAMPLING), np.int16) + grain, 0, 255), np.uint8)
 
 
-def _ground(ground: Background) -> Image.Image:
-    tints = np.array([[ground.top], [ground.bottom]], np.uint8)
-    if ground.kind == "plain":
+def _background(background: Background) -> Image.Image:
+    tints = np.array([[background.top], [background.bottom]], np.uint8)
+    if background.kind == "plain":
         return Image.fromarray(tints).resize((CANVAS_SIDE, CANVAS_SIDE), Image.Resampling.BILINEAR)
-    image = Image.new("RGB", (CANVAS_SIDE, CANVAS_SIDE), ground.top)
+    image = Image.new("RGB", (CANVAS_SIDE, CANVAS_SIDE), background.top)
     pen = ImageDraw.Draw(image)
-    if ground.kind == "room":
-        pen.rectangle((0, ground.line * CANVAS_SIDE, CANVAS_SIDE, CANVAS_SIDE), ground.bottom)
+    if background.kind == "room":
+        pen.rectangle((0, background.line * CANVAS_SIDE, CANVAS_SIDE, CANVAS_SIDE), background.bottom)
         return image
-    width = round((0.03 + 0.06 * ground.line) * CANVAS_SIDE)
+    width = round((0.03 + 0.06 * background.line) * CANVAS_SIDE)
     for left in range(0, CANVAS_SIDE, 2 * width):
-        pen.rectangle((left, 0, left + width - 1, CANVAS_SIDE), ground.bottom)
+        pen.rectangle((left, 0, left + width - 1, CANVAS_SIDE), background.bottom)
     return image
 
 
@@ -57,7 +57,9 @@ def _cast(image: Image.Image, casting: list[DrawnShape | DrawnClock]) -> None:
     pen = ImageDraw.Draw(mask)
     for one in casting:
         moved = SHADOW_OFFSET * one.radius
-        outlines = [points for points, _ in outline(one.shape)] if isinstance(one, DrawnShape) else [regular(64)]
+        outlines = (
+            [points for points, _ in outline(one.shape)] if isinstance(one, DrawnShape) else [regular_polygon(64)]
+        )
         turn = one.turn if isinstance(one, DrawnShape) else 0.0
         for points in outlines:
             pen.polygon(_placed(points, one.x + moved, one.y + moved, one.radius, turn), SHADOW_OPACITY)
@@ -83,13 +85,13 @@ def _clock(image: Image.Image, clock: DrawnClock) -> None:
         return np.array([[-width, -start], [width, -start], [width, -end], [-width, -end]])
 
     ink = (25, 25, 30)
-    shape(regular(96), clock.paint)
-    shape(0.88 * regular(96), (250, 250, 246))
+    shape(regular_polygon(96), clock.paint)
+    shape(0.88 * regular_polygon(96), (250, 250, 246))
     for tick in range(12):
         shape(bar(0.03 if tick % 3 else 0.05, 0.7, 0.82), ink, 30.0 * tick)
     shape(bar(0.035, -0.08, 0.68), ink)  # the minute hand, upright at a full hour
     shape(bar(0.06, -0.08, 0.42), ink, 30.0 * clock.hour)
-    shape(0.08 * regular(32), ink)
+    shape(0.08 * regular_polygon(32), ink)
 
 
 def _word(image: Image.Image, word: DrawnWord) -> None:

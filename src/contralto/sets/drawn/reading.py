@@ -6,7 +6,15 @@ from typing import Literal
 
 import numpy as np
 
-from contralto.sets.drawn.description import ChoiceQuestion, DrawnScene, DrawnWord, ground, one_of, paint, some_of
+from contralto.sets.drawn.description import (
+    ChoiceQuestion,
+    DrawnScene,
+    DrawnWord,
+    one_of,
+    random_background,
+    random_paint,
+    some_of,
+)
 
 CHOICES = 10
 WORD_STYLES: tuple[Literal["printed", "sign", "tilted", "small"], ...] = ("printed", "sign", "tilted", "small")
@@ -35,8 +43,8 @@ def text(index: int, random: np.random.Generator) -> ChoiceQuestion:
     room = 0.5 - height * (LETTER_WIDTH * len(words[0]) + 1) / 2
     x, y = 0.5 + random.uniform(-room, room), 0.5 + random.uniform(-0.2, 0.2)
     on_sign = style == "sign"
-    panel = paint(random, one_of(random, PANELS)) if on_sign else None
-    ink = (250, 250, 250) if on_sign else one_of(random, (INK, paint(random, one_of(random, PANELS))))
+    panel = random_paint(random, one_of(random, PANELS)) if on_sign else None
+    ink = (250, 250, 250) if on_sign else one_of(random, (INK, random_paint(random, one_of(random, PANELS))))
     true, *others = (f'a picture of the word "{word}"' for word in words)
-    scene = DrawnScene(ground(random), (DrawnWord(words[0], x, y, height, float(turn), ink, panel),))
+    scene = DrawnScene(random_background(random), (DrawnWord(words[0], x, y, height, float(turn), ink, panel),))
     return ChoiceQuestion(scene, true, tuple(others), {"style": style})

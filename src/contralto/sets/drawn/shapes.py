@@ -13,7 +13,7 @@ TonedPolygon = tuple[Points, float]
 STRIPS = 24  # polygons that shade a round surface
 
 
-def regular(corners: int, *radii: float) -> Points:
+def regular_polygon(corners: int, *radii: float) -> Points:
     """Corners around the origin, the first at the top; their distances repeat `radii` (default 1)."""
     turns = 2 * np.pi * np.arange(corners) / corners
     distances = np.resize(radii or (1.0,), corners)
@@ -21,7 +21,7 @@ def regular(corners: int, *radii: float) -> Points:
 
 
 def _oval(width: float, height: float, x: float = 0.0, y: float = 0.0) -> Points:
-    return regular(64) * (width, height) + (x, y)
+    return regular_polygon(64) * (width, height) + (x, y)
 
 
 def _heart() -> Points:
@@ -65,24 +65,31 @@ def _cylinder() -> tuple[TonedPolygon, ...]:
 
 
 def _cube() -> tuple[TonedPolygon, ...]:
-    corner, middle = regular(6), np.zeros(2)
+    corner, middle = regular_polygon(6), np.zeros(2)
     faces = (([5, 0, 1], 0.4), ([3, 4, 5], 0.05), ([1, 2, 3], -0.35))
     return tuple((np.array([*corner[list(places)], middle]), tone) for places, tone in faces)
 
 
 FLAT_SHAPES: dict[str, tuple[TonedPolygon, ...]] = {
     "circle": ((_oval(1, 1), 0),),
-    "square": ((regular(4) @ np.array([[1, 1], [-1, 1]]) / 2**0.5, 0),),
-    "triangle": ((regular(3), 0),),
-    "diamond": ((regular(4) * (0.62, 1), 0),),
-    "star": ((regular(10, 1, 0.42), 0),),
+    "square": ((regular_polygon(4) @ np.array([[1, 1], [-1, 1]]) / 2**0.5, 0),),
+    "triangle": ((regular_polygon(3), 0),),
+    "diamond": ((regular_polygon(4) * (0.62, 1), 0),),
+    "star": ((regular_polygon(10, 1, 0.42), 0),),
     "cross": ((_cross(), 0),),
-    "ring": ((np.concatenate([_oval(1, 1), regular(64)[:1], 0.6 * regular(64)[:1], 0.6 * regular(64)[::-1]]), 0),),
+    "ring": (
+        (
+            np.concatenate(
+                [_oval(1, 1), regular_polygon(64)[:1], 0.6 * regular_polygon(64)[:1], 0.6 * regular_polygon(64)[::-1]]
+            ),
+            0,
+        ),
+    ),
     "heart": ((_heart(), 0),),
 }
 SOLID_SHAPES = {"ball": _ball(), "cube": _cube(), "cone": _cone(), "cylinder": _cylinder()}
 POLYGONS = {
-    name: ((regular(corners), 0.0),)
+    name: ((regular_polygon(corners), 0.0),)
     for corners, name in enumerate(("triangle", "square", "pentagon", "hexagon", "heptagon", "octagon"), 3)
 }
 NAMED_SHAPES = {**FLAT_SHAPES, **SOLID_SHAPES}

@@ -13,7 +13,7 @@ from contralto.sets.data_set import Class, Item, PictureChange
 from contralto.sets.layouts.class_index import index_by_folder, labelled_files
 from contralto.sets.layouts.documents import csv_columns
 from contralto.sets.layouts.locate import first_existing, folder_names, picture_files
-from contralto.sets.layouts.split_folders import per_class
+from contralto.sets.layouts.split_folders import class_folder_items
 from contralto.sets.list_files import read_lines
 
 WNID = re.compile(r"n\d{8}")
@@ -33,7 +33,7 @@ def imagenet(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """train and val, each with a folder per wnid. val may also be flat, as released, with a list of its labels."""
     folder = first_existing(root, split, f"ILSVRC/Data/CLS-LOC/{split}", f"Data/CLS-LOC/{split}")
     if split == "train" or any(WNID.fullmatch(name) for name in folder_names(folder)):
-        return per_class(root, folder, index_by_folder(classes))
+        return class_folder_items(root, folder, index_by_folder(classes))
     list_file, wnids = _validation_labels(root)
     named = ((path.name, _wnid(wnids, path)) for path in picture_files(folder))
     return labelled_files(root, folder.relative_to(root).as_posix(), named, classes, list_file)
@@ -41,14 +41,14 @@ def imagenet(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
 
 def imagenet_v2(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """A folder per class, named by the class index."""
-    return per_class(
+    return class_folder_items(
         root, first_existing(root, V2_FOLDERS[split]), {str(index): index for index in range(len(classes))}
     )
 
 
 def wnid_folders(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """A folder per wnid directly below the root: ImageNet-A, ImageNet-R, ImageNet-Sketch."""
-    return per_class(root, root, index_by_folder(classes))
+    return class_folder_items(root, root, index_by_folder(classes))
 
 
 def objectnet(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:

@@ -10,7 +10,7 @@ from contralto.sets.layouts.class_index import check_classes, index_by_folder
 from contralto.sets.layouts.locate import MissingPath, first_existing, folder_names, picture_files
 
 
-def per_class(root: Path, folder: Path, index_by_name: Mapping[str, int]) -> list[Item]:
+def class_folder_items(root: Path, folder: Path, index_by_name: Mapping[str, int]) -> list[Item]:
     """All pictures in the class folders of `folder`, sorted by folder and file; keys are relative to `root`.
 
     index_by_name: class folder -> class index. Raises DataError if the folders differ from these, MissingPath if none
@@ -29,9 +29,9 @@ def per_class(root: Path, folder: Path, index_by_name: Mapping[str, int]) -> lis
 
 def country211(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """train, valid and test, each with a folder per country by its ISO code."""
-    return per_class(root, first_existing(root, {"val": "valid"}.get(split, split)), index_by_folder(classes))
+    return class_folder_items(root, first_existing(root, {"val": "valid"}.get(split, split)), index_by_folder(classes))
 
 
 def sst2(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """train, valid and test, each with the folders negative and positive."""
-    return per_class(root, first_existing(root, {"val": "valid"}.get(split, split)), index_by_folder(classes))
+    return class_folder_items(root, first_existing(root, {"val": "valid"}.get(split, split)), index_by_folder(classes))

@@ -35,7 +35,7 @@ def shuffled(random: np.random.Generator, true: str, others: list[str]) -> tuple
     return tuple(texts[place] for place in order), int(np.argmin(order))
 
 
-def negated(data_set: DataSet, seed: int = 0) -> DataSet:
+def ask_negation(data_set: DataSet, seed: int = 0) -> DataSet:
     """A choice between the presence and the absence of a class, one question per picture; chance is 1/2.
 
     A random half of the pictures, rounded down: "a photo of a {own class}" (true) or "a photo with no {own class}";
@@ -58,10 +58,10 @@ def negated(data_set: DataSet, seed: int = 0) -> DataSet:
         groups = {**item.groups, "asked": "own" if own[index] else "other"}
         return replace(item, captions=captions, label=place, groups=groups)
 
-    return _as_choice(data_set, LazyItems(len(items), ask), lambda other: negated(other, seed))
+    return _as_choice(data_set, LazyItems(len(items), ask), lambda other: ask_negation(other, seed))
 
 
-def fine(data_set: DataSet, seed: int = 0) -> DataSet:
+def ask_similar_classes(data_set: DataSet, seed: int = 0) -> DataSet:
     """A choice among the similar classes in the picture's group.
 
     The texts are the data set's first template (default "a photo of a {}.") with each class name. Pictures whose group
@@ -87,7 +87,7 @@ def fine(data_set: DataSet, seed: int = 0) -> DataSet:
         captions, place = shuffled(generator("fine", QUESTIONS_VERSION, seed, item.key), true, list(texts.values()))
         return replace(item, captions=captions, label=place, groups={**item.groups, "group": group_of[label]})
 
-    return _as_choice(data_set, LazyItems(len(selected), ask), lambda other: fine(other, seed))
+    return _as_choice(data_set, LazyItems(len(selected), ask), lambda other: ask_similar_classes(other, seed))
 
 
 def _needs_classes(data_set: DataSet) -> None:

@@ -15,7 +15,7 @@ SHRUNKEN_VERSION = 1
 GREY = (128, 128, 128)
 
 
-def shrunken(data_set: DataSet, share: float) -> DataSet:
+def shrink(data_set: DataSet, share: float) -> DataSet:
     """Every picture at `share` (0 < share <= 1) of its sides, on grey of the original size.
 
     The key seeds the position, which lies within the centre crop. A share of 1 is the picture itself, the baseline for

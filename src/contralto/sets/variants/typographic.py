@@ -22,7 +22,7 @@ LABEL_MARGIN = 0.35  # around the word, in heights of the font
 MAX_LABEL_WIDTH = 0.9  # share of the shorter side
 
 
-def attacked(data_set: DataSet, seed: int = 0) -> DataSet:
+def write_wrong_class(data_set: DataSet, seed: int = 0) -> DataSet:
     """Every picture with the name of a wrong class written on it; the item's groups["written"] is that name.
 
     The seed and the item's key determine the class, the letter size and the position, which lies within the centre

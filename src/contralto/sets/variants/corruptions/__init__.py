@@ -74,7 +74,7 @@ CORRUPTIONS = {
 }  # fmt: skip
 
 
-def corrupted(data_set: DataSet, corruption: str, severity: int) -> DataSet:
+def corrupt(data_set: DataSet, corruption: str, severity: int) -> DataSet:
     """The data set with corrupted pictures. severity: 1 (weak) to 5 (strong). Other splits stay clean.
 
     Raises DataError.

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from contralto.sets.variants.corruptions.convolve import field
-from contralto.sets.variants.corruptions.pixel_arrays import Pixels, between, to_image, to_pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels, interpolate, to_image, to_pixels
 
 
 def contrast(pixels: Pixels, random: np.random.Generator, kept: float) -> Pixels:
@@ -34,7 +34,7 @@ def elastic(pixels: Pixels, random: np.random.Generator, push: float, sigma: flo
         # the deviation of uniform noise in -1..1 is the root of 1/3
         place += push / 3**0.5 * field(shape, random, lambda cycles: np.exp(-2 * (np.pi * sigma * cycles) ** 2))
     rows, columns = (y * a + x * b + c for a, b, c in affine.T.astype(np.float32))
-    return between(pixels, rows, columns)
+    return interpolate(pixels, rows, columns)
 
 
 def pixelate(pixels: Pixels, random: np.random.Generator, share: float) -> Pixels:

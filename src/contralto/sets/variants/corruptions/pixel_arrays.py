@@ -22,7 +22,7 @@ def to_pixels(image: Image.Image) -> Pixels:
     return np.asarray(image, np.float32) / np.float32(255)
 
 
-def between(pixels: Pixels, y: Pixels, x: Pixels) -> Pixels:
+def interpolate(pixels: Pixels, y: Pixels, x: Pixels) -> Pixels:
     """Values of (H, W, C) at rows y and columns x, each (H, W): linear between pixels, mirrored beyond the borders."""
     height, width = pixels.shape[:2]
     top, left = np.floor(y), np.floor(x)
