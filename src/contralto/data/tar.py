@@ -31,12 +31,12 @@ class Member:
         try:
             with open(self.tar, "rb") as file:
                 file.seek(self.offset)
-                content = file.read(self.size)
+                data = file.read(self.size)
         except OSError as error:
             raise SampleError(str(self), f"cannot be read: {error.strerror or error}") from error
-        if len(content) != self.size:
+        if len(data) != self.size:
             raise SampleError(str(self), "is cut off: the tar is damaged or has changed")
-        return content
+        return data
 
 
 class Contents(NamedTuple):

@@ -35,10 +35,10 @@ class RowPicture:
     def read(self) -> bytes:
         """The picture's bytes. Raises SampleError."""
         cell = self.column[self.number]
-        content = cell.get("bytes") if isinstance(cell, dict) else cell
-        if not isinstance(content, bytes):
+        data = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not isinstance(data, bytes):
             raise SampleError(str(self), "holds no bytes of a picture")
-        return content
+        return data
 
 
 class RowGroupCache:

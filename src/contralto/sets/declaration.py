@@ -69,14 +69,14 @@ class Declaration:
     notes: str = ""
     source: str = ""
 
-    def open(self, data: Path, split: str | None = None) -> DataSet:
-        """Opens a split in the folder `data`; by default test, else val.
+    def open(self, folder: Path, split: str | None = None) -> DataSet:
+        """Opens a split in `folder`; by default test, else val.
 
         Raises MissingSet if files are missing. Raises DataError for an unknown split, damaged files, and labels
         outside the declared classes.
         """
         split = self._split(split)
-        root, items = self._read(data, split)
+        root, items = self._read(folder, split)
         left_out = Omissions()
         items = self._checked(items, root, left_out)
         has_template_set = isinstance(self.templates, str)
@@ -94,7 +94,7 @@ class Declaration:
             published_items=self.sizes.get(split),
             notes=self.notes,
             left_out=left_out,
-            open_split=lambda other: self.open(data, other),
+            open_split=lambda other: self.open(folder, other),
         )
 
     def _split(self, requested: str | None) -> str:
@@ -110,17 +110,19 @@ class Declaration:
             f"{self.name} has neither test nor val: name a split ({listed}), as {self.name}:{self.splits[0]}"
         )
 
-    def _read(self, data: Path, split: str) -> tuple[Path, Sequence[Item]]:
-        """The first root folder with complete files, and its items. Tries the named folders in `data`, then `data`."""
+    def _read(self, folder: Path, split: str) -> tuple[Path, Sequence[Item]]:
+        """The first root with complete files, and its items. Tries the named folders in `folder`, then `folder`."""
         module, _, function = self.reader.partition(":")
         reader: Reader = getattr(importlib.import_module(f"contralto.sets.layouts.{module}"), function)
-        missing = [f"no folder {' or '.join(self.folders)} in {data}"]
-        for root in [*(data / name for name in self.folders if (data / name).is_dir()), data]:
+        missing = [f"no folder {' or '.join(self.folders)} in {folder}"]
+        for root in [*(folder / name for name in self.folders if (folder / name).is_dir()), folder]:
             try:
                 return root, reader(root, split, self.classes)
             except MissingPath as error:
                 missing.append(str(error))
-        what = missing[0] if len(missing) == 2 else missing[1]  # an error about the named folder says more than `data`
+        what = (
+            missing[0] if len(missing) == 2 else missing[1]
+        )  # an error about the named folder says more than about `folder`
         raise MissingSet(f"{self.name}: {what}", self.title, self.where, self.layout)
 
     def _checked(self, items: Sequence[Item], root: Path, left_out: Omissions) -> Sequence[Item]:

@@ -32,14 +32,14 @@ _READERS: Mapping[str, Callable[[Path], UserSet]] = {
 
 def open_set(
     name: str | Path,
-    data: Path | None = None,
+    folder: Path | None = None,
     *,
     classes: ClassNames | None = None,
     templates: str | Iterable[str] | None = None,
 ) -> DataSet:
     """Opens one split of a named data set or of user files. No picture is read.
 
-    name: the name of a published data set (in the folder `data`, default: the current folder) or of a drawn one; or a
+    name: the name of a published data set (with files in `folder`, default: the current folder) or of a drawn one; or a
     path: a folder per class, also in a tar; WebDataset tars (a folder of them, or a pattern such as
     `x-{000..005}.tar`, see `data.shards`); CSV; Parquet; a Hugging Face folder; SugarCrepe or Winoground files. A
     data set's name takes precedence over a file of the same name (write `./name`); a `Path` is never a name.
@@ -49,11 +49,11 @@ def open_set(
     Raises DataError for a missing file, another layout, an empty or unknown split, and class names that do not match.
     """
     if isinstance(name, str):
-        base, path, split = _split_name(name)
+        base, path, split = _parse_name(name)
     else:
         base, path, split = str(name), name, None
     if path is None:
-        opened = _open_named(base, data or Path(), split)
+        opened = _open_named(base, folder or Path(), split)
     else:
         user_set = _open_path(path)
         opened = user_set.open(pick_split(user_set.splits, split, base))
@@ -61,16 +61,16 @@ def open_set(
     return _with_texts(opened, classes, given)
 
 
-def _open_named(name: str, data: Path, split: str | None) -> DataSet:
+def _open_named(name: str, folder: Path, split: str | None) -> DataSet:
     """A published data set from its files, or a drawn one."""
     if name not in drawn.DRAWN_SETS:
-        return declaration.load_declaration(name).open(data, split)
+        return declaration.load_declaration(name).open(folder, split)
     if split not in (None, "test"):
         raise DataError(f"{name} has no split {split!r}: drawn data sets have only the split test")
     return drawn.drawn_set(name)
 
 
-def _split_name(text: str) -> tuple[str, Path | None, str | None]:
+def _parse_name(text: str) -> tuple[str, Path | None, str | None]:
     """`name:split` or a path -> the part without the split, its path (None for a data set's name), and the split.
 
     A colon may be part of a path: the whole text takes precedence over its parts.

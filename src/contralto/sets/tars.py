@@ -51,10 +51,10 @@ def open_tar(path: Path) -> UserSet:
 
     Raises DataError.
     """
-    members, failed = contents(path), Omissions()
-    samples = samples_by_key(members.files, failed)
+    tar_contents, failed = contents(path), Omissions()
+    samples = samples_by_key(tar_contents.files, failed)
     if not any("picture" in parts and parts.keys() & _ANNOTATIONS for parts in samples.values()):
-        return open_folders(path, members)
+        return open_folders(path, tar_contents)
 
     def scan(_: Path, left_out: Omissions) -> Mapping[str, Parts]:
         left_out.add(failed)

@@ -14,7 +14,7 @@ from contralto.sets.drawn.shapes import FAMILIES
 T = TypeVar("T")
 Paint = tuple[int, int, int]
 
-GROUNDS: tuple[Literal["plain", "room", "stripes"], ...] = ("plain", "room", "stripes")
+BACKGROUND_KINDS: tuple[Literal["plain", "room", "stripes"], ...] = ("plain", "room", "stripes")
 MIN_DISTANCE = 1.25  # between the centres of two shapes, in units of the sum of their radii
 
 
@@ -106,7 +106,9 @@ def random_background(random: np.random.Generator) -> Background:
         red, green, blue = (int(part) for part in random.integers(195, 240) + random.integers(-9, 10, 3))
         return red, green, blue
 
-    return Background(one_of(random, GROUNDS), tint(), tint(), random.uniform(0.4, 0.75), int(random.integers(2**31)))
+    return Background(
+        one_of(random, BACKGROUND_KINDS), tint(), tint(), random.uniform(0.4, 0.75), int(random.integers(2**31))
+    )
 
 
 def random_shape(

@@ -19,22 +19,22 @@ GRAIN = 4  # largest change of a value
 
 def paint_scene(scene: DrawnScene) -> NDArray[np.uint8]:
     """The picture, uint8 (224, 224, 3): a function of the scene alone."""
-    image = _background(scene.background)
-    _cast(image, [part for part in scene.parts if not isinstance(part, DrawnWord)])
+    image = _draw_background(scene.background)
+    _draw_shadows(image, [part for part in scene.parts if not isinstance(part, DrawnWord)])
     for part in scene.parts:
         if isinstance(part, DrawnShape):
-            _thing(image, part)
+            _draw_shape(image, part)
         elif isinstance(part, DrawnClock):
-            _clock(image, part)
+            _draw_clock(image, part)
         else:
-            _word(image, part)
+            _draw_word(image, part)
     grain = np.random.default_rng(scene.background.grain).integers(
         -GRAIN, GRAIN + 1, (DRAWN_SIDE, DRAWN_SIDE, 1), dtype=np.int16
     )
     return np.asarray(np.clip(np.asarray(image.reduce(OVERSAMPLING), np.int16) + grain, 0, 255), np.uint8)
 
 
-def _background(background: Background) -> Image.Image:
+def _draw_background(background: Background) -> Image.Image:
     tints = np.array([[background.top], [background.bottom]], np.uint8)
     if background.kind == "plain":
         return Image.fromarray(tints).resize((CANVAS_SIDE, CANVAS_SIDE), Image.Resampling.BILINEAR)
@@ -49,7 +49,7 @@ def _background(background: Background) -> Image.Image:
     return image
 
 
-def _cast(image: Image.Image, casting: list[DrawnShape | DrawnClock]) -> None:
+def _draw_shadows(image: Image.Image, casting: list[DrawnShape | DrawnClock]) -> None:
     """Draws one soft shadow for all shapes and clocks."""
     if not casting:
         return
@@ -69,13 +69,13 @@ def _cast(image: Image.Image, casting: list[DrawnShape | DrawnClock]) -> None:
     image.paste((30, 30, 40), mask=blurred)
 
 
-def _thing(image: Image.Image, thing: DrawnShape) -> None:
+def _draw_shape(image: Image.Image, shape: DrawnShape) -> None:
     pen = ImageDraw.Draw(image)
-    for points, tone in outline(thing.shape):
-        pen.polygon(_placed(points, thing.x, thing.y, thing.radius, thing.turn), _toned(thing.paint, tone))
+    for points, tone in outline(shape.shape):
+        pen.polygon(_placed(points, shape.x, shape.y, shape.radius, shape.turn), _toned(shape.paint, tone))
 
 
-def _clock(image: Image.Image, clock: DrawnClock) -> None:
+def _draw_clock(image: Image.Image, clock: DrawnClock) -> None:
     pen = ImageDraw.Draw(image)
 
     def shape(points: Points, fill: Paint, turn: float = 0.0) -> None:
@@ -94,7 +94,7 @@ def _clock(image: Image.Image, clock: DrawnClock) -> None:
     shape(0.08 * regular_polygon(32), ink)
 
 
-def _word(image: Image.Image, word: DrawnWord) -> None:
+def _draw_word(image: Image.Image, word: DrawnWord) -> None:
     font = ImageFont.load_default(word.height * CANVAS_SIDE)
     left, top, right, bottom = font.getbbox(word.text, anchor="mm")
     edge = 0.45 * word.height * CANVAS_SIDE

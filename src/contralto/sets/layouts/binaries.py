@@ -112,12 +112,12 @@ def _idx(root: Path, stem: str, dimensions: int) -> tuple[Path, NDArray[np.uint8
             if len(head) != 1 + dimensions or head[0] != 0x800 + dimensions:
                 raise DataError(f"{path} does not begin as an IDX file of bytes with {dimensions} dimensions")
             shape = tuple(int(size) for size in head[1:])
-            content = file.read(min(math.prod(shape), PIXEL_BYTES) + 1)
+            data = file.read(min(math.prod(shape), PIXEL_BYTES) + 1)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    if len(content) != math.prod(shape):
+    if len(data) != math.prod(shape):
         raise DataError(f"{path} states {math.prod(shape)} bytes, but has others: download the file again")
-    return path, np.frombuffer(content, np.uint8).reshape(shape)
+    return path, np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def stl10(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:

@@ -36,10 +36,10 @@ class _ArrayStandIn:
         self.array: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
     def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, fortran, content = state
-        if not isinstance(dtype, _DtypeStandIn) or dtype.code not in (b"u1", "u1") or not isinstance(content, bytes):
+        _, shape, dtype, fortran, data = state
+        if not isinstance(dtype, _DtypeStandIn) or dtype.code not in (b"u1", "u1") or not isinstance(data, bytes):
             raise pickle.UnpicklingError("an array of something else than bytes")
-        self.array = np.frombuffer(content, np.uint8).reshape(shape, order="F" if fortran else "C")
+        self.array = np.frombuffer(data, np.uint8).reshape(shape, order="F" if fortran else "C")
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -58,12 +58,12 @@ def load_plain_pickle(path: Path) -> dict[str, Any]:
     """The dictionary in a pickle: arrays uint8, lists, integers, bytes. Raises DataError for any other content."""
     check_size(path, LIST_BYTES)
     try:
-        content = path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
-        _check_memo(content)
-        value = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
+        _check_memo(data)
+        value = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:  # a damaged pickle may raise any exception
         raise DataError(f"{path} is no plain pickle of arrays: {one_line(str(error), 120)}") from error
     if not isinstance(value, dict):
@@ -72,11 +72,11 @@ def load_plain_pickle(path: Path) -> dict[str, Any]:
     return {str(key): part.array if isinstance(part, _ArrayStandIn) else part for key, part in named}
 
 
-def _check_memo(content: bytes) -> None:
+def _check_memo(data: bytes) -> None:
     """Raises UnpicklingError for a memo index larger than the number of operations, which no writer produces.
 
     Python would allocate all smaller indices, so that a few bytes could cost gigabytes.
     """
-    for number, (code, argument, _) in enumerate(pickletools.genops(content)):
+    for number, (code, argument, _) in enumerate(pickletools.genops(data)):
         if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument is not None and argument > number:
             raise pickle.UnpicklingError(f"it asks for memo place {argument} at its operation {number}")
