@@ -33,36 +33,36 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[Class, ...] | dict[str, 
     return {name: _texts([texts] if isinstance(texts, str) else texts, where, name) for name, texts in value.items()}
 
 
-def rename_classes(known: tuple[Class, ...], names: ClassNames, where: str) -> tuple[tuple[Class, ...], bool]:
+def rename_classes(old_classes: tuple[Class, ...], names: ClassNames, where: str) -> tuple[tuple[Class, ...], bool]:
     """The classes of a data set with new names, and whether the new names are whole texts.
 
-    known: the classes of the data set; empty if it names none. A sequence of names is matched by index. A mapping is
-    matched by the names or folders of `known`; without these, its own order counts. Folders and groups stay.
+    old_classes: the classes of the data set; empty if it names none. A sequence of names is matched by index. A mapping
+    is matched by the old names or folders; without these, its own order counts. Folders and groups stay.
     Raises DataError if the number of classes differs, or if the mapping lacks a class.
     """
     if isinstance(names, Mapping):
         texts = {name: _texts(listed, where, name) for name, listed in names.items()}
-        _check_count(known, len(texts), where)
-        return tuple(_by_name(known, texts, where)), True
+        _check_count(old_classes, len(texts), where)
+        return tuple(_by_name(old_classes, texts, where)), True
     classes = _checked(names, where)
-    _check_count(known, len(classes), where)
-    return tuple(_with_names(*pair) for pair in zip(known or classes, classes, strict=True)), False
+    _check_count(old_classes, len(classes), where)
+    return tuple(_with_names(*pair) for pair in zip(old_classes or classes, classes, strict=True)), False
 
 
-def _check_count(known: tuple[Class, ...], count: int, where: str) -> None:
-    if known and count != len(known):
-        raise DataError(f"{where} has {len(known)} classes, but {count} are given")
+def _check_count(old_classes: tuple[Class, ...], count: int, where: str) -> None:
+    if old_classes and count != len(old_classes):
+        raise DataError(f"{where} has {len(old_classes)} classes, but {count} are given")
 
 
 def _with_names(old: Class, new: Class) -> Class:
     return Class(new.name, new.names, new.folder or old.folder, new.group or old.group)
 
 
-def _by_name(known: tuple[Class, ...], texts: Mapping[str, tuple[str, ...]], where: str) -> list[Class]:
-    if not known:
+def _by_name(old_classes: tuple[Class, ...], texts: Mapping[str, tuple[str, ...]], where: str) -> list[Class]:
+    if not old_classes:
         return [Class(name, listed) for name, listed in texts.items()]
     classes = []
-    for old in known:
+    for old in old_classes:
         listed = texts.get(old.name, texts.get(old.folder))
         if listed is None:
             raise DataError(f"{where}: nothing is given for the class {one_line(old.name, 80)!r}")

@@ -28,7 +28,7 @@ def open_folders(path: Path, contents: Contents | None = None) -> UserSet:
     tree, description = ClassTree(path, contents), read_description(path)
     classes = _classes(path, description, frozenset(tree.classes()))
     templates = tuple(description.get("templates", ()))
-    index = {known.folder: number for number, known in enumerate(classes)}
+    index = {class_.folder: number for number, class_ in enumerate(classes)}
 
     def read(split: str) -> DataSet:
         left_out = Omissions()
@@ -48,10 +48,10 @@ def _classes(path: Path, description: Mapping[str, Any], folders: frozenset[str]
     if not isinstance(description["classes"], list):
         raise DataError(f"{file}: `classes` must be a list")
     classes = tuple(_class(file, number, entry, folders) for number, entry in enumerate(description["classes"]))
-    known = {stated_class.folder for stated_class in classes}
-    if len(known) < len(classes):
+    stated_folders = {class_.folder for class_ in classes}
+    if len(stated_folders) < len(classes):
         raise DataError(f"{file}: two classes have the same folder")
-    if unknown := sorted(folders - known):
+    if unknown := sorted(folders - stated_folders):
         raise DataError(
             f"{path} has {len(folders)} class folders, {file.name} states {len(classes)} classes: "
             f"{one_line(unknown[0], 80)!r} is none of them"

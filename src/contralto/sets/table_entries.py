@@ -44,7 +44,7 @@ def class_from_name(raw: str) -> Class:
 
 def items_from_entries(entries: Iterable[TableEntry], classes: Sequence[Class], left_out: Omissions) -> list[Item]:
     """Items whose labels are indices of `classes`. An entry with another label is added to `left_out`."""
-    index = {known.folder: number for number, known in enumerate(classes)}
+    index = {class_.folder: number for number, class_ in enumerate(classes)}
     items = []
     for entry in entries:
         try:

@@ -99,9 +99,9 @@ def build_data_set(
         raise DataError(f"{path}: its template {one_line(wrong, 80)!r} has no {{}} for the class name")
     if task == "classes":
         labels = {item.label for item in items}
-        for number, known in enumerate(classes):
+        for number, class_ in enumerate(classes):
             if number not in labels:
-                left_out.ignore(EMPTY_CLASSES, known.folder or known.name)
+                left_out.ignore(EMPTY_CLASSES, class_.folder or class_.name)
     has_classes = task in ("classes", "labels")
     name = path.stem if path.is_file() else path.resolve().name
     return DataSet(

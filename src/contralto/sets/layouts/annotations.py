@@ -21,8 +21,8 @@ def voc2007(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     base = first_existing(root, "VOCdevkit/VOC2007", "VOC2007", ".")
     folder = first_existing(base, "JPEGImages")
     indices_by_sign: dict[str, dict[str, list[int]]] = defaultdict(lambda: {"1": [], "0": [], "-1": []})
-    for index, known in enumerate(classes):
-        list_file = first_existing(base, f"ImageSets/Main/{known.folder or known.name}_{split}.txt")
+    for index, class_ in enumerate(classes):
+        list_file = first_existing(base, f"ImageSets/Main/{class_.folder or class_.name}_{split}.txt")
         for line in read_lines(list_file):
             name, _, sign = line.partition(" ")
             if sign.strip() not in ("1", "0", "-1"):
@@ -44,7 +44,7 @@ def birdsnap(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     Species are matched by their common names. Many pictures are no longer on the web; missing ones are left out.
     """
     species, folder = first_existing(root, "species.txt"), first_existing(root, "images")
-    index_by_name = {_plain(known.name): index for index, known in enumerate(classes)}
+    index_by_name = {_plain(class_.name): index for index, class_ in enumerate(classes)}
     named = {number: _plain(name) for number, name in csv_columns(species, "id", "common", delimiter="\t")}
     check_classes(named.values(), index_by_name, species)
     held_out = {path for (path,) in csv_columns(first_existing(root, "test_images.txt"), "path", delimiter="\t")}

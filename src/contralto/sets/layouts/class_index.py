@@ -19,7 +19,7 @@ from contralto.sets.layouts.locate import first_existing, path_within
 
 def index_by_folder(classes: Sequence[Class]) -> dict[str, int]:
     """Folder of each class, or its name if it has no folder -> class index."""
-    return {known.folder or known.name: index for index, known in enumerate(classes)}
+    return {class_.folder or class_.name: index for index, class_ in enumerate(classes)}
 
 
 def index_of(index_by_name: Mapping[str, int], name: str, where: Path) -> int:

@@ -24,7 +24,7 @@ def ucf101(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     part, number = (split, "1") if split.isalpha() else (split[:-1], split[-1])
     chosen = first_existing(root, f"ucfTrainTestlist/{part}list0{number}.txt", f"{part}list0{number}.txt")
     frames = _Frames(first_existing(root, "UCF-101-midframes", "UCF-101-frames", "frames"))
-    index_by_name = {_plain(known.folder): index for index, known in enumerate(classes)}
+    index_by_name = {_plain(class_.folder): index for index, class_ in enumerate(classes)}
     items = []
     for line in read_lines(
         chosen
@@ -49,7 +49,7 @@ def kinetics700(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
         root, f"annotations/{split}.csv", f"{split}.csv", f"annotations/{released}.csv", f"{released}.csv"
     )
     frames = _Frames(first_existing(root, split, f"frames/{split}"))
-    index_by_name = {_plain(known.folder or known.name): index for index, known in enumerate(classes)}
+    index_by_name = {_plain(class_.folder or class_.name): index for index, class_ in enumerate(classes)}
     items = []
     for action, video, start, end in csv_columns(listed, "label", "youtube_id", "time_start", "time_end"):
         label = index_of(index_by_name, _plain(action), listed)

@@ -59,8 +59,8 @@ def objectnet(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """
     folder = first_existing(root, "images", "objectnet-1.0/images")
     correct: dict[str, tuple[int, ...]] = {}
-    for index, known in enumerate(classes):
-        correct[known.folder] = (*correct.get(known.folder, ()), index)
+    for index, class_ in enumerate(classes):
+        correct[class_.folder] = (*correct.get(class_.folder, ()), index)
     without_border = PictureChange(f"border of {BORDER} px cut off", _crop_border)
     return [
         Item(path.relative_to(root).as_posix(), path, correct[name][0], correct[name], change=without_border)
