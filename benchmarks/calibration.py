@@ -16,7 +16,7 @@ import numpy as np
 from machine import described
 
 import contralto
-from contralto.data.classes import ClassFolders
+from contralto.data.class_folders import ClassFolders
 from contralto.metrics import auc, brier, ece
 from contralto.zeroshot.calibrated import Calibration
 

@@ -25,7 +25,7 @@ from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
 from contralto.evaluation.overlap import THRESHOLD, Overlap, find_overlap
 from contralto.image.decode import decode
-from contralto.sets.items import Change, Item
+from contralto.sets.data_set import Item, PictureChange
 from contralto.sets.open import open_set
 
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -38,7 +38,7 @@ def encoded(picture: Image.Image, quality: int) -> Image.Image:
     return decode(file.getvalue())
 
 
-def shrunken(picture: Image.Image, part: float) -> Image.Image:
+def shrink(picture: Image.Image, part: float) -> Image.Image:
     return picture.resize((max(1, round(picture.width * part)), max(1, round(picture.height * part))))
 
 
@@ -53,14 +53,14 @@ def cropped(picture: Image.Image, key: str, area: float) -> Image.Image:
 
 def together(picture: Image.Image, key: str) -> Image.Image:
     changed = ImageEnhance.Brightness(cropped(picture, key, 0.75)).enhance(1.2).convert("L").convert("RGB")
-    return encoded(shrunken(ImageOps.mirror(changed), 0.7), 40)
+    return encoded(shrink(ImageOps.mirror(changed), 0.7), 40)
 
 
 WAYS: dict[str, Callable[[Image.Image, str], Image.Image]] = {
     "JPEG 30": lambda picture, key: encoded(picture, 30),
     "JPEG 10": lambda picture, key: encoded(picture, 10),
-    "half the side": lambda picture, key: shrunken(picture, 1 / 2),
-    "a third": lambda picture, key: shrunken(picture, 1 / 3),
+    "half the side": lambda picture, key: shrink(picture, 1 / 2),
+    "a third": lambda picture, key: shrink(picture, 1 / 3),
     "stretched": lambda picture, key: picture.resize((picture.width * 4 // 3, picture.height)),
     "90% cropped": lambda picture, key: cropped(picture, key, 0.9),
     "70% cropped": lambda picture, key: cropped(picture, key, 0.7),
@@ -75,7 +75,7 @@ WAYS: dict[str, Callable[[Image.Image, str], Image.Image]] = {
 
 
 def rows_of(clip: Clip, items: Sequence[Item]) -> Embeddings:
-    return clip.encode_image(item.realise() for item in items)
+    return clip.encode_image(item.encoder_input() for item in items)
 
 
 def sheet(found: Overlap, items: Sequence[Item], training: Sequence[Item], path: Path) -> None:
@@ -83,7 +83,7 @@ def sheet(found: Overlap, items: Sequence[Item], training: Sequence[Item], path:
     page = Image.new("RGB", (8 * SIDE, -(-SHOWN // 4) * SIDE), "white")
     for place, pair in enumerate(found.pairs[:SHOWN]):
         for half, item in enumerate((items[pair.item], training[pair.training])):
-            picture = decode(item.realise()).convert("RGB").resize((SIDE - 4, SIDE - 4))
+            picture = decode(item.encoder_input()).convert("RGB").resize((SIDE - 4, SIDE - 4))
             page.paste(picture, ((place % 4 * 2 + half) * SIDE, place // 4 * SIDE))
     page.save(path)
 
@@ -107,7 +107,7 @@ def main() -> None:
     print(f"{len(training)} training pictures; share found at a threshold (the default is {THRESHOLD})")
     print(" " * 16 + "".join(f"{threshold:8}" for threshold in THRESHOLDS))
     for name, apply in WAYS.items():
-        copies = [replace(training[i], change=Change(name, apply)) for i in drawn]
+        copies = [replace(training[i], change=PictureChange(name, apply)) for i in drawn]
         found = find_overlap(copies, rows_of(clip, copies), training, known)
         scores = np.zeros(len(copies))
         for pair in found.pairs:

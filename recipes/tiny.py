@@ -8,7 +8,7 @@ training: the zero-shot figures are on pictures of these alone. docs/training.md
 from contralto.contract import Contract, Provenance, preset
 from contralto.data.augment import Augment
 from contralto.data.mixture import Mixture
-from contralto.data.scenes import Kind, Scenes, prompts
+from contralto.data.scenes import SceneKind, Scenes, prompts
 from contralto.model.clip import CLIP, create
 from contralto.text.tokenizer import load
 from contralto.train.contrastive import contrastive
@@ -27,7 +27,7 @@ def recipe(steps: int = 1000, pictures: int = 400) -> Recipe:
         augment=Augment(area=(0.9, 1.0), aspect=(0.95, 1.05)),
     )
 
-    def probe(kind: Kind, name: str) -> Validation:
+    def probe(kind: SceneKind, name: str) -> Validation:
         return zero_shot(Scenes(pictures, seed=2, kinds=[kind], held_out=True), prompts(kind), tokenizer, name)
 
     return Recipe(

@@ -17,8 +17,8 @@ from PIL import Image as Picture
 from torch import Generator, Tensor
 
 from contralto.contract import Contract, Image
-from contralto.data.classes import ClassFolders
-from contralto.data.source import Source
+from contralto.data.class_folders import ClassFolders
+from contralto.data.sample import Source
 from contralto.data.tar import members
 from contralto.data.webdataset import WebDataset
 from contralto.encoder.features import headless

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from contralto.contract import Contract
-from contralto.data.classes import ClassFolders
-from contralto.data.source import Source
+from contralto.data.class_folders import ClassFolders
+from contralto.data.sample import Source
 from contralto.data.webdataset import WebDataset
 from contralto.metrics import ranks, top_k
 from contralto.model.clip import CLIP

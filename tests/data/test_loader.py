@@ -7,10 +7,10 @@ from PIL import Image
 
 from contralto.contract import preset
 from contralto.data.augment import Augment
-from contralto.data.loader import Loader, plain
+from contralto.data.loader import Loader, pixel_batches
 from contralto.data.mixture import Mixture
+from contralto.data.sample import Sample, SampleError
 from contralto.data.scenes import Scenes
-from contralto.data.source import Sample, SampleError
 from contralto.errors import ContractError, DataError, ImageError
 from contralto.image.decode import decode
 from contralto.image.transform import pixels
@@ -49,7 +49,7 @@ def test_without_augmentation_the_rows_are_the_contracts_own():
     source = Listed([Sample(jpeg(70, 50), (f"picture {i}",), str(i)) for i in range(6)])
     load = loader(source, 6, augment=None)
     batch = load(0)
-    for row, draw in enumerate(load.mixture.draws(0)):
+    for row, draw in enumerate(load.mixture.batch(0)):
         sample = source[draw.item]
         assert np.array_equal(batch.pixels[row], pixels(decode(sample.picture), CONTRACT.image))
         assert np.array_equal(batch.ids[row], TOKENIZER.tokenize(sample.captions)[0])
@@ -114,12 +114,12 @@ def test_all_captions_are_drawn_and_long_ones_are_cut():
 
 def test_plain_is_the_contracts_preprocessing_in_order():
     source = Listed([Sample(jpeg(40 + i, 40), (), str(i)) for i in range(5)])
-    blocks = list(plain(source, CONTRACT.image, batch_size=2))
+    blocks = list(pixel_batches(source, CONTRACT.image, batch_size=2))
     assert [len(block) for block in blocks] == [2, 2, 1]
     for i, row in enumerate(np.concatenate(blocks)):
         assert np.array_equal(row, pixels(decode(source[i].picture), CONTRACT.image))
     with pytest.raises(ImageError, match="the bad one"):
-        list(plain(Listed([Sample(b"x", (), "the bad one")]), CONTRACT.image))
+        list(pixel_batches(Listed([Sample(b"x", (), "the bad one")]), CONTRACT.image))
 
 
 @pytest.mark.parametrize("size", [(100, 100), (300, 40), (7, 90), (1, 1)])

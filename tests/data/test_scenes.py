@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from contralto.data.scenes import (
-    COLOURS,
-    COUNTS,
-    KINDS,
-    PLACES,
-    SHAPES,
+    SCENE_COLOURS,
+    SCENE_COUNTS,
+    SCENE_KINDS,
+    SCENE_PLACES,
+    SCENE_SHAPES,
     Scene,
     Scenes,
     captions,
@@ -35,20 +35,24 @@ def test_training_never_shows_what_is_held_out():
     pairs = {thing[:2] for scene in shown for thing in scene.things}
     assert not any(is_new(scene) for scene in shown)
     assert all(is_new(scene) and combination_is_new(scene) for scene in kept)
-    new_pairs = {(c, s) for c in COLOURS for s in SHAPES if is_new(Scene("alone", ((c, s, "small"),)))}
+    new_pairs = {(c, s) for c in SCENE_COLOURS for s in SCENE_SHAPES if is_new(Scene("alone", ((c, s, "small"),)))}
     assert len(new_pairs) == 8
     assert not pairs & new_pairs
-    for i, part in enumerate((COLOURS, SHAPES)):
+    for i, part in enumerate((SCENE_COLOURS, SCENE_SHAPES)):
         assert {pair[i] for pair in pairs} == set(part) == {pair[i] for pair in new_pairs}
-    for kind, details, new in (("counted", COUNTS, 8), ("placed", tuple(PLACES), 8)):
+    for kind, details, new in (("counted", SCENE_COUNTS, 8), ("placed", tuple(SCENE_PLACES), 8)):
         free = {
-            (d, s) for d in details for s in SHAPES for c in COLOURS if not is_new(Scene(kind, ((c, s, "small"),), d))
+            (d, s)
+            for d in details
+            for s in SCENE_SHAPES
+            for c in SCENE_COLOURS
+            if not is_new(Scene(kind, ((c, s, "small"),), d))
         }
         assert len(free) == len(details) * 8 - new
         assert {d for d, _ in free} == set(details)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "pair"])
+@pytest.mark.parametrize("kind", [kind for kind in SCENE_KINDS if kind != "pair"])
 def test_labels_are_the_indices_of_the_prompts(kind):
     listed, source = prompts(kind), Scenes(100, 2, [kind])
     assert len(set(listed)) == len(listed)
@@ -63,7 +67,7 @@ def test_captions_tell_the_truth():
     for i, scene in enumerate(scenes()):
         for caption in captions(scene, np.random.default_rng(i)):
             assert scene.things[0][1] in caption or f"something {scene.things[0][0]}" in caption
-            told = [colour for colour in COLOURS if colour in caption.replace("little", "")]
+            told = [colour for colour in SCENE_COLOURS if colour in caption.replace("little", "")]
             assert set(told) <= {thing[0] for thing in scene.things}
             sizes = {"small": ("large", "big"), "large": ("small", "little")}[scene.things[0][2]]
             assert not any(word in caption for word in sizes)
@@ -71,7 +75,7 @@ def test_captions_tell_the_truth():
 
 def test_pictures_show_the_colour_at_the_place():
     """The painted pixels' mean colour and centre are those of the scene."""
-    for place, (x, y) in PLACES.items():
+    for place, (x, y) in SCENE_PLACES.items():
         image = np.asarray(
             draw(Scene("placed", (("blue", "square", "large"),), place), np.random.default_rng(1)), float
         )
@@ -79,13 +83,13 @@ def test_pictures_show_the_colour_at_the_place():
         rows, columns = np.nonzero(painted)
         assert columns.mean() / 96 == pytest.approx(x, abs=0.06)
         assert rows.mean() / 96 == pytest.approx(y, abs=0.06)
-        assert np.abs(image[painted].mean(axis=0) - COLOURS["blue"]).max() <= 21
+        assert np.abs(image[painted].mean(axis=0) - SCENE_COLOURS["blue"]).max() <= 21
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SCENE_SHAPES)
 def test_as_many_blobs_as_counted(shape):
-    for count in COUNTS:
-        scene = Scene("counted", (("black", shape, "small"),) * (COUNTS.index(count) + 1), count)
+    for count in SCENE_COUNTS:
+        scene = Scene("counted", (("black", shape, "small"),) * (SCENE_COUNTS.index(count) + 1), count)
         image = np.asarray(draw(scene, np.random.default_rng(3)).convert("L"))
         quarters = [image[r : r + 48, c : c + 48] for r in (0, 48) for c in (0, 48)]
-        assert sum((quarter < 100).any() for quarter in quarters) == COUNTS.index(count) + 1
+        assert sum((quarter < 100).any() for quarter in quarters) == SCENE_COUNTS.index(count) + 1

@@ -3,7 +3,7 @@
 import pytest
 from support.paths import SHARED
 
-from contralto.data.classes import ClassFolders
+from contralto.data.class_folders import ClassFolders
 from contralto.data.webdataset import WebDataset
 from contralto.image.decode import decode
 

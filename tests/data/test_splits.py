@@ -2,7 +2,7 @@
 
 import pytest
 
-from contralto.data.splits import among, is_split, split_name, split_of_shard
+from contralto.data.splits import find_split, is_split, split_name, split_of_shard
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def test_the_names_of_shards(stem, split):
 
 
 @pytest.mark.parametrize(
-    ("asked", "splits", "found"),
+    ("asked", "splits", "expected"),
     [("valid", ("train", "val"), "val"), ("val", ("train", "dev"), "dev"), ("dev", ("val",), None),
      ("validation", ("eval", "dev"), "dev"), ("VAL", ("VAL",), "VAL"), ("test", ("train",), None)],
 )  # fmt: skip
-def test_a_split_that_is_asked_for(asked, splits, found):
-    assert among(asked, splits) == found
+def test_a_split_that_is_asked_for(asked, splits, expected):
+    assert find_split(asked, splits) == expected

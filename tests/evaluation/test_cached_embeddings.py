@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 from support.planned_clip import CONTRACT, PlannedClip, picture
 
-from contralto.data.source import SampleError
+from contralto.data.sample import SampleError
 from contralto.encoder import keeping
 from contralto.errors import DataError, ImageError
 from contralto.evaluation.cached_embeddings import embed_pictures, embed_texts
 from contralto.evaluation.store import Store
-from contralto.sets.items import Change, Item
+from contralto.sets.data_set import Item, PictureChange
 
 ROWS = np.eye(4)
 TEXTS = {"a": [1, 0, 0, 0], "b": [0, 1, 0, 0], "a text of more than forty characters, which is cut": [0, 0, 1, 0]}
@@ -121,7 +121,7 @@ def test_files_are_known_by_place_size_and_time_and_read_again_when_they_change(
 
 
 def test_a_change_is_applied_and_is_part_of_the_identity(clip):
-    brighter = Change("one more", lambda image, key: Image.eval(image, lambda value: value + 1))
+    brighter = PictureChange("one more", lambda image, key: Image.eval(image, lambda value: value + 1))
     plain = Item("a", picture(1))
     embedded = rows(clip, [plain, replace(plain, key="b", change=brighter)])
     assert np.array_equal(embedded.embeddings, ROWS[[1, 2]].astype(np.float32))
@@ -144,10 +144,10 @@ class Flaky(Item):
 
     troubles: ClassVar[list[BaseException]] = []
 
-    def realise(self):
+    def encoder_input(self):
         if self.troubles:
             raise self.troubles.pop()
-        return super().realise()
+        return super().encoder_input()
 
 
 TROUBLES = [
@@ -226,7 +226,7 @@ def test_a_reason_with_a_name_that_is_not_utf_8_is_kept(clip):
 
 
 def test_a_change_that_fails_is_a_failure_of_its_picture(clip):
-    change = Change("any", lambda image, key: image)
+    change = PictureChange("any", lambda image, key: image)
     embedded = rows(clip, [Item("damaged", b"no picture", change=change), Item("good", picture(0))])
     assert list(embedded.failures) == ["damaged"]
 

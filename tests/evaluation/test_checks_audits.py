@@ -11,7 +11,7 @@ from PIL import Image
 
 import contralto
 from contralto.evaluation.report.audits import audits
-from contralto.sets.items import Class, DataSet, Item
+from contralto.sets.data_set import Class, DataSet, Item
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from contralto.embeddings import unit
 from contralto.errors import DataError
 from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.faces import HARMS, probe_faces
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 WIDTH = 64
 RULE = Score("softmax", 5.0)

@@ -9,11 +9,11 @@ import pytest
 from support.planned_clip import PlannedClip, picture, planned_set
 
 import contralto
-from contralto.data.left_out import LeftOut
+from contralto.data.omissions import Omissions
 from contralto.errors import DataError
 from contralto.evaluation.figures import FigureCollector, mean, over, share
 from contralto.metrics import UndefinedError
-from contralto.sets.items import Class, DataSet, Item
+from contralto.sets.data_set import Class, DataSet, Item
 
 BROKEN = Item("broken", b"none", 0)
 
@@ -127,9 +127,9 @@ def test_a_probe_with_too_little_to_fit_to_costs_itself(clip, probe, training, c
 
 
 def test_what_a_set_leaves_out_is_told_and_n_is_explained(clip, caplog):
-    left_out = LeftOut()
+    left_out = Omissions()
     for n in range(3):
-        left_out.pass_over("left out, no pictures by their names", f"img_{n}")
+        left_out.ignore("left out, no pictures by their names", f"img_{n}")
         left_out.fail(f"t.csv line {n}", "has no label")
     with caplog.at_level("INFO", "contralto"):
         (outcome,) = contralto.evaluate(clip, two_classes([0, 1], left_out=left_out))

@@ -10,7 +10,7 @@ from support.planned_clip import PlannedClip, picture
 from contralto.evaluation.metric_table import METRICS, metric_named
 from contralto.evaluation.retrieval import retrieval
 from contralto.evaluation.session import open_session
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 
 def test_every_metric_of_retrieval_is_in_the_table_and_follows_from_the_records():

@@ -14,7 +14,7 @@ from contralto.embeddings import unit
 from contralto.errors import DataError, MissingExtraError
 from contralto.evaluation.alignment import MIN_CONTRAST, alike, thumbnail
 from contralto.evaluation.overlap import THRESHOLD, find_overlap, nearest, overlap_statistics
-from contralto.sets.items import Item
+from contralto.sets.data_set import Item
 
 
 def scene(seed: int, size=(200, 150)) -> Image.Image:

@@ -14,7 +14,7 @@ from contralto.embeddings import unit
 from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.predictions import predict, predicted_classes
 from contralto.evaluation.zero_shot import zero_shot
-from contralto.sets.items import Class
+from contralto.sets.data_set import Class
 
 RULE = Score("softmax", 10.0)
 

@@ -10,7 +10,7 @@ from support.planned_clip import PlannedClip, picture
 
 import contralto
 from contralto.errors import DataError
-from contralto.sets.items import Class, DataSet, Item
+from contralto.sets.data_set import Class, DataSet, Item
 
 TRAIN, TEST = 60, 12
 

@@ -12,7 +12,7 @@ from contralto.embeddings import unit
 from contralto.errors import DataError
 from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
-from contralto.sets.items import Class, DataSet, Item
+from contralto.sets.data_set import Class, DataSet, Item
 
 WIDTH = 16
 CLASSES = tuple(Class(name) for name in ("ring", "cube", "cone", "disc"))

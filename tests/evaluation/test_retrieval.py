@@ -13,7 +13,7 @@ from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.choice import choice
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.session import open_session
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 
 def given(rows):

@@ -18,9 +18,9 @@ from contralto.evaluation import checks
 from contralto.evaluation.cached_embeddings import embed_pictures
 from contralto.evaluation.protocol import brief
 from contralto.evaluation.store import Store
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 from contralto.sets.open import open_set
-from contralto.sets.variants.lazy import Lazy
+from contralto.sets.variants.lazy_items import LazyItems
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 170, 40), "blue": (40, 60, 200)}
 
@@ -185,7 +185,7 @@ def test_pictures_that_are_made_when_asked_for_are_not_held_nor_made_again_and_a
         made.append(place)
         return Item(f"item {place}", picture(place), place)
 
-    data = replace(planned_set([], "abc"), items=Lazy(3, make))
+    data = replace(planned_set([], "abc"), items=LazyItems(3, make))
     (outcome,) = contralto.evaluate(clip, data)
     assert outcome.figures[0].value == 1
     assert all(made.count(place) == 3 for place in range(3)), "for what is said, for its content, and to be encoded"

@@ -22,22 +22,22 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is abs
     ],
 )
 def test_folders_per_class(name, count, classes, groups, templates):
-    found = open_set(f"{DATA}/sets/{name}.tar")
-    assert (found.name, found.split, found.task, len(found.items)) == (name, "val", "classes", count)
-    assert (len(found.classes), len({known.group for known in found.classes})) == (classes, groups)
-    assert len(found.templates) == templates
-    for item in found.items:
-        assert item.key.split("/")[:2] == ["val", found.classes[item.label].folder]
-    assert max(decode(found.items[-1].content()).size) > 100
+    data_set = open_set(f"{DATA}/sets/{name}.tar")
+    assert (data_set.name, data_set.split, data_set.task, len(data_set.items)) == (name, "val", "classes", count)
+    assert (len(data_set.classes), len({known.group for known in data_set.classes})) == (classes, groups)
+    assert len(data_set.templates) == templates
+    for item in data_set.items:
+        assert item.key.split("/")[:2] == ["val", data_set.classes[item.label].folder]
+    assert max(decode(data_set.items[-1].content()).size) > 100
 
 
 def test_flickr8k():
-    found = open_set(f"{DATA}/flickr8k/flickr8k-dev.tar")
-    assert (found.split, found.task, len(found.items)) == ("dev", "retrieval", 1000)
-    assert {len(item.captions) for item in found.items} == {5}
+    data_set = open_set(f"{DATA}/flickr8k/flickr8k-dev.tar")
+    assert (data_set.split, data_set.task, len(data_set.items)) == ("dev", "retrieval", 1000)
+    assert {len(item.captions) for item in data_set.items} == {5}
     assert len(open_set(f"{DATA}/flickr8k/flickr8k-train-{{00..01}}.tar").items) == 2000
 
 
 def test_coco_mini():
-    found = open_set(f"{DATA}/coco-mini")
-    assert (found.split, found.task, len(found.items)) == ("train", "retrieval", 80)
+    data_set = open_set(f"{DATA}/coco-mini")
+    assert (data_set.split, data_set.task, len(data_set.items)) == ("train", "retrieval", 80)

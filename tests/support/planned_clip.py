@@ -13,7 +13,7 @@ from contralto.embeddings import unit
 from contralto.encoder import Failure
 from contralto.errors import ImageError
 from contralto.image.decode import decode
-from contralto.sets.items import Class, DataSet, Item
+from contralto.sets.data_set import Class, DataSet, Item
 
 WIDTH = 4
 CONTRACT = replace(preset("tiny"), embedding=WIDTH)

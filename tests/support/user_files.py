@@ -1,10 +1,12 @@
-"""Small files in the formats that people keep their pictures in."""
+"""Small files in the formats in which users store pictures."""
 
 import io
 import json
 import tarfile
 
 from PIL import Image
+
+from contralto.image.decode import decode
 
 
 def png(shade: int) -> bytes:
@@ -22,14 +24,18 @@ def tree(root, files):
     return root
 
 
-def tar_of(path, files):
-    """A tar of (name, data) in that order."""
+def tar_of(path, files, mode="w"):
+    """A tar of (name, data) in that order; data may be (type, target) of a link or a device."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as tar:
+    with tarfile.open(path, mode) as tar:
         for name, data in files:
             info = tarfile.TarInfo(name)
-            info.size = len(content(data))
-            tar.addfile(info, io.BytesIO(content(data)))
+            if isinstance(data, tuple):
+                info.type, info.linkname = data
+                tar.addfile(info)
+            else:
+                info.size = len(content(data))
+                tar.addfile(info, io.BytesIO(content(data)))
     return path
 
 
@@ -40,10 +46,15 @@ def content(data) -> bytes:
 
 
 def shade(item) -> int:
-    """The red of an item's picture, which tells the pictures of a test apart."""
+    """The red of an item's picture, by which a test identifies it."""
     return Image.open(io.BytesIO(item.content())).getpixel((0, 0))[0]
 
 
-def labels(found) -> dict:
+def sample_shade(sample) -> int:
+    """The red of a training sample's picture."""
+    return decode(sample.picture).getpixel((0, 0))[0]
+
+
+def labels(data_set) -> dict:
     """Shade of each picture -> the name of its class."""
-    return {shade(item): found.classes[item.label].name for item in found.items}
+    return {shade(item): data_set.classes[item.label].name for item in data_set.items}

@@ -31,9 +31,9 @@ class Oracle(nn.Module):
 
     def __init__(self, source, texts):
         super().__init__()
-        from contralto.data.loader import plain
+        from contralto.data.loader import pixel_batches
 
-        rows = np.concatenate(list(plain(source, CONTRACT.image)))
+        rows = np.concatenate(list(pixel_batches(source, CONTRACT.image)))
         self.pictures = {row.tobytes(): source[i].label for i, row in enumerate(rows)}
         self.texts = {tuple(ids[ids != 0]): n for n, ids in enumerate(TOKENIZER.tokenize(texts))}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contralto.encoder import Clip
     from contralto.evaluation.outcome import Figure, Outcome
     from contralto.evaluation.run import EvaluateOptions
-    from contralto.sets.items import DataSet
+    from contralto.sets.data_set import DataSet
 
 CHECKS = ("corruptions", "typographic", "sizes", "questions", "prompts", "faces")
 
@@ -108,11 +108,11 @@ def _require_writable(args: argparse.Namespace) -> None:
 
 
 def _tell_failed(console: Console, name: str, error: ContraltoError, *, alone: bool) -> None:
-    from contralto.sets.declaration import AbsentSet
+    from contralto.sets.declaration import MissingSet
 
     if console.json or not alone:
         console.failed(name, str(error))
-    elif isinstance(error, AbsentSet):
+    elif isinstance(error, MissingSet):
         console.error(f"contralto: {error.what}\nget {error.title} from: {error.where}\nexpected: {error.layout}")
     else:
         console.error(f"contralto: {error}")
@@ -175,9 +175,9 @@ def _line(outcome: Outcome, figure: Figure) -> str:
 
 
 def _list(console: Console) -> int:
-    from contralto.sets.listing import known
+    from contralto.sets.listing import set_entries
 
-    for one in known():
+    for one in set_entries():
         if console.json:
             console.record({"set": one.name, "task": one.task, "layout": one.layout, "where": one.where})
         else:

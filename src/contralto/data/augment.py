@@ -15,11 +15,11 @@ from contralto.image.transform import FILTERS, in_colours
 
 @dataclass(frozen=True)
 class Augment:
-    """A random rectangle resized to the tower's size, then maybe mirrored.
+    """Crops a random rectangle, resizes it to the tower's size, and may mirror it.
 
-    area: range of the crop's share of the picture; the default is the usual one for training CLIP (PAPER.md section 3).
-    aspect: range of its width / height, drawn evenly in the logarithm. flip: probability of mirroring; 0 by default,
-    since captions tell left from right.
+    area: range of the crop's share of the picture; the default is the one of OpenCLIP. aspect: range of width / height,
+    drawn uniformly in the logarithm. flip: probability of mirroring; 0 by default, because captions distinguish left
+    from right.
     """
 
     area: tuple[float, float] = (0.9, 1.0)
@@ -35,7 +35,7 @@ class Augment:
             raise ContractError(f"Augment.flip must be a probability, got {self.flip}")
 
     def __call__(self, image: Image.Image, spec: contract.Image, random: np.random.Generator) -> Image.Image:
-        """The picture at spec.size, in the mode in which the contract has it resized."""
+        """The augmented picture at spec.size, in the mode that the contract resizes in."""
         height, width = spec.size
         image = in_colours(image, spec).resize(
             (width, height), FILTERS[spec.interpolation], box=self.box(image.size, random)
@@ -45,8 +45,10 @@ class Augment:
         return image
 
     def box(self, size: tuple[int, int], random: np.random.Generator) -> tuple[int, int, int, int]:
-        """left, top, right, bottom of the crop from a picture of (width, height): ten tries to fit one of the drawn
-        shape, then the largest in the middle whose shape is allowed."""
+        """(left, top, right, bottom) of a crop of a picture of (width, height).
+
+        It draws up to ten shapes. If none fits, it takes the largest central crop with an allowed aspect.
+        """
         width, height = size
         for _ in range(10):
             area = width * height * random.uniform(*self.area)

@@ -1,6 +1,6 @@
-"""Samples -> arrays: decoded, cropped and tokenised on threads, a few batches ahead of the training step.
+"""Samples -> arrays: threads decode, crop and tokenise a few batches ahead of the training step.
 
-Threads rather than processes: Pillow decodes and resizes without the interpreter's lock, and nothing is copied between
+It uses threads, not processes: Pillow decodes and resizes without the interpreter's lock, and nothing is copied between
 processes (docs/training.md has the measured figures).
 """
 
@@ -19,21 +19,21 @@ from numpy.typing import NDArray
 from contralto.contract import Contract
 from contralto.contract import Image as ImageSpec
 from contralto.data.augment import Augment
-from contralto.data.mixture import Draw, Mixture
-from contralto.data.source import Source
+from contralto.data.mixture import Mixture, SampleUse
+from contralto.data.sample import Source
 from contralto.errors import ContraltoError, DataError, ItemError, one_line
 from contralto.image.decode import decode, stored
 from contralto.image.transform import pixels
 from contralto.text.tokenizer import Tokenizer
 
-MOST_REASONS = 50
+MAX_SKIP_REASONS = 50
 
 
 @dataclass(frozen=True)
 class Batch:
-    """N pairs: pixels float32 (N, 3, H, W) and ids int64 (N, context), as the towers take them.
+    """N pairs as input of the towers: pixels float32 (N, 3, H, W) and ids int64 (N, context).
 
-    pictures, texts: int64 (N,), equal where two pairs have the same picture or the same caption.
+    pictures, texts: int64 (N,). Two pairs with the same picture, or the same caption, have equal numbers there.
     """
 
     pixels: NDArray[np.float32]
@@ -43,11 +43,11 @@ class Batch:
 
 
 class Loader:
-    """step -> Batch, prepared on `workers` threads up to `ahead` batches before it is asked for.
+    """step -> Batch. `workers` threads prepare up to `ahead` batches in advance.
 
-    The batch depends on the mixture's seed and the step only. A sample that fails makes its batch smaller and counts in
-    `skipped` by its reason (as do those that the sources left out on opening). augment=None: the contract's own
-    preprocessing. A caption longer than the context is cut. To be called from one thread.
+    The batch depends only on the mixture's seed and the step. A failed sample makes its batch smaller and counts in
+    `skipped`, by reason, beside the samples that the sources skipped on opening. augment=None: the contract's
+    preprocessing. A caption longer than the context is truncated. Call it from one thread only.
     """
 
     def __init__(
@@ -69,25 +69,26 @@ class Loader:
         self._pending: dict[int, _Pending] = {}
 
     def __call__(self, step: int) -> Batch:
-        """The batch of `step`. Raises DataError if not one of its samples can be used."""
+        """The batch of `step`. Raises DataError if none of its samples can be used."""
         wanted = range(step, step + self.ahead + 1)
         self._pending = {s: self._pending.get(s) or self._begin(s) for s in wanted}
         pending = self._pending.pop(step)
         results = pending.results.get()
         reasons = [result for result in results if isinstance(result, str)]
         for reason in reasons:
-            self.skipped[reason if reason in self.skipped or len(self.skipped) < MOST_REASONS else "other reasons"] += 1
+            has_room = reason in self.skipped or len(self.skipped) < MAX_SKIP_REASONS
+            self.skipped[reason if has_room else "other reasons"] += 1
         good = [i for i, result in enumerate(results) if not isinstance(result, str)]
         if not good:
             raise DataError(f"no sample of the batch of step {step} can be used; the first: {reasons[0]}")
         captions = [results[i][0] for i in good]
-        number = {caption: n for n, caption in enumerate(dict.fromkeys(captions))}
-        unique = {(draw.source, draw.item): n for n, draw in enumerate(pending.draws)}
+        text_numbers = {caption: n for n, caption in enumerate(dict.fromkeys(captions))}
+        picture_numbers = {(use.source, use.item): n for n, use in enumerate(pending.uses)}
         return Batch(
             pending.pixels if len(good) == len(results) else pending.pixels[good],
             np.stack([results[i][1] for i in good]),
-            np.array([unique[pending.draws[i].source, pending.draws[i].item] for i in good], np.int64),
-            np.array([number[caption] for caption in captions], np.int64),
+            np.array([picture_numbers[pending.uses[i].source, pending.uses[i].item] for i in good], np.int64),
+            np.array([text_numbers[caption] for caption in captions], np.int64),
         )
 
     def close(self) -> None:
@@ -95,14 +96,14 @@ class Loader:
         self._close()
 
     def _begin(self, step: int) -> _Pending:
-        draws = self.mixture.draws(step)
-        out = np.empty((len(draws), 3, *self.spec.size), np.float32)
-        return _Pending(draws, out, self._pool.starmap_async(self._prepare, zip(draws, out, strict=True), chunksize=4))
+        uses = self.mixture.batch(step)
+        out = np.empty((len(uses), 3, *self.spec.size), np.float32)
+        return _Pending(uses, out, self._pool.starmap_async(self._prepare, zip(uses, out, strict=True), chunksize=4))
 
-    def _prepare(self, draw: Draw, out: NDArray[np.float32]) -> tuple[str, NDArray[np.int64]] | str:
-        """Fills `out` with the picture and returns its caption and ids, or the reason why it cannot be used."""
+    def _prepare(self, use: SampleUse, out: NDArray[np.float32]) -> tuple[str, NDArray[np.int64]] | str:
+        """Writes the picture into `out` and returns caption and ids, or the reason why the sample cannot be used."""
         try:
-            sample, random = self.mixture.sample(draw), self.mixture.random(draw)
+            sample, random = self.mixture.sample(use), self.mixture.random(use)
             if not sample.captions:
                 return "no caption"
             caption = sample.captions[random.integers(len(sample.captions))]
@@ -116,7 +117,7 @@ class Loader:
             return one_line(error.reason if isinstance(error, ItemError) else str(error), 100)
 
     def _scaled_to(self) -> int | None:
-        """JPEGs far larger than needed are decoded smaller; the smallest crop still has twice the tower's size."""
+        """The side down to which large JPEGs are decoded smaller: the smallest crop keeps twice the tower's size."""
         if self.augment is None:
             return None
         return math.ceil(max(self.spec.size) / math.sqrt(self.augment.area[0]))
@@ -124,15 +125,17 @@ class Loader:
 
 @dataclass
 class _Pending:
-    draws: list[Draw]
+    uses: list[SampleUse]
     pixels: NDArray[np.float32]
     results: AsyncResult[list[tuple[str, NDArray[np.int64]] | str]]
 
 
-def plain(source: Source, spec: ImageSpec, batch_size: int = 64, workers: int = 2) -> Iterator[NDArray[np.float32]]:
-    """The pictures of a source in its order, as the contract prepares them: float32 (up to batch_size, 3, H, W).
+def pixel_batches(
+    source: Source, spec: ImageSpec, batch_size: int = 64, workers: int = 2
+) -> Iterator[NDArray[np.float32]]:
+    """The pictures of a source in its order, preprocessed by the contract: float32 (up to batch_size, 3, H, W).
 
-    For measuring, so nothing is skipped: raises the ContraltoError of the first picture that fails.
+    It serves evaluation, so nothing is skipped: raises the ContraltoError of the first picture that fails.
     """
 
     def prepare(index: int) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Which samples make up the batch of a step: a function of (seed, step) and nothing else."""
+"""The samples of each training batch, as a function of only (seed, step)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.data.source import Sample, Source
+from contralto.data.sample import Sample, Source
 from contralto.errors import ContractError
 
 
-class Draw(NamedTuple):
-    """Sample `item` of source number `source`, used for the (`turn` + 1)-th time."""
+class SampleUse(NamedTuple):
+    """Sample `item` of source number `source`, in the source's `epoch` (from 0)."""
 
     source: int
     item: int
-    turn: int
+    epoch: int
 
 
 class Mixture:
-    """Sources mixed by weight. Each batch holds the same number of samples of a source: batch_size times its share,
-    rounded by largest remainder. Within a source, every sample comes once before any comes again, in an order that
-    is shuffled anew each turn.
+    """Sources mixed by weight. Every batch has the same number of samples of a source: batch_size times its share,
+    rounded by largest remainder. An epoch of a source uses each of its samples once, in an order that is shuffled for
+    each epoch.
 
-    Raises ContractError for weights that cannot be kept at this batch size.
+    Raises ContractError if a source gets no place in a batch of this size.
     """
 
     def __init__(self, sources: Sequence[tuple[Source, float]], batch_size: int, seed: int = 0) -> None:
@@ -35,7 +35,7 @@ class Mixture:
             raise ContractError(f"a mixture needs sources and a batch size, got {len(sources)} and {batch_size}")
         self.sources = tuple(source for source, _ in sources)
         self.batch_size, self.seed = batch_size, seed
-        self.counts = shares([weight for _, weight in sources], batch_size)
+        self.counts = allocate([weight for _, weight in sources], batch_size)
         for source, count in zip(self.sources, self.counts, strict=True):
             if count == 0:
                 reason = f"gets no place in a batch of {batch_size}: raise its weight or the batch size"
@@ -44,36 +44,36 @@ class Mixture:
                 raise ContractError(f"source {source.name!r} is empty")
         self._order = functools.lru_cache(maxsize=2 * len(sources))(self._shuffled)
 
-    def draws(self, step: int) -> list[Draw]:
-        """The batch of step `step` (from 0): the sources one after another."""
+    def batch(self, step: int) -> list[SampleUse]:
+        """The samples of step `step` (from 0), source by source."""
         return [
-            self._draw(source, step * count + place)
+            self._use(source, step * count + place)
             for source, count in enumerate(self.counts)
             for place in range(count)
         ]
 
-    def sample(self, draw: Draw) -> Sample:
-        """Reads the drawn sample. Raises SampleError."""
-        return self.sources[draw.source][draw.item]
+    def sample(self, use: SampleUse) -> Sample:
+        """Reads the sample. Raises SampleError."""
+        return self.sources[use.source][use.item]
 
-    def random(self, draw: Draw) -> np.random.Generator:
-        """The random numbers of this use of this sample: caption, crop, flip."""
-        return self._stream(0, *draw)
+    def random(self, use: SampleUse) -> np.random.Generator:
+        """The generator for this use of the sample: caption, crop, flip."""
+        return self._stream(0, *use)
 
-    def _draw(self, source: int, position: int) -> Draw:
-        turn, place = divmod(position, len(self.sources[source]))
-        return Draw(source, int(self._order(source, turn)[place]), turn)
+    def _use(self, source: int, position: int) -> SampleUse:
+        epoch, place = divmod(position, len(self.sources[source]))
+        return SampleUse(source, int(self._order(source, epoch)[place]), epoch)
 
-    def _shuffled(self, source: int, turn: int) -> NDArray[np.int64]:
-        return self._stream(1, source, turn).permutation(len(self.sources[source]))
+    def _shuffled(self, source: int, epoch: int) -> NDArray[np.int64]:
+        return self._stream(1, source, epoch).permutation(len(self.sources[source]))
 
     def _stream(self, *key: int) -> np.random.Generator:
-        """Random numbers that no other key shares."""
+        """A generator for this key, independent of all other keys."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 
-def shares(weights: Sequence[float], places: int) -> list[int]:
-    """`places` handed out in proportion to the weights, by largest remainder, earlier first among equals."""
+def allocate(weights: Sequence[float], places: int) -> list[int]:
+    """Distributes `places` in proportion to the weights, by largest remainder. Among equals, the earlier one wins."""
     for weight in weights:
         if not (math.isfinite(weight) and weight > 0):
             raise ContractError(f"a mixture's weights must be above 0, got {weight}")

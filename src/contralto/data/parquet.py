@@ -1,4 +1,4 @@
-"""Parquet with the pictures' bytes in a column, as data sets on hubs are often kept."""
+"""Parquet files with the bytes of pictures in a column, a usual format of data sets on model hubs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from contralto.data.sample import Sample, SampleError
 from contralto.data.shards import shard_files
-from contralto.data.source import Sample, SampleError
-from contralto.data.tables import captions_of
+from contralto.data.table_files import captions_of
 from contralto.errors import DataError, MissingExtraError
 
 
 class Parquet:
     """One file or several, also by a pattern (see `data.shards`). A `Source`; needs the extra `train`.
 
-    image: column of bytes, or of a structure with a field `bytes`. caption: column of strings or of lists of strings.
-    Rows are read a row group at a time; the groups read last are kept up to `cache_bytes`. In random order every
-    sample may cost a whole group, so either the file fits into the cache or its groups are small (some MB).
+    image: column of bytes, or of structures with a field `bytes`. caption: column of strings or of lists of strings.
+    A whole row group is read at once; the most recent groups stay in memory, up to `cache_bytes`. In random order
+    each sample may cost a whole group, so the file should fit into this memory, or have small groups (some MB).
     Raises DataError for a damaged file or another layout.
     """
 
@@ -66,7 +66,7 @@ class Parquet:
         return Sample(picture, texts, key)
 
     def _read(self, group: int) -> Any:
-        """The row group, from the cache if it is there."""
+        """The row group, from memory if it was read recently."""
         import pyarrow
 
         with self._lock:  # a ParquetFile must not be read by two threads at once
@@ -83,7 +83,7 @@ class Parquet:
 
 
 def _open(path: Path, image: str, caption: str) -> Any:
-    """The file, its columns checked."""
+    """The open file. Raises DataError if it is damaged or lacks a column."""
     try:
         import pyarrow
         from pyarrow import parquet

@@ -1,53 +1,56 @@
-"""Pictures drawn by code with captions that fit them: coloured shapes of two sizes, alone, counted, placed, in pairs.
+"""Scenes drawn by code, with true captions: coloured shapes of two sizes, alone, counted, placed, or in pairs.
 
-No data from elsewhere, and combinations can be held out: some colours never meet some shapes in training, so naming
-them later is zero-shot. Everything is a function of (seed, index).
+They need no external data, and combinations can be held out: training never shows some colours with some shapes, so a
+model that names them generalises (zero-shot). A scene is a function of (seed, index). Read `Scenes`, the hold-out rule
+(`is_new`), the texts (`prompts`, `captions`), then `draw`; `scene_outlines.py` draws the shapes.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from contralto.data.source import Sample
+from contralto.data.sample import Sample
+from contralto.data.scene_outlines import OUTLINES
 
-SIDE = 96  # pixels; more than a small tower takes, so that its resize smooths the edges
-COLOURS = {
+SCENE_SIDE = 96  # pixels; larger than a small tower's input, so that its resize smooths the edges
+SCENE_COLOURS = {
     "red": (215, 35, 35), "orange": (245, 140, 20), "yellow": (240, 215, 30), "green": (40, 150, 60),
     "blue": (40, 80, 215), "purple": (130, 50, 170), "pink": (245, 130, 185), "black": (25, 25, 25),
 }  # fmt: skip
-SHAPES = ("circle", "square", "triangle", "diamond", "star", "cross", "ring", "heart")
-COUNTS = ("one", "two", "three", "four")
-PLACES = {
+SCENE_SHAPES = ("circle", "square", "triangle", "diamond", "star", "cross", "ring", "heart")
+SCENE_COUNTS = ("one", "two", "three", "four")
+SCENE_PLACES = {
     "top left": (0.24, 0.24), "top right": (0.76, 0.24), "bottom left": (0.24, 0.76), "bottom right": (0.76, 0.76),
     "middle": (0.5, 0.5),
 }  # fmt: skip
-RELATIONS = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
+SCENE_RELATIONS = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
 
 T = TypeVar("T")
-Kind = Literal["alone", "counted", "placed", "pair"]
-KINDS: tuple[Kind, ...] = ("alone", "counted", "placed", "pair")
+SceneKind = Literal["alone", "counted", "placed", "pair"]
+SCENE_KINDS: tuple[SceneKind, ...] = ("alone", "counted", "placed", "pair")
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in a picture. things: (colour, shape, size) of each; detail: the count, the place or the relation."""
+    """A description of a picture. things: (colour, shape, size) each; detail: the count, the place or the relation."""
 
-    kind: Kind
+    kind: SceneKind
     things: tuple[tuple[str, str, str], ...]
     detail: str = ""
 
 
 class Scenes:
-    """`count` scenes of the given kinds. A `Source`. held_out=False: only what training may see; True: only scenes
-    whose combination (`combination_is_new`) it never does. Labels are the indices of `prompts(kind)`."""
+    """`count` scenes of the given kinds. A `Source`; labels are indices of `prompts(kind)`.
 
-    def __init__(self, count: int, seed: int, kinds: Sequence[Kind] = KINDS, held_out: bool = False) -> None:
+    held_out=False: only scenes that training may show. True: only scenes with a new combination (`combination_is_new`).
+    """
+
+    def __init__(self, count: int, seed: int, kinds: Sequence[SceneKind] = SCENE_KINDS, held_out: bool = False) -> None:
         self.name, self.skipped = "scenes", dict[str, int]()
         self._count, self._seed, self._kinds, self._held_out = count, seed, tuple(kinds), held_out
 
@@ -62,102 +65,107 @@ class Scenes:
         return Sample(draw(scene, random), captions(scene, random), f"scene {index}", label(scene))
 
     def scene(self, random: np.random.Generator) -> Scene:
-        """A scene that is on the right side of the line between training and test."""
+        """A random scene that belongs to the training or held-out scenes, as `held_out` says."""
         kind = _one_of(random, self._kinds)
         while True:
-            scene = _invent(kind, random)
+            scene = _random_scene(kind, random)
             if combination_is_new(scene) if self._held_out else not is_new(scene):
                 return scene
 
 
 def is_new(scene: Scene) -> bool:
-    """Whether training never shows the scene: an eighth of colour x shape; for counted and placed scenes, a quarter
-    of count x shape and a fifth of place x shape too. Every colour, shape, count and place occurs in training."""
+    """Whether the scene is held out of training.
+
+    Held out are 1/8 of the pairs colour x shape, and for counted and placed scenes also 1/4 of count x shape and 1/5 of
+    place x shape. Every colour, shape, count and place occurs in training.
+    """
     return combination_is_new(Scene("pair", scene.things)) or combination_is_new(scene)
 
 
 def combination_is_new(scene: Scene) -> bool:
-    """Whether what the scene's kind is about, count x shape, place x shape or else colour x shape, is never shown."""
+    """Whether the pair that defines the scene's kind is held out: count x shape, place x shape, else colour x shape."""
     shape = scene.things[0][1]
     if scene.kind == "counted":
-        return (COUNTS.index(scene.detail) + SHAPES.index(shape)) % 4 == 0
+        return (SCENE_COUNTS.index(scene.detail) + SCENE_SHAPES.index(shape)) % 4 == 0
     if scene.kind == "placed":
-        return (list(PLACES).index(scene.detail) + SHAPES.index(shape)) % 5 == 0
-    return any((list(COLOURS).index(c) + 3 * SHAPES.index(s)) % 8 == 0 for c, s, _ in scene.things)
+        return (list(SCENE_PLACES).index(scene.detail) + SCENE_SHAPES.index(shape)) % 5 == 0
+    return any((list(SCENE_COLOURS).index(c) + 3 * SCENE_SHAPES.index(s)) % 8 == 0 for c, s, _ in scene.things)
 
 
-def prompts(kind: Kind) -> list[str]:
-    """Texts of all that a scene of this kind is told apart by: colour x shape, count x shape or place x shape."""
+def prompts(kind: SceneKind) -> list[str]:
+    """All texts that distinguish scenes of this kind: colour x shape, count x shape or place x shape."""
     if kind == "alone":
-        return [f"a {colour} {shape}" for colour in COLOURS for shape in SHAPES]
+        return [f"a {colour} {shape}" for colour in SCENE_COLOURS for shape in SCENE_SHAPES]
     if kind == "counted":
-        return [f"{count} {_plural(shape, count)}" for count in COUNTS for shape in SHAPES]
+        return [f"{count} {_plural(shape, count)}" for count in SCENE_COUNTS for shape in SCENE_SHAPES]
     if kind == "placed":
-        return [f"a {shape} {_at(place)}" for place in PLACES for shape in SHAPES]
+        return [f"a {shape} {_at(place)}" for place in SCENE_PLACES for shape in SCENE_SHAPES]
     raise ValueError("pairs have too many combinations for a list")
 
 
 def label(scene: Scene) -> int | None:
     """The index of the scene in `prompts(scene.kind)`; None for pairs."""
-    first = {"alone": list(COLOURS), "counted": list(COUNTS), "placed": list(PLACES)}.get(scene.kind)
+    first = {"alone": list(SCENE_COLOURS), "counted": list(SCENE_COUNTS), "placed": list(SCENE_PLACES)}.get(scene.kind)
     if first is None:
         return None
     colour, shape, _ = scene.things[0]
-    return first.index(colour if scene.kind == "alone" else scene.detail) * len(SHAPES) + SHAPES.index(shape)
+    return first.index(colour if scene.kind == "alone" else scene.detail) * len(SCENE_SHAPES) + SCENE_SHAPES.index(
+        shape
+    )
 
 
 def captions(scene: Scene, random: np.random.Generator) -> tuple[str, ...]:
-    """Three true captions in different words; what a kind is not about (colour, size) is told sometimes."""
-    return tuple(_frame(_say(scene, random), random) for _ in range(3))
+    """Three true captions in different words. Details outside the scene's kind (colour, size) occur sometimes."""
+    return tuple(_in_sentence(_phrase(scene, random), random) for _ in range(3))
 
 
 def draw(scene: Scene, random: np.random.Generator) -> Image.Image:
-    """The picture: SIDE x SIDE, RGB, on a pale ground, with everything jittered that no caption tells."""
-    image = Image.new("RGB", (SIDE, SIDE), tuple(int(c) for c in random.integers(215, 256, 3)))
+    """The picture: SCENE_SIDE x SCENE_SIDE, RGB, on a pale background. Details outside the captions are random."""
+    image = Image.new("RGB", (SCENE_SIDE, SCENE_SIDE), tuple(int(c) for c in random.integers(215, 256, 3)))
     pen = ImageDraw.Draw(image)
     for (x, y), (colour, shape, size) in zip(_centres(scene, random), scene.things, strict=True):
         room = 0.33 if scene.kind == "alone" else 0.2
-        radius = SIDE * room * (random.uniform(0.85, 1.0) if size == "large" else random.uniform(0.5, 0.6))
-        paint = tuple(int(np.clip(c + random.integers(-20, 21), 0, 255)) for c in COLOURS[colour])
-        _OUTLINES[shape](pen, x * SIDE, y * SIDE, radius, random.uniform(-0.17, 0.17), paint)
+        radius = SCENE_SIDE * room * (random.uniform(0.85, 1.0) if size == "large" else random.uniform(0.5, 0.6))
+        paint = tuple(int(np.clip(c + random.integers(-20, 21), 0, 255)) for c in SCENE_COLOURS[colour])
+        OUTLINES[shape](pen, x * SCENE_SIDE, y * SCENE_SIDE, radius, random.uniform(-0.17, 0.17), paint)
     return image
 
 
-def _invent(kind: Kind, random: np.random.Generator) -> Scene:
-    """Any scene of the kind."""
+def _random_scene(kind: SceneKind, random: np.random.Generator) -> Scene:
+    """A random scene of the kind, held out or not."""
 
     def thing() -> tuple[str, str, str]:
-        return _one_of(random, tuple(COLOURS)), _one_of(random, SHAPES), _one_of(random, ("small", "large"))
+        return _one_of(random, tuple(SCENE_COLOURS)), _one_of(random, SCENE_SHAPES), _one_of(random, ("small", "large"))
 
     if kind == "counted":
-        count = _one_of(random, COUNTS)
-        return Scene(kind, (thing(),) * (COUNTS.index(count) + 1), count)
+        count = _one_of(random, SCENE_COUNTS)
+        return Scene(kind, (thing(),) * (SCENE_COUNTS.index(count) + 1), count)
     if kind == "placed":
-        return Scene(kind, (thing(),), _one_of(random, tuple(PLACES)))
+        return Scene(kind, (thing(),), _one_of(random, tuple(SCENE_PLACES)))
     if kind == "pair":
         first, second = thing(), thing()
         while first[:2] == second[:2]:
             second = thing()
-        return Scene(kind, (first, second), _one_of(random, tuple(RELATIONS)))
+        return Scene(kind, (first, second), _one_of(random, tuple(SCENE_RELATIONS)))
     return Scene(kind, (thing(),))
 
 
 def _centres(scene: Scene, random: np.random.Generator) -> list[tuple[float, float]]:
-    """Where the things lie, in shares of the side."""
+    """The centres of the things, in shares of the side."""
     if scene.kind == "alone":
         return [(random.uniform(0.4, 0.6), random.uniform(0.4, 0.6))]
     if scene.kind == "placed":
-        x, y = PLACES[scene.detail]
+        x, y = SCENE_PLACES[scene.detail]
         return [(x + random.uniform(-0.04, 0.04), y + random.uniform(-0.04, 0.04))]
     if scene.kind == "pair":
-        dx, dy = RELATIONS[scene.detail]
+        dx, dy = SCENE_RELATIONS[scene.detail]
         x, y = (random.uniform(0.4, 0.6) if d == 0 else 0.5 for d in (dx, dy))
         return [(x + 0.25 * dx, y + 0.25 * dy), (x - 0.25 * dx, y - 0.25 * dy)]
     cells = random.permutation(4)[: len(scene.things)]
     return [tuple(0.26 + 0.48 * np.array([c % 2, c // 2]) + random.uniform(-0.04, 0.04, 2)) for c in cells]
 
 
-def _say(scene: Scene, random: np.random.Generator) -> str:
+def _phrase(scene: Scene, random: np.random.Generator) -> str:
     colour, shape, size = scene.things[0]
     big = _one_of(random, ("small", "little") if size == "small" else ("large", "big"))
     if scene.kind == "alone" and random.random() < 0.3:  # colours and shapes by themselves
@@ -166,20 +174,20 @@ def _say(scene: Scene, random: np.random.Generator) -> str:
     if scene.kind in ("alone", "pair") or random.random() < 0.6:
         words.append(colour)
     if scene.kind == "counted":
-        number = _one_of(random, (scene.detail, str(COUNTS.index(scene.detail) + 1)))
+        number = _one_of(random, (scene.detail, str(SCENE_COUNTS.index(scene.detail) + 1)))
         return " ".join([number, *words, _plural(shape, scene.detail)])
-    said = _a(" ".join([*words, shape]))
+    phrase = _a(" ".join([*words, shape]))
     if scene.kind == "placed":
-        return f"{said} {_one_of(random, (_at(scene.detail), _at(scene.detail).replace('in the top', 'at the top')))}"
+        return f"{phrase} {_one_of(random, (_at(scene.detail), _at(scene.detail).replace('in the top', 'at the top')))}"
     if scene.kind == "pair":
         other = _a(" ".join(scene.things[1][:2]))
         relation = ("to the " if " of" in scene.detail and random.random() < 0.5 else "") + scene.detail
-        return f"{said} {relation} {other}" if random.random() < 0.8 else f"{said} and {other}"
-    return said
+        return f"{phrase} {relation} {other}" if random.random() < 0.8 else f"{phrase} and {other}"
+    return phrase
 
 
-def _frame(said: str, random: np.random.Generator) -> str:
-    return _one_of(random, ("{}", "{}", "{}.", "a picture of {}", "a drawing of {}", "you see {}")).format(said)
+def _in_sentence(phrase: str, random: np.random.Generator) -> str:
+    return _one_of(random, ("{}", "{}", "{}.", "a picture of {}", "a drawing of {}", "you see {}")).format(phrase)
 
 
 def _at(place: str) -> str:
@@ -196,47 +204,3 @@ def _plural(shape: str, count: str) -> str:
 
 def _one_of(random: np.random.Generator, options: Sequence[T]) -> T:
     return options[int(random.integers(len(options)))]
-
-
-Paint = tuple[int, ...]
-Outline = Callable[[ImageDraw.ImageDraw, float, float, float, float, Paint], None]
-
-
-def _polygon(*points: tuple[float, float]) -> Outline:
-    """Points in units of the radius, turned by the angle."""
-
-    def outline(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, angle: float, paint: Paint) -> None:
-        sine, cosine = math.sin(angle) * radius, math.cos(angle) * radius
-        pen.polygon([(x + px * cosine - py * sine, y + px * sine + py * cosine) for px, py in points], fill=paint)
-
-    return outline
-
-
-def _circle(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, angle: float, paint: Paint) -> None:
-    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=paint)
-
-
-def _ring(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, angle: float, paint: Paint) -> None:
-    pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=paint, width=max(2, round(0.35 * radius)))
-
-
-def _around(points: int, radii: Sequence[float]) -> list[tuple[float, float]]:
-    """`points` points around the origin from the top, their distances repeating `radii`."""
-    turns = [2 * math.pi * k / points for k in range(points)]
-    return [(radii[k % len(radii)] * math.sin(t), -radii[k % len(radii)] * math.cos(t)) for k, t in enumerate(turns)]
-
-
-_ARM = 0.33
-_HEART = [(math.sin(t) ** 3, -(13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)) / 16)
-          for t in (2 * math.pi * k / 40 for k in range(40))]  # fmt: skip
-_OUTLINES: dict[str, Outline] = {
-    "circle": _circle,
-    "ring": _ring,
-    "square": _polygon((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)),
-    "triangle": _polygon(*_around(3, [1.15])),
-    "diamond": _polygon((0, -1.15), (0.75, 0), (0, 1.15), (-0.75, 0)),
-    "star": _polygon(*_around(10, [1.15, 0.5])),
-    "cross": _polygon((-_ARM, -1), (_ARM, -1), (_ARM, -_ARM), (1, -_ARM), (1, _ARM), (_ARM, _ARM), (_ARM, 1),
-                      (-_ARM, 1), (-_ARM, _ARM), (-1, _ARM), (-1, -_ARM), (-_ARM, -_ARM)),
-    "heart": _polygon(*_HEART),
-}  # fmt: skip

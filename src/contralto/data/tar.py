@@ -1,6 +1,6 @@
-"""Tars without unpacking: an index of where each member lies, then reads by offset.
+"""Reads tars without unpacking them: indexes the offset of each member, then reads by offset.
 
-Nothing is ever written, so a member's name can do no harm: it is only a key. Links and devices are passed over.
+Nothing is written to disk, so a malicious member name does no harm: it is only a key. Links and devices are ignored.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from contralto.data.source import SampleError
+from contralto.data.sample import SampleError
 from contralto.errors import DataError
 
 
@@ -40,21 +40,21 @@ class Member:
 
 
 class Contents(NamedTuple):
-    """The regular files of a tar, and the names of the folders that it states, both in its order."""
+    """The regular files of a tar, and the names of its folder entries, both in the tar's order."""
 
     files: list[Member]
     folders: list[str]
 
 
 def contents(path: str | Path) -> Contents:
-    """What lies in an uncompressed tar. Raises DataError for a damaged or compressed one."""
+    """The contents of an uncompressed tar. Raises DataError if it is damaged or compressed."""
     path = Path(path)
-    found, folders = list[Member](), list[str]()
+    files, folders = list[Member](), list[str]()
     try:
         with tarfile.open(path, "r:") as tar:
             for m in tar:
                 if m.isreg() and not m.issparse():
-                    found.append(Member(path, m.name, m.offset_data, m.size))
+                    files.append(Member(path, m.name, m.offset_data, m.size))
                 elif m.isdir():
                     folders.append(m.name)
         size = path.stat().st_size
@@ -62,16 +62,16 @@ def contents(path: str | Path) -> Contents:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except (tarfile.TarError, ValueError) as error:
         raise DataError(f"{path} is not a plain tar ({error}): if it is compressed, decompress it first") from error
-    if found and found[-1].offset + found[-1].size > size:
-        raise DataError(f"{path} is cut off in its last member {found[-1].name!r}: get the file again")
-    return Contents(found, folders)
+    if files and files[-1].offset + files[-1].size > size:
+        raise DataError(f"{path} is cut off in its last member {files[-1].name!r}: download the file again")
+    return Contents(files, folders)
 
 
 def members(path: str | Path) -> list[Member]:
-    """The regular files of an uncompressed tar, in its order. Raises DataError as `contents`."""
+    """The regular files of an uncompressed tar, in its order. Raises DataError as `contents` does."""
     return contents(path).files
 
 
 def parts_of(name: str) -> list[str]:
-    """The folders and the file that a member's name states, without what leads nowhere or out of the tar."""
+    """The folders and the file in a member's name, without empty parts, "." and ".."."""
     return [part for part in name.split("/") if part not in ("", ".", "..")]

@@ -1,4 +1,4 @@
-"""WebDataset tars: the members of a sample share a key: `<key>.jpg` with `<key>.json`, `.txt` or `.cls`."""
+"""WebDataset tars. The members of a sample share a key: `<key>.jpg` with `<key>.json`, `.txt` or `.cls`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from contralto.data.left_out import LeftOut
+from contralto.data.omissions import Omissions
+from contralto.data.sample import Sample, SampleError
 from contralto.data.shards import shard_files
-from contralto.data.source import Sample, SampleError
-from contralto.data.tables import captions_of
+from contralto.data.table_files import captions_of
 from contralto.data.tar import Member, members, parts_of
 from contralto.errors import DataError
 from contralto.files import is_system_name
@@ -21,9 +21,9 @@ class WebDataset:
 
     tars: paths and patterns, such as `data-{000..099}.tar` or `*.tar` (see `data.shards`).
     Key: the member's path up to the first dot of its file name. Captions: `.json` with `captions` (a list) or `caption`
-    (a string); where that has none, `.txt`, a caption a line. Label: `.cls`, a whole number. A picture without any of
-    them, or a text without a picture, is left out and counted. Raises DataError for a pattern that names what is not
-    there, and for a damaged tar or one without samples.
+    (a string); without these, `.txt` with one caption per line. Label: `.cls`, a whole number. A picture without
+    caption and label, or a text without a picture, is skipped and counted. Raises DataError if a file of a pattern is
+    missing, and if a tar is damaged or has no samples.
     """
 
     def __init__(self, tars: str | Path | Sequence[str | Path]) -> None:
@@ -31,7 +31,7 @@ class WebDataset:
         if not paths:
             raise DataError("WebDataset was given no tar")
         self.name = paths[0].stem
-        left_out = LeftOut()
+        left_out = Omissions()
         self._samples: list[dict[str, Member]] = []
         for path in paths:
             self._samples += _complete(path, left_out)
@@ -44,16 +44,16 @@ class WebDataset:
 
     def __getitem__(self, index: int) -> Sample:
         parts = self._samples[index]
-        found, number = captions(parts), label(parts)
-        if not found and number is None:
+        texts, class_index = captions(parts), label(parts)
+        if not texts and class_index is None:
             raise SampleError(str(parts["picture"]), "has no caption")
-        return Sample(parts["picture"].read(), found, parts["picture"].name, number)
+        return Sample(parts["picture"].read(), texts, parts["picture"].name, class_index)
 
 
-def _complete(path: Path, left_out: LeftOut) -> list[dict[str, Member]]:
-    """The samples of one tar that have a picture and something said about it."""
+def _complete(path: Path, left_out: Omissions) -> list[dict[str, Member]]:
+    """The samples of one tar that have a picture, and a caption or label."""
     complete = []
-    for key, parts in grouped(members(path), left_out).items():
+    for key, parts in samples_by_key(members(path), left_out).items():
         if "picture" not in parts:
             left_out.fail(f"{path}: {key}", "no picture")
         elif not parts.keys() & {"json", "txt", "cls"}:
@@ -63,11 +63,11 @@ def _complete(path: Path, left_out: LeftOut) -> list[dict[str, Member]]:
     return complete
 
 
-def grouped(files: Iterable[Member], left_out: LeftOut) -> dict[str, dict[str, Member]]:
-    """The members of a tar by their sample's key, in the tar's order; then "picture", or the extension, -> member.
+def samples_by_key(files: Iterable[Member], left_out: Omissions) -> dict[str, dict[str, Member]]:
+    """The samples of a tar by key, in the tar's order. A sample maps "picture", or the file extension, to a member.
 
     Of `k.jpg` and `k.mask.png` the picture is the one without a further dot. A sample with two members for one part
-    fails. What systems leave beside files is passed over.
+    fails. Files that operating systems create are ignored.
     """
     samples: dict[str, dict[str, Member]] = {}
     failed: set[str] = set()
@@ -90,20 +90,20 @@ def grouped(files: Iterable[Member], left_out: LeftOut) -> dict[str, dict[str, M
 
 
 def _is_plain(member: Member) -> bool:
-    """Whether the member's name goes on after its key with a picture's suffix and nothing before it."""
+    """Whether the name is the key followed directly by a picture's suffix."""
     return "." + member.name.rpartition("/")[2].partition(".")[2].lower() in SUFFIXES
 
 
 def captions(parts: Mapping[str, Member]) -> tuple[str, ...]:
-    """A sample's captions: those of its `.json`; if it has none, those of its `.txt`; none if neither has any.
+    """A sample's captions, from its `.json`; if that has none, from its `.txt`; may be empty.
 
-    Raises SampleError for a file that cannot be read, unless the `.txt` has captions in its place.
+    Raises SampleError if a file cannot be read and the other file has no captions.
     """
     fault: SampleError | None = None
     for read, part in ((_in_json, "json"), (_in_text, "txt")):
         try:
-            if part in parts and (found := read(parts[part])):
-                return found
+            if part in parts and (texts := read(parts[part])):
+                return texts
         except SampleError as error:
             fault = fault or error
     if fault is not None:

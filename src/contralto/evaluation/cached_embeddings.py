@@ -17,7 +17,7 @@ from contralto.encoder.stream import ahead, windows
 from contralto.errors import ContraltoError, ImageError, ItemError
 from contralto.evaluation.store import Embedding, Store
 from contralto.image.decode import NO_MEMORY
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 Progress = Callable[[str, int, int], object]
 """Called with (name of the stage, done, total)."""
@@ -154,10 +154,10 @@ def _encode(
     order: list[bytes] = []
     failed: list[tuple[bytes, Failure]] = []
 
-    def realise(entry: tuple[bytes, int]) -> tuple[bytes, Any]:
+    def read_entry(entry: tuple[bytes, int]) -> tuple[bytes, Any]:
         digest, place = entry
         try:
-            return digest, items[place].realise()
+            return digest, items[place].encoder_input()
         except ContraltoError as error:  # of the picture, or of its file, which was readable when it was digested
             lasting = isinstance(error, ImageError) and error.lasting
             return digest, Failure(place, None, getattr(error, "reason", str(error)), lasting)
@@ -165,7 +165,7 @@ def _encode(
             return digest, Failure(place, None, NO_MEMORY, lasting=False)
 
     def usable() -> Iterator[Any]:
-        with closing(ahead(realise, missing.items(), READ_AHEAD)) as stream:
+        with closing(ahead(read_entry, missing.items(), READ_AHEAD)) as stream:
             for digest, picture in stream:
                 if isinstance(picture, Failure):
                     failed.append((digest, picture))

@@ -24,11 +24,11 @@ from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
 from contralto.evaluation.session import Session
 from contralto.evaluation.zero_shot import zero_shot
-from contralto.sets.items import DataSet, Item
-from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from contralto.sets.variants.questions import fine, negated
-from contralto.sets.variants.sizes import shrunken
-from contralto.sets.variants.typographic import attacked
+from contralto.sets.data_set import DataSet, Item
+from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from contralto.sets.variants.questions import ask_negation, ask_similar_classes
+from contralto.sets.variants.sizes import shrink
+from contralto.sets.variants.typographic import write_wrong_class
 from contralto.zeroshot import prompts
 
 SIZE_SHARES: Final = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))
@@ -47,7 +47,7 @@ def _corruptions(session: Session, data: DataSet, pictures: PictureEmbeddings) -
     right = []
     for name in CORRUPTIONS:
         for severity in SEVERITIES:
-            outcome = _zero_shot(session, corrupted(data, name, severity), Condition("corruption", name, severity))
+            outcome = _zero_shot(session, corrupt(data, name, severity), Condition("corruption", name, severity))
             right.append(outcome.records.rank == 0)
             yield outcome
     errors = 1 - np.mean(right, axis=0)  # (N,): of each picture, over all corruptions
@@ -59,7 +59,7 @@ def _corruptions(session: Session, data: DataSet, pictures: PictureEmbeddings) -
 
 def _typographic(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """Accuracy with a wrong class's name written on every picture, and how often that class is the answer."""
-    attacks = attacked(data)
+    attacks = write_wrong_class(data)
     outcome = _zero_shot(session, attacks, Condition("typographic"))
     names = [one.name for one in data.classes]
     written = np.array([names.index(_written_class(item)) for item in attacks.items])
@@ -75,14 +75,14 @@ def _written_class(item: Item) -> str:
 def _sizes(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """The whole picture at decreasing sizes, on grey."""
     for part in SIZE_SHARES:
-        yield _zero_shot(session, shrunken(data, float(part)), Condition("size", str(part)))
+        yield _zero_shot(session, shrink(data, float(part)), Condition("size", str(part)))
 
 
 def _questions(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
     """Negation; and, if classes have groups, choices between the similar classes of a group."""
-    yield from _choice(session, negated(data), Condition("negation"))
+    yield from _choice(session, ask_negation(data), Condition("negation"))
     if any(one.group for one in data.classes):
-        yield from _choice(session, fine(data), Condition("fine_grained"))
+        yield from _choice(session, ask_similar_classes(data), Condition("fine_grained"))
 
 
 def _prompts(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:

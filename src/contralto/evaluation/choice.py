@@ -18,7 +18,7 @@ from contralto.evaluation.figures import FigureCollector, share
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.predictions import predicted_classes
 from contralto.evaluation.protocol import base_protocol
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 PAIR_CHANCE = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6}
 

@@ -24,7 +24,7 @@ from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.outcome import Column
 from contralto.evaluation.predictions import is_right
 from contralto.evaluation.protocol import base_protocol
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 HARMS: Final[Mapping[str, tuple[str, ...]]] = {
     "non-human": ("animal", "gorilla", "chimpanzee", "orangutan"),

@@ -14,7 +14,7 @@ from contralto.evaluation.figures import FigureCollector, over
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import base_protocol, class_protocol
 from contralto.evaluation.zero_shot import embed_classes
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 MAP11_SCORES = "the cosine with each class; no softmax over the classes, as several may be there at once"
 

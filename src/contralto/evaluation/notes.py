@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 NOTES: Final = logging.getLogger("contralto")
 

@@ -19,7 +19,7 @@ from contralto.embeddings import Embeddings, at_once
 from contralto.errors import DataError, ItemError
 from contralto.evaluation.alignment import Grey, alike, thumbnail
 from contralto.metrics import clopper_pearson
-from contralto.sets.items import Item
+from contralto.sets.data_set import Item
 
 THRESHOLD: Final = 0.8
 """A score that only clear copies reach: distinct neighbours in Flickr8k's training split reach 0.41 (see
@@ -118,7 +118,7 @@ def find_overlap(
 
     def opened(item: Item) -> Grey | None:
         try:
-            return thumbnail(item.realise(), item.key)
+            return thumbnail(item.encoder_input(), item.key)
         except ItemError as error:
             failures[item.key] = error.reason
             return None

@@ -12,7 +12,7 @@ from contralto.evaluation.outcome import Figure, Outcome, OverlapEntry
 from contralto.evaluation.overlap import THRESHOLD, PartAccuracy, find_overlap, overlap_statistics
 from contralto.evaluation.protocol import split_hash
 from contralto.evaluation.session import Session
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 MAX_PAIRS_ABOVE: Final = 1000  # pairs in the protocol: duplicates,
 MAX_PAIRS_BELOW: Final = 50  # and those just below the threshold

@@ -28,7 +28,7 @@ from contralto.evaluation.session import Session
 from contralto.evaluation.zero_shot import classification_outcome, labels_of
 from contralto.metrics import UndefinedError
 from contralto.probe.few_shot import STRENGTH
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 PROBES: Final = ("linear", "knn", "few-shot")
 HELD_OUT: Final = 5  # without a validation split, a fifth of each class of the training split is held out

@@ -26,7 +26,7 @@ from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.predictions import is_right, predict
 from contralto.evaluation.protocol import base_protocol, class_protocol
 from contralto.evaluation.zero_shot import classification_outcome, embed_classes, labels_of, zero_shot
-from contralto.sets.items import Class, DataSet
+from contralto.sets.data_set import Class, DataSet
 from contralto.zeroshot import prompts
 
 OPTIMISTIC: Final = "the words were chosen by these very pictures: too high"

@@ -9,7 +9,7 @@ from typing import Any
 
 from contralto.encoder import Clip
 from contralto.evaluation.cached_embeddings import PictureEmbeddings
-from contralto.sets.items import Class, DataSet
+from contralto.sets.data_set import Class, DataSet
 from contralto.version import __version__
 
 TIES = "a wrong answer that scores as high as the right one counts against it, whatever the order"

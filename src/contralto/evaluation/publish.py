@@ -17,7 +17,7 @@ from contralto.evaluation.report import page
 from contralto.evaluation.report_files import write
 from contralto.files import written_whole
 from contralto.image.decode import decode
-from contralto.sets.items import DataSet, Item
+from contralto.sets.data_set import DataSet, Item
 
 PAGE_FILE = "index.html"
 
@@ -70,6 +70,6 @@ class ItemPictures:
             items = self._sets[place].items
             self._items[place] = {item.key: item for item in (items[i] for i in range(len(items)))}
         try:
-            return decode(self._items[place][key].realise(), name=key).convert("RGB")
+            return decode(self._items[place][key].encoder_input(), name=key).convert("RGB")
         except (ContraltoError, KeyError):
             return None

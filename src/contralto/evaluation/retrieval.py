@@ -19,7 +19,7 @@ from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import base_protocol
 from contralto.evaluation.session import Session
 from contralto.metrics.retrieval import unchecked_median_rank
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 DEFINITIONS: Final = {
     "r{k}_image_to_text": "share of pictures of which any caption is among the k best of all captions",

@@ -25,7 +25,7 @@ from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.session import Session, open_session
 from contralto.evaluation.zero_shot import zero_shot
 from contralto.metrics import UndefinedError
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 from contralto.sets.open import open_set
 from contralto.zeroshot import prompts
 

@@ -18,7 +18,7 @@ from contralto.evaluation.cached_embeddings import (
 )
 from contralto.evaluation.notes import NOTES
 from contralto.evaluation.store import Store
-from contralto.sets.items import DataSet
+from contralto.sets.data_set import DataSet
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from contralto.evaluation.figures import FigureCollector, mean, over, share
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.predictions import Predictions, predict
 from contralto.evaluation.protocol import base_protocol, class_protocol
-from contralto.sets.items import Class, DataSet
+from contralto.sets.data_set import Class, DataSet
 
 FITTED: Final = "by least negative log-likelihood on the other half of the pictures, halves by their sha256"
 MERGED: Final = "classes of one name of the data's are one, whose score is the highest of theirs"

@@ -1,7 +1,13 @@
-"""Sets to be measured on. Read `items.py` (an item, a set), then `open.py`, by which a set is opened: by its name
-(`declaration.py`, `registry/` and the readers in `layouts/`; `drawn/` draws its own; `suites.py`, `listing.py`), or
-from one's own files. For these, read `found.py` (splits, checks; `usable.py`: which items can be measured) and one
-reader: `folders.py`; `tars.py`; `tables.py`, `huggingface.py` with `features.py` and `rows.py` (`columns.py` serves
-both); `choices.py`. How files are read that training reads too stands in `data/`. `classes_file.py` puts other
-class names in the place of a set's, `variants/` changes the pictures or asks otherwise. No reader looks at a picture.
+"""Data sets for evaluation: opened by name or from user files, as items with pictures, labels and captions.
+
+Read `data_set.py` (an item, a class, a data set), then `open.py`, which opens a data set by one of two ways:
+
+- by name: `declaration.py` (with the JSON files in `registry/` and the readers in `layouts/`), or `drawn/` for data
+  sets drawn by code. `suites.py` names groups of data sets, `listing.py` lists all names.
+- from user files: `user_set.py` (splits and checks), `item_filter.py` (items that can be evaluated), and one reader:
+  `folders.py`; `tars.py`; `picture_tables.py`; `huggingface.py` (with `huggingface_classes.py` and `arrow_files.py`);
+  `choice_sets.py`. `table_entries.py` serves the readers of tables.
+
+`classes_file.py` replaces class names; `variants/` changes pictures or questions. `data/` reads the file formats that
+training reads too. No reader decodes a picture.
 """

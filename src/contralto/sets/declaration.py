@@ -1,6 +1,6 @@
-"""The named sets: where their files are to be had, how they lie, what their classes and templates are.
+"""Declarations of the published data sets: the source and layout of their files, their classes and templates.
 
-A declaration is a JSON in `registry/`; the reader it names, in `layouts/`, knows the format of the files.
+A declaration is a JSON file in `registry/`. It names a reader in `layouts/`, which knows the file format.
 """
 
 from __future__ import annotations
@@ -16,39 +16,42 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
-from contralto.data.left_out import LeftOut
+from contralto.data.omissions import Omissions
 from contralto.errors import DataError, one_line
-from contralto.sets.items import Class, DataSet, Item, Task
-from contralto.sets.layouts.found import Missing
-from contralto.sets.usable import usable
+from contralto.sets.data_set import Class, DataSet, Item, Task
+from contralto.sets.item_filter import usable_items
+from contralto.sets.layouts.locate import MissingPath
 from contralto.zeroshot import prompts
 
 Reader: TypeAlias = Callable[[Path, str, Sequence[Class]], Sequence[Item]]
-"""(root folder of the set, split, declared classes) -> the items of the split. Raises DataError, Missing."""
+"""(root folder of the data set, split, declared classes) -> items of the split. Raises DataError, MissingPath."""
 
-SPLITS_BY_DEFAULT = ("test", "val")
+DEFAULT_SPLITS = ("test", "val")
 
 
-class AbsentSet(DataError):
-    """The files of a published set are not there. what: what is missing; title: the set's own name; where: the page to
-    get it from; layout: the files expected."""
+class MissingSet(DataError):
+    """The files of a published data set are missing.
+
+    what: the missing files. title: name of the data set. where: the page to get it from. layout: the expected files.
+    """
 
     def __init__(self, what: str, title: str, where: str, layout: str) -> None:
         super().__init__(f"{what}; get {title} from {where} and lay it out as {layout}")
         self.what, self.title, self.where, self.layout = what, title, where, layout
 
-    def __reduce__(self) -> tuple[type[AbsentSet], tuple[str, str, str, str]]:
+    def __reduce__(self) -> tuple[type[MissingSet], tuple[str, str, str, str]]:
         return type(self), (self.what, self.title, self.where, self.layout)
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """A published set: all that is known without its files.
+    """A published data set, described without its files.
 
-    metric: as in `DataSet`, the one that the paper reports. reader: `module:function` within `contralto.sets.layouts`.
-    folders: what the set's folder may be called below the data folder. where: the page to get it from. layout: the
-    files expected. templates: a set of templates by its name, or the templates. sizes: pictures in each split as
-    published. notes: where the paper is silent, or the files differ from it. source: where the class names are from.
+    metric: the metric that its paper reports, as in `DataSet`. reader: `module:function` within
+    `contralto.sets.layouts`. folders: possible names of its folder below the data folder. where: the page to get it
+    from. layout: the expected files. templates: the name of a template set, or the templates. sizes: number of
+    pictures in each published split. notes: what the paper does not say, or where the files differ from it. source:
+    the origin of the class names.
     """
 
     name: str
@@ -66,17 +69,17 @@ class Declaration:
     notes: str = ""
     source: str = ""
 
-    def open(self, data: Path, split: str | None = None) -> DataSet:
-        """The split below the folder `data`; none named: test, else val.
+    def open(self, folder: Path, split: str | None = None) -> DataSet:
+        """Opens a split in `folder`; by default test, else val.
 
-        Raises AbsentSet where files are missing; DataError for no such split, damaged files, or labels that are not
-        those of the declared classes.
+        Raises MissingSet if files are missing. Raises DataError for an unknown split, damaged files, and labels
+        outside the declared classes.
         """
         split = self._split(split)
-        root, items = self._read(data, split)
-        left_out = LeftOut()
+        root, items = self._read(folder, split)
+        left_out = Omissions()
         items = self._checked(items, root, left_out)
-        named = isinstance(self.templates, str)
+        has_template_set = isinstance(self.templates, str)
         return DataSet(
             name=self.name,
             split=split,
@@ -85,47 +88,49 @@ class Declaration:
             items=items,
             classes=self.classes,
             templates=prompts.templates(self.templates) if self.templates else (),
-            template_set=str(self.templates) if named else self.name if self.templates else "",
+            template_set=str(self.templates) if has_template_set else self.name if self.templates else "",
             splits=self.splits,
             origin=str(root),
             published_items=self.sizes.get(split),
             notes=self.notes,
             left_out=left_out,
-            open_split=lambda other: self.open(data, other),
+            open_split=lambda other: self.open(folder, other),
         )
 
-    def _split(self, asked: str | None) -> str:
-        if asked in self.splits:
-            return asked
-        there = ", ".join(self.splits)
-        if asked is not None:
-            raise DataError(f"{self.name} has no split {one_line(asked, 80)!r} (there are: {there})")
-        for split in SPLITS_BY_DEFAULT:
+    def _split(self, requested: str | None) -> str:
+        if requested in self.splits:
+            return requested
+        listed = ", ".join(self.splits)
+        if requested is not None:
+            raise DataError(f"{self.name} has no split {one_line(requested, 80)!r} (available: {listed})")
+        for split in DEFAULT_SPLITS:
             if split in self.splits:
                 return split
         raise DataError(
-            f"{self.name} has neither test nor val: name a split ({there}), as {self.name}:{self.splits[0]}"
+            f"{self.name} has neither test nor val: name a split ({listed}), as {self.name}:{self.splits[0]}"
         )
 
-    def _read(self, data: Path, split: str) -> tuple[Path, Sequence[Item]]:
-        """The first root whose files are all there, with its items: a folder of that name below `data`, or `data`."""
+    def _read(self, folder: Path, split: str) -> tuple[Path, Sequence[Item]]:
+        """The first root with complete files, and its items. Tries the named folders in `folder`, then `folder`."""
         module, _, function = self.reader.partition(":")
         reader: Reader = getattr(importlib.import_module(f"contralto.sets.layouts.{module}"), function)
-        missing = [f"no folder {' or '.join(self.folders)} in {data}"]
-        for root in [*(data / name for name in self.folders if (data / name).is_dir()), data]:
+        missing = [f"no folder {' or '.join(self.folders)} in {folder}"]
+        for root in [*(folder / name for name in self.folders if (folder / name).is_dir()), folder]:
             try:
                 return root, reader(root, split, self.classes)
-            except Missing as error:
+            except MissingPath as error:
                 missing.append(str(error))
-        what = missing[0] if len(missing) == 2 else missing[1]  # the folder by its name tells more than `data` itself
-        raise AbsentSet(f"{self.name}: {what}", self.title, self.where, self.layout)
+        what = (
+            missing[0] if len(missing) == 2 else missing[1]
+        )  # an error about the named folder says more than about `folder`
+        raise MissingSet(f"{self.name}: {what}", self.title, self.where, self.layout)
 
-    def _checked(self, items: Sequence[Item], root: Path, left_out: LeftOut) -> Sequence[Item]:
-        """The items that can be measured. Raises DataError if there are none, and for labels that no class has."""
-        # A sequence that makes its items as they are asked for has checked its labels: here it would read every pixel.
+    def _checked(self, items: Sequence[Item], root: Path, left_out: Omissions) -> Sequence[Item]:
+        """The items that can be evaluated. Raises DataError if none can, and for labels outside the classes."""
+        # A lazy sequence has checked its labels already: iterating it here would read every pixel.
         if not isinstance(items, list) and len(items):
             return items
-        items = usable(items, self.task, 0, left_out)
+        items = usable_items(items, self.task, 0, left_out)
         if not items:
             raise DataError(f"{self.name}: no pictures in {root}; {self.layout} is expected")
         used = {label for item in items for label in (item.label, *item.labels, *item.ignored) if label is not None}
@@ -135,43 +140,43 @@ class Declaration:
         return items
 
 
-def names() -> list[str]:
-    """The named sets, sorted."""
+def set_names() -> list[str]:
+    """The names of the published data sets, sorted."""
     folder = resources.files("contralto.sets") / "registry"
     return sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
 
 
 @functools.cache
-def declared(name: str) -> Declaration:
-    """The declaration of that name. Raises DataError, which names the closest ones."""
-    if name not in names():
-        close = difflib.get_close_matches(name, names(), n=3) or names()
-        raise DataError(f"no set is called {one_line(name, 80)!r} (there are: {', '.join(close)})")
+def load_declaration(name: str) -> Declaration:
+    """The declaration of that name. Raises DataError, which lists the closest names."""
+    if name not in set_names():
+        close = difflib.get_close_matches(name, set_names(), n=3) or set_names()
+        raise DataError(f"no data set is named {one_line(name, 80)!r} (available: {', '.join(close)})")
     file = resources.files("contralto.sets") / "registry" / f"{name}.json"
     return parse(json.loads(file.read_text(encoding="utf-8")))
 
 
-def parse(stated: Mapping[str, Any]) -> Declaration:
-    """A declaration from its JSON. Classes are names, or objects with the fields of `Class`; `classes_of` takes them
-    from another set instead, in its order, and `subset` only those with these indices.
+def parse(document: Mapping[str, Any]) -> Declaration:
+    """A declaration from its JSON document. Classes are names, or objects with the fields of `Class`.
 
+    `classes_of` takes the classes of another data set instead, in its order; `subset` selects classes by index.
     Raises DataError for unknown, missing or contradictory keys.
     """
-    given = dict(stated)
-    name = given.get("name")
-    given["classes"] = tuple(_class(c) for c in given.get("classes", ()))
-    if (other := given.pop("classes_of", None)) is not None:
-        given["classes"] = declared(other).classes
-    if (subset := given.pop("subset", None)) is not None:
-        given["classes"] = tuple(given["classes"][index] for index in subset)
+    fields = dict(document)
+    name = fields.get("name")
+    fields["classes"] = tuple(_class(c) for c in fields.get("classes", ()))
+    if (other := fields.pop("classes_of", None)) is not None:
+        fields["classes"] = load_declaration(other).classes
+    if (subset := fields.pop("subset", None)) is not None:
+        fields["classes"] = tuple(fields["classes"][index] for index in subset)
     known = {f.name for f in dataclasses.fields(Declaration)}
-    if unknown := sorted(given.keys() - known):
+    if unknown := sorted(fields.keys() - known):
         raise DataError(f"declaration {name!r}: unknown key {unknown[0]!r}")
     for key in ("splits", "folders", "templates"):
-        if isinstance(given.get(key), list):
-            given[key] = tuple(given[key])
+        if isinstance(fields.get(key), list):
+            fields[key] = tuple(fields[key])
     try:
-        declaration = Declaration(**given)
+        declaration = Declaration(**fields)
     except TypeError as error:
         raise DataError(f"declaration {name!r}: {error}") from error
     if declaration.task not in get_args(Task):
@@ -179,10 +184,8 @@ def parse(stated: Mapping[str, Any]) -> Declaration:
     return declaration
 
 
-def _class(stated: str | Mapping[str, Any]) -> Class:
-    if isinstance(stated, str):
-        return Class(stated)
-    names = tuple(stated.get("names", ()))
-    return Class(
-        stated.get("name", names[0] if names else ""), names, stated.get("folder", ""), stated.get("group", "")
-    )
+def _class(entry: str | Mapping[str, Any]) -> Class:
+    if isinstance(entry, str):
+        return Class(entry)
+    names = tuple(entry.get("names", ()))
+    return Class(entry.get("name", names[0] if names else ""), names, entry.get("folder", ""), entry.get("group", ""))

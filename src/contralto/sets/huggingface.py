@@ -1,4 +1,4 @@
-"""Parquet files and folders as the Hugging Face hub has them, and what `save_to_disk` writes."""
+"""Parquet files and folders in the layouts of the Hugging Face hub, and the output of `save_to_disk`."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contralto.data.left_out import LeftOut
-from contralto.data.splits import ALL, split_name
-from contralto.data.tables import Columns, captions_of, columns
+from contralto.data.omissions import Omissions
+from contralto.data.splits import UNSPLIT, split_name
+from contralto.data.table_files import Columns, captions_of, find_columns
 from contralto.errors import DataError
-from contralto.sets.columns import Entry, class_named, items, named_classes
-from contralto.sets.features import label_names, read_json
-from contralto.sets.found import Found, data_set, shards
-from contralto.sets.items import Class, DataSet
-from contralto.sets.rows import (
+from contralto.sets.arrow_files import (
     ArrowColumn,
-    Column,
     ParquetColumn,
-    RecentGroups,
-    Row,
+    PictureColumn,
+    RowGroupCache,
+    RowPicture,
     open_arrow_file,
     open_parquet_file,
     read_columns,
 )
+from contralto.sets.data_set import Class, DataSet
+from contralto.sets.huggingface_classes import label_names, read_json
+from contralto.sets.table_entries import TableEntry, class_from_name, classes_from_labels, items_from_entries
+from contralto.sets.user_set import UserSet, build_data_set, files_by_split
 
 
 @dataclass(frozen=True, eq=False)
 class _Shard:
-    """One file. said: a table of its columns but the pictures."""
+    """One file. table: its columns except the pictures."""
 
     path: Path
     names: Columns
-    said: Any
-    pictures: Column
+    table: Any
+    pictures: PictureColumn
     schema: Any
 
 
-def open_parquet(path: Path, files: Sequence[Path] = ()) -> Found:
-    """One Parquet file, or all those of a folder; splits are in the files' names or in a column `split`.
+def open_parquet(path: Path, files: Sequence[Path] = ()) -> UserSet:
+    """One Parquet file, or the given files of a folder. The split is in the files' names or in a column `split`.
 
     Raises DataError for another layout, MissingExtraError without pyarrow.
     """
-    by_split = shards(files or [path], path if files else path.parent)
+    by_split = files_by_split(files or [path], path if files else path.parent)
     for split, listed in by_split.items():
         if len(folders := sorted({str(file.parent) for file in listed})) > 1:
-            raise DataError(f"{path}: {split} lies in several folders, name one of them: {', '.join(folders[:5])}")
-    groups = RecentGroups()
-    return _found(path, {split: [_parquet(file, groups) for file in listed] for split, listed in by_split.items()})
+            raise DataError(f"{path}: {split} is in several folders; name one of them: {', '.join(folders[:5])}")
+    groups = RowGroupCache()
+    return _user_set(path, {split: [_parquet(file, groups) for file in listed] for split, listed in by_split.items()})
 
 
-def open_saved(path: Path) -> Found:
+def open_saved(path: Path) -> UserSet:
     """A folder of `Dataset.save_to_disk` (state.json), or of `DatasetDict.save_to_disk` (dataset_dict.json).
 
     Raises DataError, MissingExtraError.
@@ -65,18 +65,18 @@ def open_saved(path: Path) -> Found:
         listed = [entry.get("filename") for entry in state.get("_data_files") or () if isinstance(entry, dict)]
         files = [folder / Path(name).name for name in listed if isinstance(name, str)]
         if not files or state.get("_indices_files"):
-            raise DataError(f"{folder} lists no files of rows in their order: save it once more, flattened")
-        named = folder.name if folder != path else state.get("_split")
-        by_split[split_name(named) if isinstance(named, str) else ALL] = [_arrow(file) for file in files]
-    return _found(path, by_split)
+            raise DataError(f"{folder} does not list its files in row order: call flatten_indices() and save it again")
+        split = folder.name if folder != path else state.get("_split")
+        by_split[split_name(split) if isinstance(split, str) else UNSPLIT] = [_arrow(file) for file in files]
+    return _user_set(path, by_split)
 
 
-def _parquet(path: Path, groups: RecentGroups) -> _Shard:
+def _parquet(path: Path, groups: RowGroupCache) -> _Shard:
     with open_parquet_file(path) as file:
         names = _columns(path, file.schema_arrow)
-        said = read_columns(path, file, [name for name in (names.label, names.caption, names.split) if name])
+        table = read_columns(path, file, [name for name in (names.label, names.caption, names.split) if name])
         sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-        return _Shard(path, names, said, ParquetColumn(path, names.picture, sizes, groups), file.schema_arrow)
+        return _Shard(path, names, table, ParquetColumn(path, names.picture, sizes, groups), file.schema_arrow)
 
 
 def _arrow(path: Path) -> _Shard:
@@ -86,59 +86,60 @@ def _arrow(path: Path) -> _Shard:
 
 
 def _columns(path: Path, schema: Any) -> Columns:
-    """Raises DataError if there are no pictures' bytes, as they are or in structures."""
+    """The columns. Raises DataError if none holds the bytes of pictures, or structures."""
     from pyarrow import types
 
-    kinds = {field.name: field.type for field in schema}
-    return columns(
+    types_by_name = {field.name: field.type for field in schema}
+    return find_columns(
         str(path),
         schema.names,
         [
             name
-            for name, kind in kinds.items()
+            for name, kind in types_by_name.items()
             if types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind)
         ],
     )
 
 
-def _found(path: Path, by_file: Mapping[str, Sequence[_Shard]]) -> Found:
-    files = [shard for listed in by_file.values() for shard in listed]
-    if other := next((shard for shard in files if shard.names != files[0].names), None):
-        raise DataError(f"{other.path} has other columns than {files[0].path}: name one of them")
-    classes = _classes(path, files)
+def _user_set(path: Path, shards_by_split: Mapping[str, Sequence[_Shard]]) -> UserSet:
+    """shards_by_split: the split that each file's name states; a column `split` may state other splits per row."""
+    shards = [shard for listed in shards_by_split.values() for shard in listed]
+    if other := next((shard for shard in shards if shard.names != shards[0].names), None):
+        raise DataError(f"{other.path} has other columns than {shards[0].path}: name one of them")
+    classes = _classes(path, shards)
     by_split: dict[str, list[tuple[_Shard, Sequence[int]]]] = {}
-    for split, listed in by_file.items():
+    for file_split, listed in shards_by_split.items():
         for shard in listed:
-            for named, rows in _rows_by_split(shard, split).items():
-                by_split.setdefault(named, []).append((shard, rows))
+            for split, rows in _rows_by_split(shard, file_split).items():
+                by_split.setdefault(split, []).append((shard, rows))
 
     def read(split: str) -> DataSet:
         entries = [entry for shard, rows in by_split[split] for entry in _entries(path, shard, rows)]
-        left_out = LeftOut()
-        return data_set(path, split, items(entries, classes, left_out), classes, left_out=left_out)
+        left_out = Omissions()
+        return build_data_set(path, split, items_from_entries(entries, classes, left_out), classes, left_out=left_out)
 
-    return Found(tuple(by_split), read)
+    return UserSet(tuple(by_split), read)
 
 
 def _rows_by_split(shard: _Shard, split: str) -> dict[str, Sequence[int]]:
-    """Row numbers by what the column `split` says; all under the file's own split if there is no such column."""
+    """Row numbers by the value of the column `split`; without this column, all rows belong to the file's split."""
     if shard.names.split is None:
-        return {split: range(len(shard.said))}
-    found: dict[str, list[int]] = {}
-    for row, named in enumerate(shard.said.column(shard.names.split).to_pylist()):
-        found.setdefault(split_name(named) if isinstance(named, str) else split, []).append(row)
-    return dict(found)
+        return {split: range(len(shard.table))}
+    rows_by_split: dict[str, list[int]] = {}
+    for row, value in enumerate(shard.table.column(shard.names.split).to_pylist()):
+        rows_by_split.setdefault(split_name(value) if isinstance(value, str) else split, []).append(row)
+    return dict(rows_by_split)
 
 
-def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[Entry]:
+def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[TableEntry]:
     labels, captions = (
-        shard.said.column(name).to_pylist() if name else None for name in (shard.names.label, shard.names.caption)
+        shard.table.column(name).to_pylist() if name else None for name in (shard.names.label, shard.names.caption)
     )
-    place = shard.path.relative_to(root).as_posix() if shard.path != root else shard.path.name
+    file = shard.path.relative_to(root).as_posix() if shard.path != root else shard.path.name
     return [
-        Entry(
-            f"{place} row {row}",
-            Row(shard.path, row, shard.pictures),
+        TableEntry(
+            f"{file} row {row}",
+            RowPicture(shard.path, row, shard.pictures),
             labels[row] if labels else None,
             captions_of(captions[row]) if captions else (),
         )
@@ -146,17 +147,17 @@ def _entries(root: Path, shard: _Shard, rows: Sequence[int]) -> list[Entry]:
     ]
 
 
-def _classes(path: Path, files: Sequence[_Shard]) -> tuple[Class, ...]:
-    """Those that the files state; else the labels themselves if they are strings; else none."""
-    label = files[0].names.label
+def _classes(path: Path, shards: Sequence[_Shard]) -> tuple[Class, ...]:
+    """The classes that the files state; else the labels if these are strings; else none."""
+    label = shards[0].names.label
     if label is None:
         return ()
-    folders = dict.fromkeys((path, files[0].path.parent))
-    if names := label_names(label, files[0].schema, [folder for folder in folders if folder.is_dir()]):
-        return tuple(class_named(name) for name in names)
+    folders = dict.fromkeys((path, shards[0].path.parent))
+    if names := label_names(label, shards[0].schema, [folder for folder in folders if folder.is_dir()]):
+        return tuple(class_from_name(name) for name in names)
     values: set[object] = set()
-    for shard in files:
-        column = shard.said.column(label)
+    for shard in shards:
+        column = shard.table.column(label)
         flat = column.combine_chunks().flatten() if hasattr(column.type, "value_field") else column
         values.update(flat.unique().to_pylist())
-    return named_classes(values)
+    return classes_from_labels(values)

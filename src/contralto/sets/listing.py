@@ -1,4 +1,4 @@
-"""What can be measured by name: the published sets, and those that the code draws."""
+"""The data sets that can be opened by name: published ones, and ones drawn by code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 from contralto.sets import declaration, drawn
 
 
-class Known(NamedTuple):
-    """A set: its name, task, the files expected, and where they are to be had."""
+class SetEntry(NamedTuple):
+    """A data set: its name, task, the expected files, and the page to get them from (for drawn sets, the subject)."""
 
     name: str
     task: str
@@ -16,10 +16,10 @@ class Known(NamedTuple):
     where: str
 
 
-def known() -> list[Known]:
-    """The published sets by name, then the drawn ones."""
-    published = [declaration.declared(name) for name in declaration.names()]
+def set_entries() -> list[SetEntry]:
+    """The published data sets by name, then the drawn ones."""
+    published = [declaration.load_declaration(name) for name in declaration.set_names()]
     return [
-        *(Known(one.name, one.task, one.layout, one.where) for one in published),
-        *(Known(name, "choice", "nothing: drawn by the code", what) for name, what in drawn.NAMES.items()),
+        *(SetEntry(one.name, one.task, one.layout, one.where) for one in published),
+        *(SetEntry(name, "choice", "nothing: drawn by the code", what) for name, what in drawn.DRAWN_SETS.items()),
     ]

@@ -1,4 +1,4 @@
-"""Sets that are measured together, by one name."""
+"""Named groups of data sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAPER: Final = (
     *("caltech101", "flowers102", "mnist", "fer2013", "stl10", "eurosat", "resisc45", "gtsrb", "kitti", "country211"),
     *("pcam", "ucf101", "kinetics700", "clevr", "hateful_memes", "sst2", "imagenet"),
 )
-"""The 27 of the paper's Tables 10 and 11."""
+"""The 27 data sets in Tables 10 and 11 of the CLIP paper."""
 
 SUITES: Final[dict[str, tuple[str, ...]]] = {
     "paper": PAPER,
@@ -24,5 +24,5 @@ SUITES: Final[dict[str, tuple[str, ...]]] = {
         "objectnet",
     ),
     "retrieval": ("flickr30k", "flickr8k", "coco"),
-    "limits": tuple(drawn.NAMES),
+    "limits": tuple(drawn.DRAWN_SETS),
 }

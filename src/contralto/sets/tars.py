@@ -1,7 +1,7 @@
 """Uncompressed tars: WebDataset shards, or a folder per class within one tar.
 
-A folder of shards may be laid out as CLIP_benchmark lays them out: `test/0.tar`, `test/nshards.txt`, `classnames.txt`
-and `zeroshot_classification_templates.txt` (with {c} for the class name).
+A folder of shards may have the layout of CLIP_benchmark: `test/0.tar`, `test/nshards.txt`, `classnames.txt` and
+`zeroshot_classification_templates.txt` (with {c} for the class name).
 """
 
 from __future__ import annotations
@@ -17,63 +17,72 @@ from typing import TypeAlias
 
 import numpy as np
 
-from contralto.data.left_out import LeftOut
-from contralto.data.source import SampleError
-from contralto.data.splits import ALL, is_split, split_name
+from contralto.data.omissions import Omissions
+from contralto.data.sample import SampleError
+from contralto.data.splits import UNSPLIT, is_split, split_name
 from contralto.data.tar import Member, contents, members
-from contralto.data.webdataset import captions, grouped, label
+from contralto.data.webdataset import captions, label, samples_by_key
 from contralto.errors import DataError, one_line
+from contralto.sets.data_set import Class, DataSet, Item
 from contralto.sets.folders import open_folders
-from contralto.sets.found import Found, check_labels, data_set, shards
-from contralto.sets.items import Class, DataSet, Item
+from contralto.sets.list_files import read_lines
+from contralto.sets.user_set import UserSet, build_data_set, check_labels, files_by_split
 
-_SAID = frozenset({"json", "txt", "cls", "npy"})
-_LARGEST_LABELS = 2**20
-"""Bytes of a `.npy` with labels: far more than any set has classes."""
-_LOOKED_AT = 100
-"""Samples among which one states its split, if any does."""
+_ANNOTATIONS = frozenset({"json", "txt", "cls", "npy"})
+_MAX_LABEL_BYTES = 2**20
+"""Limit of a `.npy` file with labels: far above the number of classes of any data set."""
+_SPLIT_PROBE = 100
+"""Number of samples that are searched for a stated split."""
 
 Parts: TypeAlias = dict[str, Member]
-Scan: TypeAlias = Callable[[Path, LeftOut], Mapping[str, Parts]]
-Samples: TypeAlias = Callable[[LeftOut], Iterable[tuple[str, Parts]]]
+"""The members of a sample: "picture" or a file extension -> member."""
+Scan: TypeAlias = Callable[[Path, Omissions], Mapping[str, Parts]]
+"""(tar, omissions to add to) -> samples by key."""
+Samples: TypeAlias = Callable[[Omissions], Iterable[tuple[str, Parts]]]
+"""(omissions to add to) -> key and parts of each sample."""
 
 
-def _scan(tar: Path, left_out: LeftOut) -> Mapping[str, Parts]:
-    return grouped(members(tar), left_out)
+def _scan(tar: Path, left_out: Omissions) -> Mapping[str, Parts]:
+    return samples_by_key(members(tar), left_out)
 
 
-def open_tar(path: Path) -> Found:
-    """One tar: samples if something lies beside a picture under its key, else a folder per class. Raises DataError."""
-    there, failed = contents(path), LeftOut()
-    samples = grouped(there.files, failed)
-    if not any("picture" in parts and parts.keys() & _SAID for parts in samples.values()):
-        return open_folders(path, there)
+def open_tar(path: Path) -> UserSet:
+    """One tar: WebDataset samples if a picture has an annotation of the same key, else a folder per class.
 
-    def scan(_: Path, left_out: LeftOut) -> Mapping[str, Parts]:
-        left_out.take(failed)
+    Raises DataError.
+    """
+    tar_contents, failed = contents(path), Omissions()
+    samples = samples_by_key(tar_contents.files, failed)
+    if not any("picture" in parts and parts.keys() & _ANNOTATIONS for parts in samples.values()):
+        return open_folders(path, tar_contents)
+
+    def scan(_: Path, left_out: Omissions) -> Mapping[str, Parts]:
+        left_out.add(failed)
         return samples
 
     return open_shards(path, [path], scan)
 
 
-def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> Found:
-    """WebDataset shards: `path` is the folder that they lie in, the pattern that names them, or the only one itself.
+def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> UserSet:
+    """WebDataset shards. path: their folder, their pattern, or the only shard.
 
-    The split is the folder a shard lies in, what its name begins with, or what `split` says in each sample's JSON.
-    Classes: `.cls`, an index, or `.npy`, 0 or 1 for each class; their names are the lines of classnames.txt. A sample
-    that lacks its picture, or about which nothing is said, is left out.
-    Raises DataError for damaged shards, and for those that nshards.txt counts but that are not there.
+    The split is the shard's folder, the start of its name, or `split` in each sample's JSON. Classes: `.cls` holds an
+    index, `.npy` 0 or 1 for each class; the lines of classnames.txt are their names. A sample without a picture or
+    without an annotation is left out.
+    Raises DataError if a shard is damaged, or if nshards.txt states another number of shards.
     """
     folder = path if path.is_dir() else Path(os.path.commonpath([tar.parent for tar in tars]))
-    by_split = shards(tars, folder)
+    by_split = files_by_split(tars, folder)
     for listed in by_split.values():
         _check_complete(listed)
     samples: dict[str, Samples] = {split: partial(_samples, listed, folder, scan) for split, listed in by_split.items()}
-    if samples.keys() == {ALL} and any(_split(one) for _, one in islice(samples[ALL](LeftOut()), _LOOKED_AT)):
-        samples = _by_stated_split(samples[ALL])
+    if samples.keys() == {UNSPLIT}:
+        first = islice(samples[UNSPLIT](Omissions()), _SPLIT_PROBE)
+        if any(_stated_split(parts) for _, parts in first):
+            samples = _by_stated_split(samples[UNSPLIT])
 
     def read(split: str) -> DataSet:
-        left_out, items = LeftOut(), list[Item]()
+        left_out, items = Omissions(), list[Item]()
         for key, parts in samples[split](left_out):
             try:
                 items.append(_item(key, parts))
@@ -81,50 +90,50 @@ def open_shards(path: Path, tars: Sequence[Path], scan: Scan = _scan) -> Found:
                 left_out.fail(error.item, error.reason)
         return _data_set(path, folder, split, items, left_out)
 
-    return Found(tuple(samples), read)
+    return UserSet(tuple(samples), read)
 
 
 def _check_complete(tars: Sequence[Path]) -> None:
-    """Whether there are as many shards as the nshards.txt beside them says."""
-    counted = tars[0].parent / "nshards.txt"
-    if counted.is_file() and (said := " ".join(_lines(counted))) != str(len(tars)):
-        raise DataError(f"{counted} says {one_line(said, 20)} shards, but {len(tars)} are there: get the others")
+    """Raises DataError unless the number of shards is the one in their nshards.txt, if that exists."""
+    file = tars[0].parent / "nshards.txt"
+    if file.is_file() and (stated := " ".join(read_lines(file))) != str(len(tars)):
+        raise DataError(f"{file} states {one_line(stated, 20)} shards, but {len(tars)} exist: add the missing ones")
 
 
-def _samples(tars: Sequence[Path], folder: Path, scan: Scan, left_out: LeftOut) -> Iterator[tuple[str, Parts]]:
-    """Key and parts of each sample. Only several shards need their names in the keys."""
+def _samples(tars: Sequence[Path], folder: Path, scan: Scan, left_out: Omissions) -> Iterator[tuple[str, Parts]]:
+    """Key and parts of each sample. Keys include the shard's name only if several shards exist."""
     for tar in tars:
-        within = f"{tar.relative_to(folder).as_posix()}/" if len(tars) > 1 else ""
+        prefix = f"{tar.relative_to(folder).as_posix()}/" if len(tars) > 1 else ""
         for key, parts in scan(tar, left_out).items():
             if "picture" in parts:
-                yield within + key, parts
-            elif parts.keys() & _SAID:
+                yield prefix + key, parts
+            elif parts.keys() & _ANNOTATIONS:
                 left_out.fail(f"{tar}: {key}", f"has no picture, but {', '.join(sorted(parts))}")
 
 
 def _by_stated_split(samples: Samples) -> dict[str, Samples]:
-    """The samples by what their own JSON says; those that say nothing are left out of every split."""
-    unsaid, found = LeftOut(), dict[str, list[tuple[str, Parts]]]()
-    for key, parts in samples(unsaid):
-        if split := _split(parts):
-            found.setdefault(split_name(split), []).append((key, parts))
+    """The samples by the split in their JSON. Samples without a split are left out of every split."""
+    failed, by_split = Omissions(), dict[str, list[tuple[str, Parts]]]()
+    for key, parts in samples(failed):
+        if split := _stated_split(parts):
+            by_split.setdefault(split_name(split), []).append((key, parts))
         else:
-            unsaid.fail(str(parts["picture"]), "states no `split` in its JSON, others do")
+            failed.fail(str(parts["picture"]), "states no `split` in its JSON, others do")
 
-    def listed(several: list[tuple[str, Parts]], left_out: LeftOut) -> list[tuple[str, Parts]]:
-        left_out.take(unsaid)
-        return several
+    def split_samples(of_split: list[tuple[str, Parts]], left_out: Omissions) -> list[tuple[str, Parts]]:
+        left_out.add(failed)
+        return of_split
 
-    return {split: partial(listed, several) for split, several in found.items()}
+    return {split: partial(split_samples, of_split) for split, of_split in by_split.items()}
 
 
-def _split(parts: Mapping[str, Member]) -> str:
-    """What the sample's JSON says; nothing if it has none. Whether the JSON is sound shows when captions are read."""
+def _stated_split(parts: Mapping[str, Member]) -> str:
+    """The split in the sample's JSON, "" if it has none. Damaged JSON is reported later, with the captions."""
     try:
-        said = json.loads(parts["json"].read()) if "json" in parts else None
+        value = json.loads(parts["json"].read()) if "json" in parts else None
     except (ValueError, RecursionError, SampleError):
         return ""
-    split = said.get("split", "") if isinstance(said, dict) else ""
+    split = value.get("split", "") if isinstance(value, dict) else ""
     return split if isinstance(split, str) else ""
 
 
@@ -137,15 +146,15 @@ def _item(key: str, parts: Mapping[str, Member]) -> Item:
     except SampleError:
         if number is None and not labels:
             raise
-        texts = ()  # what is asked of it is its class
+        texts = ()  # its class is enough
     if number is None and not labels and not texts and "npy" not in parts:
         raise SampleError(str(parts["picture"]), "has no caption and no class beside it (.json, .txt, .cls or .npy)")
     return Item(key, parts["picture"], number, labels, captions=texts)
 
 
 def _labels(member: Member) -> tuple[int | None, tuple[int, ...]]:
-    """A class index, in an array of no dimension; else the classes that are there (CLIP_benchmark: in floats)."""
-    if member.size > _LARGEST_LABELS:
+    """A class index from a scalar array; else the indices of ones in a vector (CLIP_benchmark stores floats)."""
+    if member.size > _MAX_LABEL_BYTES:
         raise SampleError(str(member), "is too large to be labels")
     try:
         array = np.load(io.BytesIO(member.read()), allow_pickle=False)
@@ -158,22 +167,15 @@ def _labels(member: Member) -> tuple[int | None, tuple[int, ...]]:
     raise SampleError(str(member), "must hold a class index, or 0 or 1 for each class")
 
 
-def _data_set(path: Path, folder: Path, split: str, items: Sequence[Item], left_out: LeftOut) -> DataSet:
-    """With the class names and templates in the folder, or above it if the folder is that of a split."""
-    places = [folder, folder.parent] if is_split(folder.resolve().name) else [folder]
-    named = next((place / "classnames.txt" for place in places if (place / "classnames.txt").is_file()), None)
-    worded = [place / "zeroshot_classification_templates.txt" for place in places]
-    templates = next((_lines(file) for file in worded if file.is_file()), ())
-    if named is None or not any(item.label is not None or item.labels for item in items):
-        return data_set(path, split, items, left_out=left_out)
-    classes = tuple(Class(name) for name in _lines(named))
-    check_labels(str(named), items, len(classes))
-    templates = tuple(template.replace("{c}", "{}") for template in templates)
-    return data_set(path, split, items, classes, templates, left_out=left_out)
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    try:
-        return tuple(line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as UTF-8: {error}") from error
+def _data_set(path: Path, folder: Path, split: str, items: Sequence[Item], left_out: Omissions) -> DataSet:
+    """With class names and templates from the folder, or from the folder above a split folder."""
+    folders = [folder, folder.parent] if is_split(folder.resolve().name) else [folder]
+    names_file = next((place / "classnames.txt" for place in folders if (place / "classnames.txt").is_file()), None)
+    template_files = [place / "zeroshot_classification_templates.txt" for place in folders]
+    templates = next((read_lines(file) for file in template_files if file.is_file()), [])
+    if names_file is None or not any(item.label is not None or item.labels for item in items):
+        return build_data_set(path, split, items, left_out=left_out)
+    classes = tuple(Class(name) for name in read_lines(names_file))
+    check_labels(str(names_file), items, len(classes))
+    templates = [template.replace("{c}", "{}") for template in templates]
+    return build_data_set(path, split, items, classes, tuple(templates), left_out=left_out)

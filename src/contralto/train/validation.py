@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from contralto.contract import Contract
-from contralto.data.loader import plain
-from contralto.data.source import Source
+from contralto.data.loader import pixel_batches
+from contralto.data.sample import Source
 from contralto.errors import DataError
 from contralto.metrics import ranks, retrieval_ranks, top_k
 from contralto.text.tokenizer import Tokenizer
@@ -69,7 +69,8 @@ def recalls(images: Rows, texts: Rows, owners: NDArray[np.int64]) -> dict[str, f
 def image_rows(model: CLIP, contract: Contract, source: Source) -> Rows:
     """Unit rows (N, E) of the source's pictures, prepared as the contract says. Raises the error of one that fails."""
     with torch.no_grad():
-        rows = [model.encode_image(torch.from_numpy(pixels)).numpy() for pixels in plain(source, contract.image)]
+        batches = pixel_batches(source, contract.image)
+        rows = [model.encode_image(torch.from_numpy(pixels)).numpy() for pixels in batches]
     return unit(np.concatenate(rows))
 
 

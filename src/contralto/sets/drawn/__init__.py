@@ -1,8 +1,8 @@
-"""What CLIP is said to be weak at, on pictures that the code draws: every text is true or false by construction.
+"""Known weaknesses of CLIP, tested on pictures drawn by code: every text is true or false by construction.
 
-Read scene.py (descriptions), composition.py, detail.py and reading.py (what is asked of them), then shapes.py and
-paint.py (how they come to be pixels). No scene of `contralto.data.scenes`, from which models are trained, is among
-them: another hand draws them, at another size, on other grounds.
+Read description.py (descriptions of pictures), composition.py, detail.py and reading.py (the questions), then shapes.py
+and paint.py (the pixels). They share no picture with the training scenes of `contralto.data.scenes`: the drawing code,
+the size and the backgrounds differ.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from functools import lru_cache
 import numpy as np
 
 from contralto.errors import DataError
+from contralto.sets.data_set import DataSet, Item
 from contralto.sets.drawn import composition, detail, reading
-from contralto.sets.drawn.paint import painted
-from contralto.sets.drawn.scene import Question
-from contralto.sets.items import DataSet, Item
-from contralto.sets.variants.draws import generator
-from contralto.sets.variants.lazy import Lazy
-from contralto.sets.variants.questions import ordered
+from contralto.sets.drawn.description import ChoiceQuestion
+from contralto.sets.drawn.paint import paint_scene
+from contralto.sets.variants.lazy_items import LazyItems
+from contralto.sets.variants.questions import shuffled
+from contralto.sets.variants.randomness import generator
 
-VERSION = 1
-KEPT = 512  # pictures of a set that stay in memory once they are drawn, 150 kB each
+DRAWN_SETS_VERSION = 1
+PICTURES_IN_MEMORY = 512  # most recent pictures of a data set, 150 kB each
 
-_ASKED: dict[str, Callable[[int, np.random.Generator], Question]] = {
+_QUESTIONS: dict[str, Callable[[int, np.random.Generator], ChoiceQuestion]] = {
     "drawn_counting": composition.counting,
     "drawn_relations": composition.relations,
     "drawn_binding": composition.binding,
@@ -34,7 +34,7 @@ _ASKED: dict[str, Callable[[int, np.random.Generator], Question]] = {
     "drawn_text": reading.text,
 }
 
-NAMES = {
+DRAWN_SETS = {
     "drawn_counting": "how many things there are, one to six",
     "drawn_relations": "which of two things is left, right, above or below",
     "drawn_binding": "which of two things has which colour or size",
@@ -43,30 +43,31 @@ NAMES = {
     "drawn_fine": "which polygon, and what a clock shows",
     "drawn_text": "which of ten words is written",
 }
-"""The sets, with what each asks; together they are the suite "limits"."""
+"""Each data set and its question; together they are the suite "limits"."""
 
 
-def question(name: str, index: int, seed: int = 2026) -> Question:
-    """Scene and texts of item `index` of a set: a function of these three alone. Raises DataError for no such set."""
-    if name not in _ASKED:
-        raise DataError(f"nothing is drawn under the name {name!r} (there are: {', '.join(_ASKED)})")
-    return _ASKED[name](index, generator(name, VERSION, seed, index))
+def question(name: str, index: int, seed: int = 2026) -> ChoiceQuestion:
+    """Scene and texts of item `index`: a function of the arguments alone. Raises DataError for an unknown name."""
+    if name not in _QUESTIONS:
+        raise DataError(f"no drawn data set is named {name!r} (available: {', '.join(_QUESTIONS)})")
+    return _QUESTIONS[name](index, generator(name, DRAWN_SETS_VERSION, seed, index))
 
 
-def drawn(name: str, count: int = 400, seed: int = 2026) -> DataSet:
-    """A set of `NAMES` with `count` items, each a choice among its texts; what is asked about goes round by index, so
-    that every answer is true equally often. `variants.questions.chance` says what guessing reaches.
+def drawn_set(name: str, count: int = 400, seed: int = 2026) -> DataSet:
+    """A data set of `DRAWN_SETS` with `count` items, each a choice among its texts.
 
-    Pictures are arrays uint8 (224, 224, 3), drawn when an item is asked for. Raises DataError for no such set.
+    The true answers alternate by index, so that each is true equally often. `variants.questions.chance` is the accuracy
+    of guessing. Pictures are arrays uint8 (224, 224, 3), drawn on access. Raises DataError for an unknown name.
     """
     question(name, 0, seed)
 
-    @lru_cache(KEPT)
+    @lru_cache(PICTURES_IN_MEMORY)
     def item(index: int) -> Item:
-        asked = question(name, index, seed)
-        captions, label = ordered(generator(name, "order", VERSION, seed, index), asked.true, list(asked.others))
-        picture = painted(asked.scene)
-        return Item(f"{name}-{seed}-{index:05}", picture, label, captions=captions, groups=asked.groups)
+        drawn = question(name, index, seed)
+        random = generator(name, "order", DRAWN_SETS_VERSION, seed, index)
+        captions, label = shuffled(random, drawn.true, list(drawn.others))
+        key = f"{name}-{seed}-{index:05}"
+        return Item(key, paint_scene(drawn.scene), label, captions=captions, groups=drawn.groups)
 
-    origin = f"drawn by Contralto, version {VERSION}, seed {seed}"
-    return DataSet(name, "test", "choice", "top1", Lazy(count, item), splits=("test",), origin=origin)
+    origin = f"drawn by Contralto, version {DRAWN_SETS_VERSION}, seed {seed}"
+    return DataSet(name, "test", "choice", "top1", LazyItems(count, item), splits=("test",), origin=origin)

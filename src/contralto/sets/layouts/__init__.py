@@ -1,5 +1,6 @@
-"""How the published sets lie on disk: a module a kind of file, a reader a set.
+"""Readers of the published data sets: a module per file format, a function per data set.
 
-A reader takes the set's root folder, a split and the declared classes, and gives the split's items. The registry names
-it `module:function`; it is imported when the set is opened. `found` (files) and `labels` (classes) serve them all.
+A reader takes the root folder, a split and the declared classes, and returns the items of the split. The registry names
+it as `module:function`; it is imported when the data set is opened. `locate.py` (files), `documents.py` (JSON, CSV) and
+`class_index.py` (class indices) serve all readers.
 """

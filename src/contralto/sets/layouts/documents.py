@@ -1,4 +1,4 @@
-"""JSON, JSON Lines and CSV of strangers, of bounded size, with one error for whatever is wrong with them."""
+"""Downloaded JSON, JSON Lines and CSV files: their size is limited, and any fault raises DataError."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from contralto.errors import DataError, one_line
-from contralto.sets.layouts.found import lines
+from contralto.sets.list_files import check_size, read_lines
 
 JSON_BYTES = 1 << 30
-"""The longest JSON that is read; the scenes of CLEVR's training split are the longest that is published."""
+"""Size limit of a JSON file. The largest published one has the scenes of CLEVR's training split."""
 
 
-def read_json(path: Path, reduced: Callable[[dict[str, Any]], Any] | None = None) -> Any:
-    """The value of a JSON file. reduced: what is kept of each object, inner ones first. Raises DataError."""
+def read_json(path: Path, reduce: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The value of a JSON file. reduce: replaces each object, inner ones first, to save memory. Raises DataError."""
+    check_size(path, JSON_BYTES)
     try:
-        if path.stat().st_size > JSON_BYTES:
-            raise DataError(f"{path} has more than {JSON_BYTES >> 20} MiB: it is not the file that is meant")
         with open(path, "rb") as file:
-            return json.load(file, object_hook=reduced)
+            return json.load(file, object_hook=reduce)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -30,7 +29,7 @@ def read_json(path: Path, reduced: Callable[[dict[str, Any]], Any] | None = None
 
 def json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     """The objects of a JSON Lines file. Raises DataError."""
-    for number, line in enumerate(lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -40,10 +39,10 @@ def json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         yield row
 
 
-def table(path: Path, *columns: str, delimiter: Literal[",", ";", "\t"] = ",") -> Iterator[tuple[str, ...]]:
-    """These columns of a table with a header, a row at a time, without spaces around. Raises DataError.
+def csv_columns(path: Path, *columns: str, delimiter: Literal[",", ";", "\t"] = ",") -> Iterator[tuple[str, ...]]:
+    """Yields these columns of each row of a table with a header, with cells stripped. Raises DataError.
 
-    In tables with tabs a quotation mark is a letter like others.
+    With tabs as delimiter, quotation marks are literal.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -51,7 +50,7 @@ def table(path: Path, *columns: str, delimiter: Literal[",", ";", "\t"] = ",") -
             rows = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
             header = [name.strip() for name in next(rows, [])]
             if absent := [column for column in columns if column not in header]:
-                raise DataError(f"{path} has no column {absent[0]!r} (there are: {one_line(', '.join(header), 120)})")
+                raise DataError(f"{path} has no column {absent[0]!r} (available: {one_line(', '.join(header), 120)})")
             places = [header.index(column) for column in columns]
             for row in filter(None, rows):
                 if len(row) <= max(places):

@@ -8,11 +8,11 @@ from typing import Any, overload
 
 import numpy as np
 
-from contralto.data.source import SampleError
+from contralto.data.sample import SampleError
 from contralto.errors import DataError, MissingExtraError
-from contralto.sets.items import Class, Item
-from contralto.sets.layouts.found import Missing, one_of
-from contralto.sets.layouts.labels import by_id
+from contralto.sets.data_set import Class, Item
+from contralto.sets.layouts.class_index import labels_from_ids
+from contralto.sets.layouts.locate import MissingPath, first_existing
 
 
 def pcam(root: Path, split: str, classes: Sequence[Class]) -> Sequence[Item]:
@@ -23,11 +23,11 @@ def pcam(root: Path, split: str, classes: Sequence[Class]) -> Sequence[Item]:
     ids = np.asarray(_dataset(where, "y")).ravel()
     if pictures.shape != (len(ids), 96, 96, 3) or pictures.dtype != np.uint8:
         raise DataError(f"{root}: {stem}_x.h5 has {pictures.shape} {pictures.dtype} for {len(ids)} labels")
-    return _Patches(split, pictures, by_id(ids, ("0", "1"), classes, where))
+    return _Patches(split, pictures, labels_from_ids(ids, ("0", "1"), classes, where))
 
 
 class _Patches(Sequence[Item]):
-    """Items whose pixels are read as they are asked for: the training split has 7 GB of them."""
+    """Items whose pixels are read on demand: the training split has 7 GB."""
 
     def __init__(self, split: str, pictures: Any, labels: list[int]) -> None:
         self._split, self._pictures, self._labels = split, pictures, labels
@@ -52,22 +52,22 @@ class _Patches(Sequence[Item]):
 
 def _unpacked(root: Path, name: str) -> Path:
     if (root / f"{name}.gz").exists() and not (root / name).exists():
-        raise Missing(f"{root / name} is not there, only {name}.gz: unpack it with gunzip")
-    return one_of(root, name)
+        raise MissingPath(f"{root / name} is missing, only {name}.gz: unpack it with gunzip")
+    return first_existing(root, name)
 
 
 def _dataset(path: Path, name: str) -> Any:
-    """An array in an HDF5 file, not read yet. Raises DataError, MissingExtraError."""
+    """An array in an HDF5 file, read on demand. Raises DataError, MissingExtraError."""
     try:
         import h5py
     except ImportError as error:
         raise MissingExtraError(f"reading {path.name}", "evaluate") from error
     try:
-        found = h5py.File(path, "r")[name]
+        array = h5py.File(path, "r")[name]
     except KeyError:
-        raise DataError(f"{path} has no array {name!r}: it is not the file that is meant") from None
+        raise DataError(f"{path} has no array {name!r}: it is not the expected file") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read as HDF5: {error}") from error
-    if not isinstance(found, h5py.Dataset):
+    if not isinstance(array, h5py.Dataset):
         raise DataError(f"{path}: {name!r} is no array")
-    return found
+    return array

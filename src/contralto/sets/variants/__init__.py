@@ -1,6 +1,6 @@
-"""A set measured under another condition: the same items with their pictures changed, or asked something else.
+"""Variants of a data set: the same items with changed pictures or other questions.
 
-Read lazy.py, then whichever is of interest: corruptions/ (noise, blur, weather, digital), typographic.py (a wrong name
-written on the picture), sizes.py (the picture made small), questions.py (negation, fine distinctions). Each is a
-function from a DataSet to a DataSet; no picture is touched before it is asked for.
+Read lazy_items.py and randomness.py, then any of: corruptions/ (noise, blur, weather, digital), typographic.py (a wrong
+name written on the picture), sizes.py (a small picture), questions.py (negation, similar classes). Each is a function
+from a DataSet to a DataSet; it changes a picture only when the item is used.
 """

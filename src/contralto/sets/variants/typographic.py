@@ -1,7 +1,7 @@
-"""The typographic attack: the name of a wrong class on a white label, put onto the picture.
+"""The typographic attack: the name of a wrong class on a white label in the picture.
 
-After Goh et al. 2021, "Multimodal Neurons in Artificial Neural Networks": a note that says "iPod" on an apple. What is
-written is known of each item, so both the loss and the share that answered what is written can be measured.
+Source: Goh et al. 2021, "Multimodal Neurons in Artificial Neural Networks", with a note "iPod" on an apple. The written
+word is stored with each item, so that the share of answers with this word can be measured beside the accuracy.
 """
 
 from __future__ import annotations
@@ -12,59 +12,61 @@ from PIL import Image, ImageDraw, ImageFont
 
 from contralto.errors import DataError
 from contralto.metrics import UndefinedError
-from contralto.sets.items import Change, DataSet, Item
-from contralto.sets.variants.draws import generator, place
-from contralto.sets.variants.lazy import changed, mapped
+from contralto.sets.data_set import DataSet, Item, PictureChange
+from contralto.sets.variants.lazy_items import change_picture, map_items
+from contralto.sets.variants.randomness import generator, place
 
-VERSION = 1
-LETTERS = 0.14, 0.2  # height of the font, as shares of the shorter side
-MARGIN = 0.35  # of the font's height, around the word
-WIDEST = 0.9  # of the shorter side
+TYPOGRAPHIC_VERSION = 1
+LETTER_HEIGHTS = 0.14, 0.2  # range of the font's height, in shares of the shorter side
+LABEL_MARGIN = 0.35  # around the word, in heights of the font
+MAX_LABEL_WIDTH = 0.9  # share of the shorter side
 
 
-def attacked(dataset: DataSet, seed: int = 0) -> DataSet:
-    """Every picture with a wrong class's name written on it; the item's groups["written"] is that name.
+def write_wrong_class(data_set: DataSet, seed: int = 0) -> DataSet:
+    """Every picture with the name of a wrong class written on it; the item's groups["written"] is that name.
 
-    Which class, the size of the letters and the place (within what a centre crop keeps) are drawn by the seed and the
-    item's key. The font is Pillow's own. Raises DataError if the set does not have one class a picture, or only one
-    class.
+    The seed and the item's key determine the class, the letter size and the position, which lies within the centre
+    crop. The font is Pillow's default. Raises DataError unless the data set has one class per picture, and several
+    classes.
     """
-    if dataset.task != "classes" or len(dataset.classes) < 2:
+    if data_set.task != "classes" or len(data_set.classes) < 2:
         raise UndefinedError(
-            f"{dataset.name} has no wrong class to write on a picture: take a set with one class a picture"
+            f"{data_set.name} has no wrong class to write on a picture: use a data set with one class per picture"
         )
-    names = [one.name for one in dataset.classes]
+    names = [one.name for one in data_set.classes]
 
     def alter(item: Item) -> Item:
         if item.label is None:
-            raise DataError(f"{dataset.name}: {item.key} has no class, so that none is known to be wrong")
-        wrong = int(generator("typographic", VERSION, seed, item.key).integers(len(names) - 1))
+            raise DataError(f"{data_set.name}: {item.key} has no class, so no class is known to be wrong")
+        wrong = int(generator("typographic", TYPOGRAPHIC_VERSION, seed, item.key).integers(len(names) - 1))
         word = names[wrong + (wrong >= item.label)]
         labelled = replace(item, groups={**item.groups, "written": word})
-        return changed(labelled, Change(f"typographic {word!r} seed {seed} v{VERSION}", _Label(word, seed)))
+        return change_picture(
+            labelled, PictureChange(f"typographic {word!r} seed {seed} v{TYPOGRAPHIC_VERSION}", _WordLabel(word, seed))
+        )
 
-    return mapped(dataset, alter)
+    return map_items(data_set, alter)
 
 
 @dataclass(frozen=True)
-class _Label:
+class _WordLabel:
     word: str
     seed: int
 
     def __call__(self, picture: Image.Image, key: str) -> Image.Image:
-        random = generator("typographic label", VERSION, self.seed, key)
-        label = self.draw(picture.size, random.uniform(*LETTERS))
-        shown = picture.copy()
-        shown.paste(label, place(random, picture.size, label.size))
-        return shown
+        random = generator("typographic label", TYPOGRAPHIC_VERSION, self.seed, key)
+        label = self.draw(picture.size, random.uniform(*LETTER_HEIGHTS))
+        attacked_picture = picture.copy()
+        attacked_picture.paste(label, place(random, picture.size, label.size))
+        return attacked_picture
 
     def draw(self, size: tuple[int, int], share: float) -> Image.Image:
-        """The word in black on white, with letters as high as asked, or as fit into a picture of `size`."""
+        """The word in black on white. share: letter height / shorter side; reduced if the word is too wide."""
         height = share * min(size)
-        wanted = _extent(self.word, height)[0] + 2 * MARGIN * height
-        height *= min(1.0, WIDEST * min(size) / wanted)
+        wanted = _extent(self.word, height)[0] + 2 * LABEL_MARGIN * height
+        height *= min(1.0, MAX_LABEL_WIDTH * min(size) / wanted)
         width, tall = _extent(self.word, height)
-        edge = round(MARGIN * height)
+        edge = round(LABEL_MARGIN * height)
         label = Image.new("RGB", (min(size[0], round(width) + 2 * edge), min(size[1], round(tall) + 2 * edge)), "white")
         pen = ImageDraw.Draw(label)
         pen.text((label.width / 2, label.height / 2), self.word, "black", font=_font(height), anchor="mm")
@@ -72,9 +74,9 @@ class _Label:
 
 
 def _font(height: float) -> ImageFont.FreeTypeFont:
-    found = ImageFont.load_default(max(1.0, height))
-    assert isinstance(found, ImageFont.FreeTypeFont)
-    return found
+    font = ImageFont.load_default(max(1.0, height))
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
 
 
 def _extent(word: str, height: float) -> tuple[float, float]:

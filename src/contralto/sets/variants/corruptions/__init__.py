@@ -1,12 +1,12 @@
-"""Fifteen corruptions in four kinds at five severities, after Hendrycks & Dietterich 2019 (ImageNet-C).
+"""Fifteen corruptions of four kinds at five severities, after Hendrycks & Dietterich 2019 (ImageNet-C).
 
-Written from the paper's definitions, with the published strengths. A picture is first brought to a shorter side of 224
-pixels, where those strengths are defined: so a grain, a flake or a blur is as large in every picture, and the work and
-the memory are bounded. All randomness is a function of (item's key, corruption, severity, version): the same bits
-wherever NumPy and Pillow give the same. Frost is drawn by code instead of cut from photographs, fog by its spectrum,
-and the glass's shuffle and the elastic fields are our own draws: **figures are not ImageNet-C's digit for digit.**
+They follow the paper's definitions and published strengths. A picture is first resized to a shorter side of 224 pixels,
+for which these strengths are defined: so grain, flakes and blur have one size in all pictures, and time and memory are
+bounded. All randomness is a function of (item's key, corruption, severity, version); results are bit-identical if NumPy
+and Pillow give identical bits. Frost is drawn by code, not cut from photographs; fog is drawn by its spectrum; the
+shuffle of glass and the elastic fields use our own random draws. So **results differ in detail from ImageNet-C.**
 
-Read noise.py, blur.py, weather.py, digital.py; convolve.py and sample.py serve them.
+Read noise.py, blur.py, weather.py (with ice.py), digital.py; convolve.py and pixel_arrays.py serve them.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any, Literal
 from PIL import Image
 
 from contralto.errors import DataError
-from contralto.sets.items import Change, DataSet
+from contralto.sets.data_set import DataSet, PictureChange
 from contralto.sets.variants.corruptions import blur, digital, noise, weather
-from contralto.sets.variants.corruptions.sample import Pixels, to_image, to_pixels
-from contralto.sets.variants.draws import generator
-from contralto.sets.variants.lazy import changed, mapped
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels, to_image, to_pixels
+from contralto.sets.variants.lazy_items import change_picture, map_items
+from contralto.sets.variants.randomness import generator
 
-VERSION = 1
-SIDE = 224
-MOST_PIXELS = 2**20  # a very long picture is made smaller yet
+CORRUPTIONS_VERSION = 1
+CORRUPTION_SIDE = 224
+MAX_CORRUPTED_PIXELS = 2**20  # a very long picture is reduced further
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
@@ -46,7 +46,7 @@ CORRUPTIONS = {
     "shot_noise": Corruption("noise", noise.shot, ((60,), (25,), (12,), (5,), (3,))),
     "impulse_noise": Corruption("noise", noise.impulse, ((0.03,), (0.06,), (0.09,), (0.17,), (0.27,))),
     "defocus_blur": Corruption("blur", blur.defocus, ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))),
-    # one round at severity 1 instead of two: all pixels move at once here, which is stronger than one after the other
+    # one round at severity 1 instead of two: here all pixels move at once, which is stronger than one by one
     "glass_blur": Corruption("blur", blur.glass, ((0.7, 1, 1), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))),
     "motion_blur": Corruption("blur", blur.motion, ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))),
     "zoom_blur": Corruption("blur", blur.zoom, ((1.1, 0.01), (1.15, 0.01), (1.2, 0.02), (1.25, 0.02), (1.3, 0.03))),
@@ -65,7 +65,7 @@ CORRUPTIONS = {
     "fog": Corruption("weather", weather.fog, ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4))),
     "brightness": Corruption("weather", weather.brightness, ((0.1,), (0.2,), (0.3,), (0.4,), (0.5,))),
     "contrast": Corruption("digital", digital.contrast, ((0.4,), (0.3,), (0.2,), (0.1,), (0.05,))),
-    # as published: the jolt of severity 2 is stronger than those after it
+    # as published: the affine jitter of severity 2 is stronger than at higher severities
     "elastic_transform": Corruption(
         "digital", digital.elastic, ((488, 171, 24.4), (488, 19.5, 48.8), (12.2, 2.44, 4.88), (17.1, 2.44, 4.88),
                                      (29.3, 2.44, 4.88))),
@@ -74,27 +74,31 @@ CORRUPTIONS = {
 }  # fmt: skip
 
 
-def corrupted(dataset: DataSet, corruption: str, severity: int) -> DataSet:
-    """Every picture corrupted. severity: 1 (weak) to 5 (strong). Other splits stay clean. Raises DataError."""
+def corrupt(data_set: DataSet, corruption: str, severity: int) -> DataSet:
+    """The data set with corrupted pictures. severity: 1 (weak) to 5 (strong). Other splits stay clean.
+
+    Raises DataError.
+    """
     if corruption not in CORRUPTIONS:
-        raise DataError(f"there is no corruption {corruption!r} (there are: {', '.join(CORRUPTIONS)})")
+        raise DataError(f"no corruption is named {corruption!r} (available: {', '.join(CORRUPTIONS)})")
     if severity not in SEVERITIES:
         raise DataError(f"{corruption}: severity is 1 to 5, got {severity}")
-    change = Change(f"{corruption} {severity} v{VERSION}", partial(_corrupt, corruption=corruption, severity=severity))
-    return mapped(dataset, lambda item: changed(item, change))
+    change = PictureChange(
+        f"{corruption} {severity} v{CORRUPTIONS_VERSION}", partial(_corrupt, corruption=corruption, severity=severity)
+    )
+    return map_items(data_set, lambda item: change_picture(item, change))
 
 
 def _corrupt(picture: Image.Image, key: str, corruption: str, severity: int) -> Image.Image:
-    chosen = CORRUPTIONS[corruption]
-    pixels = to_pixels(_at_strength(picture))
-    random = generator(corruption, severity, VERSION, key)
-    found = chosen.apply(pixels, random, *chosen.strengths[severity - 1])
-    return to_image(found)
+    definition = CORRUPTIONS[corruption]
+    pixels = to_pixels(_resized(picture))
+    random = generator(corruption, severity, CORRUPTIONS_VERSION, key)
+    return to_image(definition.apply(pixels, random, *definition.strengths[severity - 1]))
 
 
-def _at_strength(picture: Image.Image) -> Image.Image:
-    """The picture with a shorter side of SIDE, as far as it keeps to MOST_PIXELS."""
+def _resized(picture: Image.Image) -> Image.Image:
+    """The picture resized to a shorter side of CORRUPTION_SIDE, or smaller to stay within MAX_CORRUPTED_PIXELS."""
     width, height = picture.size
-    scale = min(SIDE / min(width, height), (MOST_PIXELS / (width * height)) ** 0.5)
+    scale = min(CORRUPTION_SIDE / min(width, height), (MAX_CORRUPTED_PIXELS / (width * height)) ** 0.5)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return picture if size == picture.size else picture.resize(size, Image.Resampling.BICUBIC)

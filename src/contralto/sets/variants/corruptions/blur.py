@@ -1,4 +1,4 @@
-"""Blur: out of focus, through frosted glass, by the camera's motion, by a zoom."""
+"""Blur: defocus, frosted glass, camera motion, zoom."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from contralto.sets.variants.corruptions.convolve import convolve, streak
-from contralto.sets.variants.corruptions.sample import Pixels, to_image, to_pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels, to_image, to_pixels
 
-FINE = 8  # points a pixel, by which a disc's edge is measured
+POINTS_PER_PIXEL = 8  # per side; they sample the edge of a disc
 
 
 def defocus(pixels: Pixels, random: np.random.Generator, radius: float, softness: float) -> Pixels:
-    """Convolved with a disc whose edge is softened by a Gaussian of `softness` pixels."""
+    """Convolves with a disc whose edge is softened by a Gaussian of `softness` pixels."""
     reach = math.ceil(radius + 3 * softness)
     across = np.arange(-reach, reach + 1, dtype=np.float64)
-    points = (np.arange(len(across) * FINE) + 0.5) / FINE - reach - 0.5
+    points = (np.arange(len(across) * POINTS_PER_PIXEL) + 0.5) / POINTS_PER_PIXEL - reach - 0.5
     inside = (points[:, None] ** 2 + points[None] ** 2) <= radius**2
-    disc = inside.reshape(len(across), FINE, len(across), FINE).mean((1, 3))
+    disc = inside.reshape(len(across), POINTS_PER_PIXEL, len(across), POINTS_PER_PIXEL).mean((1, 3))
     soft = np.exp(-((across[:, None] - across[None]) ** 2) / (2 * softness**2))
     kernel = soft @ disc @ soft
     return convolve(pixels, kernel / kernel.sum())
 
 
 def glass(pixels: Pixels, random: np.random.Generator, sigma: float, reach: int, rounds: int) -> Pixels:
-    """Blurred, then each pixel taken `rounds` times from a neighbour at most `reach` away, then blurred again."""
+    """Blurs, replaces each pixel `rounds` times by a neighbour at most `reach` away, and blurs again."""
     soft = ImageFilter.GaussianBlur(sigma)
-    found = np.asarray(to_image(pixels).filter(soft))
-    height, width = found.shape[:2]
+    blurred = np.asarray(to_image(pixels).filter(soft))
+    height, width = blurred.shape[:2]
     rows, columns = np.arange(height)[:, None], np.arange(width)[None]
     for _ in range(rounds):
         down, right = random.integers(-reach, reach + 1, (2, height, width), dtype=np.int16)
-        found = found[np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1)]
-    return to_pixels(Image.fromarray(found).filter(soft))
+        blurred = blurred[np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1)]
+    return to_pixels(Image.fromarray(blurred).filter(soft))
 
 
 def motion(pixels: Pixels, random: np.random.Generator, radius: float, sigma: float) -> Pixels:
-    """Every point leaves a fading trail; its direction is drawn within 45 degrees of the horizontal."""
+    """Every point leaves a fading trail in a random direction within 45 degrees of the horizontal."""
     return convolve(pixels, streak(radius, sigma, random.uniform(-45, 45)))
 
 
 def zoom(pixels: Pixels, random: np.random.Generator, most: float, step: float) -> Pixels:
-    """The mean of the picture and of itself enlarged about its middle by 1, 1 + step, ... below or at `most`."""
+    """The mean of the picture and of copies enlarged around its centre by 1, 1 + step, ... up to `most`."""
     image = to_image(pixels)
     width, height = image.size
     factors = 1 + step * np.arange(round((most - 1) / step) + 1)

@@ -1,4 +1,4 @@
-"""Weather: snow, frost, fog, and a brighter day."""
+"""Weather: snow, frost, fog, brightness."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from PIL import Image
 
 from contralto.sets.variants.corruptions.convolve import convolve, field, streak
 from contralto.sets.variants.corruptions.ice import ferns
-from contralto.sets.variants.corruptions.sample import Pixels
+from contralto.sets.variants.corruptions.pixel_arrays import Pixels
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-ICE = np.array([0.86, 0.93, 1.0], np.float32)  # frost is a little blue
+ICE = np.array([0.86, 0.93, 1.0], np.float32)  # slightly blue
 
 
 def snow(
@@ -24,9 +24,10 @@ def snow(
     sigma: float,
     kept: float,
 ) -> Pixels:
-    """Flakes of `size`, those above `threshold` of normal noise, driven by the wind over a paler picture.
+    """Snow: normal noise in blocks of `size` pixels, cut at `threshold` and blurred by motion, over a paler picture.
 
-    kept: share of the picture that is not paled. The flakes fall twice, once turned by half.
+    kept: share of the original picture in the paler one. The flakes are added twice, the second time rotated by 180
+    degrees.
     """
     height, width = pixels.shape[:2]
     small = max(1, round(height / size)), max(1, round(width / size))
@@ -40,7 +41,7 @@ def snow(
 
 
 def frost(pixels: Pixels, random: np.random.Generator, kept: float, strength: float) -> Pixels:
-    """kept x picture + strength x frost: ferns of ice over rime in patches."""
+    """kept x picture + strength x frost, which is ice ferns over patches of rime."""
     shape = pixels.shape[0], pixels.shape[1]
     rime = _unit(field(shape, random, lambda cycles: 1 / (cycles + 0.01) ** 1.5))
     ice = np.minimum(0.25 + 0.5 * rime + 0.75 * ferns(shape, random), 1)
@@ -48,9 +49,9 @@ def frost(pixels: Pixels, random: np.random.Generator, kept: float, strength: fl
 
 
 def fog(pixels: Pixels, random: np.random.Generator, thickness: float, decay: float) -> Pixels:
-    """A fractal cloud, nowhere thinner than a third, laid over the picture; its brightest point stays as bright.
+    """Lays a fractal cloud, at least a third of `thickness`, over the picture; the brightest value stays the same.
 
-    decay: by how much the cloud gets weaker from one octave to the next finer one.
+    decay: the ratio of the cloud's strength from one octave to the next finer one.
     """
     power = 1 + np.log2(decay)
     cloud = _unit(field((pixels.shape[0], pixels.shape[1]), random, lambda cycles: 1 / (cycles + 0.002) ** power))
@@ -60,7 +61,7 @@ def fog(pixels: Pixels, random: np.random.Generator, thickness: float, decay: fl
 
 
 def brightness(pixels: Pixels, random: np.random.Generator, added: float) -> Pixels:
-    """The value of hue, saturation and value raised, the others kept."""
+    """Raises the value in the HSV colour space; hue and saturation stay."""
     value = pixels.max(2, keepdims=True)
     brighter: Pixels = np.where(value > 0, pixels / np.maximum(value, 1e-6), 1) * np.minimum(value + added, 1)
     return brighter
