@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from contralto.model.blocks import ResidualHead
 from contralto.model.clip import CLIP
+from contralto.model.heads import ResidualHead
 
 
 def image_head(model: CLIP) -> ResidualHead:

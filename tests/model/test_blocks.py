@@ -11,7 +11,8 @@ from support import plain_towers as plain
 from torch import nn
 
 from contralto import architecture
-from contralto.model.blocks import ACTIVATIONS, BatchNorm, LayerNorm, attend, head
+from contralto.model.blocks import ACTIVATIONS, BatchNorm, LayerNorm, attend
+from contralto.model.heads import head
 
 
 @pytest.mark.parametrize(
