@@ -9,8 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
-from contralto.architecture import CausalText, LinearHead, NoHead, ResNet, ViT
+from contralto.architecture import (
+    Bert,
+    CausalText,
+    ConvNeXt,
+    EfficientNet,
+    Eva,
+    FastViT,
+    LinearHead,
+    NoHead,
+    ResNet,
+    ViT,
+)
 from contralto.contract import Contract
 from contralto.errors import WeightsError
 from contralto.weights.checkpoint import Stored
@@ -70,8 +82,13 @@ def ignored(names: Iterable[str]) -> list[str]:
 
 def _texts(contract: Contract, prefix: str) -> list[Part]:
     tower = contract.text.tower
-    if not isinstance(tower, CausalText):
-        raise WeightsError(f"{contract.name}: open_clip's layout has no names for its text tower ({tower.kind})")
+    match tower:
+        case CausalText():
+            pass
+        case Bert():
+            raise WeightsError(f"{contract.name}: open_clip's layout has no names for its text tower ({tower.kind})")
+        case _:
+            assert_never(tower)
     found = [
         Part(f"{prefix}token_embedding.weight", ("text.tokens.weight",)),
         Part(f"{prefix}positional_embedding", ("text.positions",)),
@@ -91,10 +108,16 @@ def _texts(contract: Contract, prefix: str) -> list[Part]:
 def _pictures(contract: Contract) -> list[Part] | None:
     """CLIP's own picture towers; None for another."""
     tower = contract.image.tower
-    if isinstance(tower, ResNet):
-        return _resnet(tower)
-    plain = isinstance(tower, ViT) and tower.pool != "attention" and tower.class_token and not tower.patch_bias
-    return _vit(tower) if isinstance(tower, ViT) and plain and tower.head == LinearHead() else None
+    match tower:
+        case ResNet():
+            return _resnet(tower)
+        case ViT():
+            plain = tower.pool != "attention" and tower.class_token and not tower.patch_bias
+            return _vit(tower) if plain and tower.head == LinearHead() else None
+        case EfficientNet() | FastViT() | Eva() | ConvNeXt():
+            return None
+        case _:
+            assert_never(tower)
 
 
 def _vit(tower: ViT) -> list[Part]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
-from contralto.architecture import ConvNeXt, Eva, FastViT, Head, LinearHead, MlpHead, ViT
+from contralto.architecture import ConvNeXt, EfficientNet, Eva, FastViT, Head, LinearHead, MlpHead, ResNet, ViT
 from contralto.contract import Contract
 from contralto.weights.layouts import fastvit
 from contralto.weights.layouts.parts import Part
@@ -16,16 +17,20 @@ BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
 def parts(contract: Contract) -> list[Part] | None:
     """The picture tower's part of a layout, or None if timm has no such tower or open_clip no such head on it."""
-    match contract.image.tower:
-        case ViT() as tower:
+    tower = contract.image.tower
+    match tower:
+        case ViT():
             return _vit(tower)
-        case Eva() as tower:
+        case Eva():
             return _eva(tower)
-        case ConvNeXt() as tower:
+        case ConvNeXt():
             return _convnext(tower)
-        case FastViT() as tower:
+        case FastViT():
             return fastvit.parts(tower, f"{TRUNK}.")
-    return None
+        case ResNet() | EfficientNet():
+            return None
+        case _:
+            assert_never(tower)
 
 
 def _vit(tower: ViT) -> list[Part] | None:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, assert_never
 
-from contralto.architecture import Bert, CausalText, EfficientNet, LinearHead, NoHead, Stage, ViT
+from contralto.architecture import (
+    Bert,
+    CausalText,
+    ConvNeXt,
+    EfficientNet,
+    Eva,
+    FastViT,
+    LinearHead,
+    NoHead,
+    ResNet,
+    Stage,
+    ViT,
+)
 from contralto.contract import Contract
 from contralto.errors import WeightsError
 from contralto.weights.layouts.parts import Part
@@ -26,24 +38,48 @@ TEMPERATURE = "temperature"
 
 
 def family(contract: Contract) -> Family:
-    """The class of transformers that a contract's towers are. Raises WeightsError if it has none."""
+    """The model family of transformers that has these towers. Raises WeightsError if none has."""
     image, text = contract.image.tower, contract.text.tower
-    if isinstance(image, ViT) and isinstance(text, CausalText) and image.stem == "patch":
-        plain = image.class_token and image.norm_pre and not image.patch_bias and image.head == LinearHead()
-        pooled = image.pool == "class" and contract.text.pool == "eot" and text.mask == "causal"
-        if plain and pooled and text.head == LinearHead() and contract.score.rule == "softmax":
-            return "clip"
-        plain = not image.class_token and not image.norm_pre and image.patch_bias and image.head == NoHead()
-        pooled = image.pool == "attention" and contract.text.pool == "last" and text.mask == "none"
-        if plain and pooled and text.head == LinearHead(bias=True) and contract.score.rule == "sigmoid":
-            return "siglip"
-    if isinstance(image, EfficientNet) and isinstance(text, Bert):
-        plain = image.padding == "even" and not image.top and image.head == NoHead() and bool(image.squeeze)
-        plain = plain and not has_first_shortcut(image.stem, image.stages)
-        pooled = contract.text.pool == "first" and bool(text.types) and text.head == LinearHead(bias=True)
-        if plain and pooled and contract.score.rule == "softmax":
-            return "align"
-    raise WeightsError(f"{contract.name}: transformers has no class for these towers; it has CLIP, SigLIP and ALIGN")
+    family: Family | None = None
+    match image:
+        case ViT():
+            family = _vit_family(image, contract)
+        case EfficientNet():
+            family = "align" if _is_align(image, contract) else None
+        case ResNet() | FastViT() | Eva() | ConvNeXt():
+            pass
+        case _:
+            assert_never(image)
+    if not isinstance(text, CausalText | Bert):
+        assert_never(text)
+    if family is None:
+        raise WeightsError(
+            f"{contract.name}: transformers has no class for these towers; it has CLIP, SigLIP and ALIGN"
+        )
+    return family
+
+
+def _vit_family(image: ViT, contract: Contract) -> Literal["clip", "siglip"] | None:
+    text = contract.text.tower
+    if not isinstance(text, CausalText) or image.stem != "patch":
+        return None
+    plain = image.class_token and image.norm_pre and not image.patch_bias and image.head == LinearHead()
+    pooled = image.pool == "class" and contract.text.pool == "eot" and text.mask == "causal"
+    if plain and pooled and text.head == LinearHead() and contract.score.rule == "softmax":
+        return "clip"
+    plain = not image.class_token and not image.norm_pre and image.patch_bias and image.head == NoHead()
+    pooled = image.pool == "attention" and contract.text.pool == "last" and text.mask == "none"
+    if plain and pooled and text.head == LinearHead(bias=True) and contract.score.rule == "sigmoid":
+        return "siglip"
+    return None
+
+
+def _is_align(image: EfficientNet, contract: Contract) -> bool:
+    text = contract.text.tower
+    plain = image.padding == "even" and not image.top and image.head == NoHead() and bool(image.squeeze)
+    plain = plain and not has_first_shortcut(image.stem, image.stages)
+    pooled = contract.text.pool == "first" and isinstance(text, Bert) and bool(text.types)
+    return plain and pooled and text.head == LinearHead(bias=True) and contract.score.rule == "softmax"
 
 
 def parts(contract: Contract) -> list[Part]:

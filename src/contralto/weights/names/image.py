@@ -12,7 +12,8 @@ def vit(tower: ViT, size: tuple[int, int], embedding: int) -> Shapes:
     shapes = under("patch", _patch(tower))
     if tower.class_token:
         shapes["class_token"] = (width,)
-    shapes["positions"] = ((tower.class_token and tower.class_position) + cells, width)
+    has_position = tower.class_token and tower.class_position
+    shapes["positions"] = (cells + 1 if has_position else cells, width)
     if tower.norm_pre:
         shapes |= under("norm_pre", norm(width))
     shapes |= blocks(width, tower.mlp, tower.layers)
@@ -38,7 +39,7 @@ def resnet(tower: ResNet, size: tuple[int, int], embedding: int) -> Shapes:
                 block |= under("shortcut", conv_norm(channels, 4 * middle, 1))
             shapes |= under(f"stages.{stage}.{layer}", block)
             channels = 4 * middle
-    pool: Shapes = {"positions": (1 + (size[0] // 32) * (size[1] // 32), channels)}
+    pool: Shapes = {"positions": (1 + (size[0] // tower.cell) * (size[1] // tower.cell), channels)}
     for name in ("q", "k", "v"):
         pool |= under(name, linear(channels, channels))
     pool |= under("out", linear(channels, embedding))
@@ -104,7 +105,7 @@ def convnext(tower: ConvNeXt, embedding: int) -> Shapes:
 
 
 def _patch(tower: ViT) -> Shapes:
-    """From pixels to the patches' rows."""
+    """The stem, from pixels to patch tokens."""
     width, narrow = tower.width, tower.width // 4
     if tower.stem == "convolutions":
         shapes = conv_norm(3, narrow, tower.patch // 4, "1") | conv_norm(narrow, narrow, 2, "2")
@@ -113,7 +114,7 @@ def _patch(tower: ViT) -> Shapes:
 
 
 def _attention_pool(tower: ViT) -> Shapes:
-    """One learned query over all rows, then an MLP of its own around which the result is carried."""
+    """One learned query over all tokens, then an MLP with a residual connection."""
     shapes: Shapes = {"query": (tower.width,)}
     for name in ("q", "k", "v", "out"):
         shapes |= under(name, linear(tower.width, tower.width))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
-from contralto.architecture import Bert, EfficientNet, ViT
+from contralto.architecture import Bert, CausalText, ConvNeXt, EfficientNet, Eva, FastViT, ResNet, ViT
 from contralto.architecture.codec import to_json
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, Text
@@ -107,9 +107,18 @@ def _tokenizer_settings(text: Text, folder: Path) -> dict[str, Any]:
 
 def _vision(contract: Contract) -> dict[str, Any]:
     tower = contract.image.tower
-    if isinstance(tower, EfficientNet):
-        return _efficientnet(tower, contract)
-    assert isinstance(tower, ViT)
+    match tower:
+        case EfficientNet():
+            return _efficientnet(tower, contract)
+        case ViT():
+            return _vit(tower, contract)
+        case ResNet() | FastViT() | Eva() | ConvNeXt():
+            raise WeightsError(f"{contract.name}: transformers has no class for its picture tower ({tower.kind})")
+        case _:
+            assert_never(tower)
+
+
+def _vit(tower: ViT, contract: Contract) -> dict[str, Any]:
     return {
         "hidden_size": tower.width,
         "intermediate_size": tower.mlp,
@@ -161,15 +170,19 @@ def _text(contract: Contract) -> dict[str, Any]:
         "layer_norm_eps": tower.norm_eps,
         "projection_dim": contract.embedding,
     }
-    if isinstance(tower, Bert):
-        return stated | {
-            "max_position_embeddings": tower.positions or contract.text.context,
-            "type_vocab_size": tower.types,
-            "pad_token_id": contract.text.pad,
-        }
-    if contract.text.pool == "eot":
-        return stated | {"bos_token_id": bpe.START, "eos_token_id": tower.vocabulary - 1}
-    return stated | {"projection_size": contract.embedding}
+    match tower:
+        case Bert():
+            return stated | {
+                "max_position_embeddings": tower.positions or contract.text.context,
+                "type_vocab_size": tower.types,
+                "pad_token_id": contract.text.pad,
+            }
+        case CausalText():
+            if contract.text.pool == "eot":
+                return stated | {"bos_token_id": bpe.START, "eos_token_id": tower.vocabulary - 1}
+            return stated | {"projection_size": contract.embedding}
+        case _:
+            assert_never(tower)
 
 
 def _name(activation: Activation, contract: Contract) -> str:
