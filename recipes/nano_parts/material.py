@@ -12,8 +12,8 @@ from torch import Generator, Tensor
 from contralto.contract import Text
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
+from contralto.train.autocast import autocast
 from contralto.train.contrastive import shorten
-from contralto.train.precision import autocast
 from nano_parts.features import PLAIN_VIEWS, Pictures
 from nano_parts.heads import image_head, text_head
 from nano_parts.words import Classes

@@ -42,9 +42,7 @@ def test_an_installed_contralto_finds_and_executes_its_recipes(built, tmp_path):
     pytest.importorskip("torch")
     program = """
         import json
-        from support.paths import REPOSITORY
-
-from contralto.train import recipe_file
+        from contralto.train import recipe_file
         recipe = recipe_file.load(recipe_file.find("tiny"))
         nano = recipe_file.execute(recipe_file.find("nano"))
         print(json.dumps([recipe.name, recipe_file.shipped()["tiny"].parent.name, nano.__file__, nano.tasks.__file__]))

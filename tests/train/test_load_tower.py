@@ -7,7 +7,7 @@ from support.small_training import NET, contract
 
 from contralto.errors import WeightsError
 from contralto.model.clip import create
-from contralto.train.towers import load_tower
+from contralto.train.load_tower import load_tower
 from contralto.weights import native
 
 

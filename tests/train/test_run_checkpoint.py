@@ -12,7 +12,7 @@ import torch
 from support.small_training import phase, recipe
 
 from contralto.errors import DataError, WeightsError
-from contralto.train import checkpoint
+from contralto.train import run_checkpoint
 from contralto.train.log import Log
 from contralto.train.loop import run
 
@@ -73,10 +73,10 @@ def test_what_torch_makes_of_a_full_disk_is_told_as_what_it_is(tmp_path, monkeyp
     def full(path):
         yield FullDisk(room)
 
-    monkeypatch.setattr(checkpoint, "written_whole", full)
-    state = checkpoint.Saved(1, {str(n): torch.zeros(3000) for n in range(9)}, None, None)
+    monkeypatch.setattr(run_checkpoint, "written_whole", full)
+    state = run_checkpoint.RunCheckpoint(1, {str(n): torch.zeros(3000) for n in range(9)}, None, None)
     with pytest.raises(WeightsError, match=r"checkpoint\.pt cannot be written: no space left on device"):
-        checkpoint.save(tmp_path / "checkpoint.pt", state, {})
+        run_checkpoint.save(tmp_path / "checkpoint.pt", state, {})
 
 
 def test_errors_of_torch_that_are_not_the_disk_s_stay_what_they_are(tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_errors_of_torch_that_are_not_the_disk_s_stay_what_they_are(tmp_path, mo
 
     monkeypatch.setattr(torch, "save", broken)
     with pytest.raises(RuntimeError, match="of another kind"):
-        checkpoint.save(tmp_path / "checkpoint.pt", checkpoint.Saved(1, {}, None, None), {})
+        run_checkpoint.save(tmp_path / "checkpoint.pt", run_checkpoint.RunCheckpoint(1, {}, None, None), {})
 
 
 def test_a_log_line_that_the_disk_does_not_take_names_the_log_and_a_checkpoint_is_kept(tmp_path, monkeypatch, capsys):

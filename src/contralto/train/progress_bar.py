@@ -1,6 +1,6 @@
-"""What a person sees on stderr: a bar on a terminal, a plain line every ten seconds elsewhere.
+"""Progress of a run on stderr: a bar on a terminal, else a plain line every ten seconds.
 
-A run goes on where nobody can be told, such as after its terminal was closed.
+A run continues if stderr cannot be written, for example after its terminal was closed.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import time
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bar
+from rich.progress import Progress as RichProgress
 
 PLAIN_SECONDS = 10.0
 
 
-class Progress:
-    """Rate (steps a second over the last ones), loss and time left. `shown=False` shows only notes."""
+class ProgressBar:
+    """Shows steps per second (smoothed), loss and time left. `shown=False` shows only notes."""
 
     def __init__(self, name: str, step: int, steps: int, shown: bool) -> None:
         self._name, self._steps, self._shown = name, steps, shown
         self._seconds, self._before, self._printed = 0.0, time.monotonic(), time.monotonic()
-        self._bar: Bar | None = None
+        self._bar: RichProgress | None = None
         if shown and sys.stderr is not None and sys.stderr.isatty():
             console = Console(stderr=True, highlight=False, soft_wrap=True)
             name_column, text_column = TextColumn("{task.description}"), TextColumn("{task.fields[text]}")
-            self._bar = Bar(name_column, BarColumn(), MofNCompleteColumn(), text_column, console=console)
+            self._bar = RichProgress(name_column, BarColumn(), MofNCompleteColumn(), text_column, console=console)
             self._row = self._bar.add_task(name, total=steps, completed=step, text="")
 
     def step(self, done: int, loss: float) -> None:
-        """Tells that `done` steps are done, the last one with this loss."""
+        """Shows that `done` steps are completed, the last one with this loss."""
         now = time.monotonic()
         seconds = max(now - self._before, 1e-9)
         self._seconds = 0.95 * self._seconds + 0.05 * seconds if self._seconds else seconds  # of a step, smoothed
@@ -43,14 +43,14 @@ class Progress:
             self._print(f"step {done}/{self._steps}  {text}")
 
     def note(self, text: str) -> None:
-        """One line that stays, above the bar. What passes until the next step does not count into its rate."""
+        """Prints one line above the bar."""
         self._print(text)
 
     def pause(self) -> None:
-        """Leaves the time since the last step (validation, a checkpoint) out of the rate."""
+        """Excludes the time since the last step (validation, a checkpoint) from the rate."""
         self._before = time.monotonic()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         if self._bar is not None:
             self._bar.start()
         return self

@@ -1,5 +1,5 @@
-"""Starting a tower from given weights, as in locked-image tuning (LiT: Zhai et al. 2022): the phase's `rates` then say
-which of its parameters stay locked."""
+"""Starts a tower from given weights, as in locked-image tuning (LiT: Zhai et al. 2022). The phase's `rates` then lock
+its parameters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from contralto.weights import native
 
 
 def load_tower(model: nn.Module, folder: str | Path, tower: Literal["image", "text"]) -> None:
-    """Copies the tower's weights from a native checkpoint; the model's contract must prepare its inputs as that one's.
+    """Copies the tower's weights from a native checkpoint, whose contract must prepare inputs in the same way.
 
-    Strict: every tensor of `model.<tower>` must be there in the same shape and no other. Raises WeightsError.
+    Strict: the checkpoint's tower must have the tensors of `model.<tower>`, no others, in the same shapes. Raises
+    WeightsError.
     """
     checkpoint = native.read(folder)
     wanted = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(tower + ".")}
@@ -27,7 +28,7 @@ def load_tower(model: nn.Module, folder: str | Path, tower: Literal["image", "te
     faults += [f"{n} has shape {s}, not {tuple(wanted[n].shape)}" for n, s in shapes.items() if s != wanted[n].shape]
     if faults:
         more = f" and {len(faults) - 8} more" if len(faults) > 8 else ""
-        raise WeightsError(f"the {tower} tower of {folder} is another one: {'; '.join(faults[:8])}{more}")
+        raise WeightsError(f"the {tower} tower of {folder} does not fit: {'; '.join(faults[:8])}{more}")
     with torch.no_grad():
         for name, tensor in wanted.items():  # state_dict's tensors share the model's memory
             tensor.copy_(torch.tensor(checkpoint.array(name)))

@@ -1,4 +1,4 @@
-"""In which number format a step computes. bf16 only where the processor has it: emulated, it is many times slower."""
+"""The number format of a step: bf16 only if the processor has it, since emulated bf16 is many times slower."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NATIVE = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # x86 dot products, x86
 
 
 def autocast(precision: Precision) -> torch.autocast:
-    """The context for a forward pass. Weights and optimiser stay in fp32. Raises ContractError for bf16 if emulated."""
+    """The context for a forward pass. Weights and optimiser stay in fp32. Raises ContractError if bf16 is emulated."""
     if precision == "bf16" and not has_bf16():
         raise ContractError("precision 'bf16': this processor only emulates it, which is slow: use 'auto' or 'fp32'")
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision != "fp32" and has_bf16())
