@@ -105,8 +105,8 @@ def test_the_towers_stay_locked_and_the_heads_learn(out, folder, nano):
     for name, array in image.items():
         assert np.array_equal(made.array(name), array), name
     pieces = nano.start.vocabulary(towers, folder / "cache")
-    kept = [pieces.index(piece) for piece in (out / "vocab.txt").read_text("utf-8").splitlines()]
-    text = nano.start.text_tower(towers, folder / "cache", kept, 16)
+    ids = [pieces.index(piece) for piece in (out / "vocab.txt").read_text("utf-8").splitlines()]
+    text = nano.start.text_tower(towers, folder / "cache", ids, 16)
     assert set(image) | set(text) == {name for name in made if ".head." not in name and name != "logit_scale"}
     for name, array in text.items():
         assert np.array_equal(made.array(name), array), name
@@ -117,13 +117,13 @@ def test_the_towers_stay_locked_and_the_heads_learn(out, folder, nano):
 def test_other_data_or_other_towers_have_a_cache_of_their_own(tmp_path, nano):
     (tmp_path / "words").mkdir()
     (tmp_path / "words/a.json").write_text("[]")
-    before = nano.state_of(tmp_path, nano.start.PUBLISHED)
-    assert nano.state_of(tmp_path, nano.start.PUBLISHED) == before
+    before = nano.cache_key(tmp_path, nano.start.PUBLISHED)
+    assert nano.cache_key(tmp_path, nano.start.PUBLISHED) == before
     towers = nano_stand_ins.towers(nano.start, tmp_path / "cache")
     shutil.rmtree(tmp_path / "cache")
-    assert nano.state_of(tmp_path, towers) != before
+    assert nano.cache_key(tmp_path, towers) != before
     (tmp_path / "words/a.json").write_text("[1]")
-    assert nano.state_of(tmp_path, nano.start.PUBLISHED) != before
+    assert nano.cache_key(tmp_path, nano.start.PUBLISHED) != before
 
 
 def test_without_its_data_it_says_where_they_are_looked_for(monkeypatch, tmp_path):
@@ -151,7 +151,7 @@ def test_texts_are_described_by_number_however_they_are_padded(nano):
     model, _ = create(contract, seed=1)
     tokenizer = load(contract.text)
     texts = nano.Texts(tokenizer, ["a red circle", "two blue stars above a square", "a red circle", "x"])
-    described = texts.describe(model, contract.text)
+    described = texts.tower_features(model, contract.text)
     assert texts.all == ["x", "a red circle", "two blue stars above a square"]
     for number, text in enumerate(texts.all):
         with torch.no_grad():

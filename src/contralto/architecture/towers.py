@@ -30,8 +30,8 @@ class LinearHead:
 class ResidualHead:
     """Pooled features -> a linear map plus a two-layer network of `hidden` units; all with biases.
 
-    With softmax (over the hidden units) the network is a classifier and one embedding a class. This keeps what the
-    tower learned about classes before (Norouzi et al. 2014, "convex combination of semantic embeddings").
+    With softmax over the hidden units the network is a classifier with one embedding per class, so an earlier
+    classifier of the tower stays usable (Norouzi et al. 2014, "convex combination of semantic embeddings").
     """
 
     hidden: int

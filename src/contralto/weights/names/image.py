@@ -7,7 +7,7 @@ from contralto.weights.names.parts import Shapes, blocks, conv_norm, head, linea
 
 
 def vit(tower: ViT, size: tuple[int, int], embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     width, cells = tower.width, (size[0] // tower.patch) * (size[1] // tower.patch)
     shapes = under("patch", _patch(tower))
     if tower.class_token:
@@ -24,7 +24,7 @@ def vit(tower: ViT, size: tuple[int, int], embedding: int) -> Shapes:
 
 
 def resnet(tower: ResNet, size: tuple[int, int], embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     half = tower.width // 2
     shapes: Shapes = {}
     for index, (inputs, outputs) in enumerate([(3, half), (half, half), (half, tower.width)], start=1):
@@ -47,7 +47,7 @@ def resnet(tower: ResNet, size: tuple[int, int], embedding: int) -> Shapes:
 
 
 def efficientnet(tower: EfficientNet, embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     shapes = under("stem", conv_norm(3, tower.stem, 3))
     channels, index = tower.stem, 0
     for stage in tower.stages:
@@ -68,7 +68,7 @@ def efficientnet(tower: EfficientNet, embedding: int) -> Shapes:
 
 
 def eva(tower: Eva, size: tuple[int, int], embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     width, mlp = tower.width, tower.mlp
     shapes = under("patch", {"weight": (width, 3, tower.patch, tower.patch), "bias": (width,)})
     shapes["class_token"] = (width,)
@@ -86,7 +86,7 @@ def eva(tower: Eva, size: tuple[int, int], embedding: int) -> Shapes:
 
 
 def convnext(tower: ConvNeXt, embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     shapes = under("stem.conv", {"weight": (tower.widths[0], 3, 4, 4), "bias": (tower.widths[0],)})
     shapes |= under("stem.norm", norm(tower.widths[0]))
     before = tower.widths[0]

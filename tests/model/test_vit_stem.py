@@ -28,9 +28,9 @@ def test_stem_equals_numpy(size):
             x = gelu(plain.batch_norm(x, weights, f"norm{n}", 1e-5))
         expected.append(plain.convolve(x, weights["conv3.weight"], 2) + weights["conv3.bias"][:, None, None])
     with torch.no_grad():
-        found = stem(torch.from_numpy(pixels)).numpy()
-    assert found.shape == (2, 16, size[0] // 8, size[1] // 8)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+        patches = stem(torch.from_numpy(pixels)).numpy()
+    assert patches.shape == (2, 16, size[0] // 8, size[1] // 8)
+    np.testing.assert_allclose(patches, expected, rtol=0, atol=1e-12)
 
 
 def test_a_class_token_without_a_position_is_as_one_whose_position_is_zero():
