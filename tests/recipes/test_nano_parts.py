@@ -62,11 +62,11 @@ def test_an_emoji_without_a_generator_stands_on_white():
 
 
 def test_names_of_the_starting_weights_become_native_ones():
-    assert start._image_name("_blocks.3._expand_conv.weight") == "image.blocks.3.expand.conv.weight"
-    assert start._image_name("_bn1.running_mean") == "image.top.norm.running_mean"
-    assert start._text_name("3.attention.self.query.weight") == "text.blocks.3.attention.q.weight"
-    assert start._text_name("0.attention.output.LayerNorm.bias") == "text.blocks.0.norm1.bias"
-    assert start._text_name("5.output.LayerNorm.bias") == "text.blocks.5.norm2.bias"
+    assert start.image_name("_blocks.3._expand_conv.weight") == "image.blocks.3.expand.conv.weight"
+    assert start.image_name("_bn1.running_mean") == "image.top.norm.running_mean"
+    assert start.text_name("3.attention.self.query.weight") == "text.blocks.3.attention.q.weight"
+    assert start.text_name("0.attention.output.LayerNorm.bias") == "text.blocks.0.norm1.bias"
+    assert start.text_name("5.output.LayerNorm.bias") == "text.blocks.5.norm2.bias"
 
 
 @needs_data

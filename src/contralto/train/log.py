@@ -20,11 +20,11 @@ class Log:
     """
 
     def __init__(self, path: Path, step: int) -> None:
-        kept = [line for line in _lines(path) if line["step"] <= step]
-        self.validated = max((line["step"] for line in kept if "validation" in line), default=-1)
+        earlier = [line for line in _lines(path) if line["step"] <= step]
+        self.validated = max((line["step"] for line in earlier if "validation" in line), default=-1)
         self._path = path
         with self._named(), written_whole(path) as file:
-            file.write("".join(json.dumps(line) + "\n" for line in kept).encode())
+            file.write("".join(json.dumps(line) + "\n" for line in earlier).encode())
         with self._named():
             self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
 
