@@ -18,7 +18,8 @@ import pytest
 from contralto.architecture import CausalText, ViT
 from contralto.contract import Contract, Image, Text, Tokenizer
 from contralto.encoder.features import headless
-from contralto.engine import forest, operations
+from contralto.engine import operations
+from contralto.engine.graph import whole_tower
 from contralto.errors import ContractError
 from contralto.weights import positions
 from contralto.weights.checkpoint import Checkpoint, Stored
@@ -69,10 +70,10 @@ def module(contract: Contract) -> Any:
         return CLIP(contract)
 
 
-def graph(contract: Contract, part: Literal["image", "text"]) -> Any:
-    from contralto.engine.graph.whole_tower import runtime_graph
-
-    return runtime_graph(checkpoint(contract), part)
+def graph(contract: Contract, part: Literal["image", "text"]) -> object:
+    native: Any = checkpoint(contract)
+    native.native = object()  # a graph that stands beside a file; nothing reads it before the stop
+    return whole_tower.graph(native, part)
 
 
 IMAGE_STOPS: dict[str, Callable[[Contract], object]] = {  # file -> what reaches its dispatch
@@ -94,7 +95,7 @@ TEXT_STOPS: dict[str, Callable[[Contract], object]] = {
     "weights/layouts/transformers.py": transformers.parts,
     "weights/open_clip/writing.py": open_clip_config.config,
     "model/clip.py": module,
-    "engine/forest.py": lambda contract: forest.grows(contract.text),
+    "engine/forest.py": lambda contract: whole_tower.runtime_graph(checkpoint(contract), "text"),
     "engine/graph/whole_tower.py": lambda contract: graph(contract, "text"),
     "engine/operations.py": operations.token_operations,
 }
