@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from contralto.architecture import ResNet
 from contralto.contract import Contract
 from contralto.errors import ContraltoError
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.names import expected
 
 GRIDS = ("image.positions", "image.pool.positions")
@@ -40,7 +40,9 @@ def resized(checkpoint: Checkpoint, size: int) -> Checkpoint:
         rows = checkpoint.array(name)
         grid = rows[first:].reshape(before.image.size[0] // _step(before), -1, rows.shape[1])
         side = size // _step(before)
-        tensors[name] = Stored("F32", np.concatenate([rows[:first], bicubic(grid, side, side).reshape(side**2, -1)]))
+        tensors[name] = StoredTensor(
+            "F32", np.concatenate([rows[:first], bicubic(grid, side, side).reshape(side**2, -1)])
+        )
     return Checkpoint(contract, tensors, checkpoint.files)
 
 
