@@ -22,7 +22,7 @@ from contralto.engine import operations
 from contralto.engine.graph import whole_tower
 from contralto.errors import ContractError
 from contralto.weights import positions
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.layouts import open_clip, timm, transformers
 from contralto.weights.names import expected
 from contralto.weights.open_clip import writing as open_clip_config
@@ -46,7 +46,7 @@ PLAIN = Contract(
     Text(CausalText(50, 16, 1, 2, 32, "gelu"), Tokenizer("clip-bpe", "0" * 64), context=8),
     embedding=16,
 )
-TENSORS = {name: Stored("F32", np.zeros(shape, np.float32)) for name, shape in expected(PLAIN).items()}
+TENSORS = {name: StoredTensor("F32", np.zeros(shape, np.float32)) for name, shape in expected(PLAIN).items()}
 
 
 def unchecked(part: Literal["image", "text"]) -> Contract:

@@ -27,7 +27,7 @@ from contralto.files import written_whole
 from contralto.image.decode import decode
 from contralto.image.transform import resized
 from contralto.model.clip import CLIP
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from nano_parts import views
 from nano_parts.words import SETS
 
@@ -125,7 +125,7 @@ class Runner:
     """
 
     def __init__(self, model: CLIP, contract: Contract) -> None:
-        tensors = {name: Stored("F32", tensor.numpy()) for name, tensor in model.state_dict().items()}
+        tensors = {name: StoredTensor("F32", tensor.numpy()) for name, tensor in model.state_dict().items()}
         checkpoint = headless(Checkpoint(contract, tensors, []))
         self._engine = OpenVINO(checkpoint, "bf16" if computes("bf16") else "fp32")
         self.spec = contract.image

@@ -11,7 +11,7 @@ from contralto.architecture import ResNet
 from contralto.contract import Contract, Weights, preset
 from contralto.errors import ContraltoError
 from contralto.weights import positions
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.names import expected
 
 SIZES = [((7, 7), (8, 8)), ((16, 16), (24, 24)), ((24, 24), (16, 16)), ((7, 9), (3, 20)), ((4, 4), (1, 1)),
@@ -33,7 +33,7 @@ def test_bicubic_is_torchs_with_antialiasing(old: tuple[int, int], new: tuple[in
 def checkpoint(contract: Contract) -> Checkpoint:
     random = np.random.default_rng(1)
     names = expected(contract)
-    tensors = {name: Stored("F16", random.standard_normal(names[name]).astype(np.float16)) for name in names}
+    tensors = {name: StoredTensor("F16", random.standard_normal(names[name]).astype(np.float16)) for name in names}
     return Checkpoint(contract.replace(weights=Weights("x", "0" * 64, "float16")), tensors, [])
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contralto.contract import Contract
 from contralto.errors import ContraltoError
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.names import expected
 
 GRIDS = ("image.positions", "image.pool.positions")
@@ -41,7 +41,7 @@ def resized(checkpoint: Checkpoint, size: int) -> Checkpoint:
         first = len(positions) - height * width  # the position of the class token (ViT) or of the mean (ResNet), if any
         grid = positions[first:].reshape(height, width, -1)
         resized_grid = bicubic(grid, new_height, new_width).reshape(new_height * new_width, -1)
-        tensors[name] = Stored("F32", np.concatenate([positions[:first], resized_grid]))
+        tensors[name] = StoredTensor("F32", np.concatenate([positions[:first], resized_grid]))
     return Checkpoint(contract, tensors, checkpoint.files)
 
 

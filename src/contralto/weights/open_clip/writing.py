@@ -1,4 +1,4 @@
-"""A contract to open_clip_config.json. Fields that decide a number are written always, defaults or not."""
+"""A contract to open_clip_config.json. Fields that affect a number are always written, even defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contralto.weights.open_clip.trunks import trunk_of
 
 
 def config(contract: Contract) -> dict[str, Any]:
-    """The JSON of open_clip_config.json. What it has no field for shows when it is read back. Raises ContractError."""
+    """The JSON of open_clip_config.json; `folder.write` reads it back to detect lost facts. Raises ContractError."""
     image, text, stated = contract.image, contract.text, contract.provenance
     match text.tower:
         case CausalText():
@@ -33,7 +33,7 @@ def config(contract: Contract) -> dict[str, Any]:
             "convert": image.convert if image.convert != "last" else None,
             "source": stated.source, "trained_on": stated.trained_on}  # fmt: skip
     if text.trims and text.tokenizer.file is None:
-        ours["pad"] = text.pad or None  # open_clip pads with 0, which no embedding of such a tower can tell
+        ours["pad"] = text.pad or None  # open_clip pads with 0, which does not change embeddings of such a tower
     return {
         "model_cfg": model | {"vision_cfg": vision, "text_cfg": _text_cfg(contract.name, text, text.tower)},
         "preprocess_cfg": {
@@ -83,7 +83,7 @@ def _text_cfg(name: str, text: Text, tower: CausalText) -> dict[str, Any]:
     cleans = {ours: theirs for theirs, ours in CLEAN.items()}
     if text.clean not in cleans:
         raise ContractError(f"{name}: open_clip has no name for the cleaning of texts {text.clean!r}")
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "context_length": text.context,
         "vocab_size": tower.vocabulary,
         "width": tower.width,
@@ -95,22 +95,22 @@ def _text_cfg(name: str, text: Text, tower: CausalText) -> dict[str, Any]:
         "tokenizer_kwargs": {"clean": cleans[text.clean]},
     }
     if text.tokenizer.file is not None:
-        found["hf_tokenizer_name"] = name
+        fields["hf_tokenizer_name"] = name
         if text.frame == "start":
-            found["tokenizer_kwargs"]["strip_sep_token"] = True
+            fields["tokenizer_kwargs"]["strip_sep_token"] = True
     if isinstance(tower.head, LinearHead):
-        found["proj_bias"] = tower.head.bias
+        fields["proj_bias"] = tower.head.bias
     else:
-        found["proj_type"] = "none"
-    return found | _extras(tower.activation, tower.norm_eps)
+        fields["proj_type"] = "none"
+    return fields | _extras(tower.activation, tower.norm_eps)
 
 
 def _extras(activation: Activation, eps: float) -> dict[str, Any]:
-    found: dict[str, Any] = {"act_kwargs": {"approximate": "tanh"}} if activation == "gelu_tanh" else {}
-    return found | ({} if eps == EPS else {"norm_kwargs": {"eps": eps}})
+    fields: dict[str, Any] = {"act_kwargs": {"approximate": "tanh"}} if activation == "gelu_tanh" else {}
+    return fields | ({} if eps == EPS else {"norm_kwargs": {"eps": eps}})
 
 
 def _ratio(width: int, mlp: int) -> float:
-    """A number of which int(width * number) is mlp."""
+    """A ratio with int(width * ratio) == mlp."""
     ratio = mlp / width
     return ratio if int(width * ratio) == mlp else math.nextafter(ratio, math.inf)

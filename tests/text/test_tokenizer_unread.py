@@ -15,7 +15,7 @@ from tokenizers import models, pre_tokenizers
 from contralto.contract import preset
 from contralto.errors import TextError
 from contralto.text import foreign
-from contralto.text.tokenizer import Tokenizer, Unread, load
+from contralto.text.tokenizer import Tokenizer, UnreadText, load
 
 WORDLESS = ["", "  ", "!!!", "…?!", "-- // __", "\t\n", "¿"]
 
@@ -29,7 +29,7 @@ def byte_pairs() -> Tokenizer:
 
 
 def of(peer: Peer) -> Tokenizer:
-    """With a vocabulary of the package tokenizers."""
+    """A tokenizer with a vocabulary of the package tokenizers."""
     stated = dataclasses.replace(spec(""), frame="end")
     return Tokenizer(stated, foreign.from_json(peer.to_str().encode(), "tokenizer.json"))
 
@@ -53,8 +53,8 @@ def level() -> Peer:
     ],
 )
 def test_wordpiece_names_the_words_that_it_lacks(text, words, rest):
-    assert wordpiece().unread(text) == [Unread(0, words, rest)]
-    assert wordpiece().unread(["the dog", text]) == [Unread(1, words, rest)]
+    assert wordpiece().unread(text) == [UnreadText(0, words, rest)]
+    assert wordpiece().unread(["the dog", text]) == [UnreadText(1, words, rest)]
 
 
 @pytest.mark.parametrize("text", ["the dog", "Café!", "日本語", "$5", "a"])
@@ -67,12 +67,12 @@ def test_what_is_read_whole_is_not_named(text):
     "make_one", [wordpiece, lambda: load(preset("tiny").text), lambda: of(unigram()), lambda: of(gemma())]
 )
 def test_a_text_without_a_word_is_named_whatever_the_vocabulary(make_one, text):
-    assert make_one().unread(["a", text]) == [Unread(1, (), False)]
+    assert make_one().unread(["a", text]) == [UnreadText(1, (), False)]
 
 
 def test_what_cleaning_leaves_nothing_of_is_named():
-    assert wordpiece("clip").unread("&nbsp;&nbsp;") == [Unread(0, (), False)]
-    assert wordpiece("siglip").unread("_-_") == [Unread(0, (), False)]
+    assert wordpiece("clip").unread("&nbsp;&nbsp;") == [UnreadText(0, (), False)]
+    assert wordpiece("siglip").unread("_-_") == [UnreadText(0, (), False)]
 
 
 @given(st.text(st.characters(categories=["L", "N", "S"]), min_size=1))
@@ -86,13 +86,13 @@ def test_bytes_in_place_of_what_is_missing_are_known():
 
 def test_other_vocabularies_name_what_stands_in_the_text():
     assert of(unigram()).unread(["a red dog", "ქართ", "a dog ქ"]) == [
-        Unread(1, ("ქართ",), False),
-        Unread(2, ("ქ",), True),
+        UnreadText(1, ("ქართ",), False),
+        UnreadText(2, ("ქ",), True),
     ]
     assert of(level()).unread(["dog", "cat", "dog 犬!", "犬 cat"]) == [
-        Unread(1, ("cat",), False),
-        Unread(2, ("犬",), True),
-        Unread(3, ("犬", "cat"), False),
+        UnreadText(1, ("cat",), False),
+        UnreadText(2, ("犬",), True),
+        UnreadText(3, ("犬", "cat"), False),
     ]
 
 

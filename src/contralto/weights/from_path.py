@@ -1,25 +1,30 @@
-"""A model from whatever lies at a path: what it is, is read from its files and keys, never from its name.
+"""Reads the model at a path. Its files and keys decide the layout, never its name.
 
-A folder: native (contralto.json), open_clip's (open_clip_config.json), transformers' (config.json). A file: OpenAI's
-archive, LongCLIP's, an open_clip state dict, or one of a folder's, which is then read with the folder's configuration.
+A folder: native (contralto.json), open_clip (open_clip_config.json) or transformers (config.json). A file: OpenAI's
+archive, LongCLIP's file, an open_clip state dict, or the weight file of a folder, whose configuration is then used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, assert_never
 
 from contralto.contract import FILE_NAME, Contract
 from contralto.errors import ContraltoError, WeightsError, one_line
 from contralto.weights import container, native, open_clip, openai, positions, transformers
 from contralto.weights.checkpoint import Checkpoint
-from contralto.weights.choices import NONE, Choices
-from contralto.weights.open_clip.config import FILE_NAME as OPEN_CLIP
-from contralto.weights.open_clip.files import weights_in
+from contralto.weights.choices import NO_CHOICES, Choices
+from contralto.weights.open_clip.config import CONFIG_FILE as OPEN_CLIP
+from contralto.weights.open_clip.folder import weights_in
+from contralto.weights.transformers.folder import CONFIG_FILE as TRANSFORMERS
 
-TRANSFORMERS = "config.json"
+Layout = Literal["openai", "open_clip", "transformers", "native"]
 
-# Beginnings of names that only models have which are not built here.
+# The prefix of each layout's image tower, but OpenAI's, which has open_clip's.
+PREFIXES: dict[str, Layout] = {"visual.": "open_clip", "vision_model.": "transformers", "image.": "native"}
+
+# Prefixes of tensors that occur only in models that Contralto does not build.
 NOT_BUILT = {
     "text_decoder.": "CoCa",
     "text.cls_emb": "CoCa",
@@ -29,11 +34,11 @@ NOT_BUILT = {
 }
 
 
-def read(path: str | Path, choices: Choices = NONE) -> Checkpoint:
-    """The model at `path`, a folder or a file; nothing in it is executed.
+def read(path: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
+    """Reads the model at `path`, a folder or a file. No code in it is executed.
 
-    choices: what the file leaves open, and the size to which positions are to be resized. Raises ContraltoError: for
-    any choice if the model is native, for one that contradicts the file, or that is missing.
+    choices: for points that the file leaves open, and image_size to resize positions. Raises ContraltoError if a
+    choice is missing, contradicts the file, or is given for a native model.
     """
     path = Path(path)
     try:
@@ -47,9 +52,9 @@ def _folder(folder: Path, choices: Choices) -> Checkpoint:
     if (folder / FILE_NAME).is_file():
         return _native(folder, choices)
     theirs = [name for name in (OPEN_CLIP, TRANSFORMERS) if (folder / name).is_file()]
-    if len(theirs) == 2:  # many a repository has both, and weights in either layout or in both
+    if len(theirs) == 2:  # many repositories have both, with weights in one or both layouts
         names = container.read(weights_in(folder)).tensors
-        theirs.remove(OPEN_CLIP if _make(names, folder) == "transformers" else TRANSFORMERS)
+        theirs.remove(OPEN_CLIP if _layout_of(names, folder) == "transformers" else TRANSFORMERS)
     if not theirs:
         looked = f"none of {FILE_NAME}, {OPEN_CLIP}, {TRANSFORMERS} is there"
         raise WeightsError(f"{one_line(str(folder))} holds no model: {looked}; name the weight file if there is one")
@@ -65,13 +70,21 @@ def _file(path: Path, choices: Choices) -> Checkpoint:
     if path.suffix == ".json" and not path.name.endswith(".index.json"):
         raise WeightsError(f"{shown} is a configuration: name its folder, or the weight file")
     tensors = container.read(path).tensors
-    match _make(tensors, path):
+    match _layout_of(tensors, path):
         case "openai":
             return openai.read(path, choices)
         case "open_clip":
             return open_clip.read(path, choices)
         case "native":
             raise WeightsError(f"{shown} has Contralto's tensors, but no {FILE_NAME} beside it names it: it is needed")
+        case "transformers":
+            return _transformers(path, choices)
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _transformers(path: Path, choices: Choices) -> Checkpoint:
+    shown, folder = one_line(str(path)), path.parent
     if not (folder / TRANSFORMERS).is_file():
         raise WeightsError(f"{shown} has transformers' tensors, but no {TRANSFORMERS} lies beside it: it is needed")
     checkpoint = transformers.read(folder, choices)
@@ -87,17 +100,17 @@ def _native(folder: Path, choices: Choices) -> Checkpoint:
     return native.read(folder)
 
 
-def _make(names: Iterable[str], where: Path) -> str:
-    """Whose tensors these are: openai, open_clip, transformers, native. Raises WeightsError for anyone else's."""
+def _layout_of(names: Iterable[str], where: Path) -> Layout:
+    """The layout of tensors with these names. Raises WeightsError if it is none of the four."""
     known = list(names)
     for beginning, what in NOT_BUILT.items():
         if any(name.startswith(beginning) for name in known):
             raise WeightsError(f"{one_line(str(where))} is {what}, which Contralto does not build")
     if openai.is_settled(known):
         return "openai"
-    for beginning, make in (("visual.", "open_clip"), ("vision_model.", "transformers"), ("image.", "native")):
-        if any(name.startswith(beginning) for name in known):
-            return make
+    for prefix, layout in PREFIXES.items():
+        if any(name.startswith(prefix) for name in known):
+            return layout
     first = ", ".join(one_line(name, 60) for name in known[:3]) or "nothing"
     looked = "visual.* (OpenAI, open_clip), vision_model.* (transformers), image.* (native)"
     raise WeightsError(f"{one_line(str(where))} is no CLIP: it holds {first} ..., where {looked} was looked for")

@@ -1,4 +1,4 @@
-"""Damaged files of every kind: a container or one line, never anything else. benchmarks/fuzz.py is the long run."""
+"""Damaged files of every kind give a container or a one-line error. benchmarks/fuzz.py is the long run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def saved(**how: Any) -> bytes:
 def script() -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.jit is deprecated; the published archives are of it
+        warnings.simplefilter("ignore")  # torch.jit is deprecated, but the published archives need it
         torch.jit.save(torch.jit.script(nn.Sequential(nn.Linear(2, 2))), buffer)
     return buffer.getvalue()
 
@@ -44,7 +44,7 @@ MADE: dict[str, Callable[[], bytes]] = {
     "index": lambda: json.dumps({"weight_map": dict.fromkeys(TENSORS, "shard")}).encode(),
 }
 
-# Where, how many bytes, and what comes there: nothing, some bytes, or the same bytes once more.
+# Offset, number of bytes, and their replacement: nothing, other bytes, or the same bytes twice.
 edit = st.tuples(st.floats(0, 1), st.integers(0, 12), st.none() | st.binary(max_size=12) | st.just("again"))
 
 

@@ -1,4 +1,4 @@
-"""What phones make: upright once, by the primary picture, within our limits, by whichever reader there is."""
+"""HEIC pictures of phones: turned once, the primary picture, within our limits, with any reader."""
 
 import io
 import struct
@@ -19,7 +19,7 @@ PICTURE = Image.fromarray(np.stack([x * 3 % 256, y * 5 % 256, x + 2 * y], axis=-
 
 
 def encoded(*images, quality=-1, **options):
-    """Without loss for the coder, which leaves what the turn into YCbCr and back rounds."""
+    """A lossless encoding, except for the rounding of the conversion to YCbCr and back."""
     made = pillow_heif.from_pillow(images[0])
     for image in images[1:]:
         made.add_from_pillow(image)
@@ -29,7 +29,7 @@ def encoded(*images, quality=-1, **options):
 
 
 def turned(orientation):
-    """As a phone writes it: the turn stands in a property of the picture, and once more in its EXIF block."""
+    """As a phone writes it: the turn is in a property of the picture, and again in its EXIF block."""
     block, file = Image.Exif(), io.BytesIO()
     block[0x0112] = orientation
     lossless = {"quality": -1, "chroma": 444, "matrix_coefficients": 0}
@@ -39,9 +39,9 @@ def turned(orientation):
 
 def test_pixels_and_no_global_state():
     opened = dict(Image.OPEN)
-    found = decode(encoded(PICTURE))
-    assert found.mode == "RGB"
-    assert found.tobytes() == PICTURE.tobytes()
+    image = decode(encoded(PICTURE))
+    assert image.mode == "RGB"
+    assert image.tobytes() == PICTURE.tobytes()
     assert opened == Image.OPEN
     assert "HEIF" not in Image.OPEN
 
@@ -61,9 +61,9 @@ def test_pixels_and_no_global_state():
 )
 def test_turned_exactly_once(orientation, turn):
     upright = PICTURE if turn is None else PICTURE.transpose(turn)
-    found = decode(turned(orientation))
-    assert found.size == upright.size
-    assert found.tobytes() == upright.tobytes()
+    image = decode(turned(orientation))
+    assert image.size == upright.size
+    assert image.tobytes() == upright.tobytes()
 
 
 def test_the_primary_picture_counts():
@@ -85,9 +85,9 @@ def test_ten_bits():
     made = pillow_heif.from_bytes("RGB;16", (64, 48), deep.tobytes())
     file = io.BytesIO()
     made.save(file, quality=-1, chroma=444, matrix_coefficients=0)
-    found = decode(file.getvalue())
-    assert found.mode == "RGB"
-    assert np.abs(np.asarray(found).astype(int) - np.stack([x, y, x + y], axis=-1)).max() <= 1
+    image = decode(file.getvalue())
+    assert image.mode == "RGB"
+    assert np.abs(np.asarray(image).astype(int) - np.stack([x, y, x + y], axis=-1)).max() <= 1
 
 
 def test_our_limit_is_checked_before_anything_is_decoded(monkeypatch):
@@ -102,7 +102,7 @@ def test_a_container_that_does_not_tell_its_codec():
     assert data[8:12] == b"heix"
     length = struct.unpack(">I", data[:4])[0]
     generic = data[:8] + b"mif1" + data[12:16] + b"mif1" * ((length - 16) // 4) + data[length:]
-    assert formats._kind(generic) == "HEIF"
+    assert formats.format_of(generic) == "HEIF"
     assert decode(generic).tobytes() == PICTURE.tobytes()
 
 
@@ -110,8 +110,8 @@ def test_odd_exif_beside_it_costs_no_pixel():
     data = turned(6)
     at = data.rindex(b"Exif\0\0")
     odd = data[: at - 4] + b"\xa5" * 20 + data[at + 16 :]
-    found = decode(odd)
-    assert found.tobytes() == PICTURE.transpose(Image.Transpose.ROTATE_270).tobytes()
+    image = decode(odd)
+    assert image.tobytes() == PICTURE.transpose(Image.Transpose.ROTATE_270).tobytes()
 
 
 def test_damage_is_told():

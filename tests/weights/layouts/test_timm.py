@@ -1,4 +1,4 @@
-"""timm's names of picture towers: all of them, with their shapes, and a round trip bit for bit."""
+"""timm's names of image towers: all of them, with their shapes, and a round trip bit for bit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from contralto.architecture import ConvNeXt, Eva, LinearHead, MlpHead, NoHead, ResidualHead, ViT
 from contralto.architecture.towers import ImageTower
 from contralto.contract import Contract, preset
-from contralto.weights.checkpoint import Stored
+from contralto.weights.checkpoint import StoredTensor
 from contralto.weights.layouts import timm
-from contralto.weights.layouts.parts import Part, exported, foreign_shapes, imported
+from contralto.weights.layouts.conversion import Part, export_tensors, foreign_shapes, import_tensors
 from contralto.weights.names import Shape, expected
 
 SIGLIP = ViT(24, 2, 3, 8, 40, "gelu_tanh", "attention", False, True, False, 1e-6, NoHead())
@@ -42,7 +42,7 @@ def layout(contract: Contract) -> tuple[list[Part], dict[str, Shape]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "digest"),  # of open_clip 3.3.0's models over timm 1.0.31, without the counters of batches
+    ("name", "count", "digest"),  # open_clip 3.3.0's models with timm 1.0.31, without num_batches_tracked
     [
         ("EVA02-B-16", 260, "56d4f60e23a1a727"),
         ("EVA02-L-14", 512, "5d4cbd6cf16574bc"),
@@ -71,12 +71,12 @@ def test_round_trip(tower: ImageTower) -> None:
     parts, shapes = layout(small(tower))
     random = np.random.default_rng(0)
     foreign = {
-        name: Stored("BF16", random.integers(0, 30_000, shape).astype(np.uint16))
+        name: StoredTensor("BF16", random.integers(0, 30_000, shape).astype(np.uint16))
         for name, shape in foreign_shapes(parts, shapes).items()
     }
-    native = imported(foreign, parts, shapes, "file")
+    native = import_tensors(foreign, parts, shapes, "file")
     assert {name: stored.shape for name, stored in native.items()} == shapes
-    back = exported(native, parts, "file")
+    back = export_tensors(native, parts, "file")
     assert back.keys() == foreign.keys()
     for name, stored in foreign.items():
         assert back[name].dtype == "BF16"
@@ -96,14 +96,16 @@ def test_round_trip(tower: ImageTower) -> None:
     ],
 )
 def test_tensors_of_one_shape_are_not_mixed_up(tower: str, foreign: str, native: list[str]) -> None:
-    """The one that is filled with rising numbers is found where it belongs, in this order, and nowhere else."""
+    """A tensor filled with rising numbers arrives at its own place, in this order, and nowhere else."""
     parts, shapes = layout(small(SMALL[tower]))
-    zeros = {name: Stored("F32", np.zeros(shape, np.float32)) for name, shape in foreign_shapes(parts, shapes).items()}
+    zeros = {
+        name: StoredTensor("F32", np.zeros(shape, np.float32)) for name, shape in foreign_shapes(parts, shapes).items()
+    }
     name = f"visual.trunk.{foreign}.bias"
     rising = np.arange(1, zeros[name].shape[0] + 1, dtype=np.float32)
-    found = imported(zeros | {name: Stored("F32", rising)}, parts, shapes, "file")
-    assert {n for n, stored in found.items() if stored.array.any()} == {f"image.{own}.bias" for own in native}
-    assert np.array_equal(np.concatenate([found[f"image.{own}.bias"].array for own in native]), rising)
+    ours = import_tensors(zeros | {name: StoredTensor("F32", rising)}, parts, shapes, "file")
+    assert {n for n, stored in ours.items() if stored.array.any()} == {f"image.{own}.bias" for own in native}
+    assert np.array_equal(np.concatenate([ours[f"image.{own}.bias"].array for own in native]), rising)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Foreign configurations as JSON: what is read, and what is refused before anyone looks at its fields."""
+"""Foreign configurations as JSON: valid files, and files that are refused before their fields are read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contralto.errors import ContractError
-from contralto.weights.section import read_json
+from contralto.weights.config_section import read_json
 
 
 def test_an_object_is_read_with_the_large_numbers_that_tokenizers_state(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an open_clip configuration states: every field understood, or refused by name, and written to be read."""
+"""open_clip's configurations: every field is understood or refused by name, and a written one reads back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]
 
 
 def changed(**fields: Any) -> dict[str, Any]:
-    """The plain configuration with fields set; names such as vision_cfg__layers reach below."""
+    """The plain configuration with changed fields; vision_cfg__layers names a nested field."""
     stated = copy.deepcopy(PLAIN)
     for name, value in fields.items():
         *path, last = name.split("__")
@@ -99,7 +99,7 @@ def test_clipas_pooling_mask_and_tokenizer(tmp_path: Path) -> None:
 
 
 def tokenizer_json(folder: Path, pieces: list[dict[str, Any]], pad: str | None) -> None:
-    """The parts of a tokenizer.json that say how a text is framed, and the padding's name beside it."""
+    """Writes the parts of a tokenizer.json that state the frame, and a tokenizer_config.json with the pad token."""
     added = [{"id": 0, "content": "<pad>"}, {"id": 1, "content": "</s>"}]
     stated = {"added_tokens": added, "post_processor": {"type": "TemplateProcessing", "single": pieces}}
     (folder / "tokenizer.json").write_text(json.dumps(stated))
@@ -216,9 +216,9 @@ def test_a_preparation_that_is_not_ours_is_refused(pictures: dict[str, Any], tol
 
 def test_preparation_is_read() -> None:
     pictures = {"mean": 0.5, "std": [0.1, 0.2, 0.3], "interpolation": "bilinear", "resize_mode": "squash", "size": 1}
-    found = config.read({"model_cfg": PLAIN, "preprocess_cfg": pictures}, Path("model"), "here").image
-    assert (found.mean, found.std, found.size) == ((0.5, 0.5, 0.5), (0.1, 0.2, 0.3), (224, 224))
-    assert (found.interpolation, found.resize) == ("bilinear", "squash")
+    image = config.read({"model_cfg": PLAIN, "preprocess_cfg": pictures}, Path("model"), "here").image
+    assert (image.mean, image.std, image.size) == ((0.5, 0.5, 0.5), (0.1, 0.2, 0.3), (224, 224))
+    assert (image.interpolation, image.resize) == ("bilinear", "squash")
 
 
 WRITABLE = [name for name in presets() if preset(name).text.tokenizer.kind == "clip-bpe"]
@@ -285,9 +285,9 @@ def test_timms_names_lead_to_towers_of_presets_and_back() -> None:
             name = one.name.format(size=size)
             tower = trunk(name, one.pool, one.projection, (size, size))
             assert tower is not None
-            found = trunk_of(tower, (size, size))
-            assert found is not None
-            assert trunk(found["timm_model_name"], found["timm_pool"], found["timm_proj"], (size, size)) == tower
+            fields = trunk_of(tower, (size, size))
+            assert fields is not None
+            assert trunk(fields["timm_model_name"], fields["timm_pool"], fields["timm_proj"], (size, size)) == tower
     assert trunk("vit_base_patch16_siglip_224", "map", "none", (225, 225)) is None
     assert trunk("vit_base_patch16_siglip_224", "avg", "none", (224, 224)) is None
     assert trunk_of(ResNet((1, 1, 1, 1), 8, 4), (64, 64)) is None

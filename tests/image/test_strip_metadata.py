@@ -1,4 +1,4 @@
-"""What stands beside the pixels cannot cost them; what is damaged in the pixels is refused all the same."""
+"""Damaged metadata does not affect the pixels; a picture with damaged pixels is still refused."""
 
 import io
 import struct
@@ -14,8 +14,8 @@ from support.noise_pictures import peak_mebibytes
 from support.paths import SHARED
 
 from contralto.errors import ImageError
-from contralto.image.bare import bare
 from contralto.image.decode import decode
+from contralto.image.strip_metadata import strip_metadata
 
 FAULTS = SHARED / "faults"
 
@@ -101,12 +101,12 @@ def test_of_a_thousand_bombs_one_is_tried(monkeypatch):
     file = io.BytesIO(with_chunk(chunk(b"zTXt", b"Raw profile type exif\0\0" + LONG) * 1000, "before"))
     made, expanding = [], zlib.decompressobj
     monkeypatch.setattr(zlib, "decompressobj", lambda: made.append(1) or expanding())
-    assert bare(file).getvalue() == PNG
+    assert strip_metadata(file).getvalue() == PNG
     assert len(made) == 1
 
 
 def hexadecimal(block):
-    """EXIF as ImageMagick writes it into a text."""
+    """EXIF in hexadecimal, as ImageMagick writes it into a text."""
     return b"\nexif\n%8d\n" % len(block) + block.hex().encode()
 
 
@@ -150,7 +150,7 @@ def test_what_decides_the_pixels_of_a_png_is_held_to_its_checksum():
 @pytest.mark.parametrize("lost", ["cut", "junk"])
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "TIFF"])
 def test_later_frames_may_be_damaged(kind, lost):
-    """The first counts, so the file is good for it."""
+    """Only the first frame counts."""
     options = {"lossless": True} if kind == "WEBP" else {}
     rng = np.random.default_rng(0)
     noise = [Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)) for _ in range(2)]
@@ -183,7 +183,7 @@ BESIDE_JPEG = {
 
 @pytest.mark.parametrize("name", BESIDE_JPEG)
 def test_jpeg(name):
-    """With the turn kept, before and after what is odd, and none invented."""
+    """The turn is kept, before and after the odd segment, and none is invented."""
     turn, want = segment(0xE1, TURNED), decode(JPEG)
     odd = BESIDE_JPEG[name]
     assert decode(JPEG[:2] + odd + JPEG[2:]).tobytes() == want.tobytes()
@@ -205,14 +205,14 @@ def test_the_colours_of_a_jpeg_are_those_that_its_markers_tell(mode):
 @given(edits=st.lists(st.tuples(st.integers(6, 90), st.integers(0, 255)), min_size=1, max_size=6))
 @settings(max_examples=300, deadline=None)
 def test_an_exif_block_costs_no_pixel(edits):
-    """At most the picture is turned otherwise."""
+    """Only the turn of the picture may change."""
     block = bytearray(exif(_0112=1, _011a=72.0, _0128=2, _010f="maker"))
     for place, value in edits:
         block[place % (len(block) - 6) + 6] = value
-    bare_of_jfif = JPEG[:2] + JPEG[20:]  # Pillow then reads the resolution in the EXIF block
-    assert bare_of_jfif[2:4] == b"\xff\xdb"
-    found = decode(bare_of_jfif[:2] + segment(0xE1, bytes(block)) + bare_of_jfif[2:])
-    assert sorted(found.tobytes()) == sorted(decode(bare_of_jfif).tobytes())
+    without_jfif = JPEG[:2] + JPEG[20:]  # Pillow then reads the resolution in the EXIF block
+    assert without_jfif[2:4] == b"\xff\xdb"
+    image = decode(without_jfif[:2] + segment(0xE1, bytes(block)) + without_jfif[2:])
+    assert sorted(image.tobytes()) == sorted(decode(without_jfif).tobytes())
 
 
 def extension(label, *blocks):
@@ -237,8 +237,8 @@ def test_gif(odd):
         data = encoded("GIF", image, **options)
         at = 13 + (3 << ((data[10] & 7) + 1))
         for place in (at, at + 8 if options else at):
-            found = decode(data[:place] + odd + data[place:])
-            assert found.convert("RGB").tobytes() == decode(data).convert("RGB").tobytes()
+            image = decode(data[:place] + odd + data[place:])
+            assert image.convert("RGB").tobytes() == decode(data).convert("RGB").tobytes()
 
 
 @pytest.mark.parametrize("name", ["EXIF", "XMP ", "ICCP"])
@@ -246,16 +246,16 @@ def test_webp(name):
     data = encoded("WEBP", lossless=True, exif=TURNED, xmp=ODD, icc_profile=ODD)
     upright, at = UPRIGHT.tobytes(), data.index(name.encode())
     assert decode(data).tobytes() == upright
-    if name == "ICCP":  # it stands before the pixels
+    if name == "ICCP":  # it precedes the pixels
         assert decode(data[: at + 8] + b"\0" * len(ODD) + data[at + 8 + len(ODD) :]).tobytes() == upright
         return
     for damaged in (data[: at + 12], data[: at + 4] + b"\xff\xff\0\0" + data[at + 8 :]):
-        kept = name == "XMP "  # EXIF stands before it
+        kept = name == "XMP "  # EXIF precedes it
         assert decode(damaged).tobytes() == (upright if kept else PICTURE.tobytes())
 
 
 def tiff(tag, edit):
-    """A TIFF with the entry (tag, type, count, value or place) of one of its fields changed."""
+    """A TIFF with one changed field entry (tag, type, count, value or offset)."""
     fields = TiffImagePlugin.ImageFileDirectory_v2()
     fields[270], fields[271], fields[305], fields[274] = "d" * 2000, "maker", "program" * 30, 6
     fields[700], fields.tagtype[700] = b"xmp" * 100, 1
@@ -287,9 +287,9 @@ def test_tiff(tag, edit):
     assert decode(tiff(tag, edit)).tobytes() == UPRIGHT.tobytes()
 
 
-@pytest.mark.parametrize(("order", "is_big"), [("<", False), (">", False), ("<", True)])  # Pillow knows no other
+@pytest.mark.parametrize(("order", "is_big"), [("<", False), (">", False), ("<", True)])  # Pillow reads no other
 def test_the_fields_of_every_kind_of_tiff(order, is_big):
-    """A grey picture of 2 x 1 pixels, written by hand; its description lies outside the file."""
+    """A grey picture of 2 x 1 pixels, written by hand; the offset of its description is outside the file."""
     number, address = ("Q", "Q") if is_big else ("H", "I")
     head, size = (16, 20) if is_big else (8, 12)
     strip = head + struct.calcsize(order + number) + 10 * size + struct.calcsize(order + address)
@@ -326,5 +326,5 @@ def test_damaged_pixels_are_refused_all_the_same(data):
 )
 @settings(max_examples=300, deadline=None)
 def test_it_meets_bytes_from_strangers(start, rest):
-    file = bare(io.BytesIO(start + rest))
+    file = strip_metadata(io.BytesIO(start + rest))
     assert file is None or len(file.getvalue()) <= len(start + rest) + 64

@@ -1,4 +1,4 @@
-"""transformers' folders: its own models with random weights, saved as users save them, read, compared, written back."""
+"""transformers' folders: its models with random weights, saved, read, compared and written back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from contralto.text.tokenizer import load  # noqa: E402
 from contralto.weights import native  # noqa: E402
 from contralto.weights.checkpoint import Checkpoint  # noqa: E402
 from contralto.weights.choices import Choices  # noqa: E402
-from contralto.weights.source import read  # noqa: E402
+from contralto.weights.from_path import read  # noqa: E402
 from contralto.weights.transformers import write  # noqa: E402
 
 transformers.logging.set_verbosity_error()
@@ -36,7 +36,7 @@ TEXTS = ["a photo of a cat", "two dogs", "it is 12 a clock"]
 
 
 def clip(folder: Path, **text: Any) -> Any:
-    ids, merges = bpe.shipped().published()
+    ids, merges = bpe.clip_vocabulary().published()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps(ids))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
@@ -49,7 +49,7 @@ def clip(folder: Path, **text: Any) -> Any:
 
 
 def siglip(folder: Path) -> Any:
-    """The words of SigLIP's class lie in a SentencePiece model: here they lie as SigLIP 2's do."""
+    """SigLIP's class needs a SentencePiece model; this folder has SigLIP 2's tokenizer.json instead."""
     folder.mkdir(parents=True, exist_ok=True)
     words = ["<pad>", "<eos>", "<bos>", "<unk>", *"▁abcdefghijklmnopqrstuvwxyz0123456789"]
     vocabulary = {word: number for number, word in enumerate(words)}
@@ -109,7 +109,7 @@ def align(folder: Path) -> Any:
 
 
 def scrambled(model: Any) -> Any:
-    """Every weight of its own, so that none can be exchanged unnoticed."""
+    """The model with random values in every weight, so that an exchange of two is detected."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, value in model.state_dict().items():
@@ -152,7 +152,7 @@ def same(one: Checkpoint, other: Checkpoint) -> None:
 
 
 def settings(contract: Contract) -> Contract:
-    """A contract without what tells from where it comes."""
+    """The contract without weights and provenance."""
     return contract.replace(weights=None, provenance=preset("tiny").provenance)
 
 
@@ -197,14 +197,14 @@ def test_what_is_written_is_what_transformers_loads_and_we_read_bit_for_bit(
             assert torch.equal(value, weights[name]), name
     assert loaded.config.vision_config.hidden_act in (model.config.vision_config.hidden_act, "silu")
     processor = transformers.AutoProcessor.from_pretrained(tmp_path / "again")
-    found = processor(images=pictures(), text=TEXTS, return_tensors="pt", padding="max_length", max_length=24)[
+    theirs = processor(images=pictures(), text=TEXTS, return_tensors="pt", padding="max_length", max_length=24)[
         "pixel_values"
     ].numpy()
-    assert np.abs(found - batch(pictures(), before.contract.image)).max() < 1e-6
+    assert np.abs(theirs - batch(pictures(), before.contract.image)).max() < 1e-6
 
 
 def test_colours_are_converted_first_unless_a_contract_said_otherwise(saved: tuple[Path, Any], tmp_path: Path) -> None:
-    """As transformers' code does; a model that was another's keeps its own order for us."""
+    """As in transformers' code. A converted model keeps its own order when we read it."""
     before = read(saved[0])
     assert before.contract.image.convert == "first"
     openais = before.contract.replace(image=dataclasses.replace(before.contract.image, convert="last"))
@@ -236,7 +236,7 @@ def test_through_the_native_layout_and_back_nothing_changes(saved: tuple[Path, A
 
 
 def test_an_odd_margin_is_cropped_as_in_openais_code_one_pixel_from_transformers(tmp_path: Path) -> None:
-    """torchvision rounds half a pixel to even, which the published models were trained and measured with."""
+    """torchvision rounds half a pixel to even; the published models were trained and measured with that."""
     folder = tmp_path / "model"
     clip(folder).save_pretrained(folder)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 51, 3), np.uint8))
@@ -328,10 +328,10 @@ def test_the_architecture_that_is_named_states_the_preparation_of_pictures(tmp_p
         projection_dim=128,
     )
     transformers.CLIPModel(config).save_pretrained(tmp_path)
-    found = read(tmp_path, Choices(architecture="tiny")).contract
-    assert (found.image, found.embedding) == (tiny.image, tiny.embedding)
-    assert "the preparation of pictures as in tiny" in str(found.provenance.converted_from)
-    assert "no tokenizer in the folder" in str(found.provenance.converted_from)
+    contract = read(tmp_path, Choices(architecture="tiny")).contract
+    assert (contract.image, contract.embedding) == (tiny.image, tiny.embedding)
+    assert "the preparation of pictures as in tiny" in str(contract.provenance.converted_from)
+    assert "no tokenizer in the folder" in str(contract.provenance.converted_from)
 
 
 def test_a_choice_that_contradicts_the_folder_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What lies at a path is told from its files and keys; everything else is an error that says what was looked for."""
+"""The files and keys at a path decide the layout; anything else is an error that lists the expected files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.open_clip_folder import CONFIG, folder_of  # noqa: E402
 
 from contralto.contract import FILE_NAME, preset  # noqa: E402
 from contralto.errors import ContraltoError  # noqa: E402
-from contralto.weights import native, positions, source  # noqa: E402
+from contralto.weights import from_path, native, positions  # noqa: E402
 from contralto.weights.choices import Choices  # noqa: E402
 from contralto.weights.names import expected  # noqa: E402
 
@@ -36,33 +36,33 @@ def native_folder(tmp_path: Path) -> Path:
 
 
 def test_a_native_folder_and_the_weight_file_in_it(native_folder: Path) -> None:
-    read = source.read(native_folder)
+    read = from_path.read(native_folder)
     assert read.native is not None
-    assert source.read(native_folder / "model.safetensors").contract == read.contract
-    assert source.read(str(native_folder)).contract == read.contract
+    assert from_path.read(native_folder / "model.safetensors").contract == read.contract
+    assert from_path.read(str(native_folder)).contract == read.contract
 
 
 @pytest.mark.parametrize("choices", [Choices("ViT-B-32"), Choices(activation="gelu"), Choices(image_size=96)])
 def test_a_native_model_takes_no_choices(choices: Choices, native_folder: Path) -> None:
     with pytest.raises(ContraltoError, match=rf"cannot be set: .*native is native, its {FILE_NAME} states it all"):
-        source.read(native_folder, choices)
+        from_path.read(native_folder, choices)
 
 
 def test_a_folder_and_a_file_of_open_clip(model: peer.CLIP, tmp_path: Path) -> None:
     folder_of(model, tmp_path)
-    read = source.read(tmp_path)
-    assert source.read(tmp_path / "open_clip_pytorch_model.bin").contract == read.contract
+    read = from_path.read(tmp_path)
+    assert from_path.read(tmp_path / "open_clip_pytorch_model.bin").contract == read.contract
 
 
 def test_a_state_dict_alone_asks(model: peer.CLIP, tmp_path: Path) -> None:
     torch.save(model.state_dict(), tmp_path / "w.pt")
     with pytest.raises(ContraltoError, match=r"w\.pt leaves open: the architecture and the activation"):
-        source.read(tmp_path / "w.pt")
+        from_path.read(tmp_path / "w.pt")
 
 
 def test_positions_are_resized_when_asked(model: peer.CLIP, tmp_path: Path) -> None:
     folder_of(model, tmp_path)
-    plain, resized = source.read(tmp_path), source.read(tmp_path, Choices(image_size=48))
+    plain, resized = from_path.read(tmp_path), from_path.read(tmp_path, Choices(image_size=48))
     assert resized.contract.image.size == (48, 48)
     rows = plain.array("image.positions")
     wanted = positions.bicubic(rows[1:].reshape(4, 4, -1), 6, 6).reshape(36, -1)
@@ -75,11 +75,11 @@ def test_of_two_configurations_the_keys_decide(keys: str, model: peer.CLIP, tmp_
     folder_of(model, tmp_path)
     (tmp_path / "config.json").write_text("{}")
     asked = []
-    monkeypatch.setattr(source.transformers, "read", lambda folder, choices: asked.append("transformers"))
-    monkeypatch.setattr(source.open_clip, "read", lambda folder, choices: asked.append("open_clip"))
+    monkeypatch.setattr(from_path.transformers, "read", lambda folder, choices: asked.append("transformers"))
+    monkeypatch.setattr(from_path.open_clip, "read", lambda folder, choices: asked.append("open_clip"))
     if keys == "transformers":
         torch.save({"vision_model.post_layernorm.weight": torch.zeros(2)}, tmp_path / "open_clip_pytorch_model.bin")
-    source.read(tmp_path)
+    from_path.read(tmp_path)
     assert asked == [keys]
 
 
@@ -98,31 +98,31 @@ def test_of_two_configurations_the_keys_decide(keys: str, model: peer.CLIP, tmp_
 def test_anyone_elses_file_is_refused_by_what_it_holds(state: dict, told: str, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "w.pt")
     with pytest.raises(ContraltoError, match=told) as caught:
-        source.read(tmp_path / "w.pt")
+        from_path.read(tmp_path / "w.pt")
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_not_there_or_holds_nothing(tmp_path: Path) -> None:
     with pytest.raises(ContraltoError, match="there is no file or folder"):
-        source.read(tmp_path / "absent")
+        from_path.read(tmp_path / "absent")
     with pytest.raises(ContraltoError, match=r"none of contralto\.json, open_clip_config\.json, config\.json is there"):
-        source.read(tmp_path)
+        from_path.read(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ContraltoError, match="is a configuration: name its folder"):
-        source.read(tmp_path / "config.json")
+        from_path.read(tmp_path / "config.json")
 
 
 def test_a_weight_file_beside_anothers_contract_is_not_taken_for_it(native_folder: Path, model: peer.CLIP) -> None:
     torch.save(model.state_dict(), native_folder / "other.pt")
     with pytest.raises(ContraltoError, match="leaves open"):
-        source.read(native_folder / "other.pt")
+        from_path.read(native_folder / "other.pt")
     shutil.copy(native_folder / "model.safetensors", native_folder / "copy.safetensors")
     with pytest.raises(ContraltoError, match="beside it names it"):
-        source.read(native_folder / "copy.safetensors")
+        from_path.read(native_folder / "copy.safetensors")
 
 
 def test_a_link_finds_what_lies_beside_it(model: peer.CLIP, tmp_path: Path) -> None:
-    """The hub's cache: a folder of links, whose targets lie elsewhere under other names."""
+    """The hub's cache is a folder of links whose targets are elsewhere, under other names."""
     folder_of(model, tmp_path / "real")
     links, blobs = tmp_path / "links", tmp_path / "blobs"
     links.mkdir()
@@ -130,7 +130,7 @@ def test_a_link_finds_what_lies_beside_it(model: peer.CLIP, tmp_path: Path) -> N
     for number, path in enumerate(sorted((tmp_path / "real").iterdir())):
         shutil.copy(path, blobs / str(number))
         (links / path.name).symlink_to(blobs / str(number))
-    checkpoint = source.read(links / "open_clip_pytorch_model.bin")
+    checkpoint = from_path.read(links / "open_clip_pytorch_model.bin")
     assert checkpoint.folder == links
     assert checkpoint.contract.image.mean == tuple(CONFIG["preprocess_cfg"]["mean"])
     assert json.loads((links / "open_clip_config.json").read_text()) == CONFIG

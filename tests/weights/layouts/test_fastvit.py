@@ -9,9 +9,9 @@ import pytest
 
 from contralto.contract import Contract, preset
 from contralto.errors import WeightsError
-from contralto.weights.checkpoint import Stored
+from contralto.weights.checkpoint import StoredTensor
+from contralto.weights.layouts.conversion import Part, export_tensors, foreign_shapes, import_tensors
 from contralto.weights.layouts.fastvit import parts
-from contralto.weights.layouts.parts import Part, exported, foreign_shapes, imported
 from contralto.weights.names import Shape, expected
 
 
@@ -21,7 +21,7 @@ def layout(contract: Contract) -> tuple[list[Part], dict[str, Shape]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "digest"),  # of timm 1.0.31's fastvit_mci0 to mci4, without the counters of batches
+    ("name", "count", "digest"),  # timm 1.0.31's fastvit_mci0 to mci4, without num_batches_tracked
     [
         ("MobileCLIP2-S0", 670, "786328eac18e7de7"),
         ("MobileCLIP-S1", 1228, "4c7b6b3068b8f39f"),
@@ -42,12 +42,12 @@ def test_round_trip(name: str) -> None:
     rules, shapes = layout(preset(name))
     random = np.random.default_rng(0)
     foreign = {
-        part: Stored("F16", random.integers(0, 30_000, shape).astype(np.uint16).view(np.float16))
+        part: StoredTensor("F16", random.integers(0, 30_000, shape).astype(np.uint16).view(np.float16))
         for part, shape in foreign_shapes(rules, shapes).items()
     }
-    native = imported(foreign, rules, shapes, "file")
+    native = import_tensors(foreign, rules, shapes, "file")
     assert {name: stored.shape for name, stored in native.items()} == shapes
-    back = exported(native, rules, "file")
+    back = export_tensors(native, rules, "file")
     assert back.keys() == foreign.keys()
     for part, stored in foreign.items():
         assert back[part].dtype == "F16"
@@ -55,8 +55,8 @@ def test_round_trip(name: str) -> None:
 
 
 def test_folded_files_are_refused() -> None:
-    """What a user has folded for inference holds other tensors; it is not taken for the published ones."""
+    """A model folded for inference has other tensors and is refused."""
     rules, shapes = layout(preset("MobileCLIP2-S0"))
-    folded = {"stem.0.reparam_conv.weight": Stored("F32", np.zeros((64, 3, 3, 3), np.float32))}
+    folded = {"stem.0.reparam_conv.weight": StoredTensor("F32", np.zeros((64, 3, 3, 3), np.float32))}
     with pytest.raises(WeightsError, match=r"missing stem\.0\.conv_kxk"):
-        imported(folded, rules, shapes, "file")
+        import_tensors(folded, rules, shapes, "file")

@@ -1,4 +1,4 @@
-"""open_clip's folders and state dicts, made by a second implementation of CLIP, read, compared and written back."""
+"""open_clip's folders and state dicts, made by support/torch_peer.py: read, compared and written back."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from contralto.weights import container, native, open_clip  # noqa: E402
 from contralto.weights.checkpoint import Checkpoint  # noqa: E402
 from contralto.weights.choices import Choices  # noqa: E402
 from contralto.weights.layouts import open_clip as layout  # noqa: E402
-from contralto.weights.layouts.parts import foreign_shapes  # noqa: E402
+from contralto.weights.layouts.conversion import foreign_shapes  # noqa: E402
 from contralto.weights.names import expected  # noqa: E402
-from contralto.weights.open_clip import files  # noqa: E402
+from contralto.weights.open_clip import folder as open_clip_folder  # noqa: E402
 
 END = 49407
 
@@ -147,7 +147,7 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "dog"]
 
 
 def siglip_like() -> Contract:
-    """A small SigLIP-like model in every respect but the picture tower, with a tokenizer of its own."""
+    """A small model like SigLIP except for the image tower, with its own tokenizer."""
     base = preset("ViT-L-14-CLIPA")
     tower = dataclasses.replace(base.text.tower, vocabulary=6, width=16, layers=1, heads=2, mlp=20)
     picture = dataclasses.replace(base.image.tower, width=16, layers=1, heads=2, mlp=24, patch=8)
@@ -185,7 +185,7 @@ def test_tokenizer_bias_name_and_licence_survive_the_round_trip(tmp_path: Path) 
 
 
 def test_a_tokenizer_json_brings_its_padding_along(tmp_path: Path) -> None:
-    """A native folder has the file alone; open_clip needs to be told the padding's name."""
+    """A native folder has only this file; open_clip also needs the name of the pad token."""
     tokenizer = Tokens(models.WordLevel({"<pad>": 0, "</s>": 1, "a": 2, "dog": 3}, unk_token="a"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens(["<pad>", "</s>"])
@@ -227,7 +227,7 @@ def test_int8_weights_are_not_written(tmp_path: Path) -> None:
 
 @pytest.fixture
 def base_file(tmp_path: Path) -> Path:
-    """A state dict of ViT-B-32's sizes, as sparse as a file of zeros can be."""
+    """A state dict with ViT-B-32's sizes: a sparse file of zeros."""
     contract = preset("ViT-B-32")
     shapes = foreign_shapes(layout.parts(contract, layout.written(contract)), expected(contract))
     path = tmp_path / "weights.safetensors"
@@ -291,20 +291,20 @@ def test_a_file_is_read_with_the_configuration_beside_it(model: peer.CLIP, tmp_p
 
 def test_safetensors_go_first_and_several_unknown_files_are_an_error(model: peer.CLIP, tmp_path: Path) -> None:
     folder_of(model, tmp_path)
-    assert files.weights_in(tmp_path).name == "open_clip_pytorch_model.bin"
+    assert open_clip_folder.weights_in(tmp_path).name == "open_clip_pytorch_model.bin"
     (tmp_path / "model.safetensors").touch()
-    assert files.weights_in(tmp_path).name == "open_clip_pytorch_model.bin"
+    assert open_clip_folder.weights_in(tmp_path).name == "open_clip_pytorch_model.bin"
     (tmp_path / "open_clip_model.safetensors").touch()
-    assert files.weights_in(tmp_path).name == "open_clip_model.safetensors"
+    assert open_clip_folder.weights_in(tmp_path).name == "open_clip_model.safetensors"
     other = tmp_path / "other"
     other.mkdir()
     with pytest.raises(WeightsError, match="holds no weights"):
-        files.weights_in(other)
+        open_clip_folder.weights_in(other)
     (other / "one.pt").touch()
-    assert files.weights_in(other).name == "one.pt"
+    assert open_clip_folder.weights_in(other).name == "one.pt"
     (other / "two.bin").touch()
     with pytest.raises(WeightsError, match=r"several weight files \(one\.pt, two\.bin\)"):
-        files.weights_in(other)
+        open_clip_folder.weights_in(other)
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_a_damaged_configuration_is_an_error(text: str, told: str, model: peer.C
 
 
 def test_layouts_bias_follows_the_keys(model: peer.CLIP, tmp_path: Path) -> None:
-    """A CLIP trained with SigLIP's loss has a bias, whatever its architecture's name."""
+    """A CLIP trained with SigLIP's loss has a bias, also under the name of a CLIP architecture."""
     state = dict(model.state_dict()) | {"logit_bias": torch.tensor([-3.5])}
     state["logit_scale"] = state["logit_scale"][None]
     contract = open_clip.read(folder_of(model, tmp_path, state)).contract

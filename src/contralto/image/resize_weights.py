@@ -1,5 +1,5 @@
-"""The weights of Pillow's resampling, as Pillow computes them: in double precision, in its order of operations, then in
-fixed point of 22 bits. `window` and `resample` compute with them what Pillow would, for a part of a picture.
+"""Pillow's filter weights for a resize, bit for bit: computed in double precision in Pillow's order of operations, then
+rounded to 22-bit fixed point. `window` and `resample` use them to compute Pillow's result for a part of a picture.
 
 The cubic kernel is Keys 1981 with a = -0.5.
 """
@@ -16,9 +16,9 @@ PRECISION = 22
 
 
 @dataclass(frozen=True)
-class Taps:
-    """For each output of one axis: where its inputs start (outputs,) and their weights (outputs, count), in fixed point
-    and 0 where there is no input. The inputs first..last suffice for all."""
+class ResizeWeights:
+    """The weights of one axis. starts (outputs,): the first input of each output. weights (outputs, count): fixed
+    point, 0 for missing inputs. All outputs together need the inputs first..last."""
 
     starts: NDArray[np.int64]
     weights: NDArray[np.int64]
@@ -35,15 +35,17 @@ class Taps:
     def last(self) -> int:
         return int(max(self.starts[0], self.starts[-1])) + self.count
 
-    def mirrored(self, length: int) -> Taps:
-        """For the same outputs of the `length` inputs in reverse order."""
-        return Taps(length - self.starts - self.count, self.weights[:, ::-1])
+    def mirrored(self, length: int) -> ResizeWeights:
+        """The weights for the `length` inputs in reverse order."""
+        return ResizeWeights(length - self.starts - self.count, self.weights[:, ::-1])
 
 
-def taps(length: int, size: int, first: int, last: int, resample: Image.Resampling, multiple: int = 1) -> Taps:
-    """For the outputs first..last when `length` inputs become `size`, bicubic or bilinear.
+def resize_weights(
+    length: int, size: int, first: int, last: int, resample: Image.Resampling, multiple: int = 1
+) -> ResizeWeights:
+    """The weights of the outputs first..last when `length` inputs are resized to `size`, bicubic or bilinear.
 
-    The count is a multiple of `multiple`; where it exceeds `length`, starts are negative.
+    The count is a multiple of `multiple`. If it exceeds `length`, starts are negative.
     """
     kernel, reach = (_cubic, 2.0) if resample == Image.Resampling.BICUBIC else (_triangle, 1.0)
     scale = length / size
@@ -57,7 +59,7 @@ def taps(length: int, size: int, first: int, last: int, resample: Image.Resampli
     within = (inputs >= start[:, None]) & (inputs < stop[:, None])
     weights = np.where(within, kernel((inputs - centre[:, None] + 0.5) * (1.0 / stretch)), 0.0)
     weights /= weights.cumsum(axis=1)[:, -1:]  # summed one by one, as Pillow does
-    return Taps(starts, np.trunc(weights * (1 << PRECISION) + np.copysign(0.5, weights)).astype(np.int64))
+    return ResizeWeights(starts, np.trunc(weights * (1 << PRECISION) + np.copysign(0.5, weights)).astype(np.int64))
 
 
 def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:

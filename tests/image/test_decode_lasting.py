@@ -1,4 +1,4 @@
-"""Which failures the bytes of a picture alone decide, so that they may be remembered, and which may pass."""
+"""`lasting` of errors: true if the bytes of a picture alone decide the failure, so that it may be cached."""
 
 import errno
 import io
@@ -64,7 +64,7 @@ def test_paths_do_not_last(tmp_path):
 
 
 def test_a_disk_that_fails_below_a_decoder_does_not_last(tmp_path, monkeypatch):
-    """OpenJPEG and libtiff read by themselves: what the disk refuses them they call damage."""
+    """OpenJPEG and libtiff read files themselves and report a disk error as damage."""
     path = tmp_path / "a.jp2"
     path.write_bytes(encoded(smooth(), "JPEG2000"))
 
@@ -117,12 +117,12 @@ for kind, data in files.items():
             taken.append(bytearray(2**18))
     del taken[:4]
     try:
-        found = decode(data)
+        outcome = decode(data)
     except ImageError as error:
-        found = error
+        outcome = error
     resource.setrlimit(resource.RLIMIT_AS, unlimited)
-    print(kind, "whole" if isinstance(found, Image.Image) else f"{found.lasting} {found.reason}", sep=": ")
-    del found, taken
+    print(kind, "whole" if isinstance(outcome, Image.Image) else f"{outcome.lasting} {outcome.reason}", sep=": ")
+    del outcome, taken
 for data in files.values():
     decode(data)
 """

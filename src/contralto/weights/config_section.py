@@ -1,4 +1,4 @@
-"""An object of a foreign configuration, read strictly: a field that nobody has understood is an error that names it."""
+"""Reads a JSON object of a foreign configuration strictly: an unknown field is an error that names it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from contralto.errors import ContractError, one_line
 
 _REQUIRED = object()
-LONGEST = 300  # digits of a whole number, which then is also a float; a "very large" model_max_length has 31
+MAX_DIGITS = 300  # of an integer, so that it also fits a float; a "very large" model_max_length has 31
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, which is UTF-8. Raises ContractError."""
+    """The object in a JSON file (UTF-8). Raises ContractError."""
     try:
         value = json.loads(path.read_bytes().decode(), parse_int=_integer)
     except OSError as error:
@@ -27,10 +27,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 class Section:
-    """Fields are taken one by one; `close` judges the rest. null is as good as absent."""
+    """Call `take` for each known field, then `close`, which refuses the rest. null counts as absent."""
 
     def __init__(self, values: Any, where: str) -> None:
-        """where: file and object, for errors. Raises ContractError if `values` is no object."""
+        """where: file and object, for error messages. Raises ContractError if `values` is no object."""
         if not isinstance(values, Mapping):
             raise ContractError(f"{where} must be an object, got {_shown(values)}")
         self.where = where
@@ -38,7 +38,7 @@ class Section:
         self._taken: set[str] = set()
 
     def take(self, name: str, kind: type | tuple[type, ...], default: Any = _REQUIRED) -> Any:
-        """The field's value, of that kind (int is good for float, never bool for either), or the default."""
+        """The field's value, of that type (int is accepted for float, bool for neither), or the default."""
         self._taken.add(name)
         value = self.values.get(name)
         if value is None:
@@ -53,7 +53,7 @@ class Section:
         return value
 
     def refuse(self, name: str, why: str) -> ContractError:
-        """The error for a field whose value is understood but not supported."""
+        """The error for a field with an unsupported value."""
         return ContractError(f"{self.where}.{name} = {_shown(self.values.get(name))}: {why}")
 
     def close(self, fixed: Mapping[str, Any], harmless: Collection[str]) -> None:
@@ -66,7 +66,7 @@ class Section:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > LONGEST:
+    if len(digits) > MAX_DIGITS:
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)
 

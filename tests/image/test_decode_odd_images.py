@@ -1,4 +1,4 @@
-"""Every file of shared/data/odd-images.tar is decoded or refused as its list says, quickly and in little memory."""
+"""Every file of shared/data/odd-images.tar is decoded or refused as its list states, quickly and in little memory."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from contralto.image.decode import decode
 DATA = SHARED / "data"
 pytestmark = [
     pytest.mark.skipif(not (DATA / "odd-images.tar").exists(), reason="needs ../shared/data/odd-images.tar"),
-    pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning"),  # Pillow's own, from the depths of its readers
+    pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning"),  # warnings of Pillow's readers
 ]
 
 CHILD = """
@@ -65,7 +65,7 @@ def test_as_expected_in_one_process(folder, expected):
         cwd=TESTS,
     )
     report = json.loads(run.stdout)
-    assert report["mebibytes"] < 300  # the bombs would take 400 and more
+    assert report["mebibytes"] < 300  # the bombs would take 400 or more
     assert set(report["outcomes"]) == set(expected)
     for name, outcome in report["outcomes"].items():
         assert outcome["seconds"] < 5, name
@@ -99,7 +99,7 @@ def test_has_the_pixels_of_the_plain_picture(folder, name):
 
 @pytest.mark.parametrize("name", ALIKE)
 def test_looks_like_the_plain_picture(folder, name):
-    """Lossy: on average within 6 grey levels of 255 (14 at quality 1), while any wrong turn is more than 30 away."""
+    """Lossy: the mean difference is at most 6 grey levels (14 at quality 1); any wrong turn differs by more than 30."""
     plain = rgb(folder, "plain.png")
     difference = np.abs(rgb(folder, name) - plain).mean()
     assert difference < (14 if name == "quality-1.jpg" else 6)

@@ -1,4 +1,4 @@
-"""When a picture becomes RGB: after the crop as OpenAI's code has it, or before the resize as transformers' has it."""
+"""The conversion to RGB: after the crop as in OpenAI's code, or before the resize as in transformers."""
 
 import dataclasses
 
@@ -69,7 +69,7 @@ def test_first_is_what_transformers_does(mode, kind):
     image = picture(mode)
     given = decode(image) if mode == "I;16" else image  # Pillow clips 16 bits to white, see `decode`
     wanted = theirs(images=given, return_tensors="np")["pixel_values"][0]
-    assert np.abs(transform.pixels(decode(image), spec) - wanted).max() < 2e-6  # they divide in another order
+    assert np.abs(transform.pixels(decode(image), spec) - wanted).max() < 2e-6  # transformers divides in another order
 
 
 @pytest.mark.parametrize("mode", ["P", "1", "CMYK", "HSV"])

@@ -1,10 +1,10 @@
-"""The settings of transformers' image processors to a contract's, and back.
+"""Settings of transformers' image processors to fields of a contract, and back.
 
-They are in preprocessor_config.json, or since transformers 5 in processor_config.json under `image_processor`, which
-then goes first. All turn a picture to RGB before it is resized; without `do_convert_rgb`, which EfficientNet's has not,
-they resize the numbers of a picture whatever its mode, so that only RGB has a meaning there. What is computed differs
-in two things that no setting states: transformers rounds the margin of an odd crop down, and where torchvision is
-installed it resizes tensors, which gives grey levels one or two off those of Pillow.
+The settings are in preprocessor_config.json, or since transformers 5 in processor_config.json under `image_processor`,
+which takes precedence. All processors convert a picture to RGB before they resize it. Without `do_convert_rgb` (as in
+EfficientNet's) they resize the numbers of a picture in any mode, which is meaningful for RGB only. Two differences have
+no setting: transformers rounds the margin of an odd crop down, and with torchvision it resizes tensors, whose grey
+levels differ by one or two from Pillow's.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import Any, NamedTuple
 
 from contralto.contract import Image
 from contralto.errors import ContractError
+from contralto.weights.config_section import Section, read_json
 from contralto.weights.layouts.transformers import Family
 from contralto.weights.openai import MEAN, STD
-from contralto.weights.section import Section, read_json
 
-FILE_NAME = "preprocessor_config.json"
-FILES = ("processor_config.json", FILE_NAME)  # in the order in which transformers looks
+PREPROCESSOR_FILE = "preprocessor_config.json"
+PROCESSOR_FILES = ("processor_config.json", PREPROCESSOR_FILE)  # in the order in which transformers looks
 HALF = (0.5, 0.5, 0.5)
 
-# Defaults of each processor, by its name without what tells its age and make.
+# Defaults of each processor, by its name without suffixes such as "ImageProcessorFast".
 CLIP = {"size": {"shortest_edge": 224}, "crop_size": 224, "do_center_crop": True, "image_mean": MEAN, "image_std": STD}
 SIGLIP = {"size": {"height": 224, "width": 224}, "do_center_crop": False, "image_mean": HALF, "image_std": HALF}
 EFFICIENTNET = SIGLIP | {"size": {"height": 346, "width": 346}, "crop_size": 289, "include_top": True}
 DEFAULTS: dict[str, dict[str, Any]] = {"CLIP": CLIP, "Siglip": SIGLIP, "EfficientNet": EFFICIENTNET}
-PROCESSORS: dict[Family, str] = {"clip": "CLIP", "siglip": "Siglip", "align": "EfficientNet"}
-NAME = re.compile("(.+)(ImageProcessor|FeatureExtractor)(Fast|Pil)?")
-FILTERS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+DEFAULT_PROCESSORS: dict[Family, str] = {"clip": "CLIP", "siglip": "Siglip", "align": "EfficientNet"}
+PROCESSOR_NAME = re.compile("(.+)(ImageProcessor|FeatureExtractor)(Fast|Pil)?")
+INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
-class Pictures(NamedTuple):
+class ProcessorSettings(NamedTuple):
     """Fields of contract.Image."""
 
     size: tuple[int, int]
@@ -46,24 +46,24 @@ class Pictures(NamedTuple):
     convert: str = "first"
 
 
-def read(folder: Path, family: Family) -> Pictures | None:
-    """What the folder's processor does; None if it has none. family: whose processor it is where no name is given.
+def read(folder: Path, family: Family) -> ProcessorSettings | None:
+    """The settings of the folder's image processor; None if it has none. Raises ContractError.
 
-    Raises ContractError.
+    family: selects the default processor for a file that does not name one.
     """
-    for name in FILES:
+    for name in PROCESSOR_FILES:
         path = folder / name
         if not path.is_file():
             continue
         stated = read_json(path)
-        values = stated.get("image_processor", stated if name == FILE_NAME else None)
+        values = stated.get("image_processor", stated if name == PREPROCESSOR_FILE else None)
         if values is not None:
-            return _settings(values, PROCESSORS[family], str(path))
+            return settings(values, DEFAULT_PROCESSORS[family], str(path))
     return None
 
 
 def written(image: Image, processor: str) -> dict[str, Any]:
-    """The settings of a processor (CLIPImageProcessor ...) that does what the contract states. Raises ContractError."""
+    """The JSON of an image processor (such as CLIPImageProcessor) for a contract. Raises ContractError."""
     height, width = image.resized or image.size
     if image.resize == "shortest" and height != width:
         raise ContractError(f"transformers' {processor} cannot resize to cover {height} x {width}, only a square")
@@ -76,7 +76,7 @@ def written(image: Image, processor: str) -> dict[str, Any]:
         "do_convert_rgb": True,
         "do_resize": True,
         "size": size,
-        "resample": next(number for number, name in FILTERS.items() if name == image.interpolation),
+        "resample": next(number for number, name in INTERPOLATIONS.items() if name == image.interpolation),
         "do_center_crop": image.resize == "shortest" or image.resized is not None,
         "crop_size": {"height": image.size[0], "width": image.size[1]},
         "do_rescale": True,
@@ -89,11 +89,11 @@ def written(image: Image, processor: str) -> dict[str, Any]:
     }
 
 
-def _settings(values: Any, own: str, where: str) -> Pictures:
-    """own: the processor that goes with the model, in DEFAULTS."""
+def settings(values: Any, default_processor: str, where: str) -> ProcessorSettings:
+    """The settings of a processor's JSON. default_processor: a key of DEFAULTS, for JSON without a name."""
     given = Section(values, where)
     field = "image_processor_type" if given.take("image_processor_type", str, None) else "feature_extractor_type"
-    named = NAME.fullmatch(given.take(field, str, f"{own}ImageProcessor"))
+    named = PROCESSOR_NAME.fullmatch(given.take(field, str, f"{default_processor}ImageProcessor"))
     kind = named[1] if named else ""
     if kind not in DEFAULTS:
         raise given.refuse(field, f"supported are {', '.join(f'{name}ImageProcessor' for name in DEFAULTS)}")
@@ -108,19 +108,19 @@ def _settings(values: Any, own: str, where: str) -> Pictures:
     elif not squash:
         raise section.refuse("do_center_crop", "a picture resized by its shorter side must be cropped")
     filter = section.take("resample", int, 3)
-    if filter not in FILTERS:
+    if filter not in INTERPOLATIONS:
         raise section.refuse("resample", "supported are 2 (bilinear) and 3 (bicubic)")
     mean, std = _normalised(section)
     if any(aimed < side for aimed, side in zip(resized, size, strict=True)):
         raise section.refuse("crop_size", f"it is more than the resized picture, {resized[0]} x {resized[1]}")
     aim = resized if resized != size else None
-    return Pictures(size, mean, std, "squash" if squash else "shortest", FILTERS[filter], aim)
+    return ProcessorSettings(size, mean, std, "squash" if squash else "shortest", INTERPOLATIONS[filter], aim)
 
 
 def _resized(section: Section, square: bool) -> tuple[tuple[int, int], bool]:
-    """(height, width) that the resize aims at, and whether it ignores the picture's shape.
+    """(height, width) after the resize, and whether the resize ignores the aspect ratio.
 
-    square: what a number alone, which old files have, means: both sides, or the shorter one.
+    square: whether a single number, as in old files, means both sides instead of the shorter one.
     """
     size = section.take("size", (int, dict))
     if isinstance(size, int):
@@ -142,7 +142,7 @@ def _both(section: Section, name: str) -> tuple[int, int]:
 
 
 def _normalised(section: Section) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """mean and std of values in [0, 1] that do what rescale_factor, rescale_offset, mean, std and include_top do."""
+    """mean and std for values in [0, 1]; they combine rescale_factor, rescale_offset, mean, std and include_top."""
     factor = round(255 * section.take("rescale_factor", float, 1 / 255), 12)  # without the last bit's rounding
     if not 0 < factor < 1e6:
         raise section.refuse("rescale_factor", "it must be a positive number")

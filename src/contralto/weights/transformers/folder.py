@@ -1,4 +1,4 @@
-"""A folder of transformers to a checkpoint, and a checkpoint to such a folder."""
+"""Reads and writes folders of transformers."""
 
 from __future__ import annotations
 
@@ -15,40 +15,45 @@ from contralto.contract import Contract, Image, Provenance, Score, preset
 from contralto.errors import ContractError, ContraltoError, WeightsError
 from contralto.files import unwritten, written_whole
 from contralto.weights import container, fingerprint
-from contralto.weights.checkpoint import Checkpoint, Stored
-from contralto.weights.choices import NONE, Choices
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
+from contralto.weights.choices import NO_CHOICES, Choices
+from contralto.weights.config_section import Section, read_json
 from contralto.weights.layouts import transformers as layout
-from contralto.weights.layouts.parts import exported, imported
+from contralto.weights.layouts.conversion import export_tensors, import_tensors
 from contralto.weights.names import expected
 from contralto.weights.openai import scale, value
-from contralto.weights.section import Section, read_json
 from contralto.weights.tensorfile import write_tensors
-from contralto.weights.transformers import config, pictures, texts, writing
+from contralto.weights.transformers import config, image_processor, tokenizer_config, writing
 
-CONFIG = "config.json"
-WEIGHTS_NAME = "model.safetensors"
-WEIGHTS = (WEIGHTS_NAME, "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+CONFIG_FILE = "config.json"
+TRANSFORMERS_WEIGHTS_FILE = "model.safetensors"
+TRANSFORMERS_WEIGHT_FILES = (
+    TRANSFORMERS_WEIGHTS_FILE,
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 
 
-def read(folder: str | Path, choices: Choices = NONE) -> Checkpoint:
-    """A folder with config.json, weights, and the settings of a processor.
+def read(folder: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
+    """Reads a folder with config.json, weights, and the settings of an image processor.
 
-    choices: may repeat what the folder states, not contradict it; without a processor's settings the architecture, a
-    preset, states the preparation of pictures. Raises ContraltoError.
+    choices: may repeat the facts of the folder, not contradict them. Without an image processor, choices.architecture
+    names a preset whose preparation of pictures is used. Raises ContraltoError.
     """
     folder = Path(folder)
-    path = folder / CONFIG
+    path = folder / CONFIG_FILE
     stated = read_json(path)
     towers = config.towers(stated, str(path))
     choices.agree(path, activation=towers.text.activation)
     if choices.architecture and not _is_of(choices.architecture, towers):
         choices.agree(path, architecture="of other towers")
-    file = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    file = next((folder / name for name in TRANSFORMERS_WEIGHT_FILES if (folder / name).is_file()), None)
     if file is None:
-        raise WeightsError(f"{folder} holds no weights: none of {', '.join(WEIGHTS)} is there")
+        raise WeightsError(f"{folder} holds no weights: none of {', '.join(TRANSFORMERS_WEIGHT_FILES)} is there")
     source = container.read(file)
     tensors, ours = dict(source.tensors), Section(stated.get("contralto") or {}, f"{path}: contralto")
-    text, implied = texts.read(folder, towers, ours.take("text", dict, {}), str(path))
+    text, implied = tokenizer_config.read(folder, towers, ours.take("text", dict, {}), str(path))
     image, also_implied = _image(folder, towers, choices)
     image = _as_stated(image, Section(ours.take("image", dict, {}), f"{path}: contralto.image"))
     contract = Contract(
@@ -66,13 +71,13 @@ def read(folder: str | Path, choices: Choices = NONE) -> Checkpoint:
         licence=ours.take("licence", str, None),
     )
     shapes = expected(contract)
-    scale_of: dict[str, Stored] = {}
-    if towers.family == "align":  # its scale is a divisor, not the logarithm of a factor
+    scale_of: dict[str, StoredTensor] = {}
+    if towers.family == "align":  # it stores the scale as a divisor, not as the logarithm of a factor
         del shapes["logit_scale"]
         divisor = value(tensors.pop(layout.TEMPERATURE))
-        scale_of["logit_scale"] = Stored("F32", np.array(-math.log(divisor), np.float32))
-    found = imported(tensors, layout.parts(contract), shapes, str(file), ignored=layout.ignored(tensors))
-    return Checkpoint(contract, scale_of | found, source.files)
+        scale_of["logit_scale"] = StoredTensor("F32", np.array(-math.log(divisor), np.float32))
+    native_tensors = import_tensors(tensors, layout.parts(contract), shapes, str(file), ignored=layout.ignored(tensors))
+    return Checkpoint(contract, scale_of | native_tensors, source.files)
 
 
 def write(folder: str | Path, checkpoint: Checkpoint) -> None:
@@ -84,80 +89,82 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
     stated, processor = writing.config(contract), writing.processor(contract)
     family = layout.family(contract)
     rest = {name: stored for name, stored in checkpoint.tensors.items() if family != "align" or name != "logit_scale"}
-    tensors = exported(rest, layout.parts(contract), contract.name)
+    tensors = export_tensors(rest, layout.parts(contract), contract.name)
     if family == "align":
-        tensors[layout.TEMPERATURE] = Stored("F32", np.array(1 / contract.score.scale, np.float32))
+        tensors[layout.TEMPERATURE] = StoredTensor("F32", np.array(1 / contract.score.scale, np.float32))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writing.place_tokenizer(checkpoint, folder)
-        with written_whole(folder / pictures.FILE_NAME) as file:
+        with written_whole(folder / image_processor.PREPROCESSOR_FILE) as file:
             file.write(_json(processor))
-        with written_whole(folder / CONFIG) as description, written_whole(folder / WEIGHTS_NAME) as file:
+        weights = folder / TRANSFORMERS_WEIGHTS_FILE
+        with written_whole(folder / CONFIG_FILE) as description, written_whole(weights) as file:
             write_tensors(file, tensors, {"format": "pt"})
             description.write(_json(stated))
-        (folder / pictures.FILES[0]).unlink(missing_ok=True)  # an earlier model's would go first
+        # transformers would prefer this file, which an earlier model may have left.
+        (folder / image_processor.PROCESSOR_FILES[0]).unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError(unwritten(folder, error)) from error
 
 
 def _image(folder: Path, towers: config.Towers, choices: Choices) -> tuple[Image, str]:
-    """The preparation of pictures, from the processor's settings, else from the preset that the user names."""
-    found, implied = pictures.read(folder, towers.family), ""
-    if found is None:
-        found, implied = _chosen(folder, choices), f"the preparation of pictures as in {choices.architecture}"
-    if towers.side is not None and found.size != (towers.side, towers.side):
-        made = f"{found.size[0]} x {found.size[1]}"
+    """The preparation of pictures, from the image processor, else from the preset that the user names."""
+    settings, implied = image_processor.read(folder, towers.family), ""
+    if settings is None:
+        settings, implied = _chosen(folder, choices), f"the preparation of pictures as in {choices.architecture}"
+    if towers.side is not None and settings.size != (towers.side, towers.side):
+        made = f"{settings.size[0]} x {settings.size[1]}"
         told = f"config.json states pictures of {towers.side} x {towers.side}, the processor makes {made}"
         raise ContractError(f"{folder}: {told}: one of them is wrong")
     image = Image(
         towers.image,
-        found.size,
-        found.mean,
-        found.std,
-        resize=cast(Any, found.resize),
-        interpolation=cast(Any, found.interpolation),
-        resized=found.resized,
-        convert=cast(Any, found.convert),
+        settings.size,
+        settings.mean,
+        settings.std,
+        resize=cast(Any, settings.resize),
+        interpolation=cast(Any, settings.interpolation),
+        resized=settings.resized,
+        convert=cast(Any, settings.convert),
     )
     return image, implied
 
 
 def _as_stated(image: Image, ours: Section) -> Image:
-    """With what a contract that was written into such a folder states and transformers has no setting for."""
+    """The image settings with `convert` from `contralto.image`, as transformers has no field for it."""
     convert = ours.take("convert", str, image.convert)
     if convert not in ("last", "first"):
         raise ours.refuse("convert", "it is last or first")
     return dataclasses.replace(image, convert=cast(Any, convert))
 
 
-def _chosen(folder: Path, choices: Choices) -> pictures.Pictures:
+def _chosen(folder: Path, choices: Choices) -> image_processor.ProcessorSettings:
     if choices.architecture is None:
         what = "how pictures are prepared (size, resize, mean, std): it has no preprocessor_config.json"
         asked = "Give architecture=NAME (--architecture NAME), a preset whose preparation is the model's"
         raise ContraltoError(f"{folder} leaves open: {what}. {asked}")
     image = _preset(choices.architecture).image
     rules = image.resize, image.interpolation, image.resized, image.convert
-    return pictures.Pictures(image.size, image.mean, image.std, *rules)
+    return image_processor.ProcessorSettings(image.size, image.mean, image.std, *rules)
 
 
 def _preset(architecture: str) -> Contract:
-    """open_clip calls the same towers with QuickGELU, where both are published, NAME-quickgelu."""
+    """The preset of that name, with or without open_clip's suffix -quickgelu."""
     return preset(architecture.removesuffix("-quickgelu"))
 
 
 def _is_of(architecture: str, towers: config.Towers) -> bool:
-    """Whether the towers are those of the preset, whatever their activation, of which the folder knows better."""
+    """Whether the towers are those of the preset. Activations are not compared, as the folder decides them."""
     named = _preset(architecture)
     pairs = ((named.image.tower, towers.image), (named.text.tower, towers.text))
-    alike = all(to_json(one) | {"activation": ""} == to_json(other) | {"activation": ""} for one, other in pairs)
-    return alike and named.embedding == towers.embedding and named.text.context == towers.context
+    same_towers = all(to_json(one) | {"activation": ""} == to_json(other) | {"activation": ""} for one, other in pairs)
+    return same_towers and named.embedding == towers.embedding and named.text.context == towers.context
 
 
-def _score(tensors: dict[str, Stored], family: layout.Family, where: str) -> Score:
+def _score(tensors: dict[str, StoredTensor], family: layout.Family, where: str) -> Score:
     if family != "align":
         bias = tensors.get("logit_bias")
-        found = value(bias) if bias is not None and bias.array.size == 1 else None
-        return Score("sigmoid" if family == "siglip" else "softmax", scale(tensors, where), found)
+        bias_value = value(bias) if bias is not None and bias.array.size == 1 else None
+        return Score("sigmoid" if family == "siglip" else "softmax", scale(tensors, where), bias_value)
     temperature = tensors.get(layout.TEMPERATURE)
     if temperature is None or temperature.array.size != 1 or not 0 < value(temperature) < math.inf:
         raise WeightsError(f"{where} is no ALIGN: it has no temperature above 0")

@@ -1,4 +1,4 @@
-"""Every bad checkpoint is refused with one line that names file and cause; nothing runs, and the process lives on."""
+"""Every bad checkpoint is refused with one line that names file and cause. No code runs, and the process survives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.bad_files import CASES, MARKER
 from contralto.errors import WeightsError
 from contralto.weights.container import read
 
-# Reads each file of a list under an audit hook, which sees everything that Python does outside itself.
+# Reads each file of a list under an audit hook, which sees every action of Python outside the interpreter.
 WATCHED = """
 import json, mmap, os, sys  # NumPy imports mmap with the first map
 from contralto.errors import WeightsError

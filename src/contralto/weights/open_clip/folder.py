@@ -1,4 +1,4 @@
-"""Models of open_clip: a folder with open_clip_config.json, or a state dict alone."""
+"""Reads and writes open_clip's folders (open_clip_config.json and weights); also reads a state dict alone."""
 
 from __future__ import annotations
 
@@ -15,43 +15,45 @@ from contralto.contract import Contract, Provenance, Score, preset, presets
 from contralto.errors import ContraltoError, WeightsError, one_line
 from contralto.files import unwritten, written_whole
 from contralto.weights import container, fingerprint, tokenizer_files
-from contralto.weights.checkpoint import Checkpoint, Stored
-from contralto.weights.choices import ACTIVATIONS, NONE, Choices, left_open
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
+from contralto.weights.choices import ACTIVATIONS, NO_CHOICES, Choices, left_open
+from contralto.weights.config_section import read_json
 from contralto.weights.layouts import open_clip as layout
-from contralto.weights.layouts.parts import exported, foreign_shapes, imported
+from contralto.weights.layouts.conversion import export_tensors, foreign_shapes, import_tensors
 from contralto.weights.names import expected
 from contralto.weights.open_clip import config, writing
 from contralto.weights.openai import scale, value
-from contralto.weights.section import read_json
 from contralto.weights.tensorfile import write_tensors
 
-WEIGHTS_NAME = "open_clip_model.safetensors"
+OPEN_CLIP_WEIGHTS_FILE = "open_clip_model.safetensors"
 
-# In a folder the first of these that is there is read, as in open_clip.
-WEIGHTS = (
-    WEIGHTS_NAME, "open_clip_pytorch_model.safetensors", "open_clip_model.safetensors.index.json",
+# The first of these that exists in a folder is read, as in open_clip.
+OPEN_CLIP_WEIGHT_FILES = (
+    OPEN_CLIP_WEIGHTS_FILE, "open_clip_pytorch_model.safetensors", "open_clip_model.safetensors.index.json",
     "open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth",
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.pth", "model.pth",
 )  # fmt: skip
 
-# Architectures of which weights with either activation are published: open_clip calls one of the two NAME-quickgelu.
-EITHER = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336",
-          "ViT-H-14", "ViT-H-14-378", "ViT-bigG-14")  # fmt: skip
-QUICK = "-quickgelu"
+# Architectures with published weights for both activations. open_clip calls one of the two NAME-quickgelu.
+BOTH_ACTIVATIONS = (
+    "RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336", "ViT-H-14",
+    "ViT-H-14-378", "ViT-bigG-14",
+)  # fmt: skip
+QUICKGELU_SUFFIX = "-quickgelu"
 
 
-def read(path: str | Path, choices: Choices = NONE) -> Checkpoint:
-    """A folder with open_clip_config.json and weights, or a weight file, with that configuration beside it or without.
+def read(path: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
+    """Reads a folder with open_clip_config.json and weights, or a weight file with or without that configuration.
 
-    choices: without a configuration the architecture, and the activation where both are published; with one they may
-    repeat what it states, not contradict it. Raises ContraltoError, for one that names what is left open.
+    choices: without a configuration, the architecture is required, and the activation if both are published. With a
+    configuration they may repeat it, not contradict it. Raises ContraltoError; it names an open choice.
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent
     file = weights_in(folder) if path.is_dir() else path
     tensors = (source := container.read(file)).tensors
-    stated = folder / config.FILE_NAME
-    contract = _configured(stated, choices) if stated.is_file() else _chosen(file, tensors, choices)
+    stated = folder / config.CONFIG_FILE
+    contract = _configured(stated, choices) if stated.is_file() else _named_architecture(file, tensors, choices)
     rule = "sigmoid" if "logit_bias" in tensors else contract.score.rule
     bias = value(tensors["logit_bias"]) if "logit_bias" in tensors and tensors["logit_bias"].array.size == 1 else None
     contract = contract.replace(
@@ -59,25 +61,26 @@ def read(path: str | Path, choices: Choices = NONE) -> Checkpoint:
         weights=fingerprint.weights(file, source.files, tensors.values()),
     )
     parts = layout.parts(contract, layout.spelling(tensors))
-    found = imported(tensors, parts, expected(contract), str(file), ignored=layout.ignored(tensors))
-    return Checkpoint(contract, found, source.files)
+    native_tensors = import_tensors(tensors, parts, expected(contract), str(file), ignored=layout.ignored(tensors))
+    return Checkpoint(contract, native_tensors, source.files)
 
 
 def write(folder: str | Path, checkpoint: Checkpoint) -> None:
     """Writes open_clip_config.json, open_clip_model.safetensors and the tokenizer's files; weights bit for bit.
 
-    Files are written whole, the configuration last. Raises ContraltoError if open_clip has no place for something
-    that the contract states.
+    Files are written whole, the configuration last. Raises ContraltoError if open_clip has no field for a fact of the
+    contract.
     """
     folder, contract = Path(folder), checkpoint.contract
     stated = writing.config(contract)
-    tensors = exported(checkpoint.tensors, layout.parts(contract, layout.written(contract)), contract.name)
+    tensors = export_tensors(checkpoint.tensors, layout.parts(contract, layout.written(contract)), contract.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if contract.text.tokenizer.file is not None:
             tokenizer_files.copy(contract.text, checkpoint.folder, folder)
-        _require_said(stated, contract, folder)
-        with written_whole(folder / config.FILE_NAME) as description, written_whole(folder / WEIGHTS_NAME) as file:
+        _check_round_trip(stated, contract, folder)
+        weights = folder / OPEN_CLIP_WEIGHTS_FILE
+        with written_whole(folder / config.CONFIG_FILE) as description, written_whole(weights) as file:
             write_tensors(file, tensors, {"format": "pt"})
             description.write((json.dumps(stated, indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:
@@ -85,8 +88,8 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
 
 
 def weights_in(folder: Path) -> Path:
-    """The weight file of a folder. Raises WeightsError if there is none, or no telling which."""
-    for name in WEIGHTS:
+    """The weight file of a folder. Raises WeightsError if there is none, or if several could be meant."""
+    for name in OPEN_CLIP_WEIGHT_FILES:
         if (folder / name).is_file():
             return folder / name
     others = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".pt", ".pth", ".bin"))
@@ -95,11 +98,11 @@ def weights_in(folder: Path) -> Path:
     if others:
         names = ", ".join(path.name for path in others[:8])
         raise WeightsError(f"{folder} holds several weight files ({names}): name the one that is meant")
-    raise WeightsError(f"{folder} holds no weights: none of {', '.join(WEIGHTS)} is there")
+    raise WeightsError(f"{folder} holds no weights: none of {', '.join(OPEN_CLIP_WEIGHT_FILES)} is there")
 
 
 def _configured(path: Path, choices: Choices) -> Contract:
-    """What the configuration states, which the choices must not contradict."""
+    """The contract of the configuration, which the choices must not contradict."""
     contract = config.read(read_json(path), path.parent, str(path))
     tower = contract.text.tower
     choices.agree(path, activation=tower.activation)
@@ -112,12 +115,12 @@ def _configured(path: Path, choices: Choices) -> Contract:
     return contract
 
 
-def _chosen(file: Path, tensors: Mapping[str, Stored], choices: Choices) -> Contract:
-    """The contract of the architecture that the user names, with the activation that name or user gives."""
+def _named_architecture(file: Path, tensors: Mapping[str, StoredTensor], choices: Choices) -> Contract:
+    """The contract of the user's architecture, with the activation from its name or from the user."""
     if choices.architecture is None:
         fitting = _fitting(tensors)
         open_points: dict[str, tuple[str, ...]] = {"architecture": fitting}
-        if choices.activation is None and (not fitting or set(fitting) & set(EITHER)):
+        if choices.activation is None and (not fitting or set(fitting) & set(BOTH_ACTIVATIONS)):
             open_points["activation"] = ACTIVATIONS
         raise left_open(file, open_points)
     base, quick = _architecture(choices.architecture)
@@ -125,33 +128,35 @@ def _chosen(file: Path, tensors: Mapping[str, Stored], choices: Choices) -> Cont
     activation = contract.text.tower.activation
     if quick:
         activation = "quickgelu"
-    elif base in EITHER:
+    elif base in BOTH_ACTIVATIONS:
         if choices.activation is None:
             raise left_open(file, {"activation": ACTIVATIONS})
         activation = "quickgelu" if choices.activation == "quickgelu" else "gelu"
     choices.agree(choices.architecture, activation=activation)
-    contract = _with_activation(contract, activation) if base in EITHER else contract
+    contract = _with_activation(contract, activation) if base in BOTH_ACTIVATIONS else contract
     if contract.text.tokenizer.file is not None:
-        found = tokenizer_files.find(file.parent, f"the architecture {base}")
-        contract = contract.replace(text=dataclasses.replace(contract.text, tokenizer=found.tokenizer))
+        settings = tokenizer_files.find(file.parent, f"the architecture {base}")
+        contract = contract.replace(text=dataclasses.replace(contract.text, tokenizer=settings.tokenizer))
     given = ", ".join(f"{name} {chosen}" for name, chosen in choices.given().items() if name != "image_size")
     implied = "implied by it: heads, mean and std, resize rule, tokenizer"
-    told = f"open_clip, state dict {one_line(file.name)}; given: {given}; {implied}"
-    return contract.replace(name=file.stem, provenance=Provenance(converted_from=told), licence=None)
+    made_from = f"open_clip, state dict {one_line(file.name)}; given: {given}; {implied}"
+    return contract.replace(name=file.stem, provenance=Provenance(converted_from=made_from), licence=None)
 
 
 def _architecture(name: str) -> tuple[str, bool]:
-    """The preset that is meant, and whether the name says QuickGELU. Raises ContractError for an unknown one."""
-    base = name.removesuffix(QUICK)
+    """(preset, whether the name says QuickGELU). Raises ContractError for an unknown name."""
+    base = name.removesuffix(QUICKGELU_SUFFIX)
     quick = base != name
-    if quick and base not in EITHER:
-        raise ContraltoError(f"no architecture is called {one_line(name)!r}: -quickgelu goes with {', '.join(EITHER)}")
+    if quick and base not in BOTH_ACTIVATIONS:
+        raise ContraltoError(
+            f"no architecture is called {one_line(name)!r}: -quickgelu goes with {', '.join(BOTH_ACTIVATIONS)}"
+        )
     preset(base)
     return base, quick
 
 
 def _with_activation(contract: Contract, activation: Activation) -> Contract:
-    """Both of CLIP's own towers with this activation (a ResNet has none to choose)."""
+    """The contract with this activation in both towers (a ResNet has no activation to choose)."""
     image, text = contract.image, contract.text
     if isinstance(image.tower, ViT):
         image = dataclasses.replace(image, tower=dataclasses.replace(image.tower, activation=activation))
@@ -160,13 +165,13 @@ def _with_activation(contract: Contract, activation: Activation) -> Contract:
 
 
 def _sizes(contract: Contract) -> tuple[object, ...]:
-    """What two contracts must share to be of one architecture."""
+    """The facts that contracts of one architecture share."""
     plain = _with_activation(contract, "gelu")
     return plain.image.tower, plain.image.size, plain.text.tower, plain.text.context, plain.embedding
 
 
-def _fitting(tensors: Mapping[str, Stored]) -> tuple[str, ...]:
-    """The presets whose tensors these are by name and shape."""
+def _fitting(tensors: Mapping[str, StoredTensor]) -> tuple[str, ...]:
+    """The presets whose tensors have exactly these names and shapes."""
     given = {name: stored.shape for name, stored in tensors.items()}
     skipped, how = set(layout.ignored(tensors)), layout.spelling(tensors)
     given = {name: shape for name, shape in given.items() if name not in skipped}
@@ -183,9 +188,9 @@ def _fitting(tensors: Mapping[str, Stored]) -> tuple[str, ...]:
     return tuple(fitting)
 
 
-def _require_said(stated: Mapping[str, Any], contract: Contract, folder: Path) -> None:
-    """Raises ContraltoError if a reader of the configuration would not come to the same contract."""
-    back = config.read(stated, folder, config.FILE_NAME)
+def _check_round_trip(stated: Mapping[str, Any], contract: Contract, folder: Path) -> None:
+    """Raises ContraltoError if reading the configuration would not give the same contract."""
+    back = config.read(stated, folder, config.CONFIG_FILE)
     back = back.replace(
         score=dataclasses.replace(contract.score, rule=back.score.rule),
         weights=contract.weights,
@@ -200,5 +205,5 @@ def _differences(name: str, one: Any, other: Any) -> list[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         keys = [*one, *(key for key in other if key not in one)]
         pairs = ((f"{name}.{key}".lstrip("."), one.get(key), other.get(key)) for key in keys)
-        return [found for pair in pairs for found in _differences(*pair)]
+        return [field for pair in pairs for field in _differences(*pair)]
     return [] if one == other else [name]
