@@ -29,8 +29,8 @@ import contralto
 from contralto.encoder.golden import pictures
 from contralto.engine.machine import instructions
 from contralto.loss.infonce import infonce
-from contralto.weights.checkpoint import Stored
-from contralto.weights.layouts.parts import imported
+from contralto.weights.checkpoint import StoredTensor
+from contralto.weights.layouts.conversion import import_tensors
 from contralto.weights.names import expected
 
 BOUNDS = {"ids": 0.0, "pixels": 1e-5, "features": 2e-4, "rows": 1e-5, "openvino rows": 1e-4, "gradients": 1e-3}
@@ -112,8 +112,8 @@ def gradients(clip: contralto.Clip, theirs: dict[str, np.ndarray]) -> dict[str, 
     shapes = {name: shape for name, shape in expected(clip.contract).items() if not name.startswith("logit_")}
     layout = [part for part in peers.layout(clip.contract) if part.native[0] in shapes and part.foreign in theirs]
     held = {name for part in layout for name in part.native}
-    stored = {part.foreign: Stored("F32", theirs[part.foreign]) for part in layout}
-    moved = imported(stored, layout, {name: shape for name, shape in shapes.items() if name in held}, "gradients")
+    stored = {part.foreign: StoredTensor("F32", theirs[part.foreign]) for part in layout}
+    moved = import_tensors(stored, layout, {name: shape for name, shape in shapes.items() if name in held}, "gradients")
     return {name: tensor.array for name, tensor in moved.items()}
 
 

@@ -17,7 +17,7 @@ from contralto.contract import Contract
 from contralto.encoder.native import NANO
 from contralto.text import bpe
 from contralto.weights.layouts import transformers as layouts
-from contralto.weights.layouts.parts import Part
+from contralto.weights.layouts.conversion import Part
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ def clip(width: int, layers: int, patch: int, text_width: int, embedding: int) -
         vision = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": 2 if small else layers}
         vision |= {"num_attention_heads": width // 64, "patch_size": patch, "image_size": 224}
         text = {"hidden_size": text_width, "intermediate_size": 4 * text_width, "num_attention_heads": text_width // 64}
-        text |= {"num_hidden_layers": 2 if small else 12, "bos_token_id": bpe.START, "eos_token_id": bpe.END}
+        text |= {"num_hidden_layers": 2 if small else 12, "bos_token_id": bpe.START_ID, "eos_token_id": bpe.END_ID}
         config = CLIPConfig(vision_config=vision, text_config=text, projection_dim=embedding)
         torch.manual_seed(0)
         folder.mkdir()
-        vocabulary, merges = bpe.shipped().published()
+        vocabulary, merges = bpe.clip_vocabulary().published()
         (folder / "vocab.json").write_text(json.dumps(vocabulary))
         (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
         tokenizer = CLIPTokenizerFast(str(folder / "vocab.json"), str(folder / "merges.txt"))

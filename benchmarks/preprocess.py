@@ -22,7 +22,7 @@ from contralto import contract
 from contralto.architecture import ViT
 from contralto.engine.machine import instructions
 from contralto.image import resample, transform
-from contralto.image.decode import decode, stored
+from contralto.image.decode import decode, decode_unturned
 
 RUNS = 21
 SIZE = 224
@@ -71,7 +71,7 @@ def _on_its_side(data: bytes) -> bytes:
 
 
 def _ours(data: bytes, scaled_to: int | None = None) -> np.ndarray:
-    image, turn = stored(data, scaled_to=scaled_to)
+    image, turn = decode_unturned(data, scaled_to=scaled_to)
     return transform.pixels(image, SPEC, turn=turn)
 
 

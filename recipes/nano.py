@@ -1,12 +1,12 @@
 """The model inside Contralto, from two openly licensed towers.
 
-`contralto train nano` takes five minutes of steps on two cores, the features apart. The data that docs/nano.md lists
-are read from $NANO_DATA, else from ../shared/data; what is downloaded and computed once goes to runs/nano-cache.
+The steps of `contralto train nano` take five minutes on two cores, without the features. The recipe reads the data that
+docs/nano.md lists from $NANO_DATA, else from ../shared/data. Downloads and features are cached in runs/nano-cache.
 
-EfficientNet-Lite0 and MiniLM are brought into one space with 6,000 captioned photographs
-and much that needs none: the picture tower's own classifier, WordNet, emoji. The picture tower stays locked (LiT: Zhai
-et al. 2022) and so does the text tower: features are computed once, and only the heads learn.
-docs/nano.md says what came out and why each part is there. Read `recipe`, then nano_parts in the order it states.
+It aligns EfficientNet-Lite0 and MiniLM with 6,000 captioned photographs and with sources that need no captions: the
+picture tower's own classifier, WordNet, emoji. Both towers stay locked (LiT: Zhai et al. 2022): features are computed
+once, and only the heads learn. docs/nano.md gives the results and the reason for each part. Read `recipe`, then
+nano_parts in the order of its `__init__.py`.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def recipe(
     cache: Path = Path("runs/nano-cache"),
     towers: start.Towers = start.PUBLISHED,
 ) -> Recipe:
-    """steps: of the one phase. data, cache: in place of the folders named above. towers: what the model starts from."""
+    """steps: of the only phase. data, cache: replace the folders named above. towers: the starting point."""
     data = Path(os.environ.get("NANO_DATA", "../shared/data")) if data is None else data
     if not data.is_dir():
-        raise DataError(f"{data}: there is no such folder; NANO_DATA names the one with the data of docs/nano.md")
-    kept = cache / state_of(data, towers)
-    kept.mkdir(parents=True, exist_ok=True)
-    model, contract, classifier = started(towers, data, cache, kept / VOCABULARY)
-    tokenizer = load(contract.text, kept)
+        raise DataError(f"{data}: there is no such folder; NANO_DATA names the folder with the data of docs/nano.md")
+    folder = cache / cache_key(data, towers)
+    folder.mkdir(parents=True, exist_ok=True)
+    model, contract, classifier = build_model(towers, data, cache, folder / VOCABULARY)
+    tokenizer = load(contract.text, folder)
     tower = features.Runner(model, contract)
     nouns = words.common_nouns(data)
-    material = gather(model, contract, tokenizer, tower, nouns, classifier, data, kept)
+    material = gather(model, contract, tokenizer, tower, nouns, classifier, data, folder)
     align(model, material)
     locked = {"image": 0.0, "image.head": 2.0, "image.head.up": 0.05}
     heads = Phase(
@@ -78,47 +78,47 @@ def recipe(
         "nano",
         build=lambda: (model, contract),
         phases=(heads,),
-        validate=validation(data, tower, kept, tokenizer),
+        validate=validation(data, tower, folder, tokenizer),
         validate_every=325,
         checkpoint_every=50,
-        files=(kept / VOCABULARY,),
+        files=(folder / VOCABULARY,),
         finish=finish,
     )
 
 
-def state_of(data: Path, towers: start.Towers) -> str:
-    """The name of the cache's folder for these files and towers: others have other features."""
+def cache_key(data: Path, towers: start.Towers) -> str:
+    """The cache folder's name. Other data files or other towers have other features, so another name."""
     files = sorted((path.relative_to(data).as_posix(), path.stat().st_size) for path in data.rglob("*.*"))
-    stated = (files, towers.image.sha256, towers.text.sha256, towers.contract.hash)
-    return hashlib.sha256(repr(stated).encode()).hexdigest()[:16]
+    sources = (files, towers.image.sha256, towers.text.sha256, towers.contract.hash)
+    return hashlib.sha256(repr(sources).encode()).hexdigest()[:16]
 
 
-def started(
+def build_model(
     towers: start.Towers, data: Path, cache: Path, vocabulary: Path
 ) -> tuple[CLIP, Contract, tuple[torch.Tensor, torch.Tensor]]:
-    """The two towers in one model, the vocabulary cut; the heads are still random. And the picture tower's classifier:
-    weight (classes, features) and bias (classes,)."""
+    """The model from both towers, with the reduced vocabulary and random heads; its contract; and the picture tower's
+    classifier: weight (classes, features) and bias (classes,)."""
     pieces = start.vocabulary(towers, cache)
     if not vocabulary.exists():
-        kept = words.cut_vocabulary(pieces, data)
+        ids = words.reduced_vocabulary(pieces, data)
         with written_whole(vocabulary) as file:
-            file.write("".join(f"{pieces[number]}\n" for number in kept).encode())
+            file.write("".join(f"{pieces[number]}\n" for number in ids).encode())
     content = vocabulary.read_bytes()
-    place = {piece: number for number, piece in enumerate(pieces)}
-    kept = [place[piece] for piece in content.decode().splitlines()]
-    contract = stated(towers.contract, hashlib.sha256(content).hexdigest(), len(kept))
+    id_of = {piece: number for number, piece in enumerate(pieces)}
+    ids = [id_of[piece] for piece in content.decode().splitlines()]
+    contract = run_contract(towers.contract, hashlib.sha256(content).hexdigest(), len(ids))
     model, _ = create(contract)
     image, weight, bias = start.image_tower(towers, cache)
-    arrays = image | start.text_tower(towers, cache, kept, contract.text.context)
-    own = model.state_dict()
+    arrays = image | start.text_tower(towers, cache, ids, contract.text.context)
+    state = model.state_dict()
     with torch.no_grad():
         for name, array in arrays.items():
-            own[name].copy_(torch.from_numpy(array))
+            state[name].copy_(torch.from_numpy(array))
     return model, contract, (torch.from_numpy(weight), torch.from_numpy(bias))
 
 
-def stated(contract: Contract, vocabulary: str, pieces: int) -> Contract:
-    """The contract of this run; vocabulary: the sha256 of the vocabulary file, which has so many pieces."""
+def run_contract(contract: Contract, vocabulary: str, pieces: int) -> Contract:
+    """The contract of this run. vocabulary: sha256 of the vocabulary file. pieces: its number of word pieces."""
     text = contract.text
     return contract.replace(
         text=dataclasses.replace(
@@ -146,24 +146,24 @@ def gather(
     data: Path,
     cache: Path,
 ) -> Material:
-    """Features of all pictures and all texts from the locked towers."""
+    """Features of all pictures and texts from the locked towers."""
     captioned = features.captioned(tower, data, cache)
     labelled = features.labelled(tower, data, cache)
     emoji = features.emoji(tower, data, cache)
     classes = words.classes(data)
-    said = [text for one in captioned.about for text in one["captions"]] + list(nouns)
-    said += [text for group in (classes.texts, classes.glosses, classes.nodes) for texts in group for text in texts]
-    said += [text for one in emoji.about for text in words.emoji_texts(one["name"], one["keywords"])]
-    said += [form.format(one["class"]) for set_ in labelled for one in set_.about for form in tasks.LABEL_TEXTS]
-    texts = Texts(tokenizer, said)
-    texts.features = features.cached(cache / "texts.npy", lambda: texts.describe(model, contract.text).numpy())
+    every = [text for one in captioned.about for text in one["captions"]] + list(nouns)
+    every += [text for group in (classes.texts, classes.glosses, classes.nodes) for texts in group for text in texts]
+    every += [text for one in emoji.about for text in words.emoji_texts(one["name"], one["keywords"])]
+    every += [form.format(one["class"]) for set_ in labelled for one in set_.about for form in tasks.LABEL_TEXTS]
+    texts = Texts(tokenizer, every)
+    texts.features = features.cached(cache / "texts.npy", lambda: texts.tower_features(model, contract.text).numpy())
     return Material(captioned, labelled, emoji, classes, texts, classifier)
 
 
 @torch.no_grad()
 def align(model: CLIP, material: Material) -> None:
-    """Heads to begin with: the text head an isometry, so that MiniLM's likenesses hold from the start; the picture
-    head the original classifier, each class standing where its name does, plus a random map of the features."""
+    """Initialises the heads. The text head is an isometry, so MiniLM's similarities hold from the start. The picture
+    head is the original classifier, with each class at the embedding of its name, plus a random linear map."""
     random = torch.Generator().manual_seed(0)
     names = material.texts.features[material.class_texts[:, 0]]
     gain = 1 / material.texts.features.std(dim=0).mean()
@@ -186,7 +186,7 @@ def align(model: CLIP, material: Material) -> None:
 
 
 def finish(model: CLIP, contract: Contract, out: Path) -> None:
-    """Writes out/nano: the folder that ships, with matrices in int8 (depthwise convolutions in float16)."""
+    """Writes out/nano, the shipped folder, with matrices in int8 (depthwise convolutions in float16)."""
     arrays = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
     exact = {name for name in arrays if name.endswith(("depthwise.conv.weight", "stem.conv.weight"))}
     folder = out / "nano"

@@ -1,8 +1,8 @@
-"""The plain proof that the trainer trains a CLIP.
+"""A small CLIP from scratch, which shows that training works.
 
-A small ViT and a causal byte-pair text tower, both from random weights, learn from scenes that the code draws. An
-eighth of all colour x shape combinations, a quarter of count x shape and a fifth of place x shape never occur in
-training: the zero-shot figures are on pictures of these alone. docs/training.md shows the learning curve.
+A small ViT and a causal byte-pair text tower learn from random weights and drawn scenes. An eighth of all colour x
+shape combinations, a quarter of count x shape and a fifth of place x shape never occur in training; the zero-shot
+metrics use only pictures of these. docs/training.md shows the learning curve.
 """
 
 from contralto.contract import Contract, Provenance, preset
@@ -17,7 +17,7 @@ from contralto.train.validation import Validation, retrieval, together, zero_sho
 
 
 def recipe(steps: int = 1000, pictures: int = 400) -> Recipe:
-    """steps: of batch 128. pictures: in each set that is measured, all with combinations that training never shows."""
+    """steps: with batches of 128. pictures: per validation set, all with combinations that training never shows."""
     contract = preset("tiny")
     tokenizer = load(contract.text)
     task = contrastive(
@@ -46,6 +46,7 @@ def recipe(steps: int = 1000, pictures: int = 400) -> Recipe:
 
 
 def build() -> tuple[CLIP, Contract]:
+    """The model with random weights, and its contract."""
     contract = preset("tiny")
-    made = Provenance(source="recipes/tiny.py", trained_on="scenes drawn by contralto.data.scenes")
-    return create(contract.replace(provenance=made))
+    provenance = Provenance(source="recipes/tiny.py", trained_on="scenes drawn by contralto.data.scenes")
+    return create(contract.replace(provenance=provenance))

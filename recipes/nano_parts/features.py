@@ -1,4 +1,4 @@
-"""What the locked picture tower makes of every training picture in several views, computed once and kept."""
+"""Features of every training picture in several views by the locked picture tower, computed once and cached."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from contralto.files import written_whole
 from contralto.image.decode import decode
 from contralto.image.transform import resized
 from contralto.model.clip import CLIP
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from nano_parts import views
 from nano_parts.words import SETS
 
@@ -48,7 +48,7 @@ EMOJI_PLACED = 3  # random places among an emoji's views
 
 @dataclass(frozen=True)
 class Pictures:
-    """Features float16 (N, views, 1280), the first view being the picture itself, and what is known of each picture."""
+    """features: float16 (N, views, 1280), the first view is the picture itself. about: facts about each picture."""
 
     features: Tensor
     about: list[dict[str, Any]]
@@ -67,15 +67,15 @@ def captioned(tower: Runner, data: Path, cache: Path) -> Pictures:
 
 def labelled(tower: Runner, data: Path, cache: Path) -> list[Pictures]:
     """The train splits of the labelled sets. about: class (the name), and title where a product has one."""
-    found = []
+    sets = []
     for name in SETS:
         source = ClassFolders(data / f"sets/{name}.tar", "train")
         stated = json.loads((data / f"sets/{name}.json").read_bytes())
         titles = {item["file"]: item["title"] for item in stated.get("items", [])}
         samples = [source[i] for i in range(len(source))]
         about = [{"class": source.names[s.label], "title": titles.get(s.key)} for s in samples if s.label is not None]
-        found.append(_photographs(name, source, about, tower, cache))
-    return found
+        sets.append(_photographs(name, source, about, tower, cache))
+    return sets
 
 
 def emoji(tower: Runner, data: Path, cache: Path) -> Pictures:
@@ -106,26 +106,26 @@ def _photographs(name: str, source: Source, about: list[dict[str, Any]], tower: 
 
 
 def pixels(source: Source, indices: range, spec: Image) -> Tensor:
-    """float (N, 3, 224, 224) in 0..255: the pictures as the contract prepares them, before the normalisation."""
+    """float (N, 3, 224, 224) in 0..255: pictures prepared by the contract, before normalisation."""
     with ThreadPoolExecutor(2) as pool:
-        made = pool.map(lambda i: resized(decode(source[i].picture), spec), indices)
-        return torch.from_numpy(np.stack(list(made))).permute(0, 3, 1, 2).float()
+        pictures = pool.map(lambda i: resized(decode(source[i].picture), spec), indices)
+        return torch.from_numpy(np.stack(list(pictures))).permute(0, 3, 1, 2).float()
 
 
 def normalised(x: Tensor, spec: Image) -> Tensor:
-    """0..255 -> what the tower takes."""
+    """Pixels in 0..255 -> input of the tower."""
     mean, std = (torch.tensor(value)[:, None, None] for value in (spec.mean, spec.std))
     return (x / 255 - mean) / std
 
 
 class Runner:
-    """The picture tower's features by OpenVINO, three times as fast as eager PyTorch; in bf16 where there is any.
+    """The picture tower's features by OpenVINO, three times as fast as eager PyTorch; in bf16 if the processor has it.
 
-    The arrays are the model's own: the tower must stay locked.
+    It shares the model's arrays, so the tower must stay locked.
     """
 
     def __init__(self, model: CLIP, contract: Contract) -> None:
-        tensors = {name: Stored("F32", tensor.numpy()) for name, tensor in model.state_dict().items()}
+        tensors = {name: StoredTensor("F32", tensor.numpy()) for name, tensor in model.state_dict().items()}
         checkpoint = headless(Checkpoint(contract, tensors, []))
         self._engine = OpenVINO(checkpoint, "bf16" if computes("bf16") else "fp32")
         self.spec = contract.image
@@ -136,20 +136,20 @@ class Runner:
 
 
 def _cached(path: Path, count: int, make: Callable[[range, Generator], list[Tensor]], run: Runner) -> Tensor:
-    """Features (count, views, 1280) of the views that `make` gives, batch by batch."""
+    """Features (count, views, 1280) of the views that `make` returns, batch by batch."""
 
     def compute() -> NDArray[np.float16]:
-        random, rows = Generator().manual_seed(0), []
+        random, batches = Generator().manual_seed(0), []
         for start in range(0, count, BATCH):
-            made = make(range(start, min(start + BATCH, count)), random)
-            rows.append(np.stack([run(x) for x in made], axis=1))
-        return np.concatenate(rows)
+            batch = make(range(start, min(start + BATCH, count)), random)
+            batches.append(np.stack([run(x) for x in batch], axis=1))
+        return np.concatenate(batches)
 
     return cached(path, compute)
 
 
 def cached(path: Path, compute: Callable[[], NDArray[Any]]) -> Tensor:
-    """The array in the file, which is computed and written if it is not there."""
+    """The array in the file; computed and written first if the file is missing."""
     if not path.exists():
         with torch.no_grad():
             array = compute()
@@ -159,7 +159,7 @@ def cached(path: Path, compute: Callable[[], NDArray[Any]]) -> Tensor:
 
 
 def whole_features(name: str, source: Source, tower: Runner, cache: Path) -> Tensor:
-    """Features float16 (N, 1280) of the pictures as they are."""
+    """Features float16 (N, 1280) of the unchanged pictures."""
 
     def make(indices: range, random: Generator) -> list[Tensor]:
         return [pixels(source, indices, tower.spec)]

@@ -1,4 +1,4 @@
-"""What the tasks draw from: picture features and texts by number, and features made up for classes without pictures."""
+"""Features and texts that the tasks sample: of pictures, of texts by number, and synthetic ones of ImageNet classes."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ from torch import Generator, Tensor
 from contralto.contract import Text
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
+from contralto.train.autocast import autocast
 from contralto.train.contrastive import shorten
-from contralto.train.precision import autocast
 from nano_parts.features import PLAIN_VIEWS, Pictures
 from nano_parts.heads import image_head, text_head
 from nano_parts.words import Classes
 
 
 class Texts:
-    """Distinct texts by number. `features` (N, 384) are those of the text tower before it learned anything."""
+    """Distinct texts by number. `features` (N, 384): of the original text tower, set by the caller."""
 
     def __init__(self, tokenizer: Tokenizer, texts: Iterable[str]) -> None:
         self.all = sorted(set(texts), key=lambda text: (len(text), text))
         self._number = {text: number for number, text in enumerate(self.all)}
-        self.ids = tokenizer.tokenize(self.all, truncate=True)  # shortest first: a block has little padding
+        self.ids = tokenizer.tokenize(self.all, truncate=True)  # sorted by length, so a batch has little padding
         self.features = torch.zeros(0)
 
     def numbers(self, texts: Iterable[str]) -> Tensor:
-        """int64: the places of these texts."""
+        """The numbers of these texts, int64 (N,)."""
         return torch.tensor([self._number[text] for text in texts])
 
-    def describe(self, model: CLIP, spec: Text) -> Tensor:
-        """The locked text tower's features (N, 384) of all of them; spec: the contract's, whose ids these are."""
-        blocks = [shorten(block, spec) for block in np.split(self.ids, range(512, len(self.ids), 512))]
+    def tower_features(self, model: CLIP, spec: Text) -> Tensor:
+        """Features (N, 384) of all texts by the locked text tower. spec: of the contract that made `ids`."""
+        batches = [shorten(batch, spec) for batch in np.split(self.ids, range(512, len(self.ids), 512))]
         with autocast("auto"), torch.no_grad():
-            return torch.cat([model.text.features(torch.from_numpy(block)) for block in blocks]).float()
+            return torch.cat([model.text.features(torch.from_numpy(batch)) for batch in batches]).float()
 
     def embed(self, model: CLIP, numbers: Tensor) -> Tensor:
         """Embeddings (N, 512) of texts, with dropout while training."""
         features = F.dropout(self.features[numbers], 0.2, model.training)
-        rows: Tensor = text_head(model)(features)
-        return rows
+        return text_head(model)(features)
 
 
 class Material:
@@ -67,7 +66,7 @@ class Material:
         self.class_texts = torch.stack([texts.numbers(wordings) for wordings in classes.texts])  # (1000, 24)
 
     def photographs(self, count: int, drawn: float, random: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (count, 1280) in random views, those of the same pictures as they are, and their numbers.
+        """Features (count, 1280) of random views, features of the same pictures unchanged, and the pictures' numbers.
 
         drawn: share of views that are small, grey, sketched or cartoons.
         """
@@ -78,19 +77,19 @@ class Material:
         features = self.captioned.features
         return features[chosen, view].float(), features[chosen, 0].float(), chosen
 
-    def imagined(self, classes: Tensor, random: Generator) -> Tensor:
-        """Features (N, 1280) as pictures of these ImageNet classes might have them: a photograph's features, weakened,
-        moved towards what the classifier looks for, along what varies between photographs."""
+    def synthetic(self, classes: Tensor, random: Generator) -> Tensor:
+        """Synthetic features (N, 1280) of pictures of these ImageNet classes: a photograph's features, weakened and
+        moved along the classifier's weights, weighted by the variation between photographs."""
         features, _, _ = self.photographs(len(classes), 0.4, random)
         keep = 0.3 + 0.6 * torch.rand(len(classes), 1, generator=random)
         move = 0.4 + 0.8 * torch.rand(len(classes), 1, generator=random)
-        made: Tensor = self.mean + keep * (features - self.mean) + move * self.length * self.directions[classes]
-        return made.clamp(0, 6)  # the range of ReLU6
+        moved: Tensor = self.mean + keep * (features - self.mean) + move * self.length * self.directions[classes]
+        return moved.clamp(0, 6)  # the range of ReLU6
 
     def embed(self, model: CLIP, features: Tensor) -> Tensor:
-        """Embeddings (N, 512) of picture features. While training the linear map sees some features as their mean;
-        the classifier sees them all, or its classes would mean nothing."""
+        """Embeddings (N, 512) of picture features. In training, dropout replaces some inputs of the linear map by their
+        mean. The classifier gets all inputs, so that its classes keep their meaning."""
         head = image_head(model)
-        seen = self.mean + F.dropout(features - self.mean, 0.3, model.training)
-        rows: Tensor = head.linear(seen) + head.down(head.activation(head.up(features)))
-        return rows
+        dropped = self.mean + F.dropout(features - self.mean, 0.3, model.training)
+        embeddings: Tensor = head.linear(dropped) + head.down(head.activation(head.up(features)))
+        return embeddings

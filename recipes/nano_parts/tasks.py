@@ -1,6 +1,6 @@
-"""What nano learns: captions, ImageNet's classes, WordNet's kinds, emoji, labelled pictures, and MiniLM's likenesses.
+"""The objectives of nano: captions, ImageNet's classes, WordNet's hypernyms, emoji, labels and MiniLM's similarities.
 
-All use cached features of the two locked towers, and the model's one scale. A batch is a function of the step alone.
+All use cached features of the two locked towers and the model's only scale. A batch is a function of the step alone.
 """
 
 from __future__ import annotations
@@ -34,39 +34,39 @@ def captions(material: Material, size: int) -> Task:
         caption = numbers[chosen, torch.randint(numbers.shape[1], (size,), generator=random)]
         return {"features": features, "texts": caption, "also_true": same(chosen, caption)}
 
-    return _contrastive("captions", 1.5, material, batch)
+    return _contrastive("captions", 1.5, material, batch, size)
 
 
 def classes(material: Material, size: int) -> Task:
-    """The original classifier's answer, softly, with class names in its place; for pictures of all kinds in any view
-    (the answer is that for the plain view) and for imagined ones."""
+    """Distils the original classifier: class names must get its probabilities, for all pictures in any view (with the
+    probabilities of the plain view) and for synthetic features."""
     pools = [material.emoji.features, torch.cat([one.features for one in material.labelled])]
     weight, bias = material.classifier
 
     def batch(random: Generator) -> Batch:
-        seen, plain, _ = material.photographs(size // 4, 0.5, random)
-        parts, clean = [seen], [plain]
+        views, plain, _ = material.photographs(size // 4, 0.5, random)
+        parts, clean = [views], [plain]
         for pool in pools:
             chosen = torch.randint(len(pool), (size // 8,), generator=random)
             view = torch.randint(pool.shape[1], (size // 8,), generator=random)
             parts.append(pool[chosen, view].float())
             clean.append(pool[chosen, 0].float())
-        made = material.imagined(torch.randint(len(weight), (size // 2,), generator=random), random)
+        made = material.synthetic(torch.randint(len(weight), (size // 2,), generator=random), random)
         noise = 1 + 0.1 * torch.randn(made.shape, generator=random)
-        answers = (torch.cat([*clean, made]) @ weight.T + bias).softmax(dim=1)  # (size, 1000)
+        targets = (torch.cat([*clean, made]) @ weight.T + bias).softmax(dim=1)  # (size, 1000)
         wording = torch.randint(material.class_texts.shape[1], (len(weight),), generator=random)
         texts = material.class_texts[torch.arange(len(weight)), wording]
-        return {"features": torch.cat([*parts, made * noise]), "texts": texts, "answers": answers}
+        return {"features": torch.cat([*parts, made * noise]), "texts": texts, "targets": targets}
 
     def loss(model: CLIP, batch: Batch) -> Tensor:
         images, texts = material.embed(model, batch["features"]), material.texts.embed(model, batch["texts"])
-        return _divergence(batch["answers"], _logits(model, images, texts))
+        return _divergence(batch["targets"], _logits(model, images, texts))
 
-    return Task("classes", 3.0, _batches("classes", batch), loss)
+    return Task("classes", 3.0, _batches("classes", batch), loss, batch_size=size)
 
 
 def kinds(material: Material, size: int) -> Task:
-    """Imagined pictures of classes against a name, a definition, or the name of a kind that the class belongs to."""
+    """Synthetic features of classes against a name, a definition, or the name of a hypernym of the class."""
     nodes = [material.texts.numbers(wordings).tolist() for wordings in material.classes.nodes]
     glosses = [material.texts.numbers(wordings).tolist() for wordings in material.classes.glosses]
     names, above = material.class_texts.tolist(), material.classes.above
@@ -80,12 +80,12 @@ def kinds(material: Material, size: int) -> Task:
             kind = draw.random() if nodes_above[one] else 0.0
             node.append(draw.choice(nodes_above[one]) if kind >= 0.5 else -1)
             texts.append(draw.choice(names[one] if kind < 0.35 else glosses[one] if kind < 0.5 else nodes[node[-1]]))
-        found = torch.tensor(node)
+        hypernym = torch.tensor(node)
         of_class = chosen[:, None] == chosen[None, :]
-        true = torch.where(found >= 0, above[chosen][:, found.clamp(min=0)], of_class)
-        return {"features": material.imagined(chosen, random), "texts": torch.tensor(texts), "also_true": true}
+        true = torch.where(hypernym >= 0, above[chosen][:, hypernym.clamp(min=0)], of_class)
+        return {"features": material.synthetic(chosen, random), "texts": torch.tensor(texts), "also_true": true}
 
-    return _contrastive("kinds", 1.0, material, batch)
+    return _contrastive("kinds", 1.0, material, batch, size)
 
 
 def emoji(material: Material, size: int) -> Task:
@@ -103,11 +103,11 @@ def emoji(material: Material, size: int) -> Task:
         texts = torch.tensor([draw.choice(numbers[one]) for one in chosen.tolist()])
         return {"features": features, "texts": texts, "also_true": same(owner[chosen], texts)}
 
-    return _contrastive("emoji", 1.0, material, batch)
+    return _contrastive("emoji", 1.0, material, batch, size)
 
 
 def labels(material: Material, size: int) -> Task:
-    """Pictures of the labelled sets against the class names of their own set."""
+    """Pictures of the labelled sets against the class names of the same set."""
     names = [sorted({one["class"] for one in pictures.about}) for pictures in material.labelled]
     texts = torch.stack([material.texts.numbers(t.format(n) for t in LABEL_TEXTS) for part in names for n in part])
     home = torch.tensor([place for place, part in enumerate(names) for _ in part])  # the set of each class
@@ -135,11 +135,11 @@ def labels(material: Material, size: int) -> Task:
         logits = _logits(model, images, names).masked_fill(batch["elsewhere"], -torch.inf)
         return F.cross_entropy(logits, batch["target"])
 
-    return Task("labels", 0.3, _batches("labels", batch), loss)
+    return Task("labels", 0.3, _batches("labels", batch), loss, batch_size=size)
 
 
 def likenesses(material: Material, nouns: Sequence[str], size: int) -> Task:
-    """Nouns and captions keep the likeness to class names that MiniLM gave them: what no picture taught stays right."""
+    """Nouns and captions keep MiniLM's similarity to class names, so that words without pictures keep their meaning."""
     pool = material.texts.numbers(nouns)
     spoken = material.texts.numbers(text for one in material.captioned.about for text in one["captions"])
     original = F.normalize(material.texts.features, dim=1)
@@ -149,26 +149,26 @@ def likenesses(material: Material, nouns: Sequence[str], size: int) -> Task:
         chosen = pool[torch.randint(len(pool), (size - half,), generator=random)]
         texts = torch.cat([chosen, spoken[torch.randint(len(spoken), (half,), generator=random)]])
         names = material.class_texts[:, 0]
-        answers = (original[texts] @ original[names].T / TEACHER_TEMPERATURE).softmax(dim=1)
-        return {"texts": texts, "names": names, "answers": answers}
+        targets = (original[texts] @ original[names].T / TEACHER_TEMPERATURE).softmax(dim=1)
+        return {"texts": texts, "names": names, "targets": targets}
 
     def loss(model: CLIP, batch: Batch) -> Tensor:
         texts, names = (material.texts.embed(model, batch[key]) for key in ("texts", "names"))
-        return _divergence(batch["answers"], _logits(model, texts, names))
+        return _divergence(batch["targets"], _logits(model, texts, names))
 
-    return Task("likenesses", 0.5, _batches("likenesses", batch), loss)
+    return Task("likenesses", 0.5, _batches("likenesses", batch), loss, batch_size=size)
 
 
-def _contrastive(name: str, weight: float, material: Material, batch: Callable[[Generator], Batch]) -> Task:
+def _contrastive(name: str, weight: float, material: Material, batch: Callable[[Generator], Batch], size: int) -> Task:
     def loss(model: CLIP, batch: Batch) -> Tensor:
         images, texts = material.embed(model, batch["features"]), material.texts.embed(model, batch["texts"])
         return infonce(images, texts, model.logit_scale, batch["also_true"])
 
-    return Task(name, weight, _batches(name, batch), loss)
+    return Task(name, weight, _batches(name, batch), loss, batch_size=size)
 
 
 def _batches(name: str, batch: Callable[[Generator], Batch]) -> Callable[[int], Batch]:
-    """step -> batch, drawn from a generator of its own."""
+    """step -> batch, each from a new generator."""
     seed = zlib.crc32(name.encode())
     return lambda step: batch(Generator().manual_seed(seed * 1_000_003 + step))
 
@@ -178,6 +178,6 @@ def _logits(model: CLIP, left: Tensor, right: Tensor) -> Tensor:
     return model.logit_scale.exp() * F.normalize(left, dim=1) @ F.normalize(right, dim=1).T
 
 
-def _divergence(answers: Tensor, logits: Tensor) -> Tensor:
-    """KL of softmax(logits) from the answers, the mean over the rows."""
-    return F.kl_div(logits.log_softmax(dim=1), answers, reduction="batchmean")
+def _divergence(targets: Tensor, logits: Tensor) -> Tensor:
+    """KL divergence of softmax(logits) from the target probabilities, averaged over the batch."""
+    return F.kl_div(logits.log_softmax(dim=1), targets, reduction="batchmean")

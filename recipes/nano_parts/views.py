@@ -1,6 +1,6 @@
-"""Views of pictures: crops, low resolution, and drawn-looking ones, to show the heads what the tower makes of them.
+"""Views of pictures: crops, low resolution and drawings, so that the heads learn the tower's features of them.
 
-Every function takes and gives float pixels (N, 3, 224, 224) in 0..255 and draws from the generator it is given.
+Every function maps float pixels (N, 3, 224, 224) in 0..255 to the same and draws from the given generator.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ View = Callable[[Tensor, Generator], Tensor]
 
 
 def whole(x: Tensor, random: Generator) -> Tensor:
-    """The picture as it is."""
+    """The unchanged picture."""
     return x
 
 
 def mirrored(x: Tensor, random: Generator) -> Tensor:
-    """Left for right."""
+    """The mirrored picture."""
     return x.flip(3)
 
 
@@ -47,13 +47,13 @@ def recoloured(x: Tensor, random: Generator) -> Tensor:
 
 
 def small(x: Tensor, random: Generator) -> Tensor:
-    """Shrunk to 28 to 64 pixels a side and enlarged again; half of the time a crop."""
+    """Reduced to 28 to 64 pixels per side and enlarged again; half of the time a crop."""
     x = crop(x, random) if torch.rand((), generator=random) < 0.5 else x
     return resampled(x, int(torch.randint(28, 65, (), generator=random)))
 
 
 def resampled(x: Tensor, side: int) -> Tensor:
-    """Shrunk to `side` pixels and enlarged again."""
+    """Reduced to `side` pixels and enlarged again."""
     x = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True).round()
     return F.interpolate(x, size=(224, 224), mode="bicubic").clamp(0, 255)
 
@@ -75,7 +75,7 @@ def sketch(x: Tensor, random: Generator) -> Tensor:
 
 
 def cartoon(x: Tensor, random: Generator) -> Tensor:
-    """Blurred, cut to a few levels, more saturated, often with dark outlines."""
+    """Blurred, quantised to a few levels, more saturated, often with dark outlines."""
     blurred = _blur(x, float(_uniform(1, 0.8, 2.5, random)))
     levels = int(torch.randint(3, 7, (), generator=random))
     y = (blurred / 255 * levels).round() / levels * 255
@@ -92,7 +92,7 @@ def drawn(x: Tensor, random: Generator) -> Tensor:
 
 
 def emoji(rgba: Tensor, random: Generator | None) -> Tensor:
-    """RGBA (N, 4, 64, 64) on white and filling the picture; with a generator at any size, half on a random colour."""
+    """RGBA (N, 4, 64, 64) on white, filling the picture; with a generator at a random size, half on a random colour."""
     alpha = rgba[:, 3:] / 255
     x = torch.cat([rgba[:, :3] * alpha, alpha], dim=1)
     x = F.interpolate(x, size=(224, 224), mode="bicubic", antialias=True)
@@ -107,15 +107,15 @@ def emoji(rgba: Tensor, random: Generator | None) -> Tensor:
 
 
 def _placed(x: Tensor, wide: Tensor, high: Tensor, right: Tensor, down: Tensor, beyond: str = "reflection") -> Tensor:
-    """The window of these half widths and centres, in units of half the picture, at the picture's size."""
-    nothing = torch.zeros_like(wide)
-    rows = torch.stack([torch.stack([wide, nothing, right], 1), torch.stack([nothing, high, down], 1)], 1)  # (N, 2, 3)
-    grid = F.affine_grid(rows, list(x.shape), align_corners=False)
+    """The window of these half widths and centres, in units of half the picture, resized to the picture's size."""
+    zero = torch.zeros_like(wide)
+    affine = torch.stack([torch.stack([wide, zero, right], 1), torch.stack([zero, high, down], 1)], 1)  # (N, 2, 3)
+    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False, padding_mode=beyond)
 
 
 def _blur(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian."""
+    """Gaussian blur."""
     reach = int(3 * sigma)
     weights = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * sigma * sigma))
     weights, channels = weights / weights.sum(), x.shape[1]
@@ -125,7 +125,7 @@ def _blur(x: Tensor, sigma: float) -> Tensor:
 
 
 def _edges(x: Tensor) -> Tensor:
-    """How fast (N, 1, h, w) changes, in units of its mean."""
+    """Gradient magnitude of (N, 1, h, w), in units of its mean."""
     right = F.pad(x[..., :, 1:] - x[..., :, :-1], (0, 1, 0, 0))
     down = F.pad(x[..., 1:, :] - x[..., :-1, :], (0, 0, 0, 1))
     size = (right**2 + down**2).sqrt()

@@ -1,4 +1,4 @@
-"""The texts that nano learns from: class names in many templates, WordNet above them, emoji, and the cut vocabulary."""
+"""The texts of nano: class names in many templates, their hypernyms in WordNet, emoji, and the reduced vocabulary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from contralto.text.wordpiece import WordPiece
 VOCABULARY = 12_288
 SETS = ("clothing10", "fashion-products", "grocery81", "scenes15", "textures10", "trash6")  # the labelled ones
 CLASS_TEXTS = 24  # wordings of each ImageNet class
-BROADEST = 450  # a WordNet node above more of the 1,000 classes than this says nothing
+BROADEST = 450  # a hypernym of more of the 1,000 classes than this says too little
 Noun = dict[str, Any]
 PLAIN = ["{}", "{}", "a {}", "a photo of a {}.", "a photo of a {}.", "a picture of a {}."]
 DRAWN = ["a drawing of a {}.", "a sketch of a {}.", "a painting of a {}.", "a cartoon of a {}."]
@@ -29,10 +29,11 @@ DRAWN = ["a drawing of a {}.", "a sketch of a {}.", "a painting of a {}.", "a ca
 
 @dataclass(frozen=True)
 class Classes:
-    """ImageNet's 1,000 classes and what WordNet says of them.
+    """ImageNet's 1,000 classes and their hypernyms in WordNet.
 
     texts: for each class CLASS_TEXTS wordings, the first is the bare name. glosses: for each class its definition and
-    the kind above it. nodes: for each WordNet node above some of them its wordings. above: bool (1000, nodes).
+    its direct hypernym. nodes: the wordings of each hypernym. above: bool (1000, nodes), true where a node is a
+    hypernym of the class.
     """
 
     texts: list[list[str]]
@@ -42,7 +43,7 @@ class Classes:
 
 
 def classes(data: Path, seed: int = 0) -> Classes:
-    """Reads words/ of the data folder."""
+    """Reads words/ in the data folder."""
     stated = json.loads((data / "words/imagenet1k.json").read_bytes())
     nouns = wordnet(data)
     templates = json.loads((data / "words/templates.json").read_bytes())["imagenet_80"] + PLAIN + DRAWN
@@ -55,10 +56,10 @@ def classes(data: Path, seed: int = 0) -> Classes:
     above = [_above(one["wnid"], nouns) for one in stated]
     counts = Counter(node for nodes in above for node in nodes)
     nodes = sorted(node for node in counts if counts[node] <= BROADEST)
-    place = {node: number for number, node in enumerate(nodes)}
+    index = {node: number for number, node in enumerate(nodes)}
     matrix = torch.zeros(len(stated), len(nodes), dtype=torch.bool)
-    for row, found in enumerate(above):
-        matrix[row, [place[node] for node in found if node in place]] = True
+    for row, hypernyms in enumerate(above):
+        matrix[row, [index[node] for node in hypernyms if node in index]] = True
     wordings = []
     for node in nodes:
         name = _plain(nouns[node]["lemmas"][0])
@@ -84,7 +85,7 @@ def common_nouns(data: Path, count: int = 8000, seed: int = 1) -> list[str]:
 
 
 def emoji_texts(name: str, keywords: list[str]) -> list[str]:
-    """What may be said of an emoji; its name counts most."""
+    """Texts for an emoji; its name occurs most often."""
     together = ", ".join(keywords[:5])
     return [name] * 3 + [
         f"{name} emoji",
@@ -96,8 +97,8 @@ def emoji_texts(name: str, keywords: list[str]) -> list[str]:
     ]
 
 
-def cut_vocabulary(tokens: list[str], data: Path) -> list[int]:
-    """Which of MiniLM's WordPieces stay, as sorted ids: special tokens, single characters, continuations, and the
+def reduced_vocabulary(tokens: list[str], data: Path) -> list[int]:
+    """Sorted ids of the WordPieces of MiniLM that nano keeps: special tokens, single characters, continuations, and the
     words that WordNet, the captions, emoji and the classes of known data sets use most."""
     piece = WordPiece("".join(f"{token}\n" for token in tokens).encode(), "MiniLM's vocabulary")
     counts: Counter[str] = Counter()
@@ -109,15 +110,15 @@ def cut_vocabulary(tokens: list[str], data: Path) -> list[int]:
     for chunk, count in counts.items():
         for number in piece.ids(chunk):
             uses[number] += count
-    kept = {0, piece.start, piece.end, *(i for i, token in enumerate(tokens) if token in ("[UNK]", "[MASK]"))}
-    kept |= {i for i, token in enumerate(tokens) if _indispensable(token, uses[i])}
-    rest = (i for i, token in enumerate(tokens) if i not in kept and not token.startswith("["))
-    kept |= set(sorted(rest, key=lambda i: (-uses[i], i))[: VOCABULARY - len(kept)])
-    return sorted(kept)
+    chosen = {0, piece.start, piece.end, *(i for i, token in enumerate(tokens) if token in ("[UNK]", "[MASK]"))}
+    chosen |= {i for i, token in enumerate(tokens) if _indispensable(token, uses[i])}
+    rest = (i for i, token in enumerate(tokens) if i not in chosen and not token.startswith("["))
+    chosen |= set(sorted(rest, key=lambda i: (-uses[i], i))[: VOCABULARY - len(chosen)])
+    return sorted(chosen)
 
 
 def _weighted(data: Path) -> list[tuple[int, list[str]]]:
-    """Texts and how much each counts."""
+    """Weight and texts of each source."""
     nouns = wordnet(data).values()
     sets = json.loads((data / "words/templates.json").read_bytes())
     known = [name for one in sets["datasets"].values() for name in one["classes"] if isinstance(name, str)]
@@ -137,7 +138,7 @@ def _weighted(data: Path) -> list[tuple[int, list[str]]]:
 
 
 def _names(path: Path) -> list[str]:
-    """Class names and products' titles that a set's JSON states."""
+    """Class names and product titles in the JSON of a data set."""
     value = json.loads(path.read_bytes())
     names = [one if isinstance(one, str) else one["name"] for one in value["classes"]]
     return names + [item["title"] for item in value.get("items", [])]
@@ -163,7 +164,7 @@ def _above(node: str, nouns: dict[str, Noun]) -> set[str]:
 
 
 def _plain(lemma: str) -> str:
-    """A lemma without underscores and WordNet's marks such as (a)."""
+    """A lemma without underscores and WordNet's markers such as (a)."""
     return re.sub(r"\s*\([a-z]+\)$", "", lemma.replace("_", " "))
 
 

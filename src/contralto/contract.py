@@ -1,7 +1,7 @@
 """The contract: everything that makes weights a model, in one JSON file beside them.
 
-Towers, pixel and text preparation, pooling, score rule, weight file and provenance. Reading is strict: an unknown
-field, a value of another type or a newer version is an error. `Contract.hash` keys every cache.
+It states the towers, the preparation of pixels and text, pooling, score rule, weight file and provenance. Reading is
+strict: an unknown field, a value of another type or a newer version is an error. `Contract.hash` keys every cache.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from contralto.architecture import (
     Bert,
@@ -35,21 +35,21 @@ from contralto.architecture import (
 from contralto.architecture.codec import from_json, to_json
 from contralto.errors import ContractError
 
-VERSION = 1
+CONTRACT_VERSION = 1
 FILE_NAME = "contralto.json"
-LARGEST = 2**20  # of any size in a tower: a stranger's contract must not ask for a billion channels
-DEEPEST = 1000  # blocks of a tower: each has names and shapes, which are listed before any weights are read
-MAY_BE_0 = ("positions", "squeeze", "top", "types")  # sizes of parts that a tower may do without
+MAX_SIZE = 2**20  # of any number in a tower, so that a contract from a stranger cannot request a billion channels
+MAX_BLOCKS = 1000  # per tower: the names and shapes of all blocks are listed before any weights are read
+OPTIONAL_SIZES = ("positions", "squeeze", "top", "types")  # 0 means that the tower lacks this part
 
 
 @dataclass(frozen=True)
 class Image:
-    """From a decoded picture to embeddings. `size` is (height, width) in pixels; mean and std are of [0, 1] values.
+    """From a decoded picture to embeddings. `size` is (height, width) in pixels; mean and std are for values in [0, 1].
 
-    resized: the (height, width) that `resize` aims at, if it is more than `size`, which is then its centre (ALIGN).
-    convert: when other colours become RGB. "last", after the crop, as OpenAI's and open_clip's code does: a picture is
-        resized in its own mode, so that one with a palette is not interpolated. "first", before the resize, as
-        transformers' code does.
+    resized: the (height, width) after `resize`, if larger than `size`; the crop then takes its centre (ALIGN).
+    convert: when other colour modes become RGB. "last": after the crop, as in OpenAI's and open_clip's code, so a
+        picture is resized in its own mode and a palette is not interpolated. "first": before the resize, as in
+        transformers' code.
     """
 
     tower: ImageTower
@@ -66,9 +66,9 @@ class Image:
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """kind of tokenizer; sha256 of its vocabulary; file beside the weights, or null if Contralto ships it.
+    """Kind of tokenizer, sha256 of its vocabulary, and its file beside the weights (null if Contralto ships it).
 
-    sentencepiece: a SentencePiece model (.model); tokenizers: a tokenizer.json of the package tokenizers.
+    sentencepiece: a SentencePiece model (.model). tokenizers: a tokenizer.json of the package tokenizers.
     """
 
     kind: Literal["clip-bpe", "wordpiece", "sentencepiece", "tokenizers"]
@@ -78,11 +78,11 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class Text:
-    """From a string to embeddings. `context`: most tokens, both ends included; `pad`: id that fills the rest.
+    """From a string to embeddings. `context`: maximum tokens with start and end tokens; `pad`: id that fills the rest.
 
-    clean: see contralto.text.clean. frame: which of the tokenizer's start and end tokens stand around a text.
-    pool: "eot" the row at the end token, "last" the last row of the context, "first" the first row, "mean" of the rows
-        that are not padding.
+    clean: see contralto.text.clean. frame: which of the tokenizer's start and end tokens enclose a text.
+    pool: "eot": the end token; "last": the last token of the context; "first": the first token; "mean": the mean of the
+        tokens that are not padding.
     """
 
     tower: TextTower
@@ -95,18 +95,23 @@ class Text:
 
     @property
     def trims(self) -> bool:
-        """Whether columns that are padding in every row may be cut off without a change of any embedding.
+        """Whether columns that are padding in every text can be cut off without changing any embedding.
 
-        So it is where nothing that counts can see them: behind a causal mask, and in BERT, which masks padding. In a
-        Transformer without a mask every position sees all others, and one that pools its last row means that of the
-        whole context, so ids must come in their full context.
+        They can behind a causal mask, and in BERT, which masks padding. Without a mask every token sees the padding,
+        and "last" pools the last token of the whole context; such towers need ids of the full context.
         """
-        return isinstance(self.tower, Bert) or (self.tower.mask == "causal" and self.pool != "last")
+        match self.tower:
+            case Bert():
+                return True
+            case CausalText(mask=mask):
+                return mask == "causal" and self.pool != "last"
+            case _:
+                assert_never(self.tower)
 
 
 @dataclass(frozen=True)
 class Score:
-    """softmax over scale * cosine, or the sigmoid of scale * cosine + bias."""
+    """Softmax over scale * cosine, or sigmoid of scale * cosine + bias."""
 
     rule: Literal["softmax", "sigmoid"] = "softmax"
     scale: float = 100.0
@@ -115,9 +120,9 @@ class Score:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight file beside the contract; of weights in several files, the index that names them.
+    """The weight file beside the contract, or the index of several weight files.
 
-    sha256: of the file; of several, see contralto.weights.checkpoint. dtype: how most of the numbers are stored.
+    sha256: of the file; for several files see contralto.weights.checkpoint. dtype: of most stored numbers.
     """
 
     file: str
@@ -127,7 +132,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the weights are from; free text, null where nobody has said."""
+    """Where the weights come from: free text, null if unknown."""
 
     source: str | None = None
     trained_on: str | None = None
@@ -136,7 +141,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Contract:
-    """A model, completely stated. `licence` is null where none was given: it is never assumed."""
+    """The complete description of a model. `licence` is null if none was given; none is ever assumed."""
 
     name: str
     image: Image
@@ -146,18 +151,18 @@ class Contract:
     weights: Weights | None = None
     provenance: Provenance = Provenance()
     licence: str | None = None
-    contract: int = VERSION
+    contract: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
         _validate(self)
 
     @functools.cached_property
     def hash(self) -> str:
-        """sha256 (hex) of the canonical JSON: the same for the same contract on every machine.
+        """sha256 (hex) of the canonical JSON: equal contracts have the same hash on every machine.
 
-        Fields at their default are left out, so that a field that a later version adds changes no hash.
+        Fields at their default are left out, so a field that a later version adds changes no hash.
         """
-        exact = from_json(Contract, to_json(self))  # as a reader of the file sees it: 1 given for 1.0 is 1.0
+        exact = from_json(Contract, to_json(self))  # as read from the file: 1 for 1.0 becomes 1.0
         canonical = json.dumps(to_json(exact, defaults=False), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -176,9 +181,10 @@ class Contract:
         if type(version) is not int:
             raise ContractError(f"{source} is not a Contralto contract: it states no version")
         if version < 1:
-            raise ContractError(f"{source} is of contract version {version}, which never was")
-        if version > VERSION:
-            raise ContractError(f"{source} is of contract version {version}, this contralto reads {VERSION}: upgrade")
+            raise ContractError(f"{source} states contract version {version}; versions start at 1")
+        if version > CONTRACT_VERSION:
+            supported = f"this contralto reads {CONTRACT_VERSION}: upgrade"
+            raise ContractError(f"{source} states contract version {version}; {supported}")
         return from_json(cls, value, source)
 
     @classmethod
@@ -196,13 +202,13 @@ class Contract:
 
 
 def presets() -> list[str]:
-    """Names of the presets that Contralto carries, sorted."""
+    """Names of the built-in presets, sorted."""
     folder = resources.files("contralto.architecture") / "presets"
     return sorted(p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith(".json"))
 
 
 def preset(name: str) -> Contract:
-    """The contract of a preset: an architecture with everything around it, but no weights. Raises ContractError."""
+    """The contract of a preset: a complete contract without weights. Raises ContractError."""
     if name not in presets():
         close = difflib.get_close_matches(name, presets(), n=4, cutoff=0.4)
         hint = f": is it {', '.join(close)}?" if close else "; contralto models lists names that begin with one"
@@ -219,7 +225,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _validate(contract: Contract) -> None:
-    """Rules that tie fields together; the codec has checked each alone."""
+    """Checks rules between fields; the codec has checked each field alone."""
     image, text = contract.image, contract.text
 
     def require(holds: bool, rule: str) -> None:
@@ -231,72 +237,93 @@ def _validate(contract: Contract) -> None:
     require(all(value > 0 for value in image.std), "image.std must be positive")
     require(0 < contract.score.scale < math.inf, "score.scale must be positive and finite")
     for tower in (image.tower, text.tower):
-        sizes = all(0 < number <= LARGEST for number in _numbers(to_json(tower)))
-        require(sizes, f"the numbers of a {tower.kind} tower must be positive and at most {LARGEST}")
-        require(_blocks(tower) <= DEEPEST, f"a {tower.kind} tower must have at most {DEEPEST} blocks")
-    _validate_pictures(image, require)
-    require(text.tower.width % text.tower.heads == 0, "text tower's width must be a multiple of its heads")
-    if isinstance(text.tower, Bert):
-        require(text.pool in ("mean", "first"), "a bert text tower pools by mean or first")
-        require(text.tower.positions in (0, max(text.tower.positions, text.context)), "positions must cover context")
-    if isinstance(text.tower, CausalText):
-        require(text.pool in ("eot", "last"), "a causal text tower pools at eot or last")
-        trimmed = text.pool == "eot" or text.tower.mask == "none"  # batches behind a causal mask are cut to their texts
-        require(trimmed, "a text tower that pools at last must have no mask")
-    if text.pool == "eot":
-        require(text.frame in ("both", "end"), "a text tower that pools at eot needs an end token")
-    for side in (image, text):
-        head = getattr(side.tower, "head", None)
-        if isinstance(head, NoHead):
-            width = getattr(side.tower, "features", None) or getattr(side.tower, "width", None)
-            require(width == contract.embedding, "a tower without head must be as wide as the embedding")
+        sizes = all(0 < number <= MAX_SIZE for number in _numbers(to_json(tower)))
+        require(sizes, f"the numbers of a {tower.kind} tower must be positive and at most {MAX_SIZE}")
+        require(_blocks(tower) <= MAX_BLOCKS, f"a {tower.kind} tower must have at most {MAX_BLOCKS} blocks")
+    _validate_image(image, require)
+    _validate_text(text, require)
+    for tower in (image.tower, text.tower):
+        if not isinstance(tower, ResNet) and isinstance(tower.head, NoHead):
+            require(tower.features == contract.embedding, "a tower without head must be as wide as the embedding")
     for file in (contract.weights.file if contract.weights else None, text.tokenizer.file):
         plain = file is None or (Path(file).name == file and file not in ("", ".", ".."))
         require(plain, f"{file!r} must be a plain file name")
 
 
-def _validate_pictures(image: Image, require: Callable[[bool, str], None]) -> None:
+def _validate_image(image: Image, require: Callable[[bool, str], None]) -> None:
     tower = image.tower
     if image.resized is not None:
         covers = all(r >= s for r, s in zip(image.resized, image.size, strict=True))
         require(covers, "image.resized must cover image.size")
-    if isinstance(tower, ViT):
-        require(tower.class_token or tower.pool != "class", "a vit without class token cannot pool by it")
-        require(all(s >= tower.patch for s in image.size), "image.size must hold at least one patch")
-        require(tower.width % tower.heads == 0, "image tower's width must be a multiple of its heads")
-        parted = tower.stem == "patch" or (tower.patch % 4 == 0 and tower.width % 4 == 0)
-        require(parted, "a vit's patch and width must be multiples of 4 for a stem of convolutions")
-    if isinstance(tower, ResNet):
-        require(all(s % 32 == 0 for s in image.size), "image.size must be a multiple of 32 for a ResNet")
-        require(tower.width % 2 == 0, "a ResNet's width must be even")
-        require(32 * tower.width % tower.heads == 0, "32 x a ResNet's width must be a multiple of heads")
-    if isinstance(tower, EfficientNet):
-        narrowest = min([tower.stem, *(stage.channels for stage in tower.stages)])
-        require(0 <= tower.squeeze <= narrowest, "squeeze must be at least 0 and leave each block a unit")
-    if isinstance(tower, Eva):
-        require(all(s >= tower.patch for s in image.size), "image.size must hold at least one patch")
-        require(tower.width % (4 * tower.heads) == 0, "an eva's heads must be multiples of 4 wide")
-    if isinstance(tower, ConvNeXt):
-        require(all(s >= 32 for s in image.size), "image.size must be at least 32 for a convnext")
-    if isinstance(tower, FastViT):
-        require(len(tower.stages) > 0, "a fastvit needs a stage")
-        require(all(stage.width >= 8 for stage in tower.stages), "a fastvit's stages must have 8 channels or more")
-        attending = [stage.width for stage in tower.stages if stage.mixer == "attention"]
-        require(all(w % tower.head_width == 0 for w in attending), "widths must be multiples of head_width")
-        steps = all(after.width % before.width == 0 for before, after in pairwise(tower.stages))
-        require(steps, "the width of a fastvit's stage must be a multiple of the one before")
+    match tower:
+        case ViT():
+            require(tower.class_token or tower.pool != "class", "a vit without class token cannot pool by it")
+            require(all(s >= tower.patch for s in image.size), "image.size must hold at least one patch")
+            require(tower.width % tower.heads == 0, "image tower's width must be a multiple of its heads")
+            divisible = tower.stem == "patch" or (tower.patch % 4 == 0 and tower.width % 4 == 0)
+            require(divisible, "a vit's patch and width must be multiples of 4 for a stem of convolutions")
+        case ResNet():
+            require(all(s % tower.cell == 0 for s in image.size), "image.size must be a multiple of 32 for a ResNet")
+            require(tower.width % 2 == 0, "a ResNet's width must be even")
+            require(tower.features % tower.heads == 0, "32 x a ResNet's width must be a multiple of heads")
+        case EfficientNet():
+            narrowest = min([tower.stem, *(stage.channels for stage in tower.stages)])
+            require(0 <= tower.squeeze <= narrowest, "squeeze must be at least 0 and leave each block a unit")
+        case Eva():
+            require(all(s >= tower.patch for s in image.size), "image.size must hold at least one patch")
+            require(tower.width % (4 * tower.heads) == 0, "an eva's heads must be multiples of 4 wide")
+        case ConvNeXt():
+            require(all(s >= tower.cell for s in image.size), "image.size must be at least 32 for a convnext")
+        case FastViT():
+            _validate_fastvit(tower, require)
+        case _:
+            assert_never(tower)
+
+
+def _validate_fastvit(tower: FastViT, require: Callable[[bool, str], None]) -> None:
+    require(len(tower.stages) > 0, "a fastvit needs a stage")
+    require(all(stage.width >= 8 for stage in tower.stages), "a fastvit's stages must have 8 channels or more")
+    attention_widths = [stage.width for stage in tower.stages if stage.mixer == "attention"]
+    require(all(w % tower.head_width == 0 for w in attention_widths), "widths must be multiples of head_width")
+    multiples = all(after.width % before.width == 0 for before, after in pairwise(tower.stages))
+    require(multiples, "the width of a fastvit's stage must be a multiple of the one before")
+
+
+def _validate_text(text: Text, require: Callable[[bool, str], None]) -> None:
+    tower = text.tower
+    require(tower.width % tower.heads == 0, "text tower's width must be a multiple of its heads")
+    match tower:
+        case Bert():
+            require(text.pool in ("mean", "first"), "a bert text tower pools by mean or first")
+            require(tower.positions == 0 or tower.positions >= text.context, "positions must cover context")
+        case CausalText():
+            require(text.pool in ("eot", "last"), "a causal text tower pools at eot or last")
+            unmasked = text.pool == "eot" or tower.mask == "none"  # under a causal mask, batches are cut to their texts
+            require(unmasked, "a text tower that pools at last must have no mask")
+        case _:
+            assert_never(tower)
+    if text.pool == "eot":
+        require(text.frame in ("both", "end"), "a text tower that pools at eot needs an end token")
 
 
 def _blocks(tower: ImageTower | TextTower) -> int:
-    layers = getattr(tower, "layers", 0)
-    stages = (getattr(stage, "repeats", 0) + getattr(stage, "layers", 0) for stage in getattr(tower, "stages", ()))
-    return sum(stages) + (sum(layers) if isinstance(layers, tuple) else layers)
+    match tower:
+        case ViT() | Eva() | CausalText() | Bert():
+            return tower.layers
+        case ResNet() | ConvNeXt():
+            return sum(tower.layers)
+        case EfficientNet():
+            return sum(stage.repeats for stage in tower.stages)
+        case FastViT():
+            return sum(stage.layers for stage in tower.stages)
+        case _:
+            assert_never(tower)
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[float]:
-    """All sizes and epsilons in the JSON of a tower; those in MAY_BE_0 only if they are not 0."""
+    """All numbers in the JSON of a tower, without the OPTIONAL_SIZES that are 0."""
     if isinstance(value, dict | list):
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _numbers(child, str(key))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and (value or name not in MAY_BE_0):
+    elif isinstance(value, int | float) and not isinstance(value, bool) and (value or name not in OPTIONAL_SIZES):
         yield value

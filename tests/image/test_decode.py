@@ -1,4 +1,4 @@
-"""What becomes of every kind of item, and what is refused with which reason."""
+"""The result for every kind of item, and the reason for each refusal."""
 
 import io
 import os
@@ -19,7 +19,7 @@ from support.noise_pictures import encoded, noise, smooth
 from contralto.errors import ImageError
 from contralto.image.decode import decode
 
-# EXIF's own definition: where row 0 and column 0 of the stored picture are in the upright one.
+# EXIF's definition: the sides of row 0 and column 0 of the stored picture in the upright one.
 STORED = {
     1: lambda up: up,
     2: lambda up: up[:, ::-1],
@@ -49,7 +49,7 @@ def reason_of(item, **options):
 
 
 def shown_or_reason(item, **options):
-    """The pixels of the picture, or the one line that says why there are none; nothing else may come out."""
+    """The pixels of the picture, or the one-line reason why it is refused."""
     try:
         return decode(item, **options).tobytes()
     except ImageError as error:
@@ -105,7 +105,7 @@ def test_a_name_that_is_not_utf8(tmp_path):
     with pytest.raises(ImageError) as caught:
         decode(Bytes())
     assert caught.value.item == os.fsdecode(Bytes())
-    str(caught.value).encode()  # fit for a terminal
+    str(caught.value).encode()  # no control characters
     assert pickle.loads(pickle.dumps(caught.value)).item == caught.value.item
 
 
@@ -259,7 +259,7 @@ def test_bombs():
 
 
 def test_pillows_global_limit_is_left_alone(monkeypatch):
-    """Most readers don't heed it, nor does its warning appear: warnings are errors here."""
+    """Most readers ignore it, and its warning does not appear: warnings are errors here."""
     icon = encoded(smooth(), "ICO", sizes=[(64, 48)])
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     for kind in ("PNG", "JPEG", "BMP", "GIF", "PPM", "TGA"):
@@ -287,7 +287,7 @@ def test_a_file_cut_short_is_refused_or_complete(kind):
 
 
 SAMPLES = {kind: encoded(smooth((24, 18)), kind, **options) for kind, options in FORMATS.items()}
-LIMIT = 10**6  # pixels; a mutated header may claim more, which is then refused
+LIMIT = 10**6  # pixels; a picture with a mutated header that claims more is refused
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of odd metadata

@@ -1,4 +1,4 @@
-"""Which reader a file goes to, and what is said where there is none."""
+"""The reader for each file, and the error if there is none."""
 
 import io
 import struct
@@ -59,7 +59,7 @@ def box(brand, *compatible):
     ],
 )
 def test_brands(head, kind):
-    assert formats._kind(head) == kind
+    assert formats.format_of(head) == kind
 
 
 @pytest.mark.usefixtures("no_pillow_heif")
@@ -102,7 +102,7 @@ def test_jpeg_xl_may_have_a_reader_another_time():
 
 
 class OwnImageFile(ImageFile.ImageFile):
-    """A format that a program brings along: a magic, a grey level, 2 x 2 pixels."""
+    """A format of the program itself: a magic number, a grey level, 2 x 2 pixels."""
 
     format = "OWN"
 
@@ -153,7 +153,7 @@ def test_a_registered_reader_takes_no_format_of_ours(monkeypatch):
 
 
 def test_pillows_other_readers_stay_closed():
-    Image.init()  # all forty are registered now
+    Image.init()  # now all forty are registered
     assert refused(b"%!PS-Adobe-3.0 EPSF-3.0") == ("is a PostScript document", True)
     for kind in ("SGI", "PCX", "DDS"):
         assert refused(encoded(kind))[0].startswith("is not a picture"), kind

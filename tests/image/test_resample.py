@@ -1,4 +1,4 @@
-"""The compiled resize against Pillow's, with and without AVX2: the same bits, or None for what is left to Pillow."""
+"""The compiled resize against Pillow's, with and without AVX2: the same bits, or None if Pillow has to do it."""
 
 import io
 import subprocess
@@ -16,8 +16,8 @@ from support.noise_pictures import noise, spec_of
 from support.plain_pixels import normalised, plain_resize
 
 from contralto.image import _resample, resample, transform  # tests need the extension, hence a C compiler
-from contralto.image.decode import decode, stored
-from contralto.image.taps import taps
+from contralto.image.decode import decode, decode_unturned
+from contralto.image.resize_weights import resize_weights
 
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 TAKEN = ["L", "RGB", "CMYK", "YCbCr"]
@@ -30,7 +30,7 @@ def without_or_with(avx2):
 
 def assert_equal_to_pillow(image, full, box, method, avx2):
     with without_or_with(avx2):
-        ours = resample.part(image, full, method, box)
+        ours = resample.resize_box(image, full, method, box)
     assert ours is not None
     plain = image.resize(full, method).crop(box)
     assert (ours.mode, ours.size) == (plain.mode, plain.size)
@@ -38,7 +38,7 @@ def assert_equal_to_pillow(image, full, box, method, avx2):
 
 
 def extreme(mode, size, cell):
-    """Squares of 0 and 255, to which the cubic kernel overshoots most."""
+    """Squares of 0 and 255, on which the cubic kernel overshoots most."""
     rows, columns = np.indices(size[::-1]) // cell
     grey = Image.fromarray(((rows + columns) % 2 * 255).astype(np.uint8))
     return grey if mode == "L" else Image.merge(mode, [grey] * len(Image.new(mode, (1, 1)).getbands()))
@@ -63,7 +63,7 @@ def test_any_picture_to_any_size(data, mode, method):
     box = (left, top, right, bottom)
     for avx2 in LEVELS:
         with without_or_with(avx2):
-            ours = resample.part(image, full, method, box)
+            ours = resample.resize_box(image, full, method, box)
         if ours is not None:
             assert ours.tobytes() == image.resize(full, method).crop(box).tobytes()
 
@@ -78,7 +78,7 @@ def test_any_picture_to_any_size(data, mode, method):
 )
 @settings(max_examples=100, deadline=None)
 def test_every_shape_of_ordinary_pictures_is_taken(mode, size, shrink, enlarge, method, seed):
-    """Both sides by one scale, as CLIP does it, however the picture is shaped up to 2:1."""
+    """Both sides are scaled alike, as in CLIP, for every aspect ratio up to 2:1."""
     size = (max(size), min(max(size), 2 * min(size)))
     full = tuple(max(int(side * enlarge / shrink), 4) for side in size)
     if full != size:
@@ -90,7 +90,7 @@ def test_every_shape_of_ordinary_pictures_is_taken(mode, size, shrink, enlarge, 
 @pytest.mark.parametrize("n", [7, 33, 224, 288, 336])
 @pytest.mark.parametrize("size", [(1200, 900), (900, 1200), (501, 333), (240, 250), (61, 97)])
 def test_the_sizes_of_towers(size, n, avx2):
-    full = transform._covering(size, (n, n))
+    full = transform.covering_size(size, (n, n))
     box = middle(full, (n, n))
     for method in (BICUBIC, BILINEAR):
         assert_equal_to_pillow(noise("RGB", size), full, box, method, avx2)
@@ -101,7 +101,7 @@ def test_the_sizes_of_towers(size, n, avx2):
 @pytest.mark.parametrize("mode", TAKEN)
 def test_many_strips(mode, avx2):
     image = noise(mode, (2000, 1100))
-    full = transform._covering(image.size, (64, 64))
+    full = transform.covering_size(image.size, (64, 64))
     assert_equal_to_pillow(image, full, middle(full, (64, 64)), BICUBIC, avx2)
 
 
@@ -130,10 +130,10 @@ def test_turned_in_passing(turn, size, mode, enlarge, seed):
     assert resample.turned(size, turn) == upright.size
     full = tuple(side + 31 if enlarge else side // 3 for side in upright.size)
     left, top, _, bottom = middle(full, (53, 29))
-    box = (left, top, full[0] - 1, bottom)  # not in the middle, so that mirroring shows
+    box = (left, top, full[0] - 1, bottom)  # not in the middle, so that a wrong mirroring is detected
     for avx2 in LEVELS:
         with without_or_with(avx2):
-            ours = resample.part(image, full, BICUBIC, box, turn)
+            ours = resample.resize_box(image, full, BICUBIC, box, turn)
         if ours is not None:
             assert ours.tobytes() == upright.resize(full, BICUBIC).crop(box).tobytes()
 
@@ -144,10 +144,10 @@ def test_turned_in_passing(turn, size, mode, enlarge, seed):
 def test_large_ones_are_turned_in_passing(turn, mode, avx2):
     image = noise(mode, (1001, 1203))
     upright = image if turn is None else image.transpose(turn)
-    full = transform._covering(upright.size, (64, 64))
+    full = transform.covering_size(upright.size, (64, 64))
     box = middle(full, (64, 64))
     with without_or_with(avx2):
-        ours = resample.part(image, full, BILINEAR, box, turn)
+        ours = resample.resize_box(image, full, BILINEAR, box, turn)
     assert ours.tobytes() == upright.resize(full, BILINEAR).crop(box).tobytes()
 
 
@@ -157,7 +157,7 @@ def test_a_file_is_turned_by_the_transform_as_by_the_decoder(mode, orientation):
     file, exif = io.BytesIO(), Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     noise(mode, (301, 220)).save(file, "PNG", exif=exif)
-    image, turn = stored(file.getvalue())
+    image, turn = decode_unturned(file.getvalue())
     assert image.size == (301, 220)
     expected = normalised(plain_resize(decode(file.getvalue()), 64))
     assert np.array_equal(transform.pixels(image, spec_of(64), turn=turn).view(np.uint32), expected.view(np.uint32))
@@ -166,29 +166,29 @@ def test_a_file_is_turned_by_the_transform_as_by_the_decoder(mode, orientation):
 @given(length=st.integers(1, 3000), size=st.integers(1, 3000), method=st.sampled_from([BICUBIC, BILINEAR]))
 @settings(max_examples=200, deadline=None)
 def test_no_sum_overflows(length, size, method):
-    """What the compiled code's arithmetic relies on: bytes times weights, whatever their signs, add up to < 2^31."""
-    weights = taps(length, size, 0, min(size, 300), method).weights
+    """The compiled code relies on this: the absolute products of bytes and weights add up to less than 2^31."""
+    weights = resize_weights(length, size, 0, min(size, 300), method).weights
     assert 255 * np.abs(weights).sum(axis=1).max() < 255 * 1.5 * 2**22 < 2**31
 
 
 def test_left_to_pillow():
     half, box = (50, 40), (0, 0, 50, 40)
     for mode in ("P", "1", "RGBA", "LA"):
-        assert resample.part(noise(mode, (100, 80)), half, BICUBIC, box) is None
+        assert resample.resize_box(noise(mode, (100, 80)), half, BICUBIC, box) is None
     image = noise("RGB", (100, 80))
-    assert resample.part(image, image.size, BICUBIC, box) is None  # a copy
-    assert resample.part(image, (99, 40), BICUBIC, box) is None  # of which Pillow 13 resizes the height first
+    assert resample.resize_box(image, image.size, BICUBIC, box) is None  # a copy
+    assert resample.resize_box(image, (99, 40), BICUBIC, box) is None  # Pillow 13 resizes its height first
     assert (
-        resample.part(noise("RGB", (1, 300)), (224, 67_200), BICUBIC, (0, 0, 224, 224)) is None
+        resample.resize_box(noise("RGB", (1, 300)), (224, 67_200), BICUBIC, (0, 0, 224, 224)) is None
     )  # fewer than the lanes
-    assert resample.part(noise("L", (100_000, 40)), half, BICUBIC, box) is None  # too many weights
+    assert resample.resize_box(noise("L", (100_000, 40)), half, BICUBIC, box) is None  # too many weights
 
 
 def test_the_same_without_the_extension(monkeypatch):
     image = noise("RGB", (300, 200))
     compiled = transform.pixels(image, spec_of(64))
     monkeypatch.setattr(resample, "compiled", None)
-    assert resample.part(image, (96, 64), BICUBIC, (16, 0, 80, 64)) is None
+    assert resample.resize_box(image, (96, 64), BICUBIC, (16, 0, 80, 64)) is None
     assert np.array_equal(transform.pixels(image, spec_of(64)), compiled)
 
 
@@ -199,7 +199,7 @@ sys.modules["contralto.image._resample"] = None
 from contralto.image import resample
 assert resample.compiled is None
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
 def test_threads_do_not_disturb_each_other():
@@ -218,7 +218,7 @@ def test_no_second_copy_of_the_picture():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 6 * 2**20  # between the passes lie 224 x 3000 pixels of 4 bytes; the picture takes 48 MB
+    assert peak < 6 * 2**20  # the intermediate has 224 x 3000 pixels of 4 bytes; the picture takes 48 MB
 
 
 @pytest.mark.parametrize("avx2", LEVELS)

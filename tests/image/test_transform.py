@@ -1,4 +1,4 @@
-"""The pipeline against the plain one: Pillow's resize and crop, and torch's float operations, as OpenAI's code does."""
+"""The pipeline against the plain twin: Pillow's resize and crop, and torch's float operations, as in OpenAI's code."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_palette_with_transparency():
     assert np.array_equal(dropped, np.asarray(plain_resize(bare, 64)))
     palette = np.array(image.getpalette()).reshape(256, 3)
     index = np.asarray(image)
-    opacity = index[..., None].astype(int)  # index i was given the alpha i
+    opacity = index[..., None].astype(int)  # palette index i has alpha i
     white = np.floor((palette[index] * opacity + 255 * (255 - opacity)) / 255 + 0.5).astype(np.uint8)
     assert np.array_equal(
         transform.resized(decode(image), spec_of(64)), np.asarray(plain_resize(Image.fromarray(white), 64))
@@ -115,7 +115,7 @@ def test_squashed_and_cropped(mode, shape, resample):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("resample", ["bicubic", "bilinear"])
 def test_covered_and_cropped(shape, resample):
-    """The shorter side to 120, of which 97 are kept; the margins are halved once, so no two roundings add up."""
+    """The shorter side becomes 120, the crop keeps 97. The margins are halved once, so no two roundings add up."""
     image = noise("RGB", SHAPES[shape])
     ours = transform.resized(image, spec_of(97, interpolation=resample, resized=(120, 120)))
     short, long = sorted(image.size)
@@ -125,7 +125,7 @@ def test_covered_and_cropped(shape, resample):
 
 
 def test_align_equals_transformers():
-    """Its processor that works with Pillow, as the published conversion to ALIGN sets it up. RGB, which it expects."""
+    """Against its Pillow processor, with the settings of the published ALIGN. The pictures are RGB, as it expects."""
     from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
 
     bilinear, half = Image.Resampling.BILINEAR, 1 / 127.5
@@ -147,7 +147,7 @@ def test_align_equals_transformers():
 @given(width=st.integers(1, 300), height=st.integers(1, 300), to=st.tuples(st.integers(1, 64), st.integers(1, 64)))
 @settings(max_examples=100, deadline=None)
 def test_a_target_of_any_shape_is_covered(width, height, to):
-    full = transform._covering((width, height), to)
+    full = transform.covering_size((width, height), to)
     assert full[0] >= to[0]
     assert full[1] >= to[1]
     assert full[0] == to[0] or full[1] == to[1]

@@ -1,4 +1,4 @@
-"""Very long, thin pictures: only what the crop keeps is computed, and it is what Pillow computes."""
+"""Very long, thin pictures: only the crop is computed, with Pillow's bits."""
 
 import subprocess
 import sys
@@ -31,10 +31,10 @@ RESAMPLE = [Image.Resampling.BICUBIC, Image.Resampling.BILINEAR]
 @settings(max_examples=300, deadline=None)
 def test_equal_to_resize_and_crop(width, height, longer, upright, n, mode, resample, seed):
     size = (width, height * longer) if upright else (width * longer, height)
-    full = transform._covering(size, (n, n))
+    full = transform.covering_size(size, (n, n))
     assume(full[0] >= size[0] and full[1] >= size[1] and full != size)
     image = noise(mode, size, seed)
-    left, top = transform._centred(full[0], n), transform._centred(full[1], n)
+    left, top = transform.crop_offset(full[0], n), transform.crop_offset(full[1], n)
     box = (left, top, left + n, top + n)
     part = window.enlarge(image, full, resample, box)
     whole = image.resize(full, resample).crop(box)
@@ -47,7 +47,7 @@ def test_equal_to_resize_and_crop(width, height, longer, upright, n, mode, resam
 @pytest.mark.parametrize("size", [(1, 700), (700, 1), (2, 1500), (3, 2000)])
 def test_equal_through_the_pipeline(mode, size):
     image = noise(mode, size)
-    full = transform._covering(size, (224, 224))
+    full = transform.covering_size(size, (224, 224))
     assert full[0] * full[1] > transform.PLAIN_PIXELS
     assert np.array_equal(transform.resized(image, spec_of(224)), np.asarray(plain_resize(image, 224)))
 
@@ -77,7 +77,7 @@ def test_20000_pixels_long(mode):
 def test_flattened_as_pillow_does(size, wider, lower, mode, resample, seed):
     to = (size[0] + wider, max(1, size[1] - lower))
     image = noise(mode, size, seed)
-    assert window.flatten(image, to, resample).tobytes() == image.resize(to, resample).tobytes()
+    assert window.resize_height_first(image, to, resample).tobytes() == image.resize(to, resample).tobytes()
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -11,7 +11,7 @@ from support import plain_towers as plain
 from torch import nn
 
 from contralto import architecture
-from contralto.model.blocks import ACTIVATIONS, BatchNorm, LayerNorm, attend, head
+from contralto.model.blocks import ACTIVATIONS, BatchNorm, LayerNorm, attend
 
 
 @pytest.mark.parametrize(
@@ -53,25 +53,6 @@ def test_layer_norm_computes_in_float32():
     norm = LayerNorm(64, eps=1e-5)
     reference = nn.functional.layer_norm(x.float(), (64,), eps=1e-5).half()
     assert torch.equal(norm.half()(x), reference)
-
-
-def test_heads_by_hand():
-    x = torch.tensor([[1.0, 2.0]])
-    linear = head(architecture.LinearHead(), 2, 1)
-    linear.load_state_dict({"linear.weight": torch.tensor([[3.0, 4.0]])})
-    assert linear(x).item() == 11
-    residual = head(architecture.ResidualHead(hidden=2, activation="relu"), 2, 1)
-    residual.load_state_dict(
-        {
-            "linear.weight": torch.tensor([[3.0, 4.0]]),
-            "linear.bias": torch.tensor([0.5]),
-            "up.weight": torch.tensor([[1.0, 1.0], [-1.0, -1.0]]),
-            "up.bias": torch.tensor([1.0, 0.0]),
-            "down.weight": torch.tensor([[10.0, 100.0]]),
-            "down.bias": torch.tensor([0.25]),
-        }
-    )
-    assert residual(x).item() == 11.5 + 10 * 4 + 0.25
 
 
 def test_batch_norm_equals_pytorchs_without_its_counter():

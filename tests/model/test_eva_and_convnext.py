@@ -70,11 +70,11 @@ def patches(x: Array, weights: dict[str, Array], name: str, side: int) -> Array:
     """A convolution whose stride is its side: (h, w, C) -> (h / side, w / side, outputs)."""
     rows, columns = x.shape[0] // side, x.shape[1] // side
     kernel = weights[f"{name}.weight"].transpose(0, 2, 3, 1).reshape(len(weights[f"{name}.weight"]), -1)
-    found = np.empty((rows, columns, len(kernel)))
+    windows = np.empty((rows, columns, len(kernel)))
     for r in range(rows):
         for c in range(columns):
-            found[r, c] = kernel @ x[r * side : (r + 1) * side, c * side : (c + 1) * side].reshape(-1)
-    return found + weights[f"{name}.bias"]
+            windows[r, c] = kernel @ x[r * side : (r + 1) * side, c * side : (c + 1) * side].reshape(-1)
+    return windows + weights[f"{name}.bias"]
 
 
 def convnext_features(spec: ConvNeXt, weights: dict[str, Array], picture: Array) -> Array:
@@ -110,9 +110,9 @@ def test_eva_equals_numpy(size: tuple[int, int], grid: int) -> None:
     weights = {name: value.astype(np.float64) for name, value in plain.state(tower).items()}
     wanted = np.stack([linear(eva_features(spec, weights, x), weights, "head.linear") for x in pixels])
     with torch.no_grad():
-        found = tower(torch.from_numpy(pixels)).numpy()
+        embeddings = tower(torch.from_numpy(pixels)).numpy()
     assert np.abs(unit(wanted)[0] - unit(wanted)[1]).max() > 1e-2
-    np.testing.assert_allclose(unit(found), unit(wanted), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(unit(embeddings), unit(wanted), rtol=0, atol=1e-5)
 
 
 def test_a_grid_of_another_size_is_scaled_to_the_one_learned_on() -> None:
@@ -135,6 +135,6 @@ def test_convnext_equals_numpy(size: tuple[int, int], head: LinearHead | MlpHead
     else:
         wanted = linear(features, weights, "head.linear")
     with torch.no_grad():
-        found = tower(torch.from_numpy(pixels)).numpy()
+        embeddings = tower(torch.from_numpy(pixels)).numpy()
     assert np.abs(unit(wanted)[0] - unit(wanted)[1]).max() > 1e-2
-    np.testing.assert_allclose(unit(found), unit(wanted), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(unit(embeddings), unit(wanted), rtol=0, atol=1e-5)

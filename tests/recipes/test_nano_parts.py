@@ -62,24 +62,24 @@ def test_an_emoji_without_a_generator_stands_on_white():
 
 
 def test_names_of_the_starting_weights_become_native_ones():
-    assert start._image_name("_blocks.3._expand_conv.weight") == "image.blocks.3.expand.conv.weight"
-    assert start._image_name("_bn1.running_mean") == "image.top.norm.running_mean"
-    assert start._text_name("3.attention.self.query.weight") == "text.blocks.3.attention.q.weight"
-    assert start._text_name("0.attention.output.LayerNorm.bias") == "text.blocks.0.norm1.bias"
-    assert start._text_name("5.output.LayerNorm.bias") == "text.blocks.5.norm2.bias"
+    assert start.image_name("_blocks.3._expand_conv.weight") == "image.blocks.3.expand.conv.weight"
+    assert start.image_name("_bn1.running_mean") == "image.top.norm.running_mean"
+    assert start.text_name("3.attention.self.query.weight") == "text.blocks.3.attention.q.weight"
+    assert start.text_name("0.attention.output.LayerNorm.bias") == "text.blocks.0.norm1.bias"
+    assert start.text_name("5.output.LayerNorm.bias") == "text.blocks.5.norm2.bias"
 
 
 @needs_data
 def test_wordnet_stands_above_the_classes_as_it_should():
-    found = words.classes(DATA)
-    names = [texts[0] for texts in found.texts]
+    classes = words.classes(DATA)
+    names = [texts[0] for texts in classes.texts]
     assert len(names) == 1000
-    assert all(len(texts) == words.CLASS_TEXTS for texts in found.texts)
-    dog = next(i for i, texts in enumerate(found.nodes) if texts[0] == "dog")
-    dogs = {names[i] for i in found.above[:, dog].nonzero()[:, 0].tolist()}
+    assert all(len(texts) == words.CLASS_TEXTS for texts in classes.texts)
+    dog = next(i for i, texts in enumerate(classes.nodes) if texts[0] == "dog")
+    dogs = {names[i] for i in classes.above[:, dog].nonzero()[:, 0].tolist()}
     assert {"Chihuahua", "Dalmatian"} <= dogs
     assert "tabby cat" not in dogs
-    assert found.above.sum(dim=0).max() <= words.BROADEST
+    assert classes.above.sum(dim=0).max() <= words.BROADEST
 
 
 def test_an_emoji_may_be_called_by_its_name_or_keywords():

@@ -1,6 +1,6 @@
-"""Bad checkpoints, one function each: it writes the file and returns its path. Its docstring: what the error says.
+"""Bad checkpoints. Each function writes a file and returns its path; its docstring is a part of the error message.
 
-Here all but those of PyTorch, which bad_pytorch_files.py adds to CASES.
+bad_pytorch_files.py adds the files of PyTorch to CASES.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bad files of PyTorch: pickles that would run code, zip bombs, tensors that lie. See bad_files.py."""
+"""Bad files of PyTorch: pickles that would run code, zip bombs, tensors with false sizes. See bad_files.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.bad_files import MARKER, case, put
 
 
 class Harm:
-    """Its pickle calls the function."""
+    """An object whose pickle calls the function."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = function, arguments

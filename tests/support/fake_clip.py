@@ -14,7 +14,7 @@ from contralto.contract import Contract, preset
 from contralto.encoder.items import Failure
 from contralto.errors import ImageError, TextError
 from contralto.image.decode import decode
-from contralto.text.tokenizer import Unread
+from contralto.text.tokenizer import UnreadText
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220), "white": (250, 250, 250)}
 
@@ -66,8 +66,8 @@ class FakeClip:
     def encode_labels(self, labels: Any, templates: Any = "photo") -> np.ndarray:
         return np.stack([self._text(label) for label in labels])
 
-    def unread(self, texts: Any) -> list[Unread]:
-        return [Unread(i, (text,), False) for i, text in enumerate(texts) if not text.isascii()]
+    def unread(self, texts: Any) -> list[UnreadText]:
+        return [UnreadText(i, (text,), False) for i, text in enumerate(texts) if not text.isascii()]
 
     def similarity(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
         return np.atleast_2d(images) @ texts.T

@@ -1,4 +1,4 @@
-"""Small vocabularies of other makes, trained here with the package that makes them."""
+"""Small foreign vocabularies, trained here with the package tokenizers."""
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Peer
@@ -9,7 +9,7 @@ SENTENCES = [
 
 
 def unigram() -> Peer:
-    """As SigLIP's: pieces of a sentence that begins with the mark of a space."""
+    """Like SigLIP's: a unigram vocabulary; every sentence begins with the mark of a space."""
     peer = Peer(models.Unigram())
     peer.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")])
     peer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -24,7 +24,7 @@ def unigram() -> Peer:
 
 
 def gemma() -> Peer:
-    """As SigLIP 2's: byte pairs over marked spaces, with bytes for what is not in the vocabulary."""
+    """Like SigLIP 2's: byte pairs with marked spaces, and bytes for unknown parts."""
     tokens = ["<pad>", "<eos>", "<bos>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"adehnorst"]
     merges = [("t", "h"), ("th", "e"), ("▁", "a"), ("▁", "the"), ("d", "o")]
     vocabulary = {token: number for number, token in enumerate([*tokens, *("".join(pair) for pair in merges)])}

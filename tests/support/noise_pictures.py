@@ -1,4 +1,4 @@
-"""Pictures of noise in every mode, a contract's image part to prepare them by, and the memory that it took."""
+"""Pictures of noise in every mode, a contract's image part for them, and the peak memory of the process."""
 
 import io
 import resource
@@ -32,7 +32,7 @@ def noise(mode, size, seed=0):
 
 
 def peak_mebibytes():
-    """Of this process since its start. Linux counts the parent's memory into a child's maxrss, hence /proc."""
+    """Peak memory of this process in MiB, from /proc: on Linux, a child's maxrss includes its parent's memory."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(status.read_text().split("VmHWM:")[1].split()[0]) // 1024

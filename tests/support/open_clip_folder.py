@@ -1,4 +1,4 @@
-"""Writes a folder as open_clip publishes it, around the second implementation of CLIP."""
+"""Writes a folder as open_clip publishes it, with a model of torch_peer.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONFIG: dict[str, Any] = {
 
 
 def folder_of(model: peer.CLIP, folder: Path, state: dict[str, Any] | None = None, **fields: Any) -> Path:
-    """A folder as open_clip publishes it, with fields of model_cfg changed."""
+    """Writes a folder as open_clip publishes it, with changed fields of model_cfg."""
     folder.mkdir(parents=True, exist_ok=True)
     stated = CONFIG | {"model_cfg": CONFIG["model_cfg"] | fields}
     (folder / "open_clip_config.json").write_text(json.dumps(stated))

@@ -1,4 +1,4 @@
-"""CLIP's tokenizer as the paper's authors published it, read plainly: slow, on strings, without any short cut."""
+"""The plain twin of text/bpe.py: CLIP's published tokenizer, on strings, slow and without shortcuts."""
 
 import functools
 import html
@@ -9,7 +9,7 @@ import regex
 
 from contralto.text import bpe
 
-VOCABULARY, MERGES = bpe.shipped().published()
+VOCABULARY, MERGES = bpe.clip_vocabulary().published()
 RANK = {tuple(line.split()): rank for rank, line in enumerate(MERGES)}
 PIECES = regex.compile(
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+", regex.IGNORECASE

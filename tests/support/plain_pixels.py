@@ -1,4 +1,4 @@
-"""The plain pipeline, as OpenAI's code does it with Pillow and torch."""
+"""The plain twin of image/transform.py: OpenAI's pipeline with Pillow and torch."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def normalised(image):
 
 
 def plain_resized(image, full, size, resample=Image.Resampling.BILINEAR):
-    """Squashed to `full` (height, width), of which the middle of `size` is kept, as transformers prepares for ALIGN."""
+    """The picture squashed to `full` (height, width), then centre-cropped to `size`, as in transformers for ALIGN."""
     (height, width), (rows, columns) = full, size
     image = image.resize((width, height), resample)
     left, top = int(round((width - columns) / 2.0)), int(round((height - rows) / 2.0))  # noqa: RUF046

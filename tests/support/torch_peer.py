@@ -1,6 +1,6 @@
-"""CLIP written a second time, in PyTorch and under OpenAI's names, so that files can be made which are not ours.
+"""A second implementation of CLIP, in PyTorch under OpenAI's names, to make foreign files for tests.
 
-Attention is torch's own; blocks, stems and pools are written after the paper, not after `contralto.model`.
+Attention is torch's; blocks, stems and pools follow the paper, not `contralto.model`.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class ResNet(nn.Module):
 
 
 class CLIP(nn.Module):
-    """encode_image (N, 3, s, s), encode_text (N, context) -> (N, embed), as OpenAI's and open_clip's."""
+    """encode_image (N, 3, s, s), encode_text (N, context) -> (N, embed), as in OpenAI's code and open_clip."""
 
     def __init__(self, visual: nn.Module, width=64, layers=2, heads=1, context=12, vocabulary=49408, embed=32,
                  activation="quickgelu", causal=True, seed=0) -> None:  # fmt: skip

@@ -21,15 +21,15 @@ WORDS = f"{LATIN} {SCRIPTS} {MARKS} {SPECIAL} {MOJIBAKE}".split()
 
 
 def blocks() -> list[str]:
-    """Every code point of the first three planes, 24 neighbours a string, apart from surrogates."""
+    """Every code point of the first three planes except surrogates, 24 neighbours per string."""
     codes = [code for code in range(0x30000) if not 0xD800 <= code < 0xE000]
     return ["".join(map(chr, codes[i : i + 24])) for i in range(0, len(codes), 24)]
 
 
 def spelled() -> list[str]:
     """The vocabulary itself, as text and as its printed symbols."""
-    vocabulary = bpe.shipped()
-    return [vocabulary.text([i]) for i in range(bpe.START)] + list(vocabulary.published()[0])[::5]
+    vocabulary = bpe.clip_vocabulary()
+    return [vocabulary.text([i]) for i in range(bpe.START_ID)] + list(vocabulary.published()[0])[::5]
 
 
 def mixtures(count: int, seed: int = 0) -> list[str]:

@@ -1,4 +1,4 @@
-"""CLIP's byte-pair encoding against published ids, a plain reading of the published algorithm, and transformers."""
+"""CLIP's byte-pair encoding against published ids, the plain twin (support/plain_bpe.py), and transformers."""
 
 import dataclasses
 import hashlib
@@ -62,15 +62,15 @@ def test_published_ids(tokenizer: Tokenizer, text: str, ids: list[int]) -> None:
 
 def test_the_file_is_the_published_merge_table() -> None:
     """The sha256 is of lines 2 to 48,895 of OpenAI's file: `zcat FILE | sed -n 2,48895p | sha256sum`."""
-    vocabulary, lines = bpe.shipped().published()
+    vocabulary, lines = bpe.clip_vocabulary().published()
     published = "".join(line + "\n" for line in lines).encode()
     assert hashlib.sha256(published).hexdigest() == "d308b7377a8ceaa9707a21614fe8c831b9196e197b7aeb69833359362907af02"
-    assert len(vocabulary) == len(bpe.shipped()) == 49_408
+    assert len(vocabulary) == len(bpe.clip_vocabulary()) == 49_408
     assert (vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]) == (49_406, 49_407)
 
 
 def test_the_file_can_be_made_again_from_the_published_merges() -> None:
-    vocabulary, lines = bpe.shipped().published()
+    vocabulary, lines = bpe.clip_vocabulary().published()
     halves = [[vocabulary[half] for half in line.split(" ")] for line in lines]
     data = np.array(halves, "<u2").tobytes()
     assert data == (Path(bpe.__file__).parent / "clip-bpe.bin").read_bytes()
@@ -78,8 +78,8 @@ def test_the_file_can_be_made_again_from_the_published_merges() -> None:
 
 
 def test_a_pair_ranks_after_the_merges_that_made_its_halves() -> None:
-    """What `_piece` relies on to go from lowest id to highest."""
-    vocabulary, lines = bpe.shipped().published()
+    """`_piece` relies on this to merge from the lowest id to the highest."""
+    vocabulary, lines = bpe.clip_vocabulary().published()
     for number, line in enumerate(lines, 512):
         left, right = line.split(" ")
         assert vocabulary[left + right] == number > max(vocabulary[left], vocabulary[right])
@@ -89,7 +89,7 @@ def test_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     (tmp_path / "clip-bpe.bin").write_bytes(b"\0" * 195_576)
     monkeypatch.setattr(bpe.resources, "files", lambda package: tmp_path)
     with pytest.raises(ContractError, match=f"clip-bpe.bin has sha256 [0-9a-f]{{64}}, not {bpe.SHA256}"):
-        bpe.shipped.__wrapped__()
+        bpe.clip_vocabulary.__wrapped__()
 
 
 def test_equal_to_the_plain_reading(tokenizer: Tokenizer, texts: list[str]) -> None:
@@ -99,23 +99,23 @@ def test_equal_to_the_plain_reading(tokenizer: Tokenizer, texts: list[str]) -> N
 
 
 def test_equal_to_transformers_where_that_is_right(texts: list[str], tmp_path: Path) -> None:
-    """On cleaned texts, for it does not clean; every difference has one of the reasons that `reasons` knows."""
+    """On cleaned texts, as transformers does not clean; every difference has one of the known `reasons`."""
     from transformers import CLIPTokenizer
 
-    vocabulary, merges = bpe.shipped().published()
+    vocabulary, merges = bpe.clip_vocabulary().published()
     (tmp_path / "vocab.json").write_text(json.dumps(vocabulary), "utf-8")
     (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges), "utf-8")
     peer = CLIPTokenizer(vocab=str(tmp_path / "vocab.json"), merges=str(tmp_path / "merges.txt")).backend_tokenizer
     cleaned = sorted({plain_bpe.clean(text) for text in texts})
-    found = peer.encode_batch(cleaned, add_special_tokens=False)
+    encodings = peer.encode_batch(cleaned, add_special_tokens=False)
     ours = load(dataclasses.replace(preset("ViT-B-32").text, clean="none"))
-    different = [text for text, theirs in zip(cleaned, found, strict=True) if ours.encode(text)[1:-1] != theirs.ids]
+    different = [text for text, theirs in zip(cleaned, encodings, strict=True) if ours.encode(text)[1:-1] != theirs.ids]
     assert [ascii(text) for text in different if not reasons(text)] == []
     assert len(cleaned) - len(different) > 100_000
 
 
 def reasons(text: str) -> list[str]:
-    """Why transformers' Rust tokenizer may differ from the published one on a cleaned text."""
+    """The reasons why transformers' Rust tokenizer differs from the published one on a cleaned text."""
     from tokenizers import Regex, normalizers, pre_tokenizers
 
     def theirs(kind: str, character: str) -> bool:
@@ -125,7 +125,7 @@ def reasons(text: str) -> list[str]:
         return regex.fullmatch(kind, character, regex.IGNORECASE) is not None
 
     kinds = [r"\p{L}", r"\p{N}", r"[^\s\p{L}\p{N}]"]
-    found = {
+    holds_by_reason = {
         "composes what only became composable in lower case": normalizers.NFC().normalize_str(text) != text,
         "lowers letters that are newer than this Python": normalizers.Lowercase().normalize_str(text) != text,
         "does not ignore case, and U+017F is an s": "'ſ" in text,
@@ -134,7 +134,7 @@ def reasons(text: str) -> list[str]:
             theirs(kind, character) != ours(kind, character) for character in set(text) for kind in kinds
         ),
     }
-    return [reason for reason, holds in found.items() if holds]
+    return [reason for reason, holds in holds_by_reason.items() if holds]
 
 
 def test_a_marker_counts_only_where_a_piece_begins(tokenizer: Tokenizer) -> None:
@@ -145,16 +145,18 @@ def test_a_marker_counts_only_where_a_piece_begins(tokenizer: Tokenizer) -> None
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
 def test_any_text_has_tokens_that_spell_it(text: str) -> None:
-    vocabulary = bpe.shipped()
+    vocabulary = bpe.clip_vocabulary()
     assert all(0 <= token < len(vocabulary) for token in vocabulary.ids(text))
     assert plain_bpe.encode(text) == vocabulary.ids(text)
 
 
 @given(st.text(st.sampled_from("aab"), min_size=1, max_size=60))
 def test_overlapping_pairs_merge_from_the_left(word: str) -> None:
-    assert bpe.shipped().ids(word) == plain_bpe.encode(word)
+    assert bpe.clip_vocabulary().ids(word) == plain_bpe.encode(word)
 
 
 def test_a_very_long_word_takes_no_quadratic_time() -> None:
-    ids = bpe.shipped().ids("ab" * 100_000)  # half a second; rescanning the word for each merge would take minutes
-    assert bpe.shipped().text(ids) == "ab" * 100_000
+    ids = bpe.clip_vocabulary().ids(
+        "ab" * 100_000
+    )  # half a second; rescanning the word for each merge would take minutes
+    assert bpe.clip_vocabulary().text(ids) == "ab" * 100_000

@@ -66,7 +66,7 @@ def test_a_character_number_without_end_is_an_error_of_ours() -> None:
 
 @given(st.text() | ASCII)
 def test_the_other_rules_by_plain_readings(text: str) -> None:
-    """whitespace and canonicalize as open_clip states them, siglip and lower as transformers does."""
+    """whitespace and canonicalize as in open_clip, siglip and lower as in transformers."""
     repaired = " ".join(regex.sub(r"\s+", " ", html.unescape(html.unescape(ftfy.fix_text(text)))).split(" ")).strip()
     assert clean(text, "whitespace") == repaired
     kept = "".join(" " if c == "_" else c for c in repaired if c == "_" or c not in string.punctuation)

@@ -1,4 +1,4 @@
-"""Vocabularies of other makes: small ones, trained here, against the package that made them and transformers."""
+"""Foreign vocabularies: small ones, trained here, against the package tokenizers and transformers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOWER = CausalText(400, 8, 1, 1, 8, "gelu", mask="none")
 
 
 def varied(count: int) -> list[str]:
-    """Strings of all scripts; surrogate pairs are joined, which the package cannot read."""
+    """Strings of all scripts. Surrogate pairs are joined, as the package cannot read them."""
     return [text.encode("utf-16", "surrogatepass").decode("utf-16") for text in mixtures(count, seed=7)]
 
 
@@ -60,7 +60,7 @@ def test_ids_are_the_packages_own_on_texts_of_every_script(name: str, tmp_path: 
 def test_framing_padding_and_truncation(tmp_path: Path) -> None:
     plain = unigram()
     peer = Peer.from_str(plain.to_str())
-    peer.enable_padding(length=5, pad_id=0)  # what the file says of these is not the contract
+    peer.enable_padding(length=5, pad_id=0)  # these settings of the file are ignored
     peer.enable_truncation(3)
     peer.save(str(tmp_path / "tokenizer.json"))
     data = (tmp_path / "tokenizer.json").read_bytes()
@@ -78,7 +78,7 @@ def test_framing_padding_and_truncation(tmp_path: Path) -> None:
 
 
 def test_the_frame_start_leaves_the_end_out(tmp_path: Path) -> None:
-    """CLIPA: [CLS], the text, and padding where BERT would have [SEP]."""
+    """CLIPA: [CLS], the text, and padding in place of BERT's [SEP]."""
     bert().save(str(tmp_path / "tokenizer.json"))
     data = (tmp_path / "tokenizer.json").read_bytes()
     both = load(spec(data, "tokenizers", "tokenizer.json", "both", 8), tmp_path)
@@ -86,14 +86,14 @@ def test_the_frame_start_leaves_the_end_out(tmp_path: Path) -> None:
     ids = both.tokenize("a dog")
     assert np.array_equal(start.tokenize("a dog"), np.where(ids == 3, 0, ids))
     long = "a red dog on the blue mat on the red sea"
-    cut = both.tokenize(long, truncate=True)  # as open_clip cuts it: the end token's place stays, as padding
+    cut = both.tokenize(long, truncate=True)  # as open_clip truncates: the end token's position stays, as padding
     assert np.array_equal(start.tokenize(long, truncate=True), np.where(cut == 3, 0, cut))
     with pytest.raises(TextError, match="the limit is 7"):
         start.tokenize(long)
 
 
 def model_file(peer: Peer, kinds: dict[str, int], settings: bytes = b"") -> bytes:
-    """A sentencepiece_model.proto with the pieces of a unigram tokenizer, written by the format's description."""
+    """A sentencepiece_model.proto with the pieces of a unigram tokenizer, written by the description of the format."""
     content = b""
     for piece, score in json.loads(peer.to_str())["model"]["vocab"]:
         name = piece.encode()
@@ -124,7 +124,7 @@ def test_a_sentencepiece_model_gives_the_ids_of_the_same_vocabulary(tmp_path: Pa
 
 
 def test_control_pieces_are_not_found_in_a_text(tmp_path: Path) -> None:
-    """Written in a text they are characters like others, as in SentencePiece."""
+    """In a text they are ordinary characters, as in SentencePiece."""
     data = model_file(unigram(), KINDS)
     ours = foreign.from_sentencepiece(data, "spiece.model")
     assert not {0, 1} & set(ours.ids("a </s> <pad> dog"))

@@ -14,7 +14,7 @@ from support import varied_texts as varied
 from contralto.contract import preset
 from contralto.errors import ContractError, TextError
 from contralto.text import bpe
-from contralto.text.tokenizer import Tokenizer, load
+from contralto.text.tokenizer import Tokenizer, WordCache, load
 
 SPEC = preset("ViT-B-32").text
 START, END = 49_406, 49_407
@@ -37,7 +37,7 @@ def test_the_contract_sets_pad_context_and_cleaning() -> None:
     small = load(dataclasses.replace(SPEC, context=5, pad=END, clean="none"))
     assert small.tokenize("cat").tolist() == [[START, 2368, END, END, END]]
     assert small.encode("Cat") != small.encode("cat")
-    assert small.encode("x \tcat\n&amp;")[1:-1] == bpe.shipped().ids("x \tcat\n&amp;")
+    assert small.encode("x \tcat\n&amp;")[1:-1] == bpe.clip_vocabulary().ids("x \tcat\n&amp;")
 
 
 def test_a_text_may_fill_the_context_but_not_exceed_it(tokenizer: Tokenizer) -> None:
@@ -102,7 +102,7 @@ def test_decode_reads_one_row(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(row) == "isn 't it 1 0 !"
     assert tokenizer.decode([320, 2368]) == "a cat"
     assert tokenizer.decode([START, START, 320, START, 2368, END, 0, 0]) == "a cat"
-    assert tokenizer.decode([160]) == "\ufffd"  # one byte of several
+    assert tokenizer.decode([160]) == "\ufffd"  # one byte of a character
     for wrong in (-1, 49_408):
         with pytest.raises(TextError, match=f"{wrong}: not an id of a vocabulary of 49408"):
             tokenizer.decode([320, wrong])
@@ -119,17 +119,19 @@ def test_the_vocabulary_must_be_the_stated_one() -> None:
 def test_more_words_than_the_cache_holds(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = varied.mixtures(100)
     expected = [tokenizer.encode(text) for text in texts]
-    monkeypatch.setattr(type(tokenizer._words), "MOST", 10)
+    monkeypatch.setattr(WordCache, "MAX_WORDS", 10)
     small = load(SPEC)
     assert [small.encode(text) for text in texts] == expected
-    assert len(small._words) <= 10
+    cache = WordCache(bpe.clip_vocabulary())
+    lengths = [len(cache) for number in range(30) if cache[f"word{number}"]]
+    assert max(lengths) == 10
 
 
 def test_threads_share_a_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = varied.mixtures(500)
     expected = load(SPEC).tokenize(texts, truncate=True)
     shared = load(SPEC)
-    monkeypatch.setattr(type(shared._words), "MOST", 50)  # so that threads clear it under each other
+    monkeypatch.setattr(WordCache, "MAX_WORDS", 50)  # so that threads clear the cache while others use it
     with ThreadPoolExecutor(8) as pool:
         for ids in pool.map(lambda _: shared.tokenize(texts, truncate=True), range(16)):
             np.testing.assert_array_equal(ids, expected)
@@ -153,10 +155,10 @@ def test_forked_processes_go_on_using_it(tokenizer: Tokenizer) -> None:
 
 @given(st.lists(st.one_of(st.text(max_size=20), st.text("ab &\n\t.!<|>", max_size=20)), max_size=8), st.integers(1, 3))
 def test_a_list_gives_each_text_the_row_that_it_has_alone(texts: list[str], at_once: int) -> None:
-    """Many at a time, plain ones take another way; whoever stands beside a text changes nothing."""
+    """Many plain texts at a time take a faster way. Its neighbours do not change the ids of a text."""
     tokenizer = load(preset("ViT-B-32").text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("contralto.text.tokenizer.TEXTS_AT_ONCE", at_once)
+        patch.setattr("contralto.text.tokenizer.TEXTS_PER_CHECK", at_once)
         together = tokenizer.tokenize_each(texts)
     rows = [tokenizer.encode(text) for text in texts if not any("\ud800" <= c <= "\udfff" for c in text)]
     assert [row[: len(alone)].tolist() for row, alone in zip(together.ids, rows, strict=True)] == rows

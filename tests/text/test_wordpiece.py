@@ -1,4 +1,4 @@
-"""WordPiece against cases by hand and transformers' plain Python reading of Google's code."""
+"""WordPiece against hand-made cases and transformers' plain Python version of Google's code."""
 
 import hashlib
 from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 import torch
 from support.small_training import NET, TASK, batch, contract, loss, phase, recipe
 
-from contralto.train import checkpoint
+from contralto.train import run_checkpoint
 from contralto.train.interruption import Interruption
 from contralto.train.loop import Diverged, run
 from contralto.train.recipe import Task
@@ -67,7 +67,7 @@ def raises(error):
 def assert_resumes(folder, step):
     """The folder's checkpoint is of `step`, and going on from it gives the weights of a run that never stopped."""
     plan = recipe()
-    saved = checkpoint.load(folder / "checkpoint.pt", plan.facts(contract()))
+    saved = run_checkpoint.load(folder / "checkpoint.pt", plan.facts(contract()))
     assert saved.step == step
     assert [path.name for path in folder.glob(".*")] == []
     run(plan, folder, progress=False)

@@ -50,7 +50,8 @@ def lines(folder):
 
 
 def timeless(folder):
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines(folder)]
+    times = ("seconds", "data_seconds", "samples_per_second")
+    return [{k: v for k, v in line.items() if k not in times} for line in lines(folder)]
 
 
 @pytest.mark.parametrize("stop", [5, 12, 17])  # within a phase, between the two, within the one with an average
@@ -182,6 +183,20 @@ def test_tasks_add_up_by_weight(tmp_path):
     first = lines(tmp_path / "halves")[0]
     assert first["loss"] == pytest.approx((first["loss/a"] + first["loss/b"]) / 2)
     assert first["loss/a"] == pytest.approx(lines(one)[0]["loss"])
+
+
+def test_the_log_tells_the_time_waited_for_data_and_the_samples_per_second(tmp_path):
+    def slow(step):
+        time.sleep(0.02)
+        return batch(step)
+
+    first, second = Task("a", 1.0, slow, loss, batch_size=8), Task("b", 1.0, slow, loss, batch_size=4)
+    run(recipe(phase(tasks=(first, second), steps=2)), tmp_path / "stated", progress=False)
+    for line in lines(tmp_path / "stated"):
+        assert 0.04 <= line["data_seconds"] <= line["seconds"]
+        assert line["samples_per_second"] == pytest.approx(12 / line["seconds"], rel=0.01)
+    run(recipe(phase(tasks=(first, replace(second, batch_size=None)), steps=1)), tmp_path / "open", progress=False)
+    assert "samples_per_second" not in lines(tmp_path / "open")[0]
 
 
 def test_the_average_is_what_is_validated_and_written(tmp_path):

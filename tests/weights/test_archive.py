@@ -1,4 +1,4 @@
-"""The zip reader: against Python's zipfile, and against archives whose records lie."""
+"""The zip reader: against Python's zipfile, and against archives with false records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def opened(data: bytes | bytearray) -> Archive:
 
 
 def record(data: bytes | bytearray, number: int) -> int:
-    """Where the record of the directory begins."""
+    """Offset of a record of the directory."""
     place = -1
     for _ in range(number + 1):
         place = data.index(b"PK\x01\x02", place + 1)
@@ -68,7 +68,7 @@ def test_offsets_beyond_4_gib_stand_in_the_extra_field() -> None:
     struct.pack_into("<I", data, place + OFFSET, 2**32 - 1)
     data[place + 47 : place + 47] = extra
     struct.pack_into("<I", data, len(data) - 10, 47 + len(extra))
-    with pytest.raises(WeightsError, match="does not fit"):  # where the file would have to be larger
+    with pytest.raises(WeightsError, match="does not fit"):  # the file would have to be larger
         opened(data)
 
 
@@ -161,7 +161,7 @@ def test_a_name_twice_is_refused() -> None:
 
 
 def test_entries_that_share_bytes_are_refused() -> None:
-    """The kernel of the bombs that need no nesting: one content, many names. The inner entry is whole in the outer."""
+    """The core of zip bombs without nesting: one content, many names. The inner entry lies within the outer one."""
     inner = zipped({"b": bytes(50)})
     body = bytes(inner[: inner.index(b"PK\x01\x02")])
     data = zipped({"a": body, "b": bytes(50)})

@@ -1,4 +1,4 @@
-"""What is asked of a user where a file leaves something open."""
+"""Choices of the user, and the error for points that a file leaves open."""
 
 from __future__ import annotations
 
@@ -34,12 +34,9 @@ def test_the_path_of_an_error_stays_on_one_line() -> None:
     assert "\n" not in message(left_open("w\n.pt", {"activation": ("gelu",)}))
 
 
-def test_a_choice_may_repeat_what_a_file_states() -> None:
+def test_a_choice_may_repeat_what_a_file_states_but_a_contradiction_is_an_error_that_names_both() -> None:
     Choices(activation="gelu").agree("w.pt", activation="gelu")
     Choices().agree("w.pt", activation="gelu")
-
-
-def test_a_choice_that_contradicts_a_file_is_an_error_that_names_both() -> None:
     with pytest.raises(ContraltoError, match=r"w\.pt states activation 'gelu', but activation='quickgelu' was given"):
         Choices(activation="quickgelu").agree("w.pt", activation="gelu")
 

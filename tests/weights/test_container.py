@@ -1,4 +1,4 @@
-"""Every container, as PyTorch, safetensors and transformers write it, read without them."""
+"""Every container that PyTorch, safetensors and transformers write, read without these packages."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ import torch
 from torch import nn
 
 from contralto.errors import WeightsError
-from contralto.weights.checkpoint import Stored
+from contralto.weights.checkpoint import StoredTensor
 from contralto.weights.container import Container, read
 
-DTYPES = {
+NUMPY_DTYPES = {
     torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64", torch.int64: "I64",
     torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
 
 
 def bits(tensor: torch.Tensor) -> tuple[str, tuple[int, ...], bytes]:
-    """dtype, shape and bytes, row after row."""
+    """dtype, shape and bytes in row-major order."""
     flat = tensor.detach().contiguous().reshape(-1)
-    return DTYPES[tensor.dtype], tuple(tensor.shape), flat.view(torch.uint8).numpy().tobytes() if len(flat) else b""
+    return (
+        NUMPY_DTYPES[tensor.dtype],
+        tuple(tensor.shape),
+        flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"",
+    )
 
 
-def ours(stored: Stored) -> tuple[str, tuple[int, ...], bytes]:
+def ours(stored: StoredTensor) -> tuple[str, tuple[int, ...], bytes]:
     return stored.dtype, stored.shape, stored.array.tobytes()
 
 
@@ -40,10 +44,10 @@ def same(container: Container, tensors: dict[str, torch.Tensor]) -> bool:
 
 
 def mixed() -> dict[str, torch.Tensor]:
-    """Every dtype, and every odd way in which a tensor can lie in its storage."""
+    """Tensors of every dtype, and with every unusual offset and strides in their storage."""
     random = torch.Generator().manual_seed(0)
     base = torch.randn(6, 8, generator=random)
-    tensors = {f"of.{name}": (base * 20).to(dtype) for dtype, name in DTYPES.items()}
+    tensors = {f"of.{name}": (base * 20).to(dtype) for dtype, name in NUMPY_DTYPES.items()}
     return tensors | {
         "scalar": torch.tensor(2.6593),
         "none": torch.zeros(0, 4),
@@ -73,7 +77,7 @@ class Block(nn.Module):
 
 
 class Small(nn.Module):
-    """Shaped as OpenAI's archives are: parts in fp16, buffers, sizes as numbers and as tensors."""
+    """A model like OpenAI's archives: parts in fp16, buffers, sizes as numbers and as tensors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,7 +127,7 @@ def test_a_torchscript_archive_gives_its_state_dict(tmp_path: Path, made: str) -
     assert container.tensors["visual.1.0.linear.weight"].dtype == "F16"
 
 
-@pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated; the published archives are of it
+@pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated, but the published archives need it
 def _quietly(made: str, model: nn.Module) -> Any:
     import warnings
 
@@ -165,7 +169,7 @@ def test_no_name_decides_what_a_file_is(tmp_path: Path) -> None:
 
 
 def training() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """A checkpoint as open_clip's training writes it, after a step, with what else people put in."""
+    """A checkpoint of open_clip's training after one step, with further entries that users add."""
     model = Small()
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
     model.visual(torch.randn(2, 8)).sum().backward()
@@ -261,7 +265,7 @@ def test_shards_may_be_links_as_in_the_cache_of_the_hub(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["torch", "safetensors"])
 def test_a_file_of_more_than_4_gib_takes_no_memory(tmp_path: Path, kind: str) -> None:
-    """Sparse: 5 GiB of zeros that are not on the disk, but for the last three bytes."""
+    """A sparse file: 5 GiB of zeros, of which only the last three bytes are on disk."""
     path, size = tmp_path / "x", 5 * 2**30
     if kind == "safetensors":
         text = json.dumps({"big": {"dtype": "I8", "shape": [size], "data_offsets": [0, size]}}).encode()
@@ -280,7 +284,7 @@ def test_a_file_of_more_than_4_gib_takes_no_memory(tmp_path: Path, kind: str) ->
 
 
 def test_a_state_dict_holds_tensors_only(tmp_path: Path) -> None:
-    for odd, kind in ((3, "int"), (Path("x"), "inert"), ([1], "list"), (None, "nonetype")):
+    for odd, kind in ((3, "int"), (Path("x"), "object"), ([1], "list"), (None, "nonetype")):
         torch.save({"state_dict": {"a": torch.ones(1), "b\n": odd}}, tmp_path / "x.pt")
         with pytest.raises(WeightsError, match=rf"x\.pt: 'b\\\\n' in its state dict is of type {kind}"):
             read(tmp_path / "x.pt")

@@ -1,4 +1,4 @@
-"""The sha256 of large files: computed once, remembered, and never believed of a file that has changed."""
+"""The sha256 of large files: computed once, cached, and computed again for a file that has changed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import pytest
 from contralto import cache
 from contralto.errors import WeightsError
 from contralto.weights import checkpoint, fingerprint
-from contralto.weights.checkpoint import Stored
+from contralto.weights.checkpoint import StoredTensor
 
 
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CONTRALTO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fingerprint, "LARGE", 100)
+    monkeypatch.setattr(fingerprint, "CACHED_BYTES", 100)
     path = tmp_path / "weights.bin"
     path.write_bytes(b"a" * 100)
     return path
 
 
 def memory() -> Path:
-    return cache.folder() / fingerprint.FILE_NAME
+    return cache.folder() / fingerprint.CACHE_FILE
 
 
 def test_a_large_file_is_read_once(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_an_unwritable_cache_is_no_failure(large: Path, monkeypatch: pytest.Monk
 
 
 def test_the_oldest_are_forgotten(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fingerprint, "MOST", 2)
+    monkeypatch.setattr(fingerprint, "MAX_ENTRIES", 2)
     for name in ("one", "two", "three"):
         large.with_name(name).write_bytes(name.encode() * 100)
         fingerprint.digest([large.with_name(name)])
@@ -92,10 +92,10 @@ def test_the_oldest_are_forgotten(large: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_weights_are_named_with_the_dtype_of_most_numbers(large: Path) -> None:
-    tensors = [Stored("F32", np.zeros(3, np.float32)), Stored("F32", np.zeros(3, np.float32)),
-               Stored("F16", np.zeros(7, np.float16)), Stored("I64", np.zeros(99, np.int64))]  # fmt: skip
-    found = fingerprint.weights(large, [large], tensors)
-    assert (found.file, found.dtype, found.sha256) == ("weights.bin", "float16", fingerprint.digest([large]))
+    tensors = [StoredTensor("F32", np.zeros(3, np.float32)), StoredTensor("F32", np.zeros(3, np.float32)),
+               StoredTensor("F16", np.zeros(7, np.float16)), StoredTensor("I64", np.zeros(99, np.int64))]  # fmt: skip
+    stated = fingerprint.weights(large, [large], tensors)
+    assert (stated.file, stated.dtype, stated.sha256) == ("weights.bin", "float16", fingerprint.digest([large]))
 
 
 def test_a_missing_file_is_an_error_of_one_line(large: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_missing_file_is_an_error_of_one_line(large: Path) -> None:
 def test_a_file_that_takes_long_tells_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog, size
 ) -> None:
-    for name, value in (("SLOW", 100), ("PART", 60), ("MEGABYTE", 1)):
+    for name, value in (("PROGRESS_BYTES", 100), ("READ_BYTES", 60), ("MEGABYTE", 1)):
         monkeypatch.setattr(checkpoint, name, value)
     caplog.set_level("INFO", "contralto")
     path = tmp_path / "weights.bin"

@@ -1,4 +1,4 @@
-"""Downloads against a hub that the test makes: what is fetched, kept, resumed, checked, and said when it fails."""
+"""Downloads from a local hub: the files that are fetched, cached, resumed and checked, and the errors."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(http.server.ThreadingHTTPServer):
-    """Repositories by name: file -> content; every request is noted."""
+    """A hub with repositories by name: file -> content. It records every request."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.asked: list[str] = []
-        self.cut: set[str] = set()  # files that break off after half, once
-        self.lie: set[str] = set()  # files whose content is not what was announced
+        self.cut: set[str] = set()  # files whose first download breaks off halfway
+        self.lie: set[str] = set()  # files with other content than announced
         self.gated: set[str] = set()
 
     @property
@@ -159,7 +159,7 @@ else:
 
 @pytest.fixture
 def load(hub: Hub, tmp_path: Path):
-    """load(name): what a new process prints, with caches of its own below the test's folder."""
+    """load(name): the output of a new process that has its own caches in the test's folder."""
 
     def run(name: str, revision: str = "", **environment: str) -> list[str]:
         given = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
@@ -195,7 +195,7 @@ def test_only_what_is_needed_is_fetched_and_only_once(hub: Hub, load) -> None:
     asked = len(hub.asked)
     again = load("hf:me/open_clip")
     assert again[0] == first[0]
-    assert again[1] == "0 None False"  # no connection, and not even the client
+    assert again[1] == "0 None False"  # no connection, and the client is not imported
     assert len(hub.asked) == asked
 
 
@@ -209,11 +209,11 @@ def test_a_revision_is_its_own(hub: Hub, load) -> None:
 def test_an_interrupted_download_goes_on(hub: Hub, load) -> None:
     hub.cut.add("model.safetensors")
     for _ in range(3):
-        found = load("hf:me/transformers")
-        if found[0].startswith("ok"):
+        printed = load("hf:me/transformers")
+        if printed[0].startswith("ok"):
             break
-        assert "try again" in found[0]
-    assert found[0].startswith("ok")
+        assert "try again" in printed[0]
+    assert printed[0].startswith("ok")
     assert any("bytes=" in line for line in hub.asked if "model.safetensors" in line)
 
 
@@ -278,7 +278,7 @@ def test_what_is_no_repository_is_one_line(written: str) -> None:
 
 
 def test_the_registry_answers_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names as the field writes them go to the repository that the registry knows; others are not asked for."""
+    """Common spellings lead to the repository in the registry; no other repository is requested."""
     asked = []
 
     def fetch(hub_id: str, **_: object) -> Path:
@@ -312,21 +312,21 @@ def test_no_hub_at_all_is_one_line(load) -> None:
 
 
 def test_the_registry_knows_better_than_the_file(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A repository whose configuration has lost QuickGELU: the registry's activation is used, and this is told."""
-    from contralto.weights import published, registry
+    """A repository whose configuration has lost QuickGELU: the registry's activation is used, with a note."""
+    from contralto.weights import from_name, registry
 
-    known = registry.Entry("tiny/lost", "me/lost", 0.5, "MIT", "circles", activation="quickgelu")
+    known = registry.RegistryEntry("tiny/lost", "me/lost", 0.5, "MIT", "circles", activation="quickgelu")
     source = tmp_path / "open_clip"
     config = json.loads((source / "open_clip_config.json").read_text())
     config["model_cfg"]["quick_gelu"] = False
     (source / "open_clip_config.json").write_text(json.dumps(config))
     monkeypatch.setattr(registry, "entries", lambda: {known.name: known})
     monkeypatch.setattr("contralto.weights.hub.fetch", lambda hub_id, **_: source)
-    contract = published.read("tiny/lost").contract
+    contract = from_name.read("tiny/lost").contract
     assert contract.text.tower.activation == contract.image.tower.activation == "quickgelu"
     assert (contract.name, contract.licence, contract.provenance.source) == ("tiny/lost", "MIT", "me/lost")
     assert "by Contralto's registry, against the file: image activation, text activation" in (
         contract.provenance.converted_from or ""
     )
     with pytest.raises(contralto.ContraltoError, match="activation='gelu' cannot be set: tiny/lost has 'quickgelu'"):
-        published.read("tiny/lost", published.Choices(activation="gelu"))
+        from_name.read("tiny/lost", from_name.Choices(activation="gelu"))

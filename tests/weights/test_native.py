@@ -1,4 +1,4 @@
-"""The native layout: names, storage, accounting, and files that are whole or absent."""
+"""The native layout: names, storage, checks, and files that are whole or absent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import safetensors.numpy
 from contralto.architecture import Bert, CausalText, ConvNeXt, EfficientNet, ResidualHead, ResNet, Stage, ViT
 from contralto.contract import FILE_NAME, Contract, Image, Score, Text, Tokenizer, Weights, preset
 from contralto.errors import ContractError, WeightsError
-from contralto.weights.checkpoint import Stored
+from contralto.weights.checkpoint import StoredTensor
 from contralto.weights.names import expected
 from contralto.weights.native import WEIGHTS_NAME, read, write, write_stored
 
@@ -33,7 +33,7 @@ def arrays() -> dict[str, np.ndarray]:
     return {name: random.standard_normal(shape, np.float32) for name, shape in expected(CONTRACT).items()}
 
 
-# Parameters as Radford et al. count them; ResNets also have the running mean and variance of each batch norm channel.
+# Parameters as counted by Radford et al.; ResNets also have the running mean and variance of each batch norm channel.
 @pytest.mark.parametrize(
     ("name", "count"), [("ViT-B-32", 151_277_313), ("ViT-B-16", 149_620_737), ("ViT-L-14-336", 427_944_193)]
 )
@@ -193,7 +193,7 @@ def test_a_tensor_whose_own_name_ends_as_a_scales_may_be_in_half_precision(tmp_p
     """ConvNeXt's blocks have a `scale`, which published files keep in float16."""
     tower = ConvNeXt((1, 1, 1, 1), (8, 8, 8, 8))
     contract = CONTRACT.replace(image=Image(tower, (32, 32), (0.5,) * 3, (0.5,) * 3))
-    half = {name: Stored("F16", np.zeros(shape, np.float16)) for name, shape in expected(contract).items()}
+    half = {name: StoredTensor("F16", np.zeros(shape, np.float16)) for name, shape in expected(contract).items()}
     write_stored(tmp_path, contract, half, "float16")
     assert read(tmp_path).stored("image.stages.0.blocks.0.scale").dtype == "F16"
 
@@ -214,7 +214,7 @@ def test_a_failure_midway_leaves_the_model_as_it_was(
 
 
 def test_a_killed_writer_leaves_no_half_file(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """The process dies, as by kill -9, when all but the renaming is done."""
+    """The process dies, as by kill -9, right before the rename."""
     write(tmp_path / "model", CONTRACT, arrays)
     before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
     program = (

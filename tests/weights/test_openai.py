@@ -1,4 +1,4 @@
-"""OpenAI's archives and LongCLIP's files, made here by a second implementation of CLIP, against ours."""
+"""OpenAI's archives and LongCLIP's files, made by support/torch_peer.py, against our towers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support import torch_peer as peer  # noqa: E402
 from contralto.contract import preset  # noqa: E402
 from contralto.encoder.native import module  # noqa: E402
 from contralto.errors import ContraltoError, WeightsError  # noqa: E402
-from contralto.weights import fingerprint, openai, source  # noqa: E402
+from contralto.weights import fingerprint, from_path, openai  # noqa: E402
 from contralto.weights.checkpoint import Checkpoint  # noqa: E402
 from contralto.weights.choices import Choices  # noqa: E402
 
@@ -24,7 +24,7 @@ END = 49407
 
 
 def archive(model: torch.nn.Module, path: Path, size: int) -> None:
-    """A TorchScript archive with the constants that OpenAI's hold."""
+    """A TorchScript archive with the constants of OpenAI's archives."""
     for name, number in (("input_resolution", size), ("context_length", 12), ("vocab_size", 49408)):
         model.register_buffer(name, torch.tensor(number))
     inputs = {"encode_image": torch.zeros(1, 3, size, size), "encode_text": torch.zeros(1, 12, dtype=torch.long)}
@@ -56,7 +56,7 @@ def assert_same_embeddings(model: peer.CLIP, checkpoint: Checkpoint) -> None:
 def test_an_archive_settles_everything(visual: type, size: int, tmp_path: Path) -> None:
     model = peer.CLIP(visual(size=size))
     archive(model, tmp_path / "model.pt", size)
-    checkpoint = source.read(tmp_path / "model.pt")
+    checkpoint = from_path.read(tmp_path / "model.pt")
     contract = checkpoint.contract
     assert (contract.name, contract.licence, contract.provenance.source) == ("model", None, None)
     assert "implied by the format: quickgelu" in (contract.provenance.converted_from or "")
@@ -74,18 +74,18 @@ def test_a_state_dict_with_the_archives_constants_is_openais(tmp_path: Path) -> 
     state = model.state_dict() | {"input_resolution": torch.tensor(32), "context_length": torch.tensor(12),
                                   "vocab_size": torch.tensor(49408)}  # fmt: skip
     torch.save(state, tmp_path / "model.pt")
-    assert_same_embeddings(model, source.read(tmp_path / "model.pt"))
+    assert_same_embeddings(model, from_path.read(tmp_path / "model.pt"))
 
 
 def test_half_precision_stays_as_it_is(tmp_path: Path) -> None:
-    """OpenAI's mixture: maps in float16, norms, positions and tables in float32."""
+    """OpenAI's mixture: matrices in float16; norms, positions and tables in float32."""
     model = peer.CLIP(peer.Vision())
     kept = ("ln_", "embedding", "logit_scale")
     state = {name: value if any(part in name for part in kept) else value.half()
              for name, value in model.state_dict().items()}  # fmt: skip
     state |= {name: torch.tensor(1) for name in ("input_resolution", "context_length", "vocab_size")}
     torch.save(state, tmp_path / "model.pt")
-    checkpoint = source.read(tmp_path / "model.pt")
+    checkpoint = from_path.read(tmp_path / "model.pt")
     assert checkpoint.stored("image.head.linear.weight").dtype == "F16"
     assert checkpoint.stored("image.norm_pre.weight").dtype == "F32"
     third = state["transformer.resblocks.1.attn.in_proj_weight"].chunk(3)[1].numpy()
@@ -110,7 +110,7 @@ def test_nine_are_published_and_each_is_a_preset_of_64_wide_heads() -> None:
 
 
 def test_longclips_two_tables_become_one(tmp_path: Path) -> None:
-    """Rows below 20 are of the first table, the others of the second, as the masks of its code have it."""
+    """Rows below 20 are from the first table, the others from the second, as the masks in LongCLIP's code state."""
     model = peer.CLIP(peer.Vision(), context=30)
     state = model.state_dict()
     table = state["positional_embedding"]
@@ -119,7 +119,7 @@ def test_longclips_two_tables_become_one(tmp_path: Path) -> None:
     state["positional_embedding"] = torch.where(below, table, other)
     state["positional_embedding_res"] = torch.where(below, other, table)
     torch.save(state, tmp_path / "longclip.pt")
-    checkpoint = source.read(tmp_path / "longclip.pt")
+    checkpoint = from_path.read(tmp_path / "longclip.pt")
     assert checkpoint.array("text.positions").tobytes() == table.numpy().tobytes()
     assert "LongCLIP's state dict" in (checkpoint.contract.provenance.converted_from or "")
     model.positional_embedding.data = table
@@ -130,7 +130,7 @@ def test_longclips_tables_must_match(tmp_path: Path) -> None:
     state = peer.CLIP(peer.Vision()).state_dict()
     torch.save(state | {"positional_embedding_res": torch.zeros(13, 64)}, tmp_path / "longclip.pt")
     with pytest.raises(WeightsError, match="two tables of one shape"):
-        source.read(tmp_path / "longclip.pt")
+        from_path.read(tmp_path / "longclip.pt")
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_longclips_tables_must_match(tmp_path: Path) -> None:
 def test_a_choice_that_contradicts_the_archive_is_an_error(choices: Choices, told: str, tmp_path: Path) -> None:
     archive(peer.CLIP(peer.Vision()), tmp_path / "model.pt", 32)
     with pytest.raises(ContraltoError, match=told):
-        source.read(tmp_path / "model.pt", choices)
-    assert source.read(tmp_path / "model.pt", Choices(activation="quickgelu"))
+        from_path.read(tmp_path / "model.pt", choices)
+    assert from_path.read(tmp_path / "model.pt", Choices(activation="quickgelu"))
 
 
 CONSTANTS = {name: torch.tensor(1) for name in ("input_resolution", "context_length", "vocab_size")}
@@ -169,12 +169,12 @@ def test_a_file_that_is_not_whole_is_refused_in_one_line(change, told: str, tmp_
     change(state)
     torch.save(state, tmp_path / "model.pt")
     with pytest.raises(ContraltoError, match=told) as caught:
-        source.read(tmp_path / "model.pt")
+        from_path.read(tmp_path / "model.pt")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("log", "scale"), [(math.log(100), 100.0), (math.log(100) + 1e-3, None), (2.6592, None)])
 def test_the_scale_is_that_of_the_weights_and_round_only_if_rounding_made_the_difference(log: float, scale) -> None:
-    stored = openai.Stored("F32", np.array(log, np.float32))
-    found = openai.scale({"logit_scale": stored}, "here")
-    assert found == (scale or math.exp(float(np.float32(log))))
+    stored = openai.StoredTensor("F32", np.array(log, np.float32))
+    factor = openai.scale({"logit_scale": stored}, "here")
+    assert factor == (scale or math.exp(float(np.float32(log))))

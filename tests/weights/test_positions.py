@@ -11,7 +11,7 @@ from contralto.architecture import ResNet
 from contralto.contract import Contract, Weights, preset
 from contralto.errors import ContraltoError
 from contralto.weights import positions
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.names import expected
 
 SIZES = [((7, 7), (8, 8)), ((16, 16), (24, 24)), ((24, 24), (16, 16)), ((7, 9), (3, 20)), ((4, 4), (1, 1)),
@@ -33,7 +33,7 @@ def test_bicubic_is_torchs_with_antialiasing(old: tuple[int, int], new: tuple[in
 def checkpoint(contract: Contract) -> Checkpoint:
     random = np.random.default_rng(1)
     names = expected(contract)
-    tensors = {name: Stored("F16", random.standard_normal(names[name]).astype(np.float16)) for name in names}
+    tensors = {name: StoredTensor("F16", random.standard_normal(names[name]).astype(np.float16)) for name in names}
     return Checkpoint(contract.replace(weights=Weights("x", "0" * 64, "float16")), tensors, [])
 
 
@@ -45,23 +45,23 @@ def small(**changes: object) -> Contract:
 def test_a_vits_class_token_keeps_its_row_and_the_rest_is_resized() -> None:
     source = checkpoint(small())
     side, patch = source.contract.image.size[0], source.contract.image.tower.patch  # type: ignore[union-attr]
-    found = positions.resized(source, 2 * side)
+    resized = positions.resized(source, 2 * side)
     grid, rows = side // patch, source.array("image.positions")
-    assert found.contract.image.size == (2 * side, 2 * side)
-    assert found.array("image.positions").shape == (1 + 4 * grid**2, rows.shape[1])
-    assert found.array("image.positions")[0].tobytes() == rows[0].tobytes()
+    assert resized.contract.image.size == (2 * side, 2 * side)
+    assert resized.array("image.positions").shape == (1 + 4 * grid**2, rows.shape[1])
+    assert resized.array("image.positions")[0].tobytes() == rows[0].tobytes()
     wanted = positions.bicubic(rows[1:].reshape(grid, grid, -1), 2 * grid, 2 * grid)
-    assert found.array("image.positions")[1:].tobytes() == wanted.tobytes()
-    assert f"positions resized from {side} to {2 * side} pixels" in (found.contract.provenance.converted_from or "")
-    assert all(found.tensors[name] is source.tensors[name] for name in source if name != "image.positions")
+    assert resized.array("image.positions")[1:].tobytes() == wanted.tobytes()
+    assert f"positions resized from {side} to {2 * side} pixels" in (resized.contract.provenance.converted_from or "")
+    assert all(resized.tensors[name] is source.tensors[name] for name in source if name != "image.positions")
 
 
 def test_a_resnets_pool_is_resized_too() -> None:
     source = checkpoint(small(tower=ResNet((1, 1, 1, 1), 8, 4), size=(64, 64)))
-    found = positions.resized(source, 96)
+    resized = positions.resized(source, 96)
     rows = source.array("image.pool.positions")
     wanted = np.concatenate([rows[:1], positions.bicubic(rows[1:].reshape(2, 2, -1), 3, 3).reshape(9, -1)])
-    assert found.array("image.pool.positions").tobytes() == wanted.tobytes()
+    assert resized.array("image.pool.positions").tobytes() == wanted.tobytes()
 
 
 def test_the_same_size_changes_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The registry's facts, as far as they can be held against something."""
+"""The registry's facts, as far as they can be checked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_entry_is_a_contract() -> None:
 
 
 def test_what_is_told_apart_by_nothing_but_the_registry() -> None:
-    """The same tensors: another activation, mean or resize."""
+    """The tensors are the same; activation, mean or resize differ."""
     activation = {name: registry.find(name).contract().text.tower.activation for name in registry.entries()}
     assert activation["ViT-B-32/openai"] == activation["ViT-B-16/dfn2b"] == "quickgelu"
     assert activation["ViT-L-14/dfn2b"] == activation["ViT-L-14/metaclip_fullcc"] == "quickgelu"
@@ -98,7 +98,7 @@ def test_no_two_models_are_called_alike() -> None:
         ("ViT-H/14", "is an architecture; its weights are called ViT-H-14/laion2b_s32b_b79k"),
         ("RN50", "is an architecture; its weights are called RN50/openai"),
         ("ViT-B-16-quickgelu", "its weights are called ViT-B-16/openai, ViT-B-16/dfn2b, ViT-B-16/metaclip_400m"),
-        ("ViT-B-32-quickgelu::laion2b_s34b_b79k", "is it ViT-B-32/laion2b_s34b_b79k"),  # which was trained with GELU
+        ("ViT-B-32-quickgelu::laion2b_s34b_b79k", "is it ViT-B-32/laion2b_s34b_b79k"),  # trained with GELU
         ("google/siglip-base-patch16-224", "hf:google/siglip-base-patch16-224 downloads it, if it is on the hub"),
         ("nobody/nothing", "hf:nobody/nothing downloads it"),
         ("vit-b-32/opneai", "is it ViT-B-32/openai"),

@@ -1,4 +1,4 @@
-"""The container, against the safetensors library, and against files that lie."""
+"""safetensors files, against the safetensors library, and files with false headers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_huge_header_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     with open(path, "wb") as file:
         file.write((200_000_000).to_bytes(8, "little"))
-        file.truncate(300_000_000)  # sparse: takes no room
+        file.truncate(300_000_000)  # sparse: takes no space
     with pytest.raises(WeightsError, match="refused"):
         TensorFile(path)
 
@@ -190,8 +190,8 @@ def resident(path: Path) -> int:
     """Bytes of the file that this process holds in memory."""
     lines = Path("/proc/self/smaps").read_text().splitlines()
     places = [number for number, line in enumerate(lines) if line.endswith(str(path))]
-    found = [next(line for line in lines[number:] if line.startswith("Rss:")) for number in places]
-    return sum(1024 * int(line.split()[1]) for line in found)
+    sizes = [next(line for line in lines[number:] if line.startswith("Rss:")) for number in places]
+    return sum(1024 * int(line.split()[1]) for line in sizes)
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this system does not tell what is resident")
@@ -214,7 +214,7 @@ def test_released_arrays_leave_memory_and_keep_their_values(tmp_path: Path) -> N
 
 
 def test_arrays_that_no_file_backs_are_left_alone(tmp_path: Path) -> None:
-    """Given back to the system, they would read as zeros."""
+    """If their memory were freed, they would read as zeros."""
     path = tmp_path / "a.bin"
     path.write_bytes(bytes(range(256)) * 64)
     writable = np.memmap(path, np.uint8, "c")

@@ -1,4 +1,4 @@
-"""The pickle reader: against Python's own on plain data, and against pickles made to do harm."""
+"""The pickle reader: against Python's own on plain data, and against malicious pickles."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contralto.errors import WeightsError
-from contralto.weights.unpickle import MOST_INSTRUCTIONS, Call, Fault, Inert, Module, unpickle
+from contralto.weights.unpickle import MAX_INSTRUCTIONS, Constructor, IgnoredObject, PickleFault, ScriptModule, unpickle
 
 MARK, TUPLE, STOP, PROTOCOL = b"(", b"t", b".", b"\x80\x02"
 
 
 def names(path: str) -> Any:
-    known = {"known.call": Call(lambda *given: ["made of", *given]), "known.value": 7, "known.module": Call(module)}
+    known = {
+        "known.call": Constructor(lambda *given: ["made of", *given]),
+        "known.value": 7,
+        "known.module": Constructor(module),
+    }
     if path not in known:
-        raise Fault(f"is refused: {path}")
+        raise PickleFault(f"is refused: {path}")
     return known[path]
 
 
-def module() -> Module:
-    return Module({})
+def module() -> ScriptModule:
+    return ScriptModule({})
 
 
 def persistent(given: Any) -> Any:
@@ -78,9 +82,9 @@ def test_keys_become_strings() -> None:
 def test_shared_and_circular_values_keep_their_identity() -> None:
     row: list[Any] = [1]
     row.append(row)
-    found = read(pickle.dumps([row, row], 2))
-    assert found[0] is found[1]
-    assert found[0][1] is found[0]
+    value = read(pickle.dumps([row, row], 2))
+    assert value[0] is value[1]
+    assert value[0][1] is value[0]
 
 
 def test_names_and_persistent_ids_are_what_the_caller_says() -> None:
@@ -93,18 +97,18 @@ def test_names_and_persistent_ids_are_what_the_caller_says() -> None:
 
 def test_the_state_of_a_module_is_kept_and_that_of_anything_else_is_not() -> None:
     state = b"}X\x01\x00\x00\x00aK\x01sb."
-    assert read(PROTOCOL + b"cknown\nmodule\n)\x81" + state) == Module({"a": 1})
+    assert read(PROTOCOL + b"cknown\nmodule\n)\x81" + state) == ScriptModule({"a": 1})
     assert read(PROTOCOL + b"}" + state) == {}
     with pytest.raises(WeightsError, match="quantised"):
         read(PROTOCOL + b"cknown\nmodule\n)\x81K\x01b.")
 
 
 def test_a_set_is_inert() -> None:
-    assert isinstance(read(pickle.dumps({1, 2}, 4)), Inert)
+    assert isinstance(read(pickle.dumps({1, 2}, 4)), IgnoredObject)
 
 
 class Harm:
-    """What its pickle would do: create a file, in several ways."""
+    """An object whose pickle would create a file, in several ways."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = function, arguments
@@ -196,7 +200,7 @@ def bombs() -> dict[str, bytes]:
         "lists 100,000 deep": deep,
         "tuples 200,000 deep": marks,
         "keys of one hash": PROTOCOL + b"}(" + colliding + b"u.",
-        "instructions without end": PROTOCOL + b"N0" * MOST_INSTRUCTIONS + b"N.",
+        "instructions without end": PROTOCOL + b"N0" * MAX_INSTRUCTIONS + b"N.",
         "empty dicts": PROTOCOL + b"}" * 400_000 + STOP,
         "calls that copy": PROTOCOL + b"cknown\ncall\nq\x00" + b"h\x00)R0" * 100_000 + b"N.",
     }
@@ -208,7 +212,7 @@ def test_time_and_memory_are_bounded(bomb: str) -> None:
     begin = time.perf_counter()
     with contextlib.suppress(WeightsError):
         read(data)
-    assert time.perf_counter() - begin < 20  # a second or two, on a machine that does nothing else
+    assert time.perf_counter() - begin < 20  # a second or two on an idle machine
 
 
 def test_memory_is_bounded_by_the_size_of_the_pickle() -> None:

@@ -1,7 +1,7 @@
-"""What a model is made of, as data: towers and heads as frozen dataclasses. Nothing is built here, torch is not needed.
+"""Architectures as data: towers and heads as frozen dataclasses, without torch.
 
-Read `towers.py` (the parts), then `codec.py` (parts <-> JSON, strictly). `presets/*.json` are whole contracts
-without weights, one file a model; `contralto.contract.preset` reads them.
+Read `towers.py` (the dataclasses), then `codec.py` (strict conversion from and to JSON). `presets/*.json` are whole
+contracts without weights, one file per model; `contralto.contract.preset` reads them.
 """
 
 from contralto.architecture.towers import (

@@ -1,6 +1,6 @@
-"""Frozen dataclasses <-> plain JSON values, strictly: an unknown, missing or mistyped field is an error that names it.
+"""Strict conversion of frozen dataclasses from and to JSON values. Errors name an unknown, missing or mistyped field.
 
-Unions of dataclasses are told apart by their `kind` field.
+The field `kind` distinguishes the members of a union of dataclasses.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 def to_json(value: Any, *, defaults: bool = True) -> Any:
-    """A dataclass tree as dicts, lists and scalars; with defaults=False without the fields that are at their default.
+    """A dataclass tree as dicts, lists and scalars. defaults=False omits fields that have their default value.
 
-    A field `kind` is never left out: it tells the members of a union apart.
+    `kind` is never omitted.
     """
     if dataclasses.is_dataclass(value):
         fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]

@@ -1,5 +1,8 @@
 """The parts of a CLIP: towers and heads. A field here is a fact of the architecture, never of its use.
 
+Every tower states `features`, the width of what its head reads. Every picture tower states `cell`, the side in pixels
+of a cell of its last grid (patches or feature map).
+
 Sources: Radford et al. 2021 (ViT, ResNet, CausalText), Tan and Le 2019 and the EfficientNet-Lite release
 (EfficientNet), Vasu et al. 2023 and 2024 (FastViT), Fang et al. 2023 and Sun et al. 2023
 (Eva), Liu et al. 2022 (ConvNeXt), Devlin et al. 2018 (Bert).
@@ -7,6 +10,7 @@ Sources: Radford et al. 2021 (ViT, ResNet, CausalText), Tan and Le 2019 and the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,8 +30,8 @@ class LinearHead:
 class ResidualHead:
     """Pooled features -> a linear map plus a two-layer network of `hidden` units; all with biases.
 
-    With softmax (over the hidden units) the network is a classifier and one embedding a class: what the tower's first
-    training knew of classes stays usable (Norouzi et al. 2014, "convex combination of semantic embeddings").
+    With softmax over the hidden units the network is a classifier with one embedding per class, so an earlier
+    classifier of the tower stays usable (Norouzi et al. 2014, "convex combination of semantic embeddings").
     """
 
     hidden: int
@@ -37,7 +41,7 @@ class ResidualHead:
 
 @dataclass(frozen=True)
 class NoHead:
-    """Pooled features are the embeddings: the tower's width is the embedding's (SigLIP's and ALIGN's pictures)."""
+    """Pooled features are the embeddings, so both have the same width (SigLIP's and ALIGN's pictures)."""
 
     kind: Literal["none"] = "none"
 
@@ -58,13 +62,13 @@ Head = LinearHead | ResidualHead | MlpHead | NoHead
 class ViT:
     """Vision Transformer, pre-norm: patches, learned positions, blocks, a last LayerNorm.
 
-    pool: "class": the class token's row, then the last LayerNorm (CLIP); "mean": the mean of the patches' rows, then
-        the last LayerNorm (CLIPA); "attention": the last LayerNorm, then one learned query attends to all rows, plus
-        an MLP of its own (SigLIP's "MAP head").
-    class_token: whether there is one; class_position: whether it has a row in the positions; patch_bias: whether the
-        patches' convolution has a bias; norm_pre: whether a LayerNorm stands before the blocks.
-    stem: "patch": one convolution makes the patches' rows; "convolutions": three, of patch / 4, 2 and 2 pixels
-        without overlap and width / 4, width / 4 and width channels, with batch norm and GELU between (MobileCLIP-B).
+    pool: "class": the class token, then the last LayerNorm (CLIP); "mean": the mean of the patch tokens, then the last
+        LayerNorm (CLIPA); "attention": the last LayerNorm, then one learned query attends to all tokens, then an MLP
+        (SigLIP's "MAP head").
+    class_token: the tower has a class token. class_position: the class token has a position. patch_bias: the patch
+        convolution has a bias. norm_pre: a LayerNorm precedes the blocks.
+    stem: "patch": one convolution makes the patch tokens; "convolutions": three, of patch / 4, 2 and 2 pixels without
+        overlap and width / 4, width / 4 and width channels, with batch norm and GELU between (MobileCLIP-B).
     """
 
     width: int
@@ -83,19 +87,39 @@ class ViT:
     stem: Literal["patch", "convolutions"] = "patch"
     kind: Literal["vit"] = "vit"
 
+    @property
+    def features(self) -> int:
+        """Width of the pooled token."""
+        return self.width
+
+    @property
+    def cell(self) -> int:
+        """Side of a patch in pixels."""
+        return self.patch
+
 
 @dataclass(frozen=True)
 class ResNet:
     """CLIP's modified ResNet: three-convolution stem, average pooling before strides, attention pooling.
 
-    layers: bottlenecks in each of the four stages; width: channels of the first stage (the last has 32 x width);
-    heads: heads of the attention pool, whose output projection is the map to the embedding, so there is no head.
+    layers: bottlenecks in each of the four stages. width: channels of the stem.
+    heads: of the attention pool. The pool's output projection makes the embedding, so the tower has no head.
     """
 
     layers: tuple[int, int, int, int]
     width: int
     heads: int
     kind: Literal["resnet"] = "resnet"
+
+    @property
+    def features(self) -> int:
+        """Channels of the last feature map, which the attention pool reads."""
+        return 32 * self.width
+
+    @property
+    def cell(self) -> int:
+        """Pixels from cell to cell of the last feature map."""
+        return 32
 
 
 @dataclass(frozen=True)
@@ -114,8 +138,9 @@ class EfficientNet:
     """EfficientNet; with squeeze = 0 and relu6 the Lite variants. Mean pooling.
 
     squeeze: squeeze-and-excite layers have (channels into their block) // squeeze units (4 in B0 to B7); 0: none.
-    top: channels of the last 1x1 convolution, which are pooled; 0: there is none, the last stage is (ALIGN).
-    padding: "same": TensorFlow's SAME; "even": at a stride, an odd side gets the zeros of an even one, and so becomes
+    top: channels of the last 1x1 convolution, which are pooled; 0: no such convolution, so the last stage is pooled
+        (ALIGN).
+    padding: "same": TensorFlow's SAME; "even": at a stride, an odd side gets the padding of an even one and becomes
         floor(side / 2) (transformers, hence ALIGN).
     """
 
@@ -134,13 +159,18 @@ class EfficientNet:
         """Channels of the pooled features."""
         return self.top or [self.stem, *(stage.channels for stage in self.stages)][-1]
 
+    @property
+    def cell(self) -> int:
+        """Pixels from cell to cell of the last feature map."""
+        return 2 * math.prod(stage.stride for stage in self.stages)
+
 
 @dataclass(frozen=True)
 class FastStage:
-    """`layers` blocks of `width` channels; every stage but the first begins by halving the sides.
+    """`layers` blocks of `width` channels; every stage but the first begins by halving height and width.
 
-    mixer: what exchanges between the cells, "convolution" (3 x 3, each channel alone) or "attention". squeeze: whether
-    squeeze-and-excite follows the halving; positions: whether a 7 x 7 convolution is then added, which tells places.
+    mixer: mixes the cells by "convolution" (3 x 3, each channel alone) or "attention". squeeze: squeeze-and-excite
+    follows the halving. positions: the output of a 7 x 7 depthwise convolution is then added, as position encoding.
     """
 
     width: int
@@ -152,10 +182,10 @@ class FastStage:
 
 @dataclass(frozen=True)
 class FastViT:
-    """FastViT as MobileCLIP has it, with the parallel branches of its training, which the published files hold.
+    """FastViT as in MobileCLIP, with the parallel branches of training, which the published files hold.
 
-    mlp: hidden units for each channel of a block; head_width: channels of an attention head; norm: before attention,
-    over the batch or over the channels; stem_points: whether the stem's 3 x 3 convolutions have 1 x 1 ones beside them.
+    mlp: hidden units per channel of a block. head_width: channels of an attention head. norm: before attention, over
+    the batch or over the channels. stem_points: the stem's 3 x 3 convolutions have parallel 1 x 1 ones.
     The pooled features are twice as wide as the last stage.
     """
 
@@ -174,14 +204,19 @@ class FastViT:
         """Channels of the pooled features."""
         return 2 * self.stages[-1].width
 
+    @property
+    def cell(self) -> int:
+        """Pixels from cell to cell of the last feature map."""
+        return 4 * math.prod(2 for _ in self.stages[1:])
+
 
 @dataclass(frozen=True)
 class Eva:
     """EVA-02's Transformer as EVA-CLIP has it: rotary positions on top of learned ones, gated MLPs, inner norms.
 
-    Class token, whose row is pooled after the last LayerNorm; biased patches; queries and values have a bias, keys have
-    none. mlp: hidden units of the gated MLP; grid: cells of a side of the grid that the rotary positions were learned
-    on, to which those of another size are scaled.
+    The class token is pooled after the last LayerNorm. The patch convolution, queries and values have a bias, keys
+    have none. mlp: hidden units of the gated MLP. grid: cells per side of the grid of the first training; the rotary
+    positions of another grid are scaled to it.
     """
 
     width: int
@@ -194,12 +229,22 @@ class Eva:
     head: Head = LinearHead(bias=True)
     kind: Literal["eva"] = "eva"
 
+    @property
+    def features(self) -> int:
+        """Width of the pooled token."""
+        return self.width
+
+    @property
+    def cell(self) -> int:
+        """Side of a patch in pixels."""
+        return self.patch
+
 
 @dataclass(frozen=True)
 class ConvNeXt:
     """ConvNeXt: four stages of 7 x 7 depthwise convolutions and MLPs over the channels; mean pooling, then LayerNorm.
 
-    layers, widths: blocks and channels of each stage; the MLPs are four times as wide.
+    layers, widths: blocks and channels of each stage. The MLPs are four times as wide.
     """
 
     layers: tuple[int, int, int, int]
@@ -213,6 +258,11 @@ class ConvNeXt:
     def features(self) -> int:
         """Channels of the pooled features."""
         return self.widths[-1]
+
+    @property
+    def cell(self) -> int:
+        """Pixels from cell to cell of the last feature map."""
+        return 32
 
 
 @dataclass(frozen=True)
@@ -230,13 +280,18 @@ class CausalText:
     head: Head = LinearHead()
     kind: Literal["causal"] = "causal"
 
+    @property
+    def features(self) -> int:
+        """Width of the pooled token."""
+        return self.width
+
 
 @dataclass(frozen=True)
 class Bert:
     """BERT encoder: post-norm, learned positions, embedding LayerNorm; padding is masked.
 
-    types: rows of the table of token types, of which row 0 is added to every token; 0: folded into the positions.
-    positions: rows of the table of positions, if more than the context (ALIGN has 512 for texts of 64); else 0.
+    types: rows of the token type table, whose row 0 is added to every token; 0: folded into the positions.
+    positions: rows of the position table, if it has more than the context (ALIGN has 512 for texts of 64); else 0.
     """
 
     vocabulary: int
@@ -250,6 +305,11 @@ class Bert:
     norm_eps: float = 1e-12
     head: Head = LinearHead()
     kind: Literal["bert"] = "bert"
+
+    @property
+    def features(self) -> int:
+        """Width of the pooled token."""
+        return self.width
 
 
 ImageTower = ViT | ResNet | EfficientNet | FastViT | Eva | ConvNeXt

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise Usage("contralto train", "name a RECIPE, or ask for --list")
     path = recipe_file.find(args.recipe)
     try:
-        from contralto.train import checkpoint, loop
+        from contralto.train import loop, run_checkpoint
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "contralto":
             raise
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         with recipe_file.errors_located(path):
             loop.run(recipe, out, progress=not args.quiet, steps=args.steps)
     finally:
-        kept = (out / checkpoint.FILE_NAME).exists()
+        kept = (out / run_checkpoint.CHECKPOINT_FILE).exists()
         console.kept = f"what was trained is kept in {shown(str(out))}" if kept else "nothing of the run is kept"
     console.record({"out": str(out)}) if console.json else console.line(shown(str(out)))
     return OK

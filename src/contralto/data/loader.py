@@ -22,7 +22,7 @@ from contralto.data.augment import Augment
 from contralto.data.mixture import Mixture, SampleUse
 from contralto.data.sample import Source
 from contralto.errors import ContraltoError, DataError, ItemError, one_line
-from contralto.image.decode import decode, stored
+from contralto.image.decode import decode, decode_unturned
 from contralto.image.transform import pixels
 from contralto.text.tokenizer import Tokenizer
 
@@ -140,7 +140,7 @@ def pixel_batches(
 
     def prepare(index: int) -> NDArray[np.float32]:
         sample = source[index]
-        image, turn = stored(sample.picture, alpha=spec.alpha, name=sample.key)
+        image, turn = decode_unturned(sample.picture, alpha=spec.alpha, name=sample.key)
         return pixels(image, spec, turn=turn)
 
     with ThreadPool(workers) as pool:

@@ -25,7 +25,7 @@ from contralto.encoder.samples import Own, Samples
 from contralto.engine import Engine, Report, made_in, refit, report, start
 from contralto.engine.base import TowerName
 from contralto.errors import ContraltoError, ImageError, one_line
-from contralto.text.tokenizer import Tokenizer, Unread
+from contralto.text.tokenizer import Tokenizer, UnreadText
 from contralto.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class Clip:
             raise failed[0].error
         return cut
 
-    def unread(self, texts: str | Iterable[str]) -> list[Unread]:
+    def unread(self, texts: str | Iterable[str]) -> list[UnreadText]:
         """The texts that the model cannot read, or not whole, with their `index` and the `words` that its vocabulary
         lacks. Where `rest` is False it knows no word of the text, and its row means nothing. Raises TextError."""
         return self._tokenizer.unread(kinds.texts(texts)[1])

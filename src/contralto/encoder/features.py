@@ -23,12 +23,11 @@ def headless(checkpoint: Checkpoint) -> Checkpoint:
     tower = image.tower
     if isinstance(tower, ResNet) or isinstance(tower.head, NoHead):
         return checkpoint
-    width: int = tower.width if hasattr(tower, "width") else tower.features
     contract = checkpoint.contract.replace(
         image=dataclasses.replace(image, tower=dataclasses.replace(tower, head=NoHead())),
         # never run; but a text tower without head would have to be as wide as the features
         text=dataclasses.replace(text, tower=dataclasses.replace(text.tower, head=LinearHead())),
-        embedding=width,
+        embedding=tower.features,
     )
     tensors = {name: stored for name, stored in checkpoint.tensors.items() if name.startswith("image.")}
     return Checkpoint(contract, {n: s for n, s in tensors.items() if not n.startswith(HEAD)}, checkpoint.files)

@@ -19,7 +19,7 @@ from contralto.encoder.readable import explained, readable
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ImageError
-from contralto.image.decode import NO_MEMORY, Item, stored
+from contralto.image.decode import NO_MEMORY, Item, decode_unturned
 from contralto.image.transform import pixels
 
 MANY = 2**20  # pictures that an iterator may give: nobody knows
@@ -77,9 +77,9 @@ def prepared(
         try:
             if isinstance(found, Image.Image):
                 with in_turn:
-                    image, turn = stored(found, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+                    image, turn = decode_unturned(found, alpha=spec.alpha, scaled_to=scaled_to, name=name)
             else:
-                image, turn = stored(found, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+                image, turn = decode_unturned(found, alpha=spec.alpha, scaled_to=scaled_to, name=name)
             return index, item, pixels(image, spec, turn=turn)
         except ImageError as error:
             error = error if error.item == name else ImageError(name, error.reason, error.lasting)

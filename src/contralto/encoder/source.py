@@ -17,7 +17,7 @@ from contralto.encoder.native import NANO
 from contralto.encoder.samples import Samples
 from contralto.errors import ContraltoError, one_line
 from contralto.text import tokenizer
-from contralto.weights import source as files
+from contralto.weights import from_path as files
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.choices import Choices
 
@@ -98,9 +98,9 @@ def _checkpoint(
     named = isinstance(source, str)
     local = NANO if named and _is_nano(name) else Path(name)
     if named and not local.exists():
-        from contralto.weights import published
+        from contralto.weights import from_name
 
-        return published.read(name, choices, revision=revision, progress=progress)
+        return from_name.read(name, choices, revision=revision, progress=progress)
     if revision is not None:
         raise ContraltoError(
             f"revision={revision!r} cannot be set: {one_line(name, 200)} is on this machine, not the hub"

@@ -25,7 +25,7 @@ from contralto.engine.forest import forests, grows, lengths
 from contralto.engine.graph.files import runtime_graph
 from contralto.engine.graph.layers import SMOOTH, STEP, Map
 from contralto.engine.openvino import NODES, configuration, core, infer, model
-from contralto.weights.checkpoint import SCALE, Checkpoint, Stored
+from contralto.weights.checkpoint import SCALE, Checkpoint, StoredTensor
 
 Float = NDArray[np.float32]
 
@@ -84,13 +84,17 @@ def quantised(checkpoint: Checkpoint, found: Sequence[Levels], most_noise: float
     return Checkpoint(checkpoint.contract, tensors, checkpoint.files)
 
 
-def _stored(one: Levels) -> dict[str, Stored]:
-    step = Stored("F32", np.array([one.step, one.zero], np.float32))
-    tensors: dict[str, Stored] = {}
+def _stored(one: Levels) -> dict[str, StoredTensor]:
+    step = StoredTensor("F32", np.array([one.step, one.zero], np.float32))
+    tensors: dict[str, StoredTensor] = {}
     for name, (numbers, scale) in one.weights.items():
         weight = f"{name}.weight"
-        tensors |= {weight: Stored("I8", numbers), weight + SCALE: Stored("F32", scale), weight + STEP: step}
-        tensors[weight + SMOOTH] = Stored("F32", one.smooth)
+        tensors |= {
+            weight: StoredTensor("I8", numbers),
+            weight + SCALE: StoredTensor("F32", scale),
+            weight + STEP: step,
+        }
+        tensors[weight + SMOOTH] = StoredTensor("F32", one.smooth)
     return tensors
 
 

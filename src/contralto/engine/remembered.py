@@ -19,7 +19,7 @@ from contralto.engine.machine import fingerprint
 from contralto.engine.measure import Measured
 from contralto.errors import WeightsError
 from contralto.files import written_whole
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.tensorfile import TensorFile, write_tensors
 
 FOLDER = "engines-1"  # the number changes with what is in the file
@@ -41,7 +41,7 @@ def recall_int8(checkpoint: Checkpoint, side: TowerName) -> Checkpoint | None:
     """The tower in int8, its file read whole and found undamaged; or None."""
     try:
         file = TensorFile(_path(checkpoint, side))
-        tensors = {name: Stored(tensor.dtype, file.raw(name)) for name, tensor in file.tensors.items()}
+        tensors = {name: StoredTensor(tensor.dtype, file.raw(name)) for name, tensor in file.tensors.items()}
         if file.metadata["sha256"] != _digest(tensors):
             raise WeightsError(f"{file.path} is damaged")
     except (WeightsError, OSError, KeyError) as error:
@@ -69,7 +69,7 @@ def fitted(int8: Checkpoint, checkpoint: Checkpoint) -> str:
     return _digest(_own(int8, checkpoint))
 
 
-def _own(int8: Checkpoint, checkpoint: Checkpoint) -> dict[str, Stored]:
+def _own(int8: Checkpoint, checkpoint: Checkpoint) -> dict[str, StoredTensor]:
     return {name: one for name, one in int8.tensors.items() if checkpoint.tensors.get(name) is not one}
 
 
@@ -77,7 +77,7 @@ def _path(checkpoint: Checkpoint, side: TowerName) -> Path:
     return cache.folder() / FOLDER / f"{checkpoint.contract.hash[:32]}-{fingerprint()}-{side}.safetensors"
 
 
-def _digest(tensors: Mapping[str, Stored]) -> str:
+def _digest(tensors: Mapping[str, StoredTensor]) -> str:
     found = hashlib.sha256()
     for name, stored in sorted(tensors.items()):
         found.update(f"{name} {stored.dtype} {stored.shape}\n".encode())

@@ -4,14 +4,16 @@
 
        out[i, n, c] = clip8((sum over the lanes k of c: weights[i, k] * lines[n, starts[i] + k] + 2^21) >> 22)
 
-   where lane k, one byte of a line, belongs to channel k mod channels. The result lies transposed, so that a second
-   pass over it goes along the other axis and puts the picture upright again: a resize is two calls. Standing lines are
-   the columns of the buffer instead of its rows, as in a picture to be turned by a quarter.
+   where lane k, one byte of a line, belongs to channel k mod channels. The result is transposed, so a second pass goes
+   along the other axis and restores the orientation: a resize is two calls. Standing lines are the columns of the
+   buffer instead of its rows, as in a picture that is turned by 90 degrees.
 
-   Why the bits are Pillow's: it adds the same integer products, in 32 bits. Here they are added modulo 2^32, so that
-   their order does not matter, nor do the weights of zero that fill up the lanes. And every sum fits 32 bits with its
-   sign: the weights of an output add up to 2^22, the negative ones to less than a quarter of that, hence all without
-   their signs to less than 1.5 * 2^22, and 255 * 1.5 * 2^22 is less than 2^31. */
+   Why the bits are Pillow's: Pillow adds the same integer products, in 32 bits. Here they are added modulo 2^32, so
+   neither their order nor the zero weights that fill up the lanes matter. Every sum fits a signed 32-bit integer: the
+   weights of an output add up to 2^22, and the negative ones to less than a quarter of it, so the absolute weights add
+   up to less than 1.5 * 2^22, and 255 * 1.5 * 2^22 < 2^31.
+
+   The plain twin is Pillow's resize; tests/image/test_resample.py holds both equal, with and without AVX2. */
 
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -29,9 +31,9 @@ enum { LANES = 8, TOGETHER = 4, ABREAST = LANES * TOGETHER, PRECISION = 22, HALF
 
 typedef struct {
     const uint8_t *lines;    /* (line_count, line_bytes), or standing (line_bytes / channels, line_count * channels) */
-    const int32_t *starts;   /* (outputs,): the byte of a line where the lanes of an output start */
-    const uint32_t *weights; /* (outputs, lanes), of two's complement; lanes is a multiple of LANES */
-    uint8_t *out;            /* (outputs, line_count, channels), the first two at any steps; channels divide 4 */
+    const int32_t *starts;   /* (outputs,): offset of the first lane of each output, in bytes of a line */
+    const uint32_t *weights; /* (outputs, lanes), two's complement; lanes is a multiple of LANES */
+    uint8_t *out;            /* (outputs, line_count, channels), any strides of the first two; channels divide 4 */
     Py_ssize_t line_count, line_bytes, outputs, lanes, channels, output_step, line_step;
 } Pass;
 
@@ -40,7 +42,7 @@ static inline uint8_t clip8(uint32_t sum) {
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* One pixel; sums[k] is that of lanes k, k + 4, k + 8 ... */
+/* Stores one pixel; sums[k] is the sum of lanes k, k + 4, k + 8 ... */
 static inline void store(const uint32_t sums[4], Py_ssize_t channels, uint8_t *pixel) {
     for (Py_ssize_t c = 0; c < channels; c++) {
         uint32_t sum = 0;
@@ -63,11 +65,11 @@ static inline void lying_of(const Pass *p, const Py_ssize_t channels) {
 }
 
 static void lying(const Pass *p) {
-    if (p->channels == 4) lying_of(p, 4); /* a constant unrolls what is done for each pixel */
+    if (p->channels == 4) lying_of(p, 4); /* a constant lets the compiler unroll the loop over channels */
     else lying_of(p, p->channels);
 }
 
-/* Output i of standing lines, for the bytes begin..end of a row: they belong to as many sums. */
+/* Output i of standing lines, for the bytes begin..end of a row; each byte has its own sum. */
 static void standing_bytes(const Pass *p, Py_ssize_t i, Py_ssize_t begin, Py_ssize_t end) {
     Py_ssize_t row = p->line_count * p->channels;
     for (Py_ssize_t b = begin; b < end; b++) {
@@ -85,12 +87,12 @@ static void standing(const Pass *p) {
 #if HAS_AVX2_CODE
 #define AVX2_INLINE __attribute__((always_inline, target("avx2"))) static inline
 
-/* The same from sums of lanes k, k + 8, k + 16 ... */
+/* As store, from sums of lanes k, k + 8, k + 16 ... */
 AVX2_INLINE void store_avx2(__m256i eight, Py_ssize_t channels, uint8_t *pixel) {
     __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
     if (channels == 4) {
         __m128i values = _mm_srai_epi32(_mm_add_epi32(four, _mm_set1_epi32(HALF)), PRECISION);
-        __m128i words = _mm_packs_epi32(values, values); /* packing saturates, and so it clips */
+        __m128i words = _mm_packs_epi32(values, values); /* packing saturates, which clips */
         int32_t bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
         memcpy(pixel, &bytes, 4);
     } else {
@@ -100,7 +102,7 @@ AVX2_INLINE void store_avx2(__m256i eight, Py_ssize_t channels, uint8_t *pixel) 
     }
 }
 
-/* `count` lines from line n on, together: a weight is loaded once for all of them. */
+/* `count` lines together, from line n on: each weight is loaded once for all of them. */
 AVX2_INLINE void lying_together(const Pass *p, Py_ssize_t n, const int count) {
     for (Py_ssize_t i = 0; i < p->outputs; i++) {
         const uint8_t *bytes = p->lines + n * p->line_bytes + p->starts[i];
@@ -144,7 +146,7 @@ __attribute__((target("avx2"))) static void standing_avx2(const Pass *p) {
             }
             for (int l = 0; l < TOGETHER; l++)
                 sums[l] = _mm256_srai_epi32(_mm256_add_epi32(sums[l], _mm256_set1_epi32(HALF)), PRECISION);
-            /* Packing saturates, and so it clips; it works on halves, which are then put in order. */
+            /* Packing saturates, which clips. It works on 128-bit halves, which are then put in order. */
             __m256i low = _mm256_packs_epi32(sums[0], sums[1]), high = _mm256_packs_epi32(sums[2], sums[3]);
             __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
             __m256i packed = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order);
@@ -164,7 +166,7 @@ static void standing_avx2(const Pass *p) { standing(p); }
 static int has_avx2(void) { return 0; }
 #endif
 
-/* What is wrong with the buffers, or NULL; fills in the pass. No access of the passes leaves what it checks. */
+/* Fills in the pass. Returns NULL, or the fault of the buffers. The passes access only memory that is checked here. */
 static const char *pass_of(const Py_buffer *b, Pass *p) {
     const Py_buffer *lines = &b[0], *starts = &b[1], *weights = &b[2], *out = &b[3];
     if (out->ndim != 3 || out->itemsize != 1 || out->strides[2] != 1)

@@ -1,4 +1,4 @@
-"""The compiled pass of `resample`; `_resample.c` says what it computes."""
+"""The compiled pass of `resample`; see `_resample.c` for what it computes."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,18 +1,17 @@
 """From a file, bytes, a Pillow image or an array to an upright Pillow image, within limits and without global state.
 
-What becomes of each kind of picture, and why:
+Each mode is handled as follows:
 
-    RGB, CMYK, YCbCr, LAB, HSV   kept: whether they become RGB before or after the resize is the contract's matter
+    RGB, CMYK, YCbCr, LAB, HSV   kept; the contract decides if they become RGB before or after the resize
     L                            kept
-    P, 1                         kept; where they are resized as they are, Pillow does it without interpolation
+    P, 1                         kept; Pillow resizes them without interpolation
     RGBA, LA, P and others       alpha "white": composited onto white at full size, then RGB;
-      with transparency          alpha "drop": kept, so that `transform` resizes and then drops alpha as OpenAI's code
-    I;16, I                      16-bit grey: 65535 -> 255, rounded. The reference clips it to white; we don't
-    F                            grey of 0..1 -> 0..255, or of 0..255 as it is
+      with transparency          alpha "drop": kept; `transform` resizes, then drops alpha as OpenAI's code does
+    I;16, I                      16-bit grey: 65535 -> 255, rounded (the reference clips it to white)
+    F                            grey in 0..1 -> 0..255; grey in 0..255 is kept
 
-ICC profiles are ignored, as in the reference. A file is refused, never filled with grey, where Pillow finds it
-truncated; damage inside a JPEG that leaves its end in place cannot be seen by the decoder. Damage beside the pixels
-costs none of them: see `bare`.
+ICC profiles are ignored, as in the reference. A truncated file is refused, never filled with grey. The decoder cannot
+detect damage inside a JPEG whose end is intact. Damaged metadata does not affect pixels: see `strip_metadata`.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ from PIL import ExifTags, Image, JpegImagePlugin
 
 from contralto.errors import ImageError, one_line
 from contralto.files import why_no_file
-from contralto.image.bare import bare
-from contralto.image.formats import Refused, open_header
+from contralto.image.formats import Refusal, open_header
+from contralto.image.strip_metadata import strip_metadata
 
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 256 * 2**20
-AMPLE_MEMORY = 2**31  # about what the decoders ask for a picture of so many pixels
-MAX_SIDE = 2**24  # Pillow keeps a pointer a row: a small file that claims 1 x 178,956,970 would cost 1.4 GB in these
+AMPLE_MEMORY = 2**31  # about the need of a decoder for MAX_PIXELS
+MAX_PICTURE_SIDE = 2**24  # Pillow has a pointer per row: a file that claims 1 x 178,956,970 would take 1.4 GB
 
-NO_MEMORY = "needs more memory than there is"  # the reason, wherever a picture is read or changed
-OUT_OF_MEMORY = "out of memory"  # as Pillow words the error -9 of a decoder
+NO_MEMORY = "needs more memory than there is"  # the reason wherever a picture is read or changed
+OUT_OF_MEMORY = "out of memory"  # Pillow's words for error -9 of a decoder
 NO_DECODER = re.compile(r"decoder \w+ not available|[Nn]o codec available")
 
 Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
@@ -57,29 +56,31 @@ def decode(
     max_bytes: int = MAX_BYTES,
     name: str | None = None,
 ) -> Image.Image:
-    """The picture of `item`, upright (EXIF turn applied; an invalid one ignored), first frame, of 8 bits a channel.
+    """Decodes a picture: upright (valid EXIF orientation applied), first frame, 8 bits per channel.
 
     item: a path, the bytes of a file, a Pillow image (at its current frame), or an array uint8 (H, W, 3); also
-        (H, W) grey and (H, W, 4) RGBA. It is never changed, only loaded; the result may share its memory.
-    alpha: what becomes of transparency, see above.
+        (H, W) grey and (H, W, 4) RGBA. It is loaded, never modified; the result may share its memory.
+    alpha: how transparency is handled, see the module's table.
     scaled_to: None decodes every pixel. A number n lets the JPEG decoder work at 1/2, 1/4 or 1/8 of the size: the
-        smallest of these whose shorter side is still at least 2 n. Other formats and items are not affected.
-    max_pixels: width x height by the header, checked before pixels are decoded (but an icon opens decoded, under
-        Pillow's own limit). No side may exceed 16,777,216.
-    max_bytes: of a file or of bytes, checked before they are read.
-    name: how errors call the item; by default its path, or its kind.
+        smallest whose shorter side is at least 2 n. Other formats and items are not affected.
+    max_pixels: limit of width x height, checked on the header before decoding (except for an icon, which Pillow
+        decodes on opening, under its own limit). No side may exceed 16,777,216.
+    max_bytes: limit of a file or of bytes, checked before reading.
+    name: the name of the item in error messages; default: its path or its kind.
 
-    Raises ImageError for whatever is wrong with the item; its `lasting` says whether the bytes alone decide that, so
-    that it may be remembered beside `formats.readers()`. Pillow's global settings are neither read nor written
-    here, but Pillow's readers heed two of them: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice that many pixels are
-    refused, whatever max_pixels says), and ImageFile.LOAD_TRUNCATED_IMAGES, with which truncated files would pass.
+    Raises ImageError for any fault of the item. Its `lasting` is true if the bytes alone decide the fault, so that it
+    may be cached with `formats.readers()`. This module neither reads nor writes Pillow's global settings, but Pillow's
+    readers obey two: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice as many pixels are refused, whatever max_pixels is),
+    and ImageFile.LOAD_TRUNCATED_IMAGES, which would accept truncated files.
     """
-    image, turn = stored(item, alpha=alpha, scaled_to=scaled_to, max_pixels=max_pixels, max_bytes=max_bytes, name=name)
+    image, turn = decode_unturned(
+        item, alpha=alpha, scaled_to=scaled_to, max_pixels=max_pixels, max_bytes=max_bytes, name=name
+    )
     with _reasons(_name(item) if name is None else name):
         return image if turn is None else image.transpose(turn)
 
 
-def stored(
+def decode_unturned(
     item: Item,
     *,
     alpha: Literal["white", "drop"] = "white",
@@ -88,7 +89,7 @@ def stored(
     max_bytes: int = MAX_BYTES,
     name: str | None = None,
 ) -> tuple[Image.Image, Image.Transpose | None]:
-    """The picture as `decode` returns it but for its turn, and the turn, for `transform` to make in passing."""
+    """As `decode`, but returns the picture before its turn, and the turn, which `transform` applies without a copy."""
 
     def finished(image: Image.Image) -> tuple[Image.Image, Image.Transpose | None]:
         _check_pixels(image, max_pixels)
@@ -111,16 +112,16 @@ T = TypeVar("T")
 
 
 def _read(file: BinaryIO, name: str, finished: Callable[[Image.Image], T]) -> T:
-    """`finished` of the picture in a file; where that fails, of the file as `bare` leaves it."""
+    """`finished` of the picture in a file. If that fails, it is retried without metadata."""
     try:
         return finished(open_header(file, name))
-    except (Refused, MemoryError, Image.DecompressionBombError):
+    except (Refusal, MemoryError, Image.DecompressionBombError):
         raise
     except Exception:
         file.seek(0)
-        while file.read(2**20):  # raises OSError if the disk fails, which decoders that read by themselves call damage
+        while file.read(2**20):  # raises OSError if the disk fails; some decoders would report damage instead
             pass
-        stripped = bare(file)
+        stripped = strip_metadata(file)
         if stripped is None:
             raise
     return finished(open_header(stripped))
@@ -136,18 +137,18 @@ def _name(item: Item) -> str:
 
 @contextmanager
 def _reasons(name: str) -> Iterator[None]:
-    """Turns whatever goes wrong with one item into an ImageError that names it. Readers meet bytes from strangers:
-    anything that they raise, down to IndexError, is a fact about the file."""
+    """Turns any exception for one item into an ImageError that names it. Readers get untrusted bytes, so even an
+    IndexError is a fault of the file."""
     try:
         yield
-    except Refused as error:
+    except Refusal as error:
         raise ImageError(name, str(error), error.lasting) from error.__cause__
     except Exception as error:
-        raise ImageError(name, *_judged(error)) from error
+        raise ImageError(name, *_reason_of(error)) from error
 
 
-def _judged(error: Exception) -> tuple[str, bool]:
-    """The reason, and whether the bytes alone decide it; in doubt they do not, since another try costs little."""
+def _reason_of(error: Exception) -> tuple[str, bool]:
+    """(reason, whether the bytes alone decide it). In doubt they do not, since a retry is cheap."""
     detail = one_line(str(error) or type(error).__name__, 150)
     if isinstance(error, MemoryError) or detail.startswith(OUT_OF_MEMORY):
         return NO_MEMORY, False
@@ -155,22 +156,22 @@ def _judged(error: Exception) -> tuple[str, bool]:
         return f"is over Pillow's own limit: {detail}", False
     if isinstance(error, OSError) and error.errno is not None:
         return f"cannot be read: {one_line(error.strerror or detail, 150)}", False
-    if isinstance(error, Warning):  # which the program has made an error
+    if isinstance(error, Warning):  # the program has turned warnings into errors
         return f"makes its reader warn: {detail}", False
     if NO_DECODER.search(detail):
         return f"is of a kind that this Pillow cannot read: {detail}", False
     if isinstance(error, SyntaxError) and isinstance(error.__cause__, struct.error | IndexError | EOFError):
-        detail = "its header is incomplete"  # says more than "unpack requires 4 bytes"
+        detail = "its header is incomplete"  # clearer than "unpack requires 4 bytes"
     if _is_memory_short():
         return f"is damaged, or memory is too short: {detail}", False
     return f"is damaged or truncated: {detail}", True
 
 
 def _is_memory_short() -> bool:
-    """Whether the memory that pictures may need is not to be had now. Most libraries below Pillow cannot say so:
-    libjpeg then tells of a "broken data stream", libwebp of a decoder that it could not create."""
+    """Whether memory is too short for large pictures. Most libraries below Pillow report that wrongly: libjpeg as a
+    "broken data stream", libwebp as a decoder that it could not create."""
     try:
-        np.empty(AMPLE_MEMORY, np.uint8)  # reserved, never touched
+        np.empty(AMPLE_MEMORY, np.uint8)  # allocated, never touched
     except MemoryError:
         return True
     return False
@@ -178,7 +179,7 @@ def _is_memory_short() -> bool:
 
 @contextmanager
 def _opened(item: Path | bytes | bytearray | memoryview, max_bytes: int) -> Iterator[BinaryIO]:
-    """The item as an open file within the limit."""
+    """The item as an open file, within the limit."""
     if isinstance(item, bytes | bytearray | memoryview):
         _check_bytes(memoryview(item).nbytes, max_bytes)
         yield io.BytesIO(item)
@@ -186,37 +187,37 @@ def _opened(item: Path | bytes | bytearray | memoryview, max_bytes: int) -> Iter
     with _open_file(item) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise Refused("is not a regular file", lasting=False)
+            raise Refusal("is not a regular file", lasting=False)
         _check_bytes(status.st_size, max_bytes)
         yield file
 
 
 def _open_file(path: Path) -> BinaryIO:
-    """Opens without waiting: a FIFO that nobody writes to must not hang us."""
+    """Opens a file without waiting: a FIFO without a writer must not block."""
     try:
         return open(path, "rb", opener=lambda p, flags: os.open(p, flags | getattr(os, "O_NONBLOCK", 0)))
     except OSError as error:
         reason = why_no_file(os.fsdecode(path)) or f"cannot be opened: {error.strerror or error}"
-        raise Refused(reason, lasting=False) from error
-    except ValueError as error:  # a NUL, or letters that the file system's encoding does not have
-        raise Refused(f"cannot be a file name: {error}", lasting=False) from error
+        raise Refusal(reason, lasting=False) from error
+    except ValueError as error:  # a NUL, or characters outside the file system's encoding
+        raise Refusal(f"cannot be a file name: {error}", lasting=False) from error
 
 
 def _check_bytes(size: int, limit: int) -> None:
     if size == 0:
-        raise Refused("is empty (0 bytes)")
+        raise Refusal("is empty (0 bytes)")
     if size > limit:
-        raise Refused(f"has {size:,} bytes, over the limit of {limit:,}")
+        raise Refusal(f"has {size:,} bytes, over the limit of {limit:,}")
 
 
 def _check_pixels(image: Image.Image, limit: int) -> None:
     width, height = image.size
     if width * height > limit:
-        raise Refused(f"has {width:,} x {height:,} pixels, over the limit of {limit:,}")
-    if max(width, height) > MAX_SIDE:
-        raise Refused(f"has {width:,} x {height:,} pixels, over the limit of {MAX_SIDE:,} a side")
+        raise Refusal(f"has {width:,} x {height:,} pixels, over the limit of {limit:,}")
+    if max(width, height) > MAX_PICTURE_SIDE:
+        raise Refusal(f"has {width:,} x {height:,} pixels, over the limit of {MAX_PICTURE_SIDE:,} a side")
     if width * height == 0:
-        raise Refused("has no pixels")
+        raise Refusal("has no pixels")
 
 
 def _from_array(item: object) -> Image.Image:
@@ -224,9 +225,9 @@ def _from_array(item: object) -> Image.Image:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and channels not in (3, 4)):
         what = f"{type(item).__name__}, {array.dtype} of shape {array.shape}"
-        raise Refused(f"is {what}: not a path, bytes, a Pillow image or an array uint8 (H, W, 3)")
+        raise Refusal(f"is {what}: not a path, bytes, a Pillow image or an array uint8 (H, W, 3)")
     if array.size == 0:
-        raise Refused("has no pixels")
+        raise Refusal("has no pixels")
     return Image.fromarray(array)
 
 
@@ -242,15 +243,15 @@ _TURNS = {
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What EXIF (or, without it, XMP) says of a loaded image: in a PNG the EXIF chunk may stand after the pixels."""
+    """The turn by EXIF, else by XMP. The image must be loaded, as EXIF may follow the pixels in a PNG."""
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a nonsense EXIF block says nothing about the pixels
+    except Exception:  # a malformed EXIF block does not affect the pixels
         return None
 
 
 def _eight_bits(image: Image.Image, alpha: Literal["white", "drop"]) -> Image.Image:
-    """In a mode of 8 bits a channel, without transparency if alpha is "white"."""
+    """The picture in a mode of 8 bits per channel, without transparency if alpha is "white"."""
     if image.mode == "F" or image.mode.startswith("I"):
         return _grey(image, alpha)
     if image.mode in ("RGBa", "La", "PA"):
@@ -258,7 +259,7 @@ def _eight_bits(image: Image.Image, alpha: Literal["white", "drop"]) -> Image.Im
     if alpha == "drop" or not image.has_transparency_data:
         return image
     if image.mode == "P":
-        image = image.copy()  # Pillow's conversion writes the alphas into the palette of its input
+        image = image.copy()  # Pillow's conversion writes alpha into the palette of its input
     colours = image if image.mode == "RGBA" else image.convert("RGBA")
     onto = Image.new("RGB", image.size, "white")
     onto.paste(colours, mask=colours)
@@ -266,17 +267,17 @@ def _eight_bits(image: Image.Image, alpha: Literal["white", "drop"]) -> Image.Im
 
 
 def _grey(image: Image.Image, alpha: Literal["white", "drop"]) -> Image.Image:
-    """Wide grey as L. A file doesn't state the range of 32-bit integers or of floats, so what is outside the two
-    ranges in use is refused rather than clipped."""
+    """16-bit, 32-bit or float grey as L. A file does not state its range, so values outside the usual ranges are
+    refused, not clipped."""
     values = np.asarray(image)
     low, high = values.min(), values.max()
     if image.mode == "F":
         if not (low >= 0 and high <= 255):  # NaN too
-            raise Refused(f"is float grey of {low:g}..{high:g}: neither 0..1 nor 0..255")
+            raise Refusal(f"is float grey of {low:g}..{high:g}: neither 0..1 nor 0..255")
         grey = np.rint(values * 255 if high <= 1 else values).astype(np.uint8)
     else:
         if low < 0 or high > 65535:
-            raise Refused(f"is 32-bit grey of {low}..{high}: only 0..65535 is understood")
+            raise Refusal(f"is 32-bit grey of {low}..{high}: only 0..65535 is understood")
         wide = values.astype(np.uint16)
         grey = (wide // 257).astype(np.uint8)
         grey += wide % 257 > 128

@@ -1,10 +1,11 @@
-"""Which files are pictures, and who reads them: the one list of suffixes by which folders, tars and tables are looked
-through, and what a file is by its first bytes, which decide when it is opened (but for TGA, which has no signature).
+"""Which files are pictures, and which reader opens each format.
 
-Pillow knows some forty formats. Contralto opens the dozen below, directly by their classes: files from strangers
-reach no interpreter (PostScript) and no stub, the pixel limit is ours alone and not Pillow's global one, and what
-is not a picture gets a reason that says what it is. A file of another format goes to a reader that the program itself
-has registered with Pillow, and HEIC to pillow-heif where it is installed.
+`SUFFIXES` is the only list of suffixes for searching folders, tars and tables. When a file is opened, its first bytes
+decide the format (except for TGA, which has no signature).
+
+Pillow knows some forty formats. Contralto opens a dozen of them directly by their classes: untrusted files reach no
+interpreter (PostScript) and no stub, only our own pixel limit applies, and the error for another file says what it is.
+Other formats go to readers that the program has registered with Pillow, and HEIC to pillow-heif if installed.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ SUFFIXES = (
 READS = "AVIF, BMP, GIF, HEIC, ICO, JPEG, JPEG 2000, PNG, PPM, QOI, TGA, TIFF, WebP"
 
 
-class Refused(Exception):
-    """Carries a reason that is already worded, and whether the bytes of the item alone decide it (see ItemError)."""
+class Refusal(Exception):
+    """A picture is refused, with the reason for the user. lasting: whether the item's bytes alone decide it."""
 
     def __init__(self, reason: str, lasting: bool = True) -> None:
         super().__init__(reason)
@@ -37,72 +38,74 @@ class Refused(Exception):
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file of this name is taken for a picture when a folder, a tar or a data set is gone through."""
+    """Whether a file of this name counts as a picture in a folder, a tar or a data set."""
     return name.lower().endswith(SUFFIXES)
 
 
 def open_header(file: BinaryIO, name: str = "") -> ImageFile.ImageFile:
-    """Pillow's image of an open, seekable file: its header read, but (except in an ICO) no pixel decoded.
+    """Opens a seekable file as a Pillow image: the header is read, but no pixel decoded (except in an ICO).
 
-    `name` matters for TGA only: an old one has no signature, so its suffix is believed.
-    Raises Refused where the file is no picture or nothing that is installed reads its format, and for a damaged header
-    whatever the reader raises.
+    name: used for TGA only; an old TGA has no signature, so the suffix decides.
+    Raises Refusal if the file is no picture or no installed reader supports its format. For a damaged header the
+    reader raises any exception.
     """
     head = file.read(1024)
-    kind = _kind(head)
-    if kind is None and (name.lower().endswith(".tga") or _has_tga_footer(file)):
-        kind = "TGA"
-    reader = _pillows(kind) or _registered(head) or (_pillow_heif() if kind in HEIF else None)
+    format_name = format_of(head)
+    if format_name is None and (name.lower().endswith(".tga") or _has_tga_footer(file)):
+        format_name = "TGA"
+    reader = (
+        _pillow_reader(format_name) or _registered_reader(head) or (_pillow_heif() if format_name in HEIF else None)
+    )
     if reader is None:
-        raise _refusal(kind, head)
+        raise _refusal(format_name, head)
     file.seek(0)
     return reader(file, "")
 
 
 def readers() -> str:
-    """What reads pictures here, in one line that changes whenever that does.
+    """The versions of all picture readers, in one line that changes whenever one of them does.
 
-    A cache that remembers which files cannot be read keeps it beside them: another reader may read them.
+    A cache of unreadable files stores it with them, since another reader may read them.
     """
-    found = [f"contralto {__version__}", f"Pillow {PIL.__version__}"]
-    found += [f"no {kind}" for kind in _PLUGINS if _pillows(kind) is None]
-    for name, reader, _ in _foreign():
+    versions = [f"contralto {__version__}", f"Pillow {PIL.__version__}"]
+    versions += [f"no {format_name}" for format_name in _PLUGINS if _pillow_reader(format_name) is None]
+    for name, reader, _ in _foreign_readers():
         package = _package(reader)
-        found.append(f"{name} by {package} {getattr(sys.modules.get(package), '__version__', '')}".strip())
+        versions.append(f"{name} by {package} {getattr(sys.modules.get(package), '__version__', '')}".strip())
     if find_spec("pillow_heif") is not None:
-        from importlib.metadata import PackageNotFoundError, version  # slow to import, and few need it
+        from importlib.metadata import PackageNotFoundError, version  # slow to import, rarely needed
 
         with suppress(PackageNotFoundError):
-            found.append(f"pillow-heif {version('pillow-heif')}")
-    return ", ".join(found)
+            versions.append(f"pillow-heif {version('pillow-heif')}")
+    return ", ".join(versions)
 
 
 Reader = Callable[[BinaryIO, str], ImageFile.ImageFile]
 
 
-def _pillows(kind: str | None) -> Reader | None:
-    """Pillow's class for one of our formats; None for another, and where this Pillow was built without it."""
-    if kind not in _PLUGINS:
+def _pillow_reader(format_name: str | None) -> Reader | None:
+    """Pillow's class for one of our formats; None for others, and if this Pillow was built without it."""
+    if format_name not in _PLUGINS:
         return None
     try:
-        plugin = importlib.import_module(f"PIL.{_PLUGINS[kind]}Plugin")
+        plugin = importlib.import_module(f"PIL.{_PLUGINS[format_name]}Plugin")
     except ImportError:
         return None
-    reader: Reader = getattr(plugin, _PLUGINS[kind] + "File")
+    reader: Reader = getattr(plugin, _PLUGINS[format_name] + "File")
     return reader if getattr(plugin, "SUPPORTED", True) else None
 
 
-def _registered(head: bytes) -> Reader | None:
-    """The reader that the program has registered with Pillow for a file that begins like this."""
-    for _, reader, accept in _foreign():
+def _registered_reader(head: bytes) -> Reader | None:
+    """The reader that the program has registered with Pillow for a file with this beginning."""
+    for _, reader, accept in _foreign_readers():
         accepted = accept(head[:16])
-        if accepted and not isinstance(accepted, str):  # text says why a reader that knows the format cannot read it
+        if accepted and not isinstance(accepted, str):  # a str is the reason why a reader cannot read it
             return reader
     return None
 
 
-def _foreign() -> Iterator[tuple[str, Reader, Callable[[bytes], object]]]:
-    """(format, reader, whether it takes a file of these first 16 bytes) of those that are not Pillow's own."""
+def _foreign_readers() -> Iterator[tuple[str, Reader, Callable[[bytes], object]]]:
+    """(format, reader, test of the first 16 bytes) of each registered reader that is not Pillow's own."""
     for name, (reader, accept) in list(Image.OPEN.items()):
         if accept is not None and _package(reader) != "PIL":
             yield name, cast(Reader, reader), accept
@@ -113,7 +116,7 @@ def _package(reader: object) -> str:
 
 
 def _pillow_heif() -> Reader | None:
-    """pillow-heif's class, if it is installed. Its `register_heif_opener` would change Pillow for the whole program."""
+    """pillow-heif's class, if installed. Its `register_heif_opener` would change Pillow for the whole program."""
     try:
         reader: Reader = importlib.import_module("pillow_heif").HeifImageFile
     except ImportError:
@@ -136,7 +139,7 @@ _PLUGINS = {
     "WebP": "WebPImage",
 }
 
-# ISO media files that hold a picture, by their brands. The last three are of the container alone.
+# ISO media files with a picture, by brand. The last three brands state only the container.
 HEIF = ("HEIC", "HEIF")
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -160,7 +163,7 @@ _SIGNATURES = (
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
 )
 
-_OTHERS = (
+_NOT_PICTURES = (
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript document"),
     (b"8BPS", "a Photoshop document"),
@@ -170,26 +173,27 @@ _OTHERS = (
 )
 
 
-_UNREAD = ((b"\xff\x0a", "JPEG XL"), (b"\0\0\0\x0cJXL ", "JPEG XL"))
+_UNREAD_FORMATS = ((b"\xff\x0a", "JPEG XL"), (b"\0\0\0\x0cJXL ", "JPEG XL"))
 
 
-def _kind(head: bytes) -> str | None:
+def format_of(head: bytes) -> str | None:
+    """The format of a file by its first 1024 bytes, such as "PNG"; None if it is unknown."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[4:8] == b"ftyp":
-        return _by_brand(head)
+        return _format_by_brand(head)
     if head[:1] == b"P" and head[1:2] in b"123456f" and head[2:3].isspace():
         return "PPM"
-    return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
+    return next((format_name for signature, format_name in _SIGNATURES if head.startswith(signature)), None)
 
 
-def _by_brand(head: bytes) -> str | None:
-    """By the brand that an ISO media file has itself, else by the first of those with which it calls itself compatible
-    that tells the codec: `mif1` does not, and a file may list it before `avif`."""
+def _format_by_brand(head: bytes) -> str | None:
+    """The format of an ISO media file by its major brand, else by the first compatible brand that states the codec.
+    `mif1` does not state it, and may be listed before `avif`."""
     box = head[: min(int.from_bytes(head[:4], "big"), len(head))]
     brands = [box[8:12], *(box[i : i + 4] for i in range(16, len(box), 4))]
     kinds = [_BRANDS[brand] for brand in brands if brand in _BRANDS]
-    return next((kind for kind in kinds if kind != "HEIF"), kinds[0] if kinds else None)
+    return next((format_name for format_name in kinds if format_name != "HEIF"), kinds[0] if kinds else None)
 
 
 def _has_tga_footer(file: BinaryIO) -> bool:
@@ -198,19 +202,19 @@ def _has_tga_footer(file: BinaryIO) -> bool:
     return file.read(18) == b"TRUEVISION-XFILE.\0"
 
 
-def _refusal(kind: str | None, head: bytes) -> Refused:
-    """Why a file that begins like this is not read. What another reader would read is not refused for good."""
-    if kind in HEIF:
-        return Refused(f"is {kind}: pip install 'contralto[heif]' reads it", lasting=False)
-    if kind is not None:
-        return Refused(f"is {kind}, which this Pillow cannot read: upgrade it", lasting=False)
-    for signature, what in _UNREAD:
+def _refusal(format_name: str | None, head: bytes) -> Refusal:
+    """Why a file with this beginning is not read. It is not lasting if another reader could read it."""
+    if format_name in HEIF:
+        return Refusal(f"is {format_name}: pip install 'contralto[heif]' reads it", lasting=False)
+    if format_name is not None:
+        return Refusal(f"is {format_name}, which this Pillow cannot read: upgrade it", lasting=False)
+    for signature, what in _UNREAD_FORMATS:
         if head.startswith(signature):
-            return Refused(f"is {what}, for which no reader is registered with Pillow", lasting=False)
-    return Refused(_what_it_is(head))
+            return Refusal(f"is {what}, for which no reader is registered with Pillow", lasting=False)
+    return Refusal(_why_no_picture(head))
 
 
-def _what_it_is(head: bytes) -> str:
+def _why_no_picture(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in text and text[:1] == b"<":
         return "is SVG, a drawing and not a raster picture: render it to PNG first"
@@ -218,7 +222,7 @@ def _what_it_is(head: bytes) -> str:
         return "is an HTML page, not a picture"
     if head[4:8] == b"ftyp":
         return "is a film (MP4 or alike), not a picture"
-    for signature, what in _OTHERS:
+    for signature, what in _NOT_PICTURES:
         if head.startswith(signature):
             return f"is {what}"
     return f"is not a picture in a format that Contralto reads ({READS})"

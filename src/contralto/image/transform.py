@@ -1,10 +1,12 @@
-"""The exact CLIP preprocessing: resize, centre crop, RGB, scale to [0, 1], normalise. Bit for bit the reference's by
-Pillow, whichever way a picture is resized: by `resample` where its compiled code takes it, else by Pillow.
+"""The exact CLIP preprocessing: resize, centre crop, RGB, scale to [0, 1], normalise.
 
-The order matters, and the contract states it. OpenAI's code resizes a picture in its own mode and turns it to RGB only
-after the crop (convert "last"); hence palette and 1-bit pictures are resized without interpolation (Pillow does not mix
+The result is bit for bit the reference's with Pillow. `resample` resizes most pictures with compiled code, Pillow the
+rest.
+
+The contract states the order, since it matters. OpenAI's code resizes a picture in its own mode and converts it to RGB
+after the crop (convert "last"). So palette and 1-bit pictures are resized without interpolation (Pillow does not mix
 palette indices), RGBA and LA with colours weighted by alpha, which is then dropped, and CMYK before its conversion.
-transformers' code turns it to RGB before it resizes (convert "first"). `decode` says which modes arrive here.
+transformers' code converts to RGB before the resize (convert "first"). `decode` lists the modes that arrive here.
 
 Sources: Radford et al. 2021 with the reference code's `_transform`; transformers 5.23, `PilBackend`; sizes and offsets
 as torchvision computes them.
@@ -23,8 +25,8 @@ from contralto.image import resample, window
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
-# A resized picture up to this size (64 MiB), or to its source's, is made whole, and so is what lies between the two
-# passes of resizing; a larger one only where the crop is.
+# Up to this size (64 MiB), or that of its source, a resized picture and the intermediate of the two passes are computed
+# in full. Of a larger one, only the crop is computed.
 PLAIN_PIXELS = 2**24
 
 
@@ -36,10 +38,10 @@ def pixels(
 ) -> NDArray[np.float32]:
     """float32 (3, H, W): ((uint8 / 255) - mean) / std, each step in float32, as the reference's tensors do it.
 
-    image: as `decode` returns it; any of Pillow's 8-bit modes. It is not changed.
-    out: an array of that shape to be filled and returned, such as a row of a batch.
-    turn: what puts the picture upright, where that was left to us (`decode.stored`).
-    Raises ImageError for a palette picture too long and thin to be resized in bounded memory (see `window`).
+    image: as returned by `decode`; any 8-bit mode of Pillow. It is not modified.
+    out: an array of that shape to fill and return, such as one element of a batch.
+    turn: puts the picture upright, for a picture from `decode_unturned`.
+    Raises ImageError for a palette picture that is too long and thin to resize in bounded memory (see `window`).
     """
     if out is None:
         out = np.empty((3, *spec.size), np.float32)
@@ -58,13 +60,13 @@ def batch(images: Sequence[Image.Image], spec: contract.Image) -> NDArray[np.flo
 
 
 def resized(image: Image.Image, spec: contract.Image, turn: Image.Transpose | None = None) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3): the picture, turned, at the tower's size. May be read-only."""
+    """uint8 (H, W, 3): the picture, turned upright, at the tower's size. May be read-only."""
     image = in_colours(image, spec)
     full, method = _full_size(resample.turned(image.size, turn), spec), FILTERS[spec.interpolation]
     height, width = spec.size
-    left, top = _centred(full[0], width), _centred(full[1], height)
+    left, top = crop_offset(full[0], width), crop_offset(full[1], height)
     box = (left, top, left + width, top + height)
-    small = resample.part(image, full, method, box, turn)
+    small = resample.resize_box(image, full, method, box, turn)
     if small is None:
         upright = image if turn is None else image.transpose(turn)
         small = _by_pillow(upright, full, method, box, spec.resize)
@@ -72,8 +74,8 @@ def resized(image: Image.Image, spec: contract.Image, turn: Image.Transpose | No
 
 
 def in_colours(image: Image.Image, spec: contract.Image) -> Image.Image:
-    """The picture in the mode in which the contract has it resized. Grey stays as it is, since it gives the same bits
-    before as after; a copy is made only of what changes."""
+    """The picture in the mode for the resize, by the contract. Grey is kept, since the order does not change its bits.
+    Without a conversion, no copy is made."""
     return _rgb(image) if spec.convert == "first" and image.mode != "L" else image
 
 
@@ -85,34 +87,34 @@ def _by_pillow(
     if rule == "shortest" and full[0] * full[1] > most:
         return window.enlarge(image, full, method, box)
     if image.height > full[1] and full[0] * image.height > most:
-        return window.flatten(image, full, method).crop(box)
+        return window.resize_height_first(image, full, method).crop(box)
     return image.resize(full, method).crop(box)
 
 
 def _full_size(size: tuple[int, int], spec: contract.Image) -> tuple[int, int]:
-    """The (width, height) to which a picture of that size is resized before the crop."""
+    """(width, height) after the resize and before the crop, for a picture of that size."""
     height, width = spec.resized or spec.size
-    return _covering(size, (width, height)) if spec.resize == "shortest" else (width, height)
+    return covering_size(size, (width, height)) if spec.resize == "shortest" else (width, height)
 
 
-def _covering(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
-    """The smallest (width, height) of the picture's shape that covers the target. For a square one this is the
-    reference's rule: the shorter side is n, the longer one floor(n * long / short)."""
+def covering_size(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The smallest (width, height) with the picture's aspect ratio that covers the target. For a square target this is
+    the reference's rule: the shorter side is n, the longer side floor(n * long / short)."""
     (width, height), (to_width, to_height) = size, target
     if to_width * height >= to_height * width:
         return to_width, int(to_width * height / width)
     return int(to_height * width / height), to_height
 
 
-def _centred(full: int, part: int) -> int:
-    """Where the crop starts: half the margin, a half rounded to even."""
+def crop_offset(full: int, part: int) -> int:
+    """Offset of the crop: half the margin, rounded half to even."""
     return round((full - part) / 2)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
-    if "transparency" in image.info:  # alpha is dropped here, and Pillow would warn of it
+    if "transparency" in image.info:  # alpha is dropped here; Pillow would warn
         image = image.copy()
         del image.info["transparency"]
     return image.convert("RGB")

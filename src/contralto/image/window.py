@@ -1,11 +1,12 @@
-"""A part of an enlarged picture without the rest: what Pillow's resize would give there, bit for bit.
+"""Computes a part of an enlarged picture without the rest, bit for bit as Pillow's resize.
 
-A picture of 1 x 20,000 pixels becomes 224 x 4,480,000 before the crop keeps 224 x 224 of it. Pillow can resize a
-box of the picture, but takes the box in single precision, which changes the weights. So its two passes (the
-horizontal one first, rounded to 8 bits; `taps` has the weights) are computed here for the kept rows and columns alone.
-Enlarging both sides is all that needs this: a picture whose sides both shrink never needs more memory than its source,
-and one that is only made wider and less high is left to Pillow, in the order that needs less. The tests hold both
-equal on random shapes.
+A picture of 1 x 20,000 pixels becomes 224 x 4,480,000 before the crop keeps 224 x 224 of it. Pillow can resize a box
+of a picture, but stores the box in single precision, which changes the weights. So this module computes Pillow's two
+passes (the horizontal one first, rounded to 8 bits) for the kept rows and columns alone. Only pictures with both sides
+enlarged need this: if both shrink, the result is smaller than the source, and if only the width grows, Pillow does the
+resize in the order that needs less memory.
+
+The plain twin is Pillow's own `resize` and `crop`; tests/image/test_window.py holds both equal on random shapes.
 """
 
 from __future__ import annotations
@@ -15,53 +16,53 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contralto.errors import ImageError
-from contralto.image.taps import PRECISION, Taps, taps
+from contralto.image.resize_weights import PRECISION, ResizeWeights, resize_weights
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
-MAX_STRIP = 2**28
+MAX_STRIP = 2**28  # bytes of a palette picture with one side resized
 
 
 def enlarge(image: Image.Image, size: tuple[int, int], resample: Image.Resampling, box: Box) -> Image.Image:
-    """`image.resize(size, resample).crop(box)`, in memory that depends on the picture and the box only.
+    """`image.resize(size, resample).crop(box)`; memory depends only on the picture and the box.
 
-    size: (width, height), none smaller than the picture's; resample: bicubic or bilinear; box: within the new size.
-    Modes P and 1 are resized without interpolation, as by Pillow: for them the memory is the longer side of `size`
-    times the shorter one of the picture; above 2^28 bytes that is an ImageError.
+    size: (width, height), neither smaller than the picture's; resample: bicubic or bilinear; box: within the new size.
+    As in Pillow, modes P and 1 are resized without interpolation. They need the longer side of `size` times the shorter
+    side of the picture in bytes; above 2^28, an ImageError is raised.
     """
     if image.mode in ("P", "1"):
         return _nearest(image, size, box)
-    if image.mode in ("RGBA", "LA"):  # colours count as much as they are opaque
+    if image.mode in ("RGBA", "LA"):  # colours are weighted by alpha
         return enlarge(image.convert(image.mode[:-1] + "a"), size, resample, box).convert(image.mode)
-    columns = taps(image.width, size[0], box[0], box[2], resample)
-    rows = taps(image.height, size[1], box[1], box[3], resample)
+    columns = resize_weights(image.width, size[0], box[0], box[2], resample)
+    rows = resize_weights(image.height, size[1], box[1], box[3], resample)
     near = image.crop((columns.first, rows.first, columns.last, rows.last))
     bands = np.asarray(near).reshape(near.height, near.width, -1)
     across = _apply(columns, bands.swapaxes(0, 1)).swapaxes(0, 1)
     return Image.frombytes(near.mode, (box[2] - box[0], box[3] - box[1]), _apply(rows, across).tobytes())
 
 
-def flatten(image: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
-    """`image.resize(size, resample)` to a wider and lower picture: the height first, so that nothing grows before.
+def resize_height_first(image: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
+    """`image.resize(size, resample)` to a wider and lower picture. The height is resized first, to save memory.
 
-    Pillow does it in this order from version 13 on; before, its widened picture of the old height could take gigabytes.
+    Pillow uses this order from version 13 on. Before, its widened picture of the old height could take gigabytes.
     """
-    if image.mode in ("RGBA", "LA"):  # colours count as much as they are opaque, through both passes
-        return flatten(image.convert(image.mode[:-1] + "a"), size, resample).convert(image.mode)
+    if image.mode in ("RGBA", "LA"):  # colours are weighted by alpha in both passes
+        return resize_height_first(image.convert(image.mode[:-1] + "a"), size, resample).convert(image.mode)
     return image.resize((image.width, size[1]), resample).resize(size, resample)
 
 
-def _apply(axis: Taps, lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lines first..last (last - first, ...) to the outputs (outputs, ...), each rounded and clipped to 8 bits."""
+def _apply(axis: ResizeWeights, lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One pass: lines first..last (last - first, ...) to outputs (outputs, ...), rounded and clipped to 8 bits."""
     total = np.full((len(axis.starts), *lines.shape[1:]), 1 << (PRECISION - 1), np.int64)
-    for tap, weights in enumerate(axis.weights.T):
-        total += weights[:, None, None] * lines[axis.starts - axis.first + tap]
+    for index, weights in enumerate(axis.weights.T):
+        total += weights[:, None, None] * lines[axis.starts - axis.first + index]
     np.clip(total >> PRECISION, 0, 255, out=total)
     return total.astype(np.uint8)
 
 
 def _nearest(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
-    """The axes are independent here, so the longer one is done first, cropped, and then the other."""
+    """Without interpolation the axes are independent: the longer one is resized first and cropped, then the other."""
     (width, height), (left, top, right, bottom) = size, box
     if max(size) * min(image.size) > MAX_STRIP:
         raise ImageError(f"picture of {image.width:,} x {image.height:,}", "is too long and thin to resize its palette")

@@ -12,12 +12,12 @@ MAX_LOG_SCALE = math.log(100)
 
 
 def infonce(images: Tensor, texts: Tensor, log_scale: Tensor, also_true: Tensor | None = None) -> Tensor:
-    """The mean of the two directions' cross-entropies, a scalar (PAPER: Radford et al. 2021, figure 3 and section 2.3).
+    """The mean of the two directions' cross-entropies, a scalar (Radford et al. 2021, figure 3, section 2.3).
 
-    images, texts: embeddings (N, E), row i of both belongs together; any length, any float dtype; computed in fp32.
-    log_scale: scalar, the log of what the cosines are multiplied by.
-    also_true: bool (N, N), true where picture i and text j fit although i != j: such a pair is no negative, it is
-        left out of both softmaxes. The diagonal counts in any case.
+    images, texts: embeddings (N, E) of matching pairs, of any length and float dtype; computed in fp32.
+    log_scale: scalar, the logarithm of the factor on the cosines.
+    also_true: bool (N, N), true where picture i and text j match although i != j. Such a pair is not a negative: both
+        softmaxes leave it out. The diagonal always counts.
     """
     with torch.autocast(images.device.type, enabled=False):
         images = F.normalize(images.float(), dim=-1)
@@ -31,11 +31,11 @@ def infonce(images: Tensor, texts: Tensor, log_scale: Tensor, also_true: Tensor 
 
 
 def same(*ids: Tensor) -> Tensor:
-    """bool (N, N) for `also_true`: rows i and j share one of the ids (int64 (N,) each), say picture or caption."""
+    """bool (N, N) for `also_true`: pairs i and j share one of the ids (int64 (N,) each), such as picture or caption."""
     return torch.stack([each[:, None] == each[None, :] for each in ids]).any(dim=0)
 
 
 @torch.no_grad()
 def clip_scale(log_scale: Tensor) -> None:
-    """Keeps the multiplier at 100 or below, in place; called after each step (PAPER section 2.5)."""
+    """Clamps the factor to at most 100, in place; called after each step (Radford et al. 2021, section 2.5)."""
     log_scale.clamp_(max=MAX_LOG_SCALE)

@@ -1,4 +1,4 @@
-"""What several towers share: attention, MLP, the pre-norm Transformer block, norms, heads.
+"""Modules that several towers share: the pre-norm Transformer block, attention, MLP, activations, norms.
 
 Shapes are in comments: N items, L tokens, W width, H heads, C channels, E embedding.
 """
@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from contralto import architecture
 from contralto.architecture.towers import Activation, HeadActivation
 
 
@@ -34,7 +33,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with separate q, k, v: adapters name them, and no fused weight needs splitting."""
+    """Multi-head self-attention. q, k and v are separate, so that adapters can name each."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -45,7 +44,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-        """(N, L, W) -> (N, L, W). mask: bool, broadcast to (N, H, L, L), true where a key may be seen."""
+        """(N, L, W) -> (N, L, W). mask: bool, broadcast to (N, H, L, L), true where a query may see a key."""
         x = attend(self.q(x), self.k(x), self.v(x), self.heads, mask, causal)
         x = self.out(x)
         return x
@@ -59,7 +58,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = No
 
 
 class MLP(nn.Module):
-    """down(activation(up(x))), position by position."""
+    """down(activation(up(x))), token by token."""
 
     def __init__(self, width: int, hidden: int, activation: Activation) -> None:
         super().__init__()
@@ -74,7 +73,7 @@ class MLP(nn.Module):
 
 
 def quickgelu(x: Tensor) -> Tensor:
-    """x sigmoid(1.702 x): OpenAI's stand-in for GELU. Its weights lose points, silently, under the exact GELU."""
+    """x sigmoid(1.702 x): OpenAI's approximation of GELU. Its weights lose accuracy under the exact GELU."""
     return x * torch.sigmoid(1.702 * x)
 
 
@@ -90,7 +89,7 @@ ACTIVATIONS: dict[HeadActivation, Callable[[Tensor], Tensor]] = {
 
 
 class LayerNorm(nn.Module):
-    """Layer normalisation over the last dimension, computed in float32 whatever the working dtype, and cast back."""
+    """Layer normalisation over the last dimension, computed in float32 and cast back to the input's dtype."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
@@ -104,7 +103,7 @@ class LayerNorm(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation of (N, C, h, w). PyTorch's has a batch counter as well, which is no part of a model."""
+    """Batch normalisation of (N, C, h, w), without the batch counter that PyTorch's keeps in the state dict."""
 
     running_mean: Tensor
     running_var: Tensor
@@ -118,63 +117,6 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Running statistics in eval mode; in training mode the batch's own, which then move the running ones."""
+        """Uses running statistics in eval mode; in training mode those of the batch, and updates the running ones."""
         mean, var = self.running_mean, self.running_var
         return F.batch_norm(x, mean, var, self.weight, self.bias, training=self.training, eps=self.eps)
-
-
-def head(spec: architecture.Head, width: int, embedding: int) -> nn.Module:
-    """The head that `spec` describes: pooled features (N, width) -> embeddings (N, embedding)."""
-    match spec:
-        case architecture.LinearHead():
-            return LinearHead(width, embedding, spec.bias)
-        case architecture.ResidualHead():
-            return ResidualHead(width, embedding, spec.hidden, spec.activation)
-        case architecture.MlpHead():
-            return MlpHead(width, embedding, spec.hidden, spec.activation)
-        case architecture.NoHead():
-            return nn.Identity()
-
-
-class LinearHead(nn.Module):
-    """x W^T (+ b): the projection into the space that pictures and texts share."""
-
-    def __init__(self, width: int, embedding: int, bias: bool) -> None:
-        super().__init__()
-        self.linear = nn.Linear(width, embedding, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, W) -> (N, E)."""
-        x = self.linear(x)
-        return x
-
-
-class ResidualHead(nn.Module):
-    """linear(x) + down(activation(up(x))): a small network that corrects the linear map."""
-
-    def __init__(self, width: int, embedding: int, hidden: int, activation: HeadActivation) -> None:
-        super().__init__()
-        self.linear = nn.Linear(width, embedding)
-        self.up = nn.Linear(width, hidden)
-        self.activation = ACTIVATIONS[activation]
-        self.down = nn.Linear(hidden, embedding)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, W) -> (N, E)."""
-        x = self.linear(x) + self.down(self.activation(self.up(x)))
-        return x
-
-
-class MlpHead(nn.Module):
-    """down(activation(up(x))), the second map without a bias."""
-
-    def __init__(self, width: int, embedding: int, hidden: int, activation: HeadActivation) -> None:
-        super().__init__()
-        self.up = nn.Linear(width, hidden)
-        self.activation = ACTIVATIONS[activation]
-        self.down = nn.Linear(hidden, embedding, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, W) -> (N, E)."""
-        x = self.down(self.activation(self.up(x)))
-        return x

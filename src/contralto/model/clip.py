@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import assert_never
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from contralto import architecture
 from contralto.contract import Contract, Image, Text
@@ -13,17 +16,19 @@ from contralto.model.convnext import ConvNeXt
 from contralto.model.efficientnet import EfficientNet
 from contralto.model.eva import Eva
 from contralto.model.fastvit import FastViT
-from contralto.model.initialise import initialise
 from contralto.model.resnet import ResNet
 from contralto.model.text import Bert, CausalText
 from contralto.model.vit import ViT
 
+SOFTMAX_SCALE = 1 / 0.07  # Radford et al. 2021, section 2.5
+SIGMOID_SCALE, SIGMOID_BIAS = 10.0, -10.0  # Zhai et al. 2023, section 3.2
+
 
 class CLIP(nn.Module):
-    """The two towers of a contract and the learned logarithm of the scale; for the sigmoid rule, a bias as well.
+    """The two towers of a contract and the learned logarithm of the scale; for the sigmoid rule, also a bias.
 
-    The state dict's names are those of `model.safetensors`. Weights are not meaningful before `create` or a checkpoint
-    has set them; build on the meta device (`with torch.device("meta")`) where a checkpoint follows.
+    The state dict has the names of `model.safetensors`. Weights have no meaning until `initialise` or a checkpoint sets
+    them. If a checkpoint follows, build on the meta device (`with torch.device("meta")`).
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -34,12 +39,12 @@ class CLIP(nn.Module):
         self.logit_bias = nn.Parameter(torch.zeros(())) if contract.score.rule == "sigmoid" else None
 
     def encode_image(self, pixels: Tensor) -> Tensor:
-        """pixels (N, 3, height, width), normalised as the contract says -> embeddings (N, E), not of unit length."""
+        """pixels (N, 3, height, width), normalised as the contract states -> (N, E), not yet of unit length."""
         x: Tensor = self.image(pixels)
         return x
 
     def encode_text(self, ids: Tensor) -> Tensor:
-        """ids (N, L) of integers, L as `Text.trims` allows -> embeddings (N, E), not of unit length."""
+        """ids (N, L) of integers, L as `Text.trims` allows -> (N, E), not yet of unit length."""
         x: Tensor = self.text(ids)
         return x
 
@@ -50,19 +55,28 @@ class CLIP(nn.Module):
         logits = self.logit_scale.exp() * images @ texts.T  # (N, M)
         return logits if self.logit_bias is None else logits + self.logit_bias
 
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Sets every parameter and buffer in place. All draws come from `generator`, a CPU generator."""
+        self.image.initialise(generator)
+        self.text.initialise(generator)
+        self.logit_scale.fill_(math.log(SOFTMAX_SCALE if self.logit_bias is None else SIGMOID_SCALE))
+        if self.logit_bias is not None:
+            self.logit_bias.fill_(SIGMOID_BIAS)
+
 
 def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
-    """A model with random weights, on the CPU, in eval mode, and its contract (as given: no weights, its own scale).
+    """A model with random weights on the CPU, in eval mode, and its contract (unchanged: no weights, its own scale).
 
-    preset: the name of one, or a contract. The initialisation is the paper's (see `initialise.py`). The same seed
-    gives the same float32 weights; PyTorch's global random state is neither read nor moved. Raises ContractError for
-    an unknown preset.
+    preset: name of a preset, or a contract. Each tower is initialised as its paper states. The same seed gives the same
+    float32 weights; PyTorch's global random state is neither read nor changed. Raises ContractError for an unknown
+    preset.
     """
     contract = read_preset(preset) if isinstance(preset, str) else preset
     with torch.device("meta"):  # no memory, and no draws from the global generator
         clip = CLIP(contract)
     clip.to_empty(device="cpu")
-    initialise(clip, torch.Generator().manual_seed(seed))
+    clip.initialise(torch.Generator().manual_seed(seed))
     return clip.eval(), contract
 
 
@@ -80,6 +94,8 @@ def _image_tower(image: Image, embedding: int) -> ViT | ResNet | EfficientNet | 
             return ConvNeXt(image.tower, embedding)
         case architecture.FastViT():
             return FastViT(image.tower, embedding)
+        case _:
+            assert_never(image.tower)
 
 
 def _text_tower(text: Text, embedding: int) -> CausalText | Bert:
@@ -88,3 +104,5 @@ def _text_tower(text: Text, embedding: int) -> CausalText | Bert:
             return CausalText(text.tower, text.context, text.pool, embedding)
         case architecture.Bert():
             return Bert(text.tower, text.context, text.pad, text.pool, embedding)
+        case _:
+            assert_never(text.tower)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from contralto import architecture
-from contralto.model.blocks import MLP, LayerNorm, head
+from contralto.model.blocks import MLP, LayerNorm
+from contralto.model.heads import head
+from contralto.model.initialise import defaults, normal
 
 
 class ConvNeXt(nn.Module):
@@ -17,14 +19,13 @@ class ConvNeXt(nn.Module):
         self.stem = nn.ModuleDict(
             {"conv": nn.Conv2d(3, spec.widths[0], 4, stride=4), "norm": LayerNorm(spec.widths[0], spec.norm_eps)}
         )
-        self.stages = nn.ModuleList(Stage(spec, index) for index in range(4))
+        self.stages = nn.ModuleList(ConvNeXtStage(spec, index) for index in range(4))
         self.norm_post = LayerNorm(spec.features, spec.norm_eps)
         self.head = head(spec.head, spec.features, embedding)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised -> embeddings (N, E)."""
-        x: Tensor = self.head(self.features(pixels))
-        return x
+        return self.head(self.features(pixels))
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the normalised mean over the cells of the last feature map (N, W)."""
@@ -34,9 +35,22 @@ class ConvNeXt(nn.Module):
         x = self.norm_post(x.mean(dim=(2, 3)))
         return x
 
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Every weight has a standard deviation of 0.02, no biases; blocks start close to zero (Liu et al.'s code)."""
+        defaults(self, generator)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                normal(layer.weight, 0.02, generator)
+                if layer.bias is not None:
+                    layer.bias.zero_()
+            elif isinstance(layer, ConvNeXtBlock):
+                layer.scale.fill_(1e-6)
+        self.head.initialise(generator)
 
-class Stage(nn.Module):
-    """Half the sides, but in the first; blocks."""
+
+class ConvNeXtStage(nn.Module):
+    """Halves height and width (not in the first stage), then the blocks."""
 
     def __init__(self, spec: architecture.ConvNeXt, index: int) -> None:
         super().__init__()
@@ -46,10 +60,10 @@ class Stage(nn.Module):
             before = spec.widths[index - 1]
             parts = {"norm": LayerNorm(before, spec.norm_eps), "conv": nn.Conv2d(before, width, 2, stride=2)}
             self.halve = nn.ModuleDict(parts)
-        self.blocks = nn.ModuleList(Block(width, spec) for _ in range(spec.layers[index]))
+        self.blocks = nn.ModuleList(ConvNeXtBlock(width, spec) for _ in range(spec.layers[index]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, before, h, w) -> (N, C, h / 2, w / 2), in the first stage of the same sides."""
+        """(N, before, h, w) -> (N, C, h / 2, w / 2); the first stage keeps h and w."""
         if self.halve is not None:
             x = self.halve["conv"](over_channels(self.halve["norm"], x))
         for block in self.blocks:
@@ -57,7 +71,7 @@ class Stage(nn.Module):
         return x
 
 
-class Block(nn.Module):
+class ConvNeXtBlock(nn.Module):
     """x += scale * mlp(norm(depthwise(x))), the MLP and the norm over the channels of each cell."""
 
     def __init__(self, width: int, spec: architecture.ConvNeXt) -> None:
@@ -75,6 +89,6 @@ class Block(nn.Module):
 
 
 def over_channels(norm: nn.Module, x: Tensor) -> Tensor:
-    """A LayerNorm of each cell of (N, C, h, w)."""
+    """Applies a LayerNorm to the channels of each cell of (N, C, h, w)."""
     y: Tensor = norm(x.permute(0, 2, 3, 1))
     return y.permute(0, 3, 1, 2)

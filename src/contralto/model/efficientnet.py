@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from contralto import architecture
 from contralto.architecture.towers import Activation
-from contralto.model.blocks import ACTIVATIONS, BatchNorm, head
+from contralto.model.blocks import ACTIVATIONS, BatchNorm
+from contralto.model.heads import head
+from contralto.model.initialise import defaults, modules_of, normal, zero_biases
 
 
 class EfficientNet(nn.Module):
@@ -16,44 +21,53 @@ class EfficientNet(nn.Module):
     def __init__(self, spec: architecture.EfficientNet, embedding: int) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[spec.activation]
-        self.stem = Convolution(spec, 3, spec.stem, kernel=3, stride=2)
+        self.stem = EfficientNetConvolution(spec, 3, spec.stem, kernel=3, stride=2)
         self.blocks = nn.ModuleList()
         channels = spec.stem
         for stage in spec.stages:
             for repeat in range(stage.repeats):
                 self.blocks.append(InvertedBottleneck(spec, stage, channels, stage.stride if repeat == 0 else 1))
                 channels = stage.channels
-        self.top = Convolution(spec, channels, spec.top, kernel=1) if spec.top else None
+        self.top = EfficientNetConvolution(spec, channels, spec.top, kernel=1) if spec.top else None
         self.head = head(spec.head, spec.features, embedding)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised -> embeddings (N, E)."""
-        x: Tensor = self.head(self.features(pixels))
-        return x
+        return self.head(self.features(pixels))
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the mean over the cells of the last feature map (N, features)."""
         x = self.activation(self.stem(pixels))  # (N, stem, h / 2, w / 2)
         for block in self.blocks:
-            x = block(x)  # in the end (N, channels, h / 32, w / 32) with the published strides
+            x = block(x)  # after the last block (N, channels, h / 32, w / 32) with the published strides
         if self.top is not None:
             x = self.activation(self.top(x))  # (N, top, h / 32, w / 32)
         return x.mean(dim=(2, 3))
 
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Convolutions scaled by their fan-out, without biases (Tan and Le's code)."""
+        defaults(self, generator)
+        for conv in modules_of(self, nn.Conv2d):
+            fan_out = conv.out_channels // conv.groups * math.prod(conv.kernel_size)
+            normal(conv.weight, (2 / fan_out) ** 0.5, generator)
+        zero_biases(self, nn.Conv2d)
+        self.head.initialise(generator)
+
 
 class InvertedBottleneck(nn.Module):
-    """Widen by 1x1, filter each channel alone, weigh the channels, narrow by 1x1; the input is added where it fits."""
+    """Widens by 1x1, filters each channel, weighs the channels, narrows by 1x1; adds the input if shapes agree."""
 
     def __init__(self, spec: architecture.EfficientNet, stage: architecture.Stage, channels: int, stride: int) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[spec.activation]
         self.adds_input = stride == 1 and channels == stage.channels
         wide = channels * stage.expand
-        self.expand = Convolution(spec, channels, wide, kernel=1) if stage.expand > 1 else None
-        self.depthwise = Convolution(spec, wide, wide, stage.kernel, stride, groups=wide)
-        # The squeeze is a share of the block's input, not of the widened channels that it weighs.
+        self.expand = EfficientNetConvolution(spec, channels, wide, kernel=1) if stage.expand > 1 else None
+        self.depthwise = EfficientNetConvolution(spec, wide, wide, stage.kernel, stride, groups=wide)
+        # Its units are a fraction of the block's input channels, not of the widened channels that it weighs.
         self.squeeze = SqueezeExcite(wide, channels // spec.squeeze, spec.activation) if spec.squeeze else None
-        self.project = Convolution(spec, wide, stage.channels, kernel=1)
+        self.project = EfficientNetConvolution(spec, wide, stage.channels, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, stage.channels, h / stride, w / stride)."""
@@ -83,7 +97,7 @@ class SqueezeExcite(nn.Module):
         return x * weight.sigmoid()
 
 
-class Convolution(nn.Module):
+class EfficientNetConvolution(nn.Module):
     """A convolution without bias under the tower's padding, then batch normalisation."""
 
     def __init__(
@@ -102,18 +116,18 @@ class Convolution(nn.Module):
 
 
 def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """TensorFlow's SAME: zeros around (N, C, h, w) so that ceil(h / stride) windows fit, an odd one below and right.
+    """TensorFlow's SAME: zeros around (N, C, h, w) so that ceil(h / stride) windows fit; an odd one is below or right.
 
-    A stride of 2 over an even side therefore pads unequally, unlike PyTorch's symmetric padding, which would shift
+    With a stride of 2 over an even height the padding is therefore unequal. PyTorch's symmetric padding would shift
     every feature by a pixel and cost published weights most of their accuracy.
     """
-    windows = [-(-side // stride) for side in x.shape[2:]]
-    totals = [max((w - 1) * stride + kernel - side, 0) for w, side in zip(windows, x.shape[2:], strict=True)]
+    windows = [-(-length // stride) for length in x.shape[2:]]
+    totals = [max((w - 1) * stride + kernel - n, 0) for w, n in zip(windows, x.shape[2:], strict=True)]
     return _around(x, *totals)
 
 
 def even_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """The zeros that SAME puts around sides that the stride divides, around any: floor(h / stride) windows fit."""
+    """Pads any height and width as SAME pads multiples of the stride: floor(h / stride) windows fit."""
     total = max(kernel - stride, 0)
     return _around(x, total, total)
 
@@ -122,5 +136,5 @@ PADDINGS = {"same": same_padding, "even": even_padding}
 
 
 def _around(x: Tensor, rows: int, columns: int) -> Tensor:
-    """So many zeros in all, half of them before; an odd one goes below or to the right."""
+    """Pads with `rows` and `columns` zeros in all, half of them before; an odd one goes below or right."""
     return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)) if rows or columns else x

@@ -1,13 +1,15 @@
-"""EVA-02's Vision Transformer as in EVA-CLIP (Fang et al. 2023, Sun et al. 2023)."""
+"""EVA-02's Vision Transformer in EVA-CLIP (Fang et al. 2023, Sun et al. 2023)."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from contralto import architecture
-from contralto.model.blocks import LayerNorm, head
+from contralto.model.blocks import LayerNorm
+from contralto.model.heads import head
+from contralto.model.initialise import defaults, modules_of, normal, zero_biases
 
 TEMPERATURE = 10_000  # of the rotary frequencies
 
@@ -21,34 +23,44 @@ class Eva(nn.Module):
         self.patch = nn.Conv2d(3, spec.width, spec.patch, stride=spec.patch)
         self.class_token = nn.Parameter(torch.zeros(spec.width))
         self.positions = nn.Parameter(torch.zeros(1 + rows * columns, spec.width))
-        self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.layers))
+        self.blocks = nn.ModuleList(EvaBlock(spec) for _ in range(spec.layers))
         self.norm_post = LayerNorm(spec.width, spec.norm_eps)
         self.head = head(spec.head, spec.width, embedding)
         self.cells, self.grid, self.head_width = (rows, columns), spec.grid, spec.width // spec.heads
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised, of the contract's size -> embeddings (N, E)."""
-        x: Tensor = self.head(self.features(pixels))
-        return x
+        return self.head(self.features(pixels))
 
     def features(self, pixels: Tensor) -> Tensor:
-        """pixels (N, 3, h, w) -> the normalised row of the class token (N, W)."""
+        """pixels (N, 3, h, w) -> the normalised class token (N, W)."""
         x: Tensor = self.patch(pixels).flatten(2).transpose(1, 2)  # (N, cells, W)
         first = self.class_token.to(x.dtype).expand(len(x), 1, -1)
         x = torch.cat([first, x], dim=1) + self.positions  # (N, 1 + cells, W)
         angles = rotary_angles(self.cells, self.grid, self.head_width, x.device)
-        turn = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+        rotation = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         for block in self.blocks:
-            x = block(x, turn)
+            x = block(x, rotation)
         x = self.norm_post(x[:, 0])
         return x
 
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Tokens and linear maps with a standard deviation of 0.02, no biases (as timm, which truncates far tails)."""
+        defaults(self, generator)
+        for value in (self.class_token, self.positions):
+            normal(value, 0.02, generator)
+        for linear in modules_of(self.blocks, nn.Linear):
+            normal(linear.weight, 0.02, generator)
+        zero_biases(self.blocks)
+        self.head.initialise(generator)
+
 
 def rotary_angles(cells: tuple[int, int], grid: int, width: int, device: torch.device | None = None) -> Tensor:
-    """By how much each pair of numbers of a head is turned: (1 + cells, width), 0 for the class token.
+    """Angle of each number of a head at each token: (1 + cells, width), 0 for the class token.
 
-    The first half of a head turns with the row, the second with the column; neighbours in pairs turn together. A grid
-    of another size than the one learned on is scaled to it.
+    The first half of a head turns with the grid's row, the second with its column; numbers 2 i and 2 i + 1 turn
+    together. cells: rows and columns of this grid, scaled to the `grid` of the first training.
     """
     bands = TEMPERATURE ** -(torch.arange(width // 4, device=device) / (width // 4))  # (width / 4,)
     rows, columns = (torch.arange(count, device=device) / count * grid for count in cells)
@@ -58,25 +70,25 @@ def rotary_angles(cells: tuple[int, int], grid: int, width: int, device: torch.d
     return F.pad(angles.repeat_interleave(2, dim=-1), (0, 0, 1, 0))
 
 
-class Block(nn.Module):
+class EvaBlock(nn.Module):
     """Pre-norm: x += attention(norm(x)); x += mlp(norm(x))."""
 
     def __init__(self, spec: architecture.Eva) -> None:
         super().__init__()
         self.norm1 = LayerNorm(spec.width, spec.norm_eps)
-        self.attention = Attention(spec.width, spec.heads, spec.norm_eps)
+        self.attention = EvaAttention(spec.width, spec.heads, spec.norm_eps)
         self.norm2 = LayerNorm(spec.width, spec.norm_eps)
         self.mlp = GatedMLP(spec.width, spec.mlp, spec.norm_eps)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-        """(N, L, W) -> (N, L, W). turn: cosines and sines (L, W / H)."""
-        x = x + self.attention(self.norm1(x), turn)
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+        """(N, L, W) -> (N, L, W). rotation: cosines and sines (L, W / H)."""
+        x = x + self.attention(self.norm1(x), rotation)
         x = x + self.mlp(self.norm2(x))
         return x
 
 
-class Attention(nn.Module):
-    """Self-attention whose queries and keys are turned by their place, with a LayerNorm before the last map."""
+class EvaAttention(nn.Module):
+    """Self-attention with rotary positions on queries and keys, and a LayerNorm before the last linear map."""
 
     def __init__(self, width: int, heads: int, eps: float) -> None:
         super().__init__()
@@ -87,18 +99,18 @@ class Attention(nn.Module):
         self.norm = LayerNorm(width, eps)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
         """(N, L, W) -> (N, L, W)."""
         q, k, v = (t.unflatten(2, (self.heads, -1)).transpose(1, 2) for t in (self.q(x), self.k(x), self.v(x)))
-        x = F.scaled_dot_product_attention(turned(q, turn), turned(k, turn), v)  # (N, H, L, W / H)
+        x = F.scaled_dot_product_attention(rotated(q, rotation), rotated(k, rotation), v)  # (N, H, L, W / H)
         x = self.out(self.norm(x.transpose(1, 2).flatten(2)))
         return x
 
 
-def turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Each pair of numbers (a, b) of x (N, H, L, D) turned by its angle: (a cos - b sin, b cos + a sin)."""
+def rotated(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotates each pair of numbers (a, b) of x (N, H, L, D) by its angle: (a cos - b sin, b cos + a sin)."""
     across = torch.stack([-x[..., 1::2], x[..., ::2]], dim=-1).flatten(-2)
-    return x * turn[0] + across * turn[1]
+    return x * rotation[0] + across * rotation[1]
 
 
 class GatedMLP(nn.Module):

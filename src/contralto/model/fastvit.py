@@ -1,21 +1,23 @@
-"""FastViT (Vasu et al. 2023) as MobileCLIP (Vasu et al. 2024; Faghri et al. 2025) has it, every branch as trained.
+"""FastViT (Vasu et al. 2023) of MobileCLIP (Vasu et al. 2024; Faghri et al. 2025), with every branch of training.
 
-FastViT trains parallel convolutions where one could stand, and may be folded into that one afterwards. The published
-files hold the branches, and so does this model: folding makes numbers that no file has.
+FastViT trains parallel convolutions and may fold them into one afterwards. The published files hold the branches, and
+so does this model: folded weights are in no published file.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from contralto import architecture
-from contralto.model.blocks import ACTIVATIONS, BatchNorm, LayerNorm, attend, head
+from contralto.model.blocks import ACTIVATIONS, BatchNorm, LayerNorm, attend
 from contralto.model.efficientnet import SqueezeExcite
+from contralto.model.heads import head
+from contralto.model.initialise import defaults, modules_of, normal, zero_biases
 
 
 class FastViT(nn.Module):
-    """Stem, stages, a last 3 x 3 convolution of each channel to two, squeeze-and-excite, mean over the cells, head."""
+    """Stem, stages, a 3 x 3 convolution from each channel to two, squeeze-and-excite, mean over the cells, head."""
 
     def __init__(self, spec: architecture.FastViT, embedding: int) -> None:
         super().__init__()
@@ -31,40 +33,55 @@ class FastViT(nn.Module):
         )
         self.stages = nn.ModuleList()
         for index, stage in enumerate(spec.stages):
-            self.stages.append(Stage(spec, stage, spec.stages[index - 1].width if index else None))
+            self.stages.append(FastViTStage(spec, stage, spec.stages[index - 1].width if index else None))
         self.top = Branches(last, spec.features, (3, 1), groups=last, eps=eps)
         self.squeeze = SqueezeExcite(spec.features, spec.features // 16, "relu")
         self.head = head(spec.head, spec.features, embedding)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised -> embeddings (N, E)."""
-        x: Tensor = self.head(self.features(pixels))
-        return x
+        return self.head(self.features(pixels))
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the mean over the cells of the last feature map (N, features)."""
         x = pixels
         for branches in self.stem:
-            x = self.activation(branches(x))  # in the end (N, first, h / 4, w / 4)
+            x = self.activation(branches(x))  # after the last (N, first, h / 4, w / 4)
         for stage in self.stages:
             x = stage(x)
         x = self.activation(self.squeeze(self.top(x)))
         return x.mean(dim=(2, 3))
 
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Blocks start close to their shortcut, weights have a standard deviation of 0.02 (Vasu et al.'s code)."""
+        defaults(self, generator)
+        for block in modules_of(self, FastViTBlock):
+            block.scale1.fill_(1e-5)
+            block.scale2.fill_(1e-5)
+            for linear in modules_of(block, nn.Linear):
+                normal(linear.weight, 0.02, generator)
+            zero_biases(block)
+        for mlp in modules_of(self, ConvolutionMLP):
+            for conv in modules_of(mlp, nn.Conv2d):
+                normal(conv.weight, 0.02, generator)
+            zero_biases(mlp, nn.Conv2d)
+        self.head.initialise(generator)
 
-class Stage(nn.Module):
-    """Half the sides (unless it is the first stage), positions where there are any, blocks."""
+
+class FastViTStage(nn.Module):
+    """Halves height and width (not in the first stage), adds positions (optional), then the blocks."""
 
     def __init__(self, spec: architecture.FastViT, stage: architecture.FastStage, before: int | None) -> None:
         super().__init__()
         width = stage.width
         self.halve = Halve(spec, before, width, stage.squeeze) if before is not None else None
         self.positions = nn.Conv2d(width, width, 7, padding=3, groups=width) if stage.positions else None
-        kind: type[Block] = AttentionBlock if stage.mixer == "attention" else ConvolutionBlock
+        kind: type[FastViTBlock] = AttentionBlock if stage.mixer == "attention" else ConvolutionBlock
         self.blocks = nn.ModuleList(kind(spec, width) for _ in range(stage.layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, before, h, w) -> (N, width, h / 2, w / 2), rounded up; the first stage leaves the shape."""
+        """(N, before, h, w) -> (N, width, h / 2, w / 2), rounded up; the first stage keeps the shape."""
         if self.halve is not None:
             x = self.halve(x)
         if self.positions is not None:
@@ -75,7 +92,7 @@ class Stage(nn.Module):
 
 
 class Halve(nn.Module):
-    """Large and small kernels over each channel at a stride of 2, weighed channels, 1 x 1."""
+    """Large and small depthwise kernels with a stride of 2, squeeze-and-excite (optional), a 1 x 1 convolution."""
 
     def __init__(self, spec: architecture.FastViT, before: int, width: int, squeeze: bool) -> None:
         super().__init__()
@@ -94,8 +111,8 @@ class Halve(nn.Module):
         return x
 
 
-class Block(nn.Module):
-    """x += scale1 mixed(x); x += scale2 mlp(x). `mixed` is the children's: what exchanges between the cells."""
+class FastViTBlock(nn.Module):
+    """x += scale1 mixed(x); x += scale2 mlp(x). Subclasses define `mixed`, which mixes the cells."""
 
     def __init__(self, spec: architecture.FastViT, width: int) -> None:
         super().__init__()
@@ -113,7 +130,7 @@ class Block(nn.Module):
         return x
 
 
-class ConvolutionBlock(Block):
+class ConvolutionBlock(FastViTBlock):
     """The paper's RepMixer: mixer(x) - norm(x)."""
 
     def __init__(self, spec: architecture.FastViT, width: int) -> None:
@@ -127,23 +144,23 @@ class ConvolutionBlock(Block):
         return x
 
 
-class AttentionBlock(Block):
+class AttentionBlock(FastViTBlock):
     """attention(norm(x)) over all cells, with a norm over the batch or over each cell's channels."""
 
     def __init__(self, spec: architecture.FastViT, width: int) -> None:
         super().__init__(spec, width)
         self.norm = (LayerNorm if spec.norm == "layer" else BatchNorm)(width, spec.norm_eps)
-        self.attention = Attention(width, width // spec.head_width)
+        self.attention = FastViTAttention(width, width // spec.head_width)
 
     def mixed(self, x: Tensor) -> Tensor:
         """(N, W, h, w) -> (N, W, h, w)."""
-        rows = self.norm(_cells(x)) if isinstance(self.norm, LayerNorm) else _cells(self.norm(x))  # (N, h w, W)
-        x = self.attention(rows).transpose(1, 2).unflatten(2, x.shape[2:])
+        tokens = self.norm(_tokens(x)) if isinstance(self.norm, LayerNorm) else _tokens(self.norm(x))  # (N, h w, W)
+        x = self.attention(tokens).transpose(1, 2).unflatten(2, x.shape[2:])
         return x
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention in which only the last map has a bias."""
+class FastViTAttention(nn.Module):
+    """Multi-head self-attention; only the last linear map has a bias."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -160,11 +177,11 @@ class Attention(nn.Module):
 
 
 class ConvolutionMLP(nn.Module):
-    """down(activation(up(norm(conv(x))))): a 7 x 7 convolution of each channel, then two maps cell by cell."""
+    """down(activation(up(norm(conv(x))))): a 7 x 7 depthwise convolution, then an MLP cell by cell."""
 
     def __init__(self, spec: architecture.FastViT, width: int) -> None:
         super().__init__()
-        self.depthwise = Convolution(width, width, 7, groups=width, eps=spec.norm_eps)
+        self.depthwise = FastViTConvolution(width, width, 7, groups=width, eps=spec.norm_eps)
         self.up = nn.Conv2d(width, width * spec.mlp, 1)
         self.activation = ACTIVATIONS[spec.activation]
         self.down = nn.Conv2d(width * spec.mlp, width, 1)
@@ -190,7 +207,7 @@ class Branches(nn.Module):
         eps: float,
     ) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(Convolution(inputs, outputs, k, stride, groups, eps=eps) for k in kernels)
+        self.branches = nn.ModuleList(FastViTConvolution(inputs, outputs, k, stride, groups, eps=eps) for k in kernels)
         self.norm = BatchNorm(inputs, eps) if identity else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -199,8 +216,8 @@ class Branches(nn.Module):
         return total if self.norm is None else total + self.norm(x)
 
 
-class Convolution(nn.Module):
-    """A convolution without bias, as many zeros on both sides, then batch normalisation."""
+class FastViTConvolution(nn.Module):
+    """A convolution without bias, equally padded on all sides, then batch normalisation."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, *, eps: float) -> None:
         super().__init__()
@@ -213,6 +230,6 @@ class Convolution(nn.Module):
         return x
 
 
-def _cells(x: Tensor) -> Tensor:
+def _tokens(x: Tensor) -> Tensor:
     """(N, W, h, w) -> (N, h w, W)."""
     return x.flatten(2).transpose(1, 2)

@@ -1,6 +1,6 @@
 """CLIP's modified ResNet (Radford et al. 2021): three-convolution stem, strides by averaging, attention pool.
 
-Averaging before taking every second cell keeps high frequencies from folding into low ones (Zhang 2019), which a
+Averaging before every second cell is dropped keeps high frequencies from aliasing into low ones (Zhang 2019); a
 strided convolution does not.
 """
 
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from contralto import architecture
 from contralto.model.blocks import BatchNorm, attend
+from contralto.model.initialise import defaults, modules_of, normal
 
 EXPANSION = 4  # a bottleneck's output has this many times the channels of its 3x3 convolution
 
 
 class ResNet(nn.Module):
-    """Stem, four stages of bottlenecks, attention pool. The pool's output projection makes the embedding: no head."""
+    """Stem, four stages of bottlenecks, attention pool. The pool's output projection makes the embedding."""
 
     def __init__(self, spec: architecture.ResNet, size: tuple[int, int], embedding: int) -> None:
         super().__init__()
@@ -31,7 +32,7 @@ class ResNet(nn.Module):
                 stage.append(Bottleneck(channels, middle, stride=2 if number > 0 and layer == 0 else 1))
                 channels = EXPANSION * middle
             self.stages.append(stage)
-        cells = (size[0] // 32) * (size[1] // 32)
+        cells = (size[0] // spec.cell) * (size[1] // spec.cell)
         self.pool = AttentionPool(cells, channels, spec.heads, embedding)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -43,8 +44,19 @@ class ResNet(nn.Module):
         return x
 
     def features(self, pixels: Tensor) -> Tensor:
-        """The embeddings (N, E) themselves: nothing stands between the pool and the shared space."""
+        """The embeddings (N, E) themselves: no head follows the pool."""
         return self.forward(pixels)
+
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Bottlenecks start as their shortcut (their last gain is 0); the pool is scaled by its channels."""
+        defaults(self, generator)
+        for block in modules_of(self, Bottleneck):
+            block.norm3.weight.zero_()
+        for pool in modules_of(self, AttentionPool):
+            std = pool.positions.shape[1] ** -0.5
+            for weight in (pool.positions, pool.q.weight, pool.k.weight, pool.v.weight, pool.out.weight):
+                normal(weight, std, generator)
 
 
 class Stem(nn.Module):
@@ -66,7 +78,7 @@ class Stem(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Narrow by 1x1, filter by 3x3, average away the stride, widen by 1x1, add the (averaged, mapped) input."""
+    """Narrows by 1x1, filters by 3x3, averages over the stride, widens by 1x1, adds the shortcut."""
 
     def __init__(self, channels: int, middle: int, stride: int) -> None:
         super().__init__()
@@ -103,7 +115,7 @@ class Shortcut(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """One attention layer in which only the mean of all cells asks: the answer, projected, is the embedding."""
+    """One attention layer with the mean of all cells as its only query; its projected output is the embedding."""
 
     def __init__(self, cells: int, channels: int, heads: int, embedding: int) -> None:
         super().__init__()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from contralto import architecture
-from contralto.model.blocks import MLP, Attention, Block, LayerNorm, head
+from contralto.model.blocks import MLP, Attention, Block, LayerNorm
+from contralto.model.heads import head
+from contralto.model.initialise import defaults, modules_of, normal, zero_biases
 
 
 class CausalText(nn.Module):
-    """CLIP's text tower (Radford et al. 2021): pre-norm blocks, the row at the end-of-text token, head.
+    """CLIP's text tower (Radford et al. 2021): pre-norm blocks, pooled at the end-of-text token, head.
 
-    The end-of-text token is the largest id of the vocabulary, so its place is the argmax of the ids (the first one, if
-    a text holds several). Under the causal mask nothing before it can see what follows: padding has no effect, and a
-    batch may be cut to its longest text. Without the mask (CLIPA, SigLIP, which take the last row of the context)
-    padding is text like any other: what is cut short gives another embedding.
+    The end-of-text token has the largest id of the vocabulary, so its position is the argmax of the ids (the first one,
+    if a text holds several). Under the causal mask it does not see the padding behind it, so a batch may be cut to its
+    longest text. Without the mask (CLIPA and SigLIP, which pool the last token of the context) padding changes the
+    embedding, so ids must have the full context.
     """
 
     def __init__(self, spec: architecture.CausalText, context: int, pool: str, embedding: int) -> None:
@@ -32,11 +34,10 @@ class CausalText(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids (N, L) of integers -> embeddings (N, E). L: at most the context; without a mask, exactly that."""
-        x: Tensor = self.head(self.features(ids))
-        return x
+        return self.head(self.features(ids))
 
     def features(self, ids: Tensor) -> Tensor:
-        """ids (N, L) -> the normalised row at the end-of-text token, or the last one (N, W)."""
+        """ids (N, L) -> the normalised end-of-text token, or the last token (N, W)."""
         x: Tensor = self.tokens(ids) + self.positions[: ids.shape[1]]  # (N, L, W)
         for block in self.blocks:
             x = block(x, causal=self.causal)
@@ -45,8 +46,26 @@ class CausalText(nn.Module):
         else:
             end = ids.argmax(dim=1)  # (N,)
             x = x[torch.arange(len(ids), device=ids.device), end]  # (N, W)
-        x = self.norm_post(x)  # row by row, so taking the row first is the same
+        x = self.norm_post(x)  # a norm acts on each token alone, so norm and choice commute
         return x
+
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Scaled by width, and by depth where a block writes into the residual stream."""
+        defaults(self, generator)
+        width, layers = self.positions.shape[1], len(self.blocks)
+        into_stream = width**-0.5 * (2 * layers) ** -0.5
+        normal(self.tokens.weight, 0.02, generator)
+        normal(self.positions, 0.01, generator)
+        for attention in modules_of(self, Attention):
+            for linear in (attention.q, attention.k, attention.v):
+                normal(linear.weight, width**-0.5, generator)
+            normal(attention.out.weight, into_stream, generator)
+            zero_biases(attention)
+        for mlp in modules_of(self.blocks, MLP):
+            normal(mlp.up.weight, (2 * width) ** -0.5, generator)
+            normal(mlp.down.weight, into_stream, generator)
+        self.head.initialise(generator)
 
 
 class Bert(nn.Module):
@@ -63,16 +82,15 @@ class Bert(nn.Module):
         self.head = head(spec.head, spec.width, embedding)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids (N, L) of integers, L at most the context, at least one of each row not padding -> embeddings (N, E)."""
-        x: Tensor = self.head(self.features(ids))
-        return x
+        """ids (N, L) of integers, L at most the context, at least one token per text -> embeddings (N, E)."""
+        return self.head(self.features(ids))
 
     def features(self, ids: Tensor) -> Tensor:
-        """ids (N, L) -> the mean of the rows that are not padding, or the first row (N, W)."""
+        """ids (N, L) -> the mean of the tokens that are not padding, or the first token (N, W)."""
         real = ids != self.pad  # (N, L)
         x: Tensor = self.tokens(ids)  # (N, L, W)
         if self.types is not None:
-            x = x + self.types[0]  # a text alone is all of the first type
+            x = x + self.types[0]  # a single text has only the first type
         x = self.norm_embedding(x + self.positions[: ids.shape[1]])
         for block in self.blocks:
             x = block(x, mask=real[:, None, None, :])  # every query sees the same keys
@@ -80,6 +98,19 @@ class Bert(nn.Module):
             return x[:, 0]
         weight = real.to(x.dtype)[:, :, None]  # (N, L, 1)
         return (x * weight).sum(dim=1) / weight.sum(dim=1)
+
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Every matrix has a standard deviation of 0.02, every bias is 0 (Devlin et al. 2018, their code)."""
+        defaults(self, generator)
+        normal(self.tokens.weight, 0.02, generator)
+        normal(self.positions, 0.02, generator)
+        if self.types is not None:
+            normal(self.types, 0.02, generator)
+        for linear in modules_of(self.blocks, nn.Linear):
+            normal(linear.weight, 0.02, generator)
+        zero_biases(self.blocks)
+        self.head.initialise(generator)
 
 
 class BertBlock(nn.Module):

@@ -1,27 +1,29 @@
-"""Vision Transformer (Dosovitskiy et al. 2020) as CLIP (Radford et al. 2021), CLIPA (Li et al. 2023) and SigLIP
-(Zhai et al. 2023) have it: what differs between them is how the rows become one."""
+"""Vision Transformer (Dosovitskiy et al. 2020) of CLIP (Radford et al. 2021), CLIPA (Li et al. 2023) and SigLIP
+(Zhai et al. 2023). They differ in how the tokens become one vector."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from contralto import architecture
-from contralto.model.blocks import MLP, BatchNorm, Block, LayerNorm, attend, head
+from contralto.model.blocks import MLP, Attention, BatchNorm, Block, LayerNorm, attend
+from contralto.model.heads import head
+from contralto.model.initialise import defaults, glorot, modules_of, normal, zero_biases
 
 
 class ViT(nn.Module):
-    """Patches, after a class token where there is one, positions, pre-norm blocks, pool, head."""
+    """Patch tokens, a class token (optional), positions, pre-norm blocks, pool, head."""
 
     def __init__(self, spec: architecture.ViT, size: tuple[int, int], embedding: int) -> None:
         super().__init__()
-        cells = (size[0] // spec.patch) * (size[1] // spec.patch)  # what is left over at the edges is not looked at
+        cells = (size[0] // spec.patch) * (size[1] // spec.patch)  # pixels left over at the edges are ignored
         patch = nn.Conv2d(3, spec.width, spec.patch, stride=spec.patch, bias=spec.patch_bias)
         self.patch = ConvolutionStem(spec) if spec.stem == "convolutions" else patch
         self.class_token = nn.Parameter(torch.zeros(spec.width)) if spec.class_token else None
         self.class_position = spec.class_token and spec.class_position
-        self.positions = nn.Parameter(torch.zeros(self.class_position + cells, spec.width))
+        self.positions = nn.Parameter(torch.zeros(cells + 1 if self.class_position else cells, spec.width))
         self.norm_pre = LayerNorm(spec.width, spec.norm_eps) if spec.norm_pre else None
         self.blocks = nn.ModuleList(
             Block(spec.width, spec.heads, spec.mlp, spec.activation, spec.norm_eps) for _ in range(spec.layers)
@@ -33,25 +35,24 @@ class ViT(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised, of the contract's size -> embeddings (N, E)."""
-        x: Tensor = self.head(self.features(pixels))
-        return x
+        return self.head(self.features(pixels))
 
     def features(self, pixels: Tensor) -> Tensor:
-        """pixels (N, 3, h, w) -> the pooled row (N, W)."""
-        x: Tensor = self.rows(pixels)  # (N, L, W)
+        """pixels (N, 3, h, w) -> the pooled token (N, W)."""
+        x: Tensor = self.tokens(pixels)  # (N, L, W)
         if self.pool is not None:
             x = self.pool(self.norm_post(x))  # (N, W)
         elif self.pools_mean:
             patches = x if self.class_token is None else x[:, 1:]
             x = self.norm_post(patches.mean(dim=1))
         else:
-            x = self.norm_post(x[:, 0])  # row by row, so taking the class token's first is the same
+            x = self.norm_post(x[:, 0])  # a norm acts on each token alone, so norm and choice commute
         return x
 
-    def rows(self, pixels: Tensor) -> Tensor:
-        """pixels (N, 3, h, w) -> what the last block gives (N, L, W): the class token's row, if any, then the cells."""
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> the last block's tokens (N, L, W): the class token, if any, then the patches."""
         x: Tensor = self.patch(pixels)  # (N, W, h / patch, w / patch)
-        x = x.flatten(2).transpose(1, 2)  # (N, cells, W), row by row of the grid
+        x = x.flatten(2).transpose(1, 2)  # (N, cells, W), in row-major order
         if not self.class_position:
             x = x + self.positions
         if self.class_token is not None:
@@ -65,9 +66,38 @@ class ViT(nn.Module):
             x = block(x)
         return x
 
+    @torch.no_grad()
+    def initialise(self, generator: Generator) -> None:
+        """Class token, positions and head scaled by the width; the blocks as in PyTorch's fused attention.
+
+        A tower with an attention pool is SigLIP's, whose paper states other matrices.
+        """
+        defaults(self, generator)
+        width = self.positions.shape[1]
+        if self.class_token is not None:
+            normal(self.class_token, width**-0.5, generator)
+        normal(self.positions, width**-0.5, generator)
+        for attention in modules_of(self, Attention):
+            for linear in (attention.q, attention.k, attention.v):
+                glorot(linear.weight, width, 3 * width, generator)  # as one fused (3 W, W) matrix
+            zero_biases(attention)
+        if self.pool is not None:
+            self._initialise_siglip(self.pool, generator)
+        self.head.initialise(generator)
+
+    def _initialise_siglip(self, pool: QueryPool, generator: Generator) -> None:
+        """Every matrix and the query by Glorot and Bengio 2010, every bias 0 (Zhai et al. 2023, their code)."""
+        for module in (self.blocks, pool):
+            for linear in modules_of(module, nn.Linear):
+                glorot(linear.weight, linear.in_features, linear.out_features, generator)
+            zero_biases(module)
+        if isinstance(self.patch, nn.Conv2d):
+            zero_biases(self.patch, nn.Conv2d)
+        glorot(pool.query, 1, len(pool.query), generator)
+
 
 class ConvolutionStem(nn.Module):
-    """Patches in three steps (MobileCLIP-B): three convolutions without overlap, batch norm and GELU between."""
+    """Patch tokens in three steps (MobileCLIP-B): convolutions without overlap, batch norm and GELU between."""
 
     def __init__(self, spec: architecture.ViT) -> None:
         super().__init__()
@@ -87,7 +117,7 @@ class ConvolutionStem(nn.Module):
 
 
 class QueryPool(nn.Module):
-    """SigLIP's "MAP head": one learned query attends to all rows; an MLP corrects the answer: x += mlp(norm(x))."""
+    """SigLIP's "MAP head": one learned query attends to all tokens; an MLP corrects the result: x += mlp(norm(x))."""
 
     def __init__(self, spec: architecture.ViT) -> None:
         super().__init__()

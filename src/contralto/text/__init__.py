@@ -1,6 +1,6 @@
 """From a string to token ids, without torch.
 
-Read `tokenizer.py` (what the rest of Contralto uses: `load`, `Tokenizer`), then `clean.py` (repair and normalisation
-before it), `bpe.py` (CLIP's byte-pair encoding; its merge table is `clip-bpe.bin`), `wordpiece.py` (BERT's) and
-`foreign.py` (tokenizer.json and SentencePiece models).
+Read `tokenizer.py` (`load` and `Tokenizer`, which the rest of Contralto uses), then `clean.py` (repair and
+normalisation of a text), `bpe.py` (CLIP's byte-pair encoding; its merge table is `clip-bpe.bin`), `wordpiece.py`
+(BERT's) and `foreign.py` (tokenizer.json and SentencePiece models).
 """

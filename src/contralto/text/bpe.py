@@ -1,16 +1,19 @@
 """The byte-pair encoding of CLIP: 49,408 tokens, after Radford et al. 2021 (section 2.4) and OpenAI's published code.
 
 A text is split into pieces (a run of letters, one digit, a run of other characters, an English clitic). A piece is
-written as the symbols of its UTF-8 bytes, the last one marked as the end of a word. Then the adjacent pair that was
-learned first is merged, again and again, until no pair is in the table.
+written as the symbols of its UTF-8 bytes, the last one marked as the end of a word. Then the adjacent pair with the
+lowest rank in the merge table is merged, repeatedly, until no pair is in the table.
 
 Ids: 0-255 are the bytes in the order of `BYTES`, 256-511 the same at the end of a word, 512-49,405 the merges in the
 order in which they were learned; 49,406 starts a text and 49,407 ends it.
 
-`clip-bpe.bin` is the table in canonical form: for each merge, first to last, the ids of its left and its right half
-as two little-endian uint16, and nothing else; 48,894 * 4 = 195,576 bytes. Its sha256 names the vocabulary. It says
-the same as the first 48,894 merges of OpenAI's bpe_simple_vocab_16e6.txt.gz (lines 2 to 48,895), and `published`
-gives those lines back; the tests hold both to their sha256.
+`clip-bpe.bin` is the table in canonical form: for each merge, first to last, the ids of its left and right half as two
+little-endian uint16, and nothing else; 48,894 * 4 = 195,576 bytes. Its sha256 identifies the vocabulary. The merges are
+lines 2 to 48,895 of OpenAI's bpe_simple_vocab_16e6.txt.gz, and `published` returns those lines; the tests check the
+sha256 of both.
+
+The plain twin is tests/support/plain_bpe.py, the published algorithm on strings. tests/text/test_bpe.py holds both
+equal.
 """
 
 from __future__ import annotations
@@ -28,31 +31,31 @@ from contralto.errors import ContractError
 
 SHA256 = "88d5677a60bb2d33e2c2b0e57fcd83b2b64fe832ff26e0395aff9a749db6f546"
 MERGES = 48_894
-START, END = 49_406, 49_407
+START_ID, END_ID = 49_406, 49_407
 
-# Bytes that print alone in Latin-1 come first, then the other 68.
+# The bytes that are printable in Latin-1 come first, then the other 68.
 _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 BYTES = (*_PRINTABLE, *(byte for byte in range(256) if byte not in _PRINTABLE))
 
-# Alternatives in the order of the published code, which also ignores case.
+# The alternatives are in the order of the published code, which also ignores case.
 _PIECE = r"<\|startoftext\|>|<\|endoftext\|>|'(?:[stmd]|re|ve|ll)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
-_SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
+_SPECIAL = {"<|startoftext|>": START_ID, "<|endoftext|>": END_ID}
 
 
 @functools.cache
-def shipped() -> BytePairs:
+def clip_vocabulary() -> BytePairs:
     """CLIP's own vocabulary, read on first use. Raises ContractError if its file is damaged."""
     data = (resources.files("contralto.text") / "clip-bpe.bin").read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        raise ContractError(f"contralto/text/clip-bpe.bin has sha256 {found}, not {SHA256}: reinstall contralto")
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != SHA256:
+        raise ContractError(f"contralto/text/clip-bpe.bin has sha256 {actual}, not {SHA256}: reinstall contralto")
     return BytePairs(np.frombuffer(data, "<u2").reshape(MERGES, 2))
 
 
 class BytePairs:
-    """A byte-pair vocabulary made from its merges, uint16 (M, 2): ids of the two halves. Never changes once made."""
+    """An immutable byte-pair vocabulary. merges: uint16 (M, 2), the ids of the two halves."""
 
-    start, end, unknown = START, END, None
+    start, end, unknown = START_ID, END_ID, None
     by_word = True
 
     def __init__(self, merges: NDArray[np.uint16]) -> None:
@@ -65,25 +68,25 @@ class BytePairs:
         return 512 + len(self._halves) + 2
 
     def ids(self, text: str) -> list[int]:
-        """Token ids of `text`, which is clean already; whitespace only separates."""
-        found: list[int] = []
+        """Token ids of a cleaned text; whitespace only separates words."""
+        tokens: list[int] = []
         for piece in _splitter()(text):
             special = _SPECIAL.get(piece)
-            found += [special] if special is not None else self._piece(piece.encode())
-        return found
+            tokens += [special] if special is not None else self._piece(piece.encode())
+        return tokens
 
     def parts(self, text: str) -> list[tuple[str, bool]]:
-        """The parts of `text` between spaces; all can be spelled, byte by byte if need be."""
+        """The parts of `text` between spaces. All are known, since any text can be spelled byte by byte."""
         return [(part, True) for part in text.split()]
 
     def text(self, ids: Iterable[int]) -> str:
-        """What `ids` spell, a space after each end of a word; bytes that are not UTF-8 become U+FFFD."""
+        """The text of `ids`, with a space after each end of a word; bytes that are not UTF-8 become U+FFFD."""
         return b"".join(map(self._spell, ids)).decode("utf-8", "replace").rstrip(" ")
 
     def published(self) -> tuple[dict[str, int], list[str]]:
-        """Symbol -> id, and the merges as lines "left right": what transformers calls vocab.json and merges.txt.
+        """Symbol -> id, and the merges as lines "left right": the content of transformers' vocab.json and merges.txt.
 
-        There a byte is a printable character: those of `BYTES` that print are themselves, the others U+0100 onwards.
+        These files write each byte as a printable character: printable bytes as themselves, others from U+0100 on.
         """
         printed = [chr(byte) for byte in _PRINTABLE] + [chr(256 + i) for i in range(256 - len(_PRINTABLE))]
         symbols = printed + [symbol + "</w>" for symbol in printed]
@@ -96,17 +99,17 @@ class BytePairs:
     def _spell(self, token: int) -> bytes:
         if token < 512:
             return bytes([BYTES[token]]) if token < 256 else bytes([BYTES[token - 256]]) + b" "
-        if token >= START:
+        if token >= START_ID:
             return b""
         left, right = self._halves[token - 512].tolist()
         return self._spell(left) + self._spell(right)
 
     def _piece(self, word: bytes) -> list[int]:
-        """Merges one piece in O(n log n), so that no text however long can stall the process.
+        """Merges one piece in O(n log n), so that even a very long text cannot stall the process.
 
-        A merge's id grows with its rank, and a pair that holds a new symbol always ranks after the merge that made
-        the symbol; so taking the lowest (id, position) each time is the published order: one pair at a time, left to
-        right. Symbols form a linked list; -1 marks one that was merged into its left neighbour.
+        A merge's id grows with its rank, and a pair with a new symbol always ranks after the merge that made the
+        symbol. So taking the lowest (id, position) each time gives the published order: one pair at a time, left to
+        right. Symbols form a linked list; -1 marks a symbol that was merged into its left neighbour.
         """
         symbols = [self._symbol[byte] for byte in word]
         symbols[-1] += 256
@@ -124,7 +127,7 @@ class BytePairs:
             merged, left = heapq.heappop(heap)
             right = after[left]
             if right == size or self._merged.get(symbols[left] << 16 | symbols[right]) != merged:
-                continue  # one of the two has been merged with another since
+                continue  # stale: one of the two has since been merged with another symbol
             symbols[left], symbols[right] = merged, -1
             after[left] = following = after[right]
             if following < size:
@@ -137,7 +140,7 @@ class BytePairs:
 
 @functools.cache
 def _splitter() -> Callable[[str], list[str]]:
-    import regex  # type: ignore[import-untyped]  # the standard re knows no \p{L}
+    import regex  # type: ignore[import-untyped]  # the standard re has no \p{L}
 
     split: Callable[[str], list[str]] = regex.compile(_PIECE, regex.IGNORECASE).findall
     return split

@@ -1,16 +1,18 @@
-"""Repair of a text before it is cut into tokens, as the contract's `text.clean` says.
+"""Cleans a text before it is split into tokens, by the rule of the contract's `text.clean`.
 
-| rule | repaired | what else | who was trained so |
+| rule | repaired | further steps | trained with it |
 |---|---|---|---|
 | clip | yes | whitespace collapsed, lower case | every CLIP with OpenAI's tokenizer |
-| whitespace | yes | whitespace collapsed | open_clip's models with a tokenizer of another make (CLIPA) |
+| whitespace | yes | whitespace collapsed | open_clip's models with another tokenizer (CLIPA) |
 | canonicalize | yes | "_" to space, ASCII punctuation dropped, lower case, whitespace collapsed | SigLIP in open_clip |
 | siglip | no | lower case, ASCII punctuation dropped ("_" too), whitespace collapsed | SigLIP in transformers |
 | lower | no | lower case | SigLIP 2 in transformers |
 | none | no | | BERT's own (ALIGN), nano |
 
-Repaired: broken encodings by ftfy, HTML unescaped twice, as alt texts are often escaped twice. The two rules of SigLIP
-differ in "_" alone, and in texts that need repair; each is what its reference computes with.
+Repaired: ftfy fixes broken encodings; HTML is unescaped twice, as alt texts are often escaped twice. The two rules of
+SigLIP differ in "_" and in texts that need repair; each matches its reference.
+
+Plain texts take a fast way. The plain twin is `repair`; tests/text/test_clean.py holds both equal.
 """
 
 from __future__ import annotations
@@ -25,16 +27,16 @@ from contralto.errors import TextError
 
 Rule = Literal["clip", "whitespace", "canonicalize", "siglip", "lower", "none"]
 
-# On these characters alone, repair and unescaping change nothing but line ends, which are whitespace anyway:
-# printable ASCII without "&" (which starts an HTML entity), and the whitespace that repair leaves in place.
+# Repair and unescaping change nothing in these characters except line ends, which are whitespace: printable ASCII
+# without "&" (it starts an HTML entity), and whitespace that repair keeps.
 _PLAIN = re.compile(r"[\t\n\f\r -%'-~]*")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def clean(text: str, rule: Rule) -> str:
-    """`text` as the tokenizer wants it, by the rules at the top of this file.
+    """Cleans `text` for the tokenizer, by the rules in the module's docstring.
 
-    Raises TextError for the one text that HTML cannot unescape: a character number of more than 4,300 digits.
+    Raises TextError if `text` has an HTML character number of more than 4,300 digits, which cannot be unescaped.
     """
     if rule == "none":
         return text
@@ -49,7 +51,7 @@ def clean(text: str, rule: Rule) -> str:
 
 
 def are_plain(texts: Sequence[str]) -> bool:
-    """Whether `words` of each, by the rule clip, are simply those of `text.lower().split()`. False if one is no str."""
+    """Whether `text.lower().split()` gives the words of each text by the rule "clip". False if one is not a str."""
     try:
         return _PLAIN.fullmatch("\n".join(texts)) is not None
     except TypeError:
@@ -57,15 +59,15 @@ def are_plain(texts: Sequence[str]) -> bool:
 
 
 def words(text: str, rule: Rule) -> list[str]:
-    """The parts of `clean(text, rule)` between spaces; quicker with the plainest texts. Raises TextError as it does."""
+    """The parts of `clean(text, rule)` between spaces, faster for plain texts. Raises TextError as `clean` does."""
     if rule == "clip" and _PLAIN.fullmatch(text):
         return text.lower().split()
     return clean(text, rule).split(" ")
 
 
 def repair(text: str) -> str:
-    """Repaired and whitespace collapsed, for any text: what `clean` does quicker with the plainest must equal it."""
-    import ftfy  # ftfy takes 0.06 s to import, which most captions never need
+    """Repairs any text and collapses whitespace. For plain texts `clean` has a faster way with the same result."""
+    import ftfy  # importing ftfy takes 0.06 s, and most captions do not need it
     import regex  # type: ignore[import-untyped]
 
     try:

@@ -1,10 +1,11 @@
 """The WordPiece encoding of uncased BERT, after Devlin et al. 2018 and Google's published code.
 
-A text loses its control characters, accents and case; punctuation and CJK characters become words of their own; each
-word is cut greedily into the longest pieces that the vocabulary has, all but the first written with a leading "##".
+Control characters, accents and case are removed; punctuation marks and CJK characters become separate words. Each word
+is split greedily into the longest pieces in the vocabulary; all pieces but the first have a leading "##".
 
-The vocabulary is BERT's `vocab.txt`: UTF-8, one token a line, the line number (from 0) is its id. The special tokens
-[CLS] and [SEP] frame a text; written inside a text they are ordinary words and punctuation.
+The vocabulary is BERT's `vocab.txt`: UTF-8, one token a line; its line number (from 0) is its id. The special tokens
+[CLS] and [SEP] frame a text; inside a text they are ordinary words and punctuation. tests/text/test_wordpiece.py holds
+this module equal to transformers' plain implementation.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ LONGEST_WORD = 100  # characters; a longer one is [UNK], as in BERT
 
 
 class WordPiece:
-    """A WordPiece vocabulary. Never changes once made."""
+    """An immutable WordPiece vocabulary."""
 
     by_word = True
 
     def __init__(self, vocabulary: bytes, source: str) -> None:
-        """Reads the bytes of a vocab.txt; `source` names it in errors. Raises ContractError."""
+        """vocabulary: the bytes of a vocab.txt; source: its name in error messages. Raises ContractError."""
         try:
             tokens = vocabulary.decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
         except UnicodeDecodeError as error:
@@ -43,17 +44,17 @@ class WordPiece:
         return [number for word in words(text) for number in self._pieces(word)]
 
     def parts(self, text: str) -> list[tuple[str, bool]]:
-        """The words and marks of `text`, each with whether the vocabulary can spell it."""
+        """The words and punctuation marks of `text`, and whether each is known."""
         return [(word, self._pieces(word) != [self.unknown]) for word in words(text)]
 
     def text(self, ids: Iterable[int]) -> str:
-        """The tokens of `ids`, pieces of a word joined, words parted by one space."""
+        """The text of `ids`: pieces of a word joined, words separated by one space."""
         return " ".join(self._tokens[number] for number in ids).replace(" ##", "")
 
     def _pieces(self, word: str) -> list[int]:
         if len(word) > LONGEST_WORD:
             return [self.unknown]
-        found: list[int] = []
+        pieces: list[int] = []
         begin = 0
         while begin < len(word):
             prefix = "##" if begin else ""
@@ -62,9 +63,9 @@ class WordPiece:
                     break
             else:
                 return [self.unknown]
-            found.append(number)
+            pieces.append(number)
             begin = end
-        return found
+        return pieces
 
 
 def words(text: str) -> list[str]:
@@ -86,13 +87,13 @@ def _unaccented(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Mn":
         return ""
-    # All of ASCII but letters, digits and space counts as punctuation: "$", "+" and "`" too.
+    # Every ASCII character but letters, digits and space counts as punctuation, also "$", "+" and "`".
     separate = category.startswith("P") or ("!" <= character <= "~" and not character.isalnum())
     return f" {character} " if separate else character
 
 
 def _is_cjk(code: int) -> bool:
-    """Ideographs, which are written without spaces; kana and Hangul are not among them."""
+    """Whether a character is an ideograph, which is written without spaces. Kana and Hangul are not."""
     return (
         0x4E00 <= code <= 0x9FFF
         or 0x3400 <= code <= 0x4DBF

@@ -1,5 +1,7 @@
-"""Training. Read `recipe.py` (what a run is, as data), `loop.py` (the run), then what the loop calls:
-`optimiser.py`, `precision.py`, `interruption.py`, `checkpoint.py`, `log.py`, `progress.py`. `contrastive.py` makes the
-task that is plain CLIP, `validation.py` measures while it runs, `towers.py` starts a tower from given weights (LiT).
-`recipe_file.py` finds a recipe's file and executes it. Needs torch.
+"""Training. Needs torch.
+
+Read `recipe.py` (a run as data), `loop.py` (the run), then the modules that the loop calls: `optimiser.py`,
+`autocast.py`, `average.py`, `interruption.py`, `run_checkpoint.py`, `log.py`, `progress_bar.py`. `contrastive.py` makes
+CLIP's task, `validation.py` measures during a run, `load_tower.py` starts a tower from given weights (LiT).
+`recipe_file.py` finds and executes a recipe's file.
 """

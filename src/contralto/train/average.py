@@ -1,4 +1,4 @@
-"""A moving average of the weights, which is often a better model than the weights themselves."""
+"""A moving average of the weights, often a better model than the last weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Average = dict[str, Tensor]
 
 
 def start(model: nn.Module) -> Average:
-    """A copy of the model's parameters and buffers as they are."""
+    """A copy of the model's parameters and buffers."""
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
@@ -25,7 +25,7 @@ def update(average: Average, model: nn.Module, decay: float) -> None:
 
 @contextlib.contextmanager
 def in_place(average: Average | None, model: nn.Module) -> Iterator[None]:
-    """The averaged weights stand in the model while the block runs; None changes nothing."""
+    """Puts the averaged weights into the model for the duration of the block; None changes nothing."""
     if average is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""The task that is CLIP: pictures against their captions within a batch."""
+"""CLIP's task: pictures against their captions within a batch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def contrastive(
     augment: Augment | None = Augment(),  # noqa: B008 (frozen)
     workers: int = 2,
 ) -> Task:
-    """Symmetric InfoNCE over the mixture's batches; pairs that share a picture or a caption are no negatives.
+    """Symmetric InfoNCE over the mixture's batches. Pairs that share a picture or a caption are not negatives.
 
     augment, workers: see `contralto.data.loader.Loader`.
     """
@@ -43,11 +43,11 @@ def contrastive(
         captions = model.encode_text(torch.from_numpy(shorten(batch.ids, contract.text)))
         return infonce(images, captions, model.logit_scale, same(pictures, texts))
 
-    return Task(name, weight, loader, loss, lambda: loader.skipped)
+    return Task(name, weight, loader, loss, lambda: loader.skipped, mixture.batch_size)
 
 
 def shorten(ids: NDArray[np.int64], spec: Text) -> NDArray[np.int64]:
-    """ids (N, L) without the last columns where every row is padding, if the tower does not look at them."""
+    """ids (N, L) without the last columns that are padding in every text, if the tower ignores them."""
     if not spec.trims:
         return ids
     used = np.flatnonzero((ids != spec.pad).any(axis=0))

@@ -1,4 +1,4 @@
-"""Ctrl-C, TERM and HUP end a run between two steps, so that what it has trained can be kept."""
+"""Ctrl-C, TERM and HUP end a run between two steps, so that it can save its state."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 class Interruption:
-    """Within this context the caller's own signal handlers decide how a run ends; the context decides when.
+    """A context that delays the caller's signal handlers to the end of a step.
 
-    A signal that arrives within `held` takes effect at its end, any other at once. After a handler has raised, further
-    signals are dropped: the run ends already, and its checkpoint is being written. Signals that the caller ignores, or
-    leaves to the system, are not touched. Outside of the main thread, which alone receives signals, nothing happens.
+    A signal within `held` takes effect when the block ends, any other signal at once. After a handler has raised,
+    further signals are dropped, because the run is already ending and writes its checkpoint. Signals that the caller
+    ignores or leaves to the system are unchanged. Outside the main thread, which alone receives signals, the context
+    does nothing.
     """
 
     def __init__(self) -> None:
@@ -27,8 +28,8 @@ class Interruption:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Within the block nothing is left half done."""
-        if self._held:  # in such a block already, or the run ends
+        """Delays signals to the end of the block."""
+        if self._held:  # nested, or the run is ending
             yield
             return
         self._held = True

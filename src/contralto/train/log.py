@@ -1,4 +1,4 @@
-"""The figures of a run, one JSON object a line and a step."""
+"""The log of a run: one JSON object per line, one line per step."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from contralto.files import written_whole
 
 
 class Log:
-    """Appends to `path`. Opening it drops what lies after `step` steps, such as the end of a run that was killed.
+    """Appends to `path`. Opening drops the lines after `step`, such as the end of a killed run.
 
-    A line is of a step, or holds "validation". `validated`: the last step that has such a line, -1 for none.
-    Raises DataError where the disk does not take it.
+    A line describes a step, or holds "validation". `validated`: the last step with a validation line, -1 for none.
+    Raises DataError if the file cannot be written.
     """
 
     def __init__(self, path: Path, step: int) -> None:
-        kept = [line for line in _lines(path) if line["step"] <= step]
-        self.validated = max((line["step"] for line in kept if "validation" in line), default=-1)
+        earlier = [line for line in _lines(path) if line["step"] <= step]
+        self.validated = max((line["step"] for line in earlier if "validation" in line), default=-1)
         self._path = path
         with self._named(), written_whole(path) as file:
-            file.write("".join(json.dumps(line) + "\n" for line in kept).encode())
+            file.write("".join(json.dumps(line) + "\n" for line in earlier).encode())
         with self._named():
             self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
 
     def write(self, figures: dict[str, object]) -> None:
-        """Appends one line; `figures["step"]` counts the steps done."""
+        """Appends one line; `figures["step"]` is the number of completed steps."""
         with self._named():
             self._file.write(json.dumps(figures) + "\n")
             self._file.flush()
@@ -38,12 +38,12 @@ class Log:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(OSError):  # closing writes again what `write` could not
+        with contextlib.suppress(OSError):  # closing repeats a write that failed
             self._file.close()
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        """The disk's errors name the file, which Python's own do not where a write fails."""
+        """Adds the file's name to errors of the disk; Python's own lack it when a write fails."""
         try:
             yield
         except OSError as error:
@@ -51,7 +51,7 @@ class Log:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The lines that are whole; a killed process may leave half of one."""
+    """The complete lines; a killed process may leave an incomplete last line."""
     if not path.exists():
         return []
     lines = []

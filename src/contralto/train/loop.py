@@ -1,5 +1,9 @@
-"""The training loop. Everything in it is exact to repeat: a run that was killed and resumed ends in the same weights
-as one that was not (bit for bit on one thread), since batches and random numbers are functions of (seed, step)."""
+"""The training loop.
+
+Batches and random numbers are functions of (seed, step). A run that was killed and resumed therefore ends in the same
+weights as an uninterrupted one, bit for bit on one thread. tests/train/test_loop.py holds the steps against a plain
+loop with AdamW from its formulas.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,12 @@ from contralto.encoder.native import save
 from contralto.errors import ContractError, ContraltoError, one_line
 from contralto.files import copy_files
 from contralto.loss.infonce import clip_scale
-from contralto.train import average, checkpoint
+from contralto.train import average, run_checkpoint
+from contralto.train.autocast import autocast
 from contralto.train.interruption import Interruption
 from contralto.train.log import Log
 from contralto.train.optimiser import adamw, rate_at, set_modes, set_rate
-from contralto.train.precision import autocast
-from contralto.train.progress import Progress
+from contralto.train.progress_bar import ProgressBar
 from contralto.train.recipe import Phase, Recipe
 
 if TYPE_CHECKING:
@@ -30,31 +34,31 @@ if TYPE_CHECKING:
 
 
 class Diverged(ContraltoError):
-    """The loss or its gradient is no longer finite: the weights are not worth a checkpoint."""
+    """The loss or its gradient is not finite, so no checkpoint is written."""
 
 
 def run(recipe: Recipe, out: str | Path, *, progress: bool = True, steps: int | None = None) -> Path:
-    """Carries out the recipe, or goes on with it, and returns `out`, which then holds the model in native layout.
+    """Runs the recipe, or resumes it, and returns `out`, which then holds the model in native layout.
 
-    out: folder of this run: checkpoint.pt, log.jsonl (a line a step), and at the end contralto.json and
-        model.safetensors with its graphs. If it holds a checkpoint of this recipe, the run goes on from there.
+    out: folder of this run: checkpoint.pt, log.jsonl (one line per step), and at the end contralto.json and
+        model.safetensors with its graphs. If it holds a checkpoint of this recipe, the run resumes there.
     progress: show rate, loss and time left on stderr.
-    steps: stop after so many steps in all; the schedule stays that of the whole recipe, the model is written as it
-        stands, `finish` is not called, and a later call goes on.
+    steps: stop after this many steps in all. The schedule stays that of the whole recipe, the current model is written,
+        `finish` is not called, and a later call resumes.
 
-    Raises ContractError for a checkpoint of another recipe, WeightsError for a damaged one or one that the disk does
-    not take, Diverged where the loss is no longer finite. Whatever else ends the run early, Ctrl-C or an error, it
-    saves a checkpoint of the steps done, says so and raises that. So does a signal whose handler raises.
+    Raises ContractError for a checkpoint of another recipe, WeightsError for a damaged checkpoint or one that cannot be
+    written, Diverged if the loss is not finite. If anything else ends the run early (Ctrl-C, an error, a signal whose
+    handler raises), it saves a checkpoint of the completed steps, prints a note and raises again.
     """
     out = Path(out)
     model, contract = recipe.build()
-    state = State(recipe, model, contract, out)
+    state = start_or_resume(recipe, model, contract, out)
     copy_files(recipe.files, out)
     last = min(recipe.steps, recipe.steps if steps is None else steps)
-    log, show = Log(out / "log.jsonl", state.step), Progress(recipe.name, state.step, last, progress)
+    log, show = Log(out / "log.jsonl", state.step), ProgressBar(recipe.name, state.step, last, progress)
     with torch.random.fork_rng(devices=[]), log, show, Interruption() as interruption:
         if state.step:
-            show.note(f"goes on after step {state.step} of {recipe.steps} from {state.path}")
+            show.note(f"resumes after step {state.step} of {recipe.steps} from {state.path}")
         try:
             advance(recipe, state, last, log, show, interruption)
             with interruption.held():
@@ -63,17 +67,19 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = True, steps: int | 
             raise
         except BaseException:
             with interruption.held():
-                keep(recipe, state, show)
+                save_after_error(recipe, state, show)
             raise
-        tell_skipped(recipe, show)
+        note_skipped(recipe, show)
     contract = write(out, state)
     if recipe.finish is not None and state.step == recipe.steps:
         recipe.finish(model, contract, out)
     return out
 
 
-def advance(recipe: Recipe, state: State, last: int, log: Log, show: Progress, interruption: Interruption) -> None:
-    """Does the steps up to `last`, with the validations and checkpoints that are due meanwhile."""
+def advance(
+    recipe: Recipe, state: RunState, last: int, log: Log, show: ProgressBar, interruption: Interruption
+) -> None:
+    """Does the steps up to `last`, with the validations and checkpoints that are due."""
     while True:
         if due(recipe.validate_every, state.step, recipe.steps) and log.validated < state.step:
             log.write({"step": state.step, "validation": validate(recipe, state, show)})
@@ -87,19 +93,22 @@ def advance(recipe: Recipe, state: State, last: int, log: Log, show: Progress, i
         show.step(state.step, figures["loss"])
 
 
-def keep(recipe: Recipe, state: State, show: Progress) -> None:
-    """After an early end: a checkpoint of the steps done, where one can be written, and a line that tells."""
+def save_after_error(recipe: Recipe, state: RunState, show: ProgressBar) -> None:
+    """Saves a checkpoint after an early end, if one can be written, and prints a note."""
     try:
         state.save()
-    except Exception as error:  # the run's own error is the one to raise
+    except Exception as error:  # the caller raises the error that ended the run
         show.note(one_line(str(error)))
     if state.saved:
-        show.note(f"stopped; saved after step {state.saved} of {recipe.steps}, the same command goes on from there")
+        show.note(f"stopped; saved after step {state.saved} of {recipe.steps}, the same command resumes there")
 
 
-def train_step(recipe: Recipe, state: State) -> dict[str, Any]:
-    """One step: batch, forward, backward, clip, step. Returns the figures for the log."""
-    began = time.monotonic()
+def train_step(recipe: Recipe, state: RunState) -> dict[str, Any]:
+    """One step: batch, forward, backward, clip, step. Returns the line for the log.
+
+    seconds: of the whole step; data_seconds: the part that waited for batches.
+    """
+    start, data_seconds = time.monotonic(), 0.0
     phase, step = recipe.at(state.step)
     optimiser = state.enter(phase)
     torch.manual_seed(recipe.seed * 1_000_003 + state.step)
@@ -108,7 +117,9 @@ def train_step(recipe: Recipe, state: State) -> dict[str, Any]:
     losses = {}
     with buffers_restored(state.model):
         for task in phase.tasks:  # one graph at a time: the gradients add up
+            before = time.monotonic()
             batch = task.batch(state.step)
+            data_seconds += time.monotonic() - before
             with autocast(phase.precision):
                 loss = task.loss(state.model, batch)
             losses[task.name] = finite(loss.item(), f"task {task.name!r}: the loss", state.step)
@@ -116,7 +127,7 @@ def train_step(recipe: Recipe, state: State) -> dict[str, Any]:
         parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(parameters, phase.clip_norm)
         finite(norm.item(), "the gradient's norm", state.step)
-    state.whole = False
+    state.consistent = False
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     if state.model.logit_scale.requires_grad:
@@ -125,46 +136,72 @@ def train_step(recipe: Recipe, state: State) -> dict[str, Any]:
     state.done(phase, last=step == phase.steps - 1)
     total = sum(task.weight * losses[task.name] for task in phase.tasks)
     figures: dict[str, Any] = {"step": state.step, "phase": phase.name, "loss": total, "lr": lr, "scale": scale}
-    figures |= {"gradient_norm": norm.item(), "seconds": round(time.monotonic() - began, 4)}
+    figures |= {"gradient_norm": norm.item()} | speed(phase, time.monotonic() - start, data_seconds)
     return figures | ({f"loss/{name}": loss for name, loss in losses.items()} if len(losses) > 1 else {})
 
 
-class State:
-    """What a run changes: the model, and within a phase its optimiser and average.
+def speed(phase: Phase, seconds: float, data_seconds: float) -> dict[str, float]:
+    """The times of a step for the log, and samples per second if every task states its batch size."""
+    times = {"seconds": round(seconds, 4), "data_seconds": round(data_seconds, 4)}
+    sizes = [task.batch_size for task in phase.tasks if task.batch_size is not None]
+    if len(sizes) < len(phase.tasks):
+        return times
+    return times | {"samples_per_second": round(sum(sizes) / max(seconds, 1e-9), 1)}
 
-    step: steps done. saved: those of the checkpoint on the disk, 0 without one. whole: False while a step changes the
-    weights; an error leaves it so, and nothing is saved any more.
+
+def start_or_resume(recipe: Recipe, model: CLIP, contract: Contract, out: Path) -> RunState:
+    """The state that the run starts from; loads a checkpoint into `model`, or makes the folder `out`.
+
+    Raises ContractError, WeightsError.
+    """
+    # Precedence, the first that applies:
+    # 1. a checkpoint of this recipe in `out`: resume it (ContractError for another recipe's);
+    # 2. a model in `out` without a checkpoint: ContractError, since the run would overwrite it;
+    # 3. weights that `recipe.build` put into the model (load_tower, a checkpoint of another model): start from them;
+    # 4. else the random weights of `create`: start from scratch.
+    state = RunState(model, contract, out / run_checkpoint.CHECKPOINT_FILE, recipe.facts(contract))
+    checkpoint = run_checkpoint.load(state.path, state.facts)
+    if checkpoint is not None:
+        state.restore(checkpoint, recipe)
+    elif (out / FILE_NAME).exists():
+        raise ContractError(f"{out} holds a model but no checkpoint of a run: choose another folder")
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+    return state
+
+
+class RunState:
+    """What a run changes: the model and, within a phase, its optimiser and average.
+
+    step: completed steps. saved: the step of the checkpoint on the disk, 0 without one. consistent: False while a step
+    changes the weights; if an error leaves it False, no checkpoint is written any more.
     """
 
-    def __init__(self, recipe: Recipe, model: CLIP, contract: Contract, out: Path) -> None:
-        """From the checkpoint in `out`, if there is one; else a new run."""
-        self.model, self.contract = model, contract
-        self.path, self.facts = out / checkpoint.FILE_NAME, recipe.facts(contract)
+    def __init__(self, model: CLIP, contract: Contract, path: Path, facts: dict[str, object]) -> None:
+        """A new run. path: of the checkpoint. facts: `Recipe.facts`."""
+        self.model, self.contract, self.path, self.facts = model, contract, path, facts
         self.step = self.saved = self._tried = 0
-        self.whole = True
+        self.consistent = True
         self.optimiser: torch.optim.AdamW | None = None
         self.average: average.Average | None = None
-        saved = checkpoint.load(self.path, self.facts)
-        if saved is None:
-            if (out / FILE_NAME).exists():
-                raise ContractError(f"{out} holds a model but no checkpoint of a run: choose another folder")
-            out.mkdir(parents=True, exist_ok=True)
-            return
-        model.load_state_dict(saved.model)
-        self.step = self.saved = self._tried = saved.step
-        if saved.optimiser is not None:
-            self.enter(recipe.at(saved.step)[0]).load_state_dict(saved.optimiser)
-            self.average = saved.ema
+
+    def restore(self, checkpoint: run_checkpoint.RunCheckpoint, recipe: Recipe) -> None:
+        """Continues from a checkpoint of the recipe."""
+        self.model.load_state_dict(checkpoint.model)
+        self.step = self.saved = self._tried = checkpoint.step
+        if checkpoint.optimiser is not None:
+            self.enter(recipe.at(checkpoint.step)[0]).load_state_dict(checkpoint.optimiser)
+            self.average = checkpoint.ema
 
     def enter(self, phase: Phase) -> torch.optim.AdamW:
-        """The phase's optimiser, made at its first step."""
+        """The phase's optimiser, created at its first step."""
         if self.optimiser is None:
             self.optimiser = adamw(self.model, phase)
             self.average = average.start(self.model) if phase.ema else None
         return self.optimiser
 
     def done(self, phase: Phase, last: bool) -> None:
-        """Counts a step; after the phase's last one the average takes the place of the weights."""
+        """Counts a step; after the last step of a phase the average replaces the weights."""
         if self.average is not None and phase.ema:
             average.update(self.average, self.model, phase.ema)
             if last:
@@ -172,22 +209,21 @@ class State:
         if last:
             self.optimiser, self.average = None, None
         self.step += 1
-        self.whole = True
+        self.consistent = True
 
     def save(self) -> None:
-        """Writes the checkpoint, unless there is one of this step or its writing has failed. Raises WeightsError."""
-        if self._tried == self.step or not self.whole:
+        """Writes the checkpoint, unless this step was saved or tried before. Raises WeightsError."""
+        if self._tried == self.step or not self.consistent:
             return
         self._tried = self.step
         optimiser = None if self.optimiser is None else self.optimiser.state_dict()
-        checkpoint.save(
-            self.path, checkpoint.Saved(self.step, self.model.state_dict(), optimiser, self.average), self.facts
-        )
+        checkpoint = run_checkpoint.RunCheckpoint(self.step, self.model.state_dict(), optimiser, self.average)
+        run_checkpoint.save(self.path, checkpoint, self.facts)
         self.saved = self.step
 
 
-def validate(recipe: Recipe, state: State, show: Progress) -> dict[str, float]:
-    """The recipe's figures for the weights as they would be written now."""
+def validate(recipe: Recipe, state: RunState, show: ProgressBar) -> dict[str, float]:
+    """The recipe's validation of the weights that would be written now."""
     if recipe.validate is None:
         return {}
     with average.in_place(state.average, state.model), torch.no_grad():
@@ -199,19 +235,19 @@ def validate(recipe: Recipe, state: State, show: Progress) -> dict[str, float]:
     return figures
 
 
-def write(out: Path, state: State) -> Contract:
-    """The model in native layout, the learned scale in its contract; the model is left in eval mode."""
+def write(out: Path, state: RunState) -> Contract:
+    """Writes the model in native layout with the learned scale in its contract. Leaves the model in eval mode."""
     with average.in_place(state.average, state.model):
         return save(out, state.model.eval(), state.contract)
 
 
 def due(every: int, step: int, last: int) -> bool:
-    """Whether what is done every `every` steps (0: never), and after the last, is due when `step` steps are done."""
+    """Whether an action of every `every` steps (0: never) and of the last step is due after `step` steps."""
     return every > 0 and (step % every == 0 or step == last)
 
 
 def finite(value: float, what: str, step: int) -> float:
-    """`value`, if the run can go on with it. Raises Diverged."""
+    """`value`, if it is finite. Raises Diverged."""
     if not math.isfinite(value):
         raise Diverged(f"{what} is {value} at step {step}: lower lr or check the data")
     return value
@@ -219,7 +255,7 @@ def finite(value: float, what: str, step: int) -> float:
 
 @contextlib.contextmanager
 def buffers_restored(model: CLIP) -> Iterator[None]:
-    """If the block fails, the buffers (batch norm's running figures) are as before: the step was not begun."""
+    """Restores the buffers (batch norm's running statistics) if the block fails, as if the step had not started."""
     before = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
         yield
@@ -229,8 +265,8 @@ def buffers_restored(model: CLIP) -> Iterator[None]:
         raise
 
 
-def tell_skipped(recipe: Recipe, show: Progress) -> None:
-    """One note for each task that left out samples."""
+def note_skipped(recipe: Recipe, show: ProgressBar) -> None:
+    """Prints one note for each task that skipped samples."""
     for task in (task for phase in recipe.phases for task in phase.tasks if task.skipped is not None):
         counts = task.skipped() if task.skipped is not None else {}
         if counts:

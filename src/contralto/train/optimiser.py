@@ -1,6 +1,7 @@
-"""AdamW as in the paper: no decay on gains and biases, a learning rate a prefix, warm-up and cosine.
+"""AdamW with warm-up, a cosine schedule and a factor on the learning rate per prefix of parameter names.
 
-PAPER.md section 4: decoupled weight decay on every tensor of two or more dimensions and on no other.
+Weight decay is decoupled and acts on tensors of two or more dimensions, not on gains and biases (Radford et al. 2021,
+section 2.5).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from contralto.train.recipe import Phase
 
 
 def adamw(model: nn.Module, phase: Phase) -> torch.optim.AdamW:
-    """The phase's optimiser over the unlocked parameters, and a model ready to train: locked parameters without
-    gradient, modules that are locked as a whole in eval mode (so that batch norm keeps its running figures).
+    """The phase's optimiser over the unlocked parameters. Also prepares the model: locked parameters get no gradient,
+    and modules with locked parameters only are set to eval mode, so that batch norm keeps its running statistics.
 
-    Each group holds `rate`, the factor on the step's learning rate. Raises ContractError where a prefix of
-    `phase.rates` fits no parameter, or everything is locked.
+    Each group holds `rate`, the factor on the step's learning rate. Raises ContractError if a prefix of `phase.rates`
+    fits no parameter, or every parameter is locked.
     """
     rates = rate_of(model, phase.rates)
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
@@ -41,8 +42,8 @@ def adamw(model: nn.Module, phase: Phase) -> torch.optim.AdamW:
 
 
 def rate_at(phase: Phase, step: int) -> float:
-    """Learning rate of step `step` of the phase, counted from 0: linear warm-up that reaches lr at step warmup - 1,
-    then half a cosine that would reach 0 one step after the last."""
+    """Learning rate of step `step` of the phase, counted from 0: a linear warm-up that reaches lr at step warmup - 1,
+    then half a cosine that reaches 0 one step after the last."""
     if step < phase.warmup:
         return phase.lr * (step + 1) / phase.warmup
     progress = (step - phase.warmup) / max(1, phase.steps - phase.warmup)
@@ -50,13 +51,13 @@ def rate_at(phase: Phase, step: int) -> float:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Sets the learning rate of every group to lr times the group's own rate."""
+    """Sets the learning rate of every group to lr * rate."""
     for group in optimiser.param_groups:
         group["lr"] = lr * group["rate"]
 
 
 def set_modes(model: nn.Module) -> None:
-    """Train mode, but eval mode for every module whose parameters are all locked."""
+    """Sets train mode, and eval mode for every module whose parameters are all locked."""
     model.train()
     for module in model.modules():
         parameters = list(module.parameters())
@@ -65,7 +66,8 @@ def set_modes(model: nn.Module) -> None:
 
 
 def rate_of(model: nn.Module, rates: Mapping[str, float]) -> dict[str, float]:
-    """Parameter name -> factor on lr: that of the longest prefix that fits at a dot, else 1. Raises ContractError."""
+    """Parameter name -> factor on lr: of the longest prefix that ends at a dot of the name, else 1. Raises
+    ContractError if a prefix fits no parameter."""
     names = [name for name, _ in model.named_parameters()]
     prefixes = {prefix.removesuffix("."): rate for prefix, rate in rates.items()}
     for prefix in prefixes:

@@ -1,7 +1,7 @@
-"""A training run as data: phases one after another, in each of them tasks that are added up in every step.
+"""A training run as data: consecutive phases, each with tasks whose losses are added in every step.
 
-A recipe file defines `recipe() -> Recipe`; `contralto.train.loop.run` carries it out. Every batch is a function of the
-step alone, which is what makes a resumed run the same run.
+A recipe file defines `recipe() -> Recipe`; `contralto.train.loop.run` executes it. Every batch is a function of the
+step alone, so a resumed run equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 @dataclass(frozen=True)
 class Task:
-    """One objective: the step's gradient is that of the sum of weight * loss over the phase's tasks.
+    """One objective. A step descends the gradient of the sum of weight * loss over the phase's tasks.
 
-    batch: step (counted from 0 through the whole run) -> anything; a pure function, or resuming is not exact.
-    loss: (model, batch) -> scalar tensor. It runs under autocast where the phase computes in bf16, and after
+    batch: step (counted from 0 through the whole run) -> any value; must be a pure function for an exact resume.
+    loss: (model, batch) -> scalar tensor. It runs under autocast if the phase computes in bf16, and after
         `torch.manual_seed` of (recipe.seed, step), so dropout and noise may use torch's default generator.
-    skipped: reason -> number of samples that `batch` has left out so far; told at the end of the run.
+    skipped: reason -> number of samples that `batch` has skipped so far; reported at the end of the run.
+    batch_size: samples in a batch. If every task of a phase states it, the log has samples_per_second.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Task:
     batch: Callable[[int], Any]
     loss: Callable[[CLIP, Any], Tensor]
     skipped: Callable[[], Mapping[str, int]] | None = None
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         _require(bool(self.name), "Task.name must not be empty")
@@ -49,15 +51,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Phase:
-    """`steps` steps of AdamW from fresh moments, warm-up to `lr` then cosine to 0. Defaults: PAPER.md section 4 (ViT).
+    """`steps` steps of AdamW from fresh moments: warm-up to `lr`, then cosine to 0. Defaults: Radford et al. 2021.
 
-    warmup: steps of linear rise. clip_norm: largest norm of all gradients together.
-    precision: "auto" is bf16 where the processor computes it natively, else fp32.
-    rates: name prefix of parameters ("image", "text.blocks.0", "logit_scale") -> factor on lr; the longest prefix
-        that fits counts, no prefix means 1, and 0 locks: those tensors, and batch norm's running figures below them,
-        stay as they are bit for bit.
-    ema: decay of a moving average of the weights, or None. The average is what is validated, and it takes the place
-        of the weights when the phase ends.
+    warmup: steps of linear rise. clip_norm: maximum norm of all gradients together.
+    precision: "auto" is bf16 if the processor computes it natively, else fp32.
+    rates: prefix of parameter names ("image", "text.blocks.0", "logit_scale") -> factor on lr. The longest prefix that
+        fits counts; no prefix means 1. 0 locks: the tensors, and batch norm's running statistics below the prefix, keep
+        every bit.
+    ema: decay of a moving average of the weights, or None. The average is validated, and replaces the weights when the
+        phase ends.
     """
 
     name: str
@@ -95,12 +97,12 @@ class Phase:
 class Recipe:
     """A whole run.
 
-    build: makes the model and its contract; called once at the start, when resuming too.
-    validate: figures by name; called with the model in eval mode and without gradients before the first step, every
-        `validate_every` steps (0: never) and after the last one.
+    build: makes the model and its contract; called once at the start, also of a resumed run.
+    validate: (model, contract) -> values by name; called with the model in eval mode and without gradients before the
+        first step, every `validate_every` steps (0: never) and after the last step.
     checkpoint_every: steps between checkpoints (0: only at the end and on Ctrl-C).
-    files: copied into the run's folder at the start; the vocabulary file, if the contract names one.
-    finish: called last, with the folder that by then holds the trained model in native layout.
+    files: copied into the run's folder at the start, such as the vocabulary file that the contract names.
+    finish: called last, with the folder that holds the trained model in native layout.
     """
 
     name: str
@@ -129,7 +131,7 @@ class Recipe:
         return sum(phase.steps for phase in self.phases)
 
     def at(self, step: int) -> tuple[Phase, int]:
-        """The phase that step `step` (from 0, below `steps`) belongs to, and the step counted from its beginning."""
+        """The phase of step `step` (0 <= step < steps), and the step counted from the phase's start."""
         for phase in self.phases:
             if step < phase.steps:
                 return phase, step
@@ -137,9 +139,10 @@ class Recipe:
         raise IndexError(step)
 
     def facts(self, contract: Contract) -> dict[str, object]:
-        """What decides the weights and can be compared: JSON values by name. A checkpoint of other facts is refused.
+        """The comparable settings that decide the weights, as JSON values by name. A checkpoint with other facts is
+        refused.
 
-        What a task does inside its functions cannot be compared: rename the task or the recipe when it changes.
+        The code inside a task's functions cannot be compared: rename the task or the recipe when it changes.
         """
         facts: dict[str, object] = {"name": self.name, "seed": self.seed, "contract": contract.hash}
         for phase in self.phases:

@@ -1,8 +1,8 @@
-"""A recipe's file: found by its path, or by its name among those that come with Contralto, and executed.
+"""Finds a recipe's file by its path, or by the name of a shipped recipe, and executes it.
 
-A recipe may import its neighbours, the files beside it, by their plain names or relatively. A recipe's folder is a
-package of its own, and only the modules in it see their neighbours: `sys.path` stays as it is, nothing is replaced for
-others, and two recipes may have neighbours of the same name.
+A recipe may import the files beside it by their plain names or relatively. The recipe's folder becomes a package, and
+only modules of this package can import its files in this way. `sys.path` and other modules are unchanged, and two
+recipes may have files of the same name beside them.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from types import ModuleType
 from contralto.errors import ContraltoError, one_line
 from contralto.train.recipe import Recipe
 
-PREFIX = "contralto_recipe_"  # of the name of a package, then a digest of the folder
+PREFIX = "contralto_recipe_"  # of a package name; a digest of the folder follows
 
 
 def folder() -> Path:
-    """Where the recipes that come with Contralto lie: in the package, or in the checkout that it is run from."""
+    """The folder of the shipped recipes: in the installed package, or in the checkout."""
     package = Path(__file__).parents[1]
     installed = package / "recipes"
     return installed if installed.is_dir() else package.parents[1] / "recipes"
 
 
 def shipped() -> dict[str, Path]:
-    """The recipes that come with Contralto, by name."""
+    """The shipped recipes: name -> file."""
     return {path.stem: path for path in sorted(folder().glob("*.py"))}
 
 
@@ -66,7 +66,7 @@ def find(recipe: str) -> Path:
 
 
 def load(path: Path) -> Recipe:
-    """What the file's function recipe() returns. Raises ContraltoError, which names the file and the line."""
+    """Executes the file and returns the result of its recipe(). Raises ContraltoError with the file and the line."""
     function, named = getattr(execute(path), "recipe", None), one_line(str(path), 200)
     if not callable(function):
         raise ContraltoError(f"{named}: has no function recipe()")
@@ -82,7 +82,7 @@ def load(path: Path) -> Recipe:
 
 
 def execute(path: Path) -> ModuleType:
-    """The file as a module, executed anew, its neighbours too. Raises ContraltoError, which names the file and line."""
+    """Executes the file as a new module, with the files beside it. Raises ContraltoError with the file and the line."""
     file = Path(os.path.abspath(path))
     package = _package(file)
     for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
@@ -103,20 +103,20 @@ def execute(path: Path) -> ModuleType:
 
 @contextlib.contextmanager
 def errors_located(path: Path) -> Iterator[None]:
-    """An error within the block that comes from the recipe at `path` or a neighbour becomes a ContraltoError that
-    names the file and the line. Errors from elsewhere pass."""
+    """Turns an error from the recipe at `path`, or from a file beside it, into a ContraltoError with the file and the
+    line. Other errors pass."""
     try:
         yield
     except (Exception, SystemExit) as error:
         place = _place(error, path)
         if place is None:
             raise
-        said = _what(error).replace(f"{_package(path)}.", "")
-        raise ContraltoError(f"{one_line(place, 200)}: {said}") from error
+        message = _message(error).replace(f"{_package(path)}.", "")
+        raise ContraltoError(f"{one_line(place, 200)}: {message}") from error
 
 
 def _place(error: BaseException, path: Path) -> str | None:
-    """FILE:LINE of the innermost line in the recipe's package that led to the error, the folder as it was given."""
+    """FILE:LINE of the innermost line of the recipe's package in the traceback, below the folder of `path`."""
     root = Path(os.path.abspath(path)).parent
     places = [
         (Path(frame.f_code.co_filename), line)
@@ -127,25 +127,25 @@ def _place(error: BaseException, path: Path) -> str | None:
         places.append((Path(error.filename), error.lineno or 1))
     within = [(file.relative_to(root), line) for file, line in places if file.is_relative_to(root)]
     if not within:
-        return str(path) if isinstance(error, SyntaxError) else None  # it has a line, but for a file with null bytes
+        return str(path) if isinstance(error, SyntaxError) else None  # a file with null bytes has no line
     return f"{path.parent / within[-1][0]}:{within[-1][1]}"
 
 
-def _what(error: BaseException) -> str:
-    """The error in a line; our own speak for themselves, others with the name of their type."""
+def _message(error: BaseException) -> str:
+    """The error in one line, with the name of its type unless it is a ContraltoError."""
     said = error.msg if isinstance(error, SyntaxError) else str(error).strip().partition("\n")[0]
     named = said if isinstance(error, ContraltoError) else f"{type(error).__name__}: {said}"
     return named if said else type(error).__name__
 
 
 def _package(path: Path) -> str:
-    """The name of the package that a recipe's folder is."""
+    """The package name of a recipe's folder."""
     folder = os.path.dirname(os.path.abspath(path))
     return PREFIX + hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
 
 
 class _Finder:
-    """Finds the modules of recipes' packages, and no other."""
+    """Finds modules of recipes' packages only."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -158,7 +158,7 @@ class _Finder:
 
 
 class _Loader(SourceFileLoader):
-    """Gives a module of a recipe's package an import statement that finds neighbours by their plain names."""
+    """Loads a module with an `__import__` that finds the files beside it by their plain names."""
 
     def exec_module(self, module: ModuleType) -> None:
         package = module.__name__.partition(".")[0]
@@ -166,11 +166,11 @@ class _Loader(SourceFileLoader):
         super().exec_module(module)
 
     def set_data(self, path: str, data: object, *, _mode: int = 0) -> None:
-        """Writes no bytecode: the folder belongs to somebody else."""
+        """Writes no bytecode into the user's folder."""
 
 
 def _importer(package: str) -> Callable[..., ModuleType]:
-    """`__import__` for the modules of `package`."""
+    """The `__import__` of the modules of `package`."""
     folder = sys.modules[package].__path__
 
     def near(
@@ -192,9 +192,9 @@ def _importer(package: str) -> Callable[..., ModuleType]:
 
 
 def _installed(name: str, folder: Sequence[str]) -> bool:
-    """Whether the name is that of a module which is there without the recipe's folder and the current one."""
+    """Whether a module of this name exists outside the recipe's folder and the current folder."""
     if name in sys.stdlib_module_names:
         return True
     here = {os.path.abspath(folder[0]), os.getcwd()}
     spec = PathFinder.find_spec(name, [entry for entry in sys.path if os.path.abspath(entry) not in here])
-    return spec is not None and spec.origin is not None  # a folder that merely has this name has no origin
+    return spec is not None and spec.origin is not None  # a plain folder of this name has no origin

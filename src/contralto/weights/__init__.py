@@ -1,10 +1,12 @@
-"""From files to named arrays. Arrays are NumPy views of memory-mapped files, and no byte of a file is ever executed.
+"""From weight files to named arrays. Arrays are NumPy views of memory-mapped files; no byte of a file is executed.
 
-Read `names/` (which tensors a contract asks for), `checkpoint.py` (a contract and its weights, whatever they come
-from), then `native.py` (a folder of model.safetensors and contralto.json: read, write).
+Read `names/` (the tensors that a contract needs), `checkpoint.py` (a contract and its weights, from any source), then
+`native.py` (reads and writes a folder of model.safetensors and contralto.json).
 
-Foreign files: `source.py` finds out what a path is; `container.py` (with `tensorfile.py`, `pytorch.py`, `archive.py`
-and `unpickle.py`) gives the arrays of a file; `layouts/` states how others name and shape the same tensors;
-`openai.py`, `open_clip/` and `transformers/` make contracts of what lies there, and write the last two. `choices.py`
-is what the user states where a file does not. Published models: `registry.py`, `hub.py`, `published.py`.
+Foreign files: `from_path.py` finds out which layout a path holds. `container.py` (with `tensorfile.py`, `pytorch.py`,
+`archive.py` and `unpickle.py`) gives the arrays of a file. `layouts/` states how other libraries name and shape the
+same tensors. `openai.py`, `open_clip/` and `transformers/` build contracts from foreign files; the last two also write
+them, with the help of `config_section.py` and `tokenizer_files.py`. `choices.py` is what the user states where a file
+leaves something open. `positions.py` resizes learned positions. Published models: `registry.py`, `hub.py`,
+`fingerprint.py`, `from_name.py`.
 """

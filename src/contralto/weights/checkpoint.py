@@ -1,4 +1,4 @@
-"""A model's weights under their native names, whatever file and layout they come from."""
+"""A contract and its weights under native names, from any file and layout; also sha256 and checks of tensors."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from contralto.weights.names import Shape, expected
 from contralto.weights.tensorfile import Array, TensorFile, release
 
 SCALE = ".scale"
-MEGABYTE, PART = 2**20, 2**23  # bytes; of a file, read at once
-SLOW = 2**30  # bytes from which on a sha256 takes a second and more
+MEGABYTE, READ_BYTES = 2**20, 2**23  # READ_BYTES: chunk for hashing a file
+PROGRESS_BYTES = 2**30  # from this size on, a sha256 takes more than a second and reports progress
 
 
-class Stored(NamedTuple):
-    """A tensor as a file holds it: dtype as safetensors calls it, and its elements (bfloat16 as uint16 bits)."""
+class StoredTensor(NamedTuple):
+    """A tensor as stored in a file: its dtype in safetensors ("BF16"), and its elements (bfloat16 as uint16 bits)."""
 
     dtype: str
     array: Array
@@ -36,27 +36,29 @@ class Stored(NamedTuple):
 class Checkpoint(Mapping[str, NDArray[np.float32]]):
     """A contract and its weights: a mapping name -> float32 array of exactly the names in `expected`.
 
-    Nothing is read from the disk before a tensor is asked for. Safe to share between threads.
+    A tensor is read from disk on first access. Safe to share between threads.
     """
 
     def __init__(
         self,
         contract: Contract,
-        tensors: Mapping[str, Stored],
+        tensors: Mapping[str, StoredTensor],
         files: Sequence[Path],
         *,
         native: TensorFile | None = None,
     ) -> None:
-        """tensors: exactly the names and shapes of `expected(contract)`, and for each tensor in int8 its scale.
-        files: those that hold the weights; the tokenizer's lies beside the first. native: the file, if it holds the
-        tensors under the names and at the places that a graph file beside it can point to."""
+        """tensors: exactly the names and shapes of `expected(contract)`, and the scale of each int8 tensor.
+        files: the weight files; the tokenizer's file is in the folder of the first. native: the weight file, if a
+        graph file beside it can refer to its tensors by name and offset."""
         self.contract, self.files, self.native = contract, tuple(files), native
-        self.tensors = {name: _contiguous(stored) for name, stored in tensors.items()}  # as runtimes need them
+        self.tensors = {
+            name: _contiguous(stored) for name, stored in tensors.items()
+        }  # runtimes need contiguous arrays
         self._names = tuple(expected(contract))
 
     @property
     def folder(self) -> Path:
-        """Where the weights lie, and what else belongs to them."""
+        """The folder of the weights and of the files that belong to them."""
         return self.files[0].parent
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
@@ -69,7 +71,7 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
         return len(self._names)
 
     def array(self, name: str) -> NDArray[np.float32]:
-        """The tensor's values: a view of the file if it is stored in float32, else a new array. Raises KeyError."""
+        """The tensor's values: a view of the file if stored in float32, else a new array. Raises KeyError."""
         stored = self.tensors[name]
         if stored.dtype == "BF16":
             return (stored.array.astype(np.uint32) << 16).view(np.float32)
@@ -83,13 +85,13 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
         """The tensor as stored, read-only (bfloat16 as uint16 bits, int8 without its scale). Raises KeyError."""
         return self.tensors[name].array
 
-    def stored(self, name: str) -> Stored:
+    def stored(self, name: str) -> StoredTensor:
         """How the tensor is stored. Raises KeyError."""
         return self.tensors[name]
 
     def release(self, tower: str) -> None:
-        """Gives back the memory of a tower's tensors, "image" or "text", that are mapped: a runtime has packed them,
-        and whoever touches them again reads them from the file again."""
+        """Frees the memory of a tower's mapped tensors; tower: "image" or "text". Call it after a runtime has made
+        its own copy. The next access reads them from the file again."""
         release(stored.array for name, stored in self.tensors.items() if name.startswith(f"{tower}."))
 
     def replace(self, contract: Contract) -> Checkpoint:
@@ -97,51 +99,51 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
         return Checkpoint(contract, self.tensors, self.files, native=self.native)
 
     def verify(self) -> None:
-        """Reads everything: the sha256 of the files against the contract, and that every number is finite.
+        """Checks the sha256 of the files against the contract, and that every number is finite.
 
-        Loading leaves this out, as it costs a pass over the files. Raises WeightsError.
+        Loading skips this, as it reads all files. Raises WeightsError.
         """
-        found, weights = digest(self.files), self.contract.weights
-        if weights is None or found != weights.sha256:
-            raise WeightsError(f"{self.files[0]} is not the file that the contract names: its sha256 is {found}")
+        actual, weights = digest(self.files), self.contract.weights
+        if weights is None or actual != weights.sha256:
+            raise WeightsError(f"{self.files[0]} is not the file that the contract names: its sha256 is {actual}")
         for name in self:
             if not np.isfinite(self.array(name)).all():
                 raise WeightsError(f"{self.files[0]}: tensor {name!r} holds numbers that are not finite")
 
 
-def _contiguous(stored: Stored) -> Stored:
-    return stored if stored.array.flags.c_contiguous else Stored(stored.dtype, stored.array.copy())
+def _contiguous(stored: StoredTensor) -> StoredTensor:
+    return stored if stored.array.flags.c_contiguous else StoredTensor(stored.dtype, stored.array.copy())
 
 
 def digest(files: Sequence[Path]) -> str:
-    """sha256 (hex) of the file; of several files that of their digests, a line each, in order. Raises OSError."""
-    return combined([sha256(path) for path in files])
+    """sha256 (hex) of a file. For several files: sha256 of their digests, one a line, in order. Raises OSError."""
+    return combined_digest([sha256(path) for path in files])
 
 
 def sha256(path: Path) -> str:
-    """Of one file (hex). How far it is, is told for a file that takes seconds. Raises OSError."""
-    found, done = hashlib.sha256(), 0
+    """sha256 (hex) of one file. A large file reports progress. Raises OSError."""
+    hasher, done = hashlib.sha256(), 0
     stage = f"reading {one_line(path.name, 80)} for its sha256"
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         while True:
-            if size >= SLOW:
+            if size >= PROGRESS_BYTES:
                 progress.tell(stage, min(done, size) // MEGABYTE, size // MEGABYTE, f"{size / 1e9:.1f} GB")
-            if not (part := file.read(PART)):
-                return found.hexdigest()
-            found.update(part)
-            done += len(part)
+            if not (chunk := file.read(READ_BYTES)):
+                return hasher.hexdigest()
+            hasher.update(chunk)
+            done += len(chunk)
 
 
-def combined(digests: Sequence[str]) -> str:
-    """One sha256 for files whose own are `digests`, in order: that of the only one, or of all of them, a line each."""
+def combined_digest(digests: Sequence[str]) -> str:
+    """One sha256 for files with these digests, in order: that of a single file, or of all digests, one a line."""
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
 
 
-def account(given: Mapping[str, Shape], wanted: Mapping[str, Shape], where: str) -> None:
-    """All that is missing, too much or of another shape, as one WeightsError of one line."""
+def check_tensors(given: Mapping[str, Shape], wanted: Mapping[str, Shape], where: str) -> None:
+    """Raises one WeightsError that lists missing and unknown names and wrong shapes."""
     faults = [f"missing {name}" for name in wanted if name not in given]
     faults += [f"unknown {name}" for name in given if name not in wanted]
     for name, shape in wanted.items():

@@ -1,6 +1,6 @@
-"""What a user gives where a file leaves something open, and the errors that ask for it or find it contradicted.
+"""Choices of the user where a file leaves something open, and the errors for open and contradicted choices.
 
-Nothing is guessed: what neither the file nor the user states stops the loading, and the error names the choices.
+Nothing is guessed. If neither the file nor the user states a value, loading stops and the error lists the choices.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ACTIVATIONS = ("gelu", "quickgelu")
 class Choices:
     """architecture: the name of a preset, or open_clip's NAME-quickgelu. activation: gelu or quickgelu.
 
-    image_size: pixels of a side to which learned positions are resized; None leaves them as they are.
+    image_size: side in pixels to which learned positions are resized; None keeps them.
     """
 
     architecture: str | None = None
@@ -34,26 +34,26 @@ class Choices:
             arguments.whole(self.image_size, "image_size")
 
     def given(self) -> dict[str, str | int]:
-        """Name -> value of what is not left out."""
+        """Name -> value of each choice that was made."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in values if value is not None}
 
     def agree(self, where: object, **stated: str) -> None:
-        """Raises ContraltoError for a choice that contradicts what the file states; it names both."""
+        """Raises ContraltoError if a choice contradicts the file; the message names both values."""
         for name, value in self.given().items():
             if name in stated and stated[name] != value:
                 told = f"{name}={value!r} was given: leave it out, or name another file"
                 raise ContraltoError(f"{one_line(str(where))} states {name} {stated[name]!r}, but {told}")
 
 
-NONE = Choices()
+NO_CHOICES = Choices()
 
 
 def left_open(where: object, points: Mapping[str, Sequence[str]]) -> ContraltoError:
-    """The error that names what a file leaves open. points: name of a choice -> what may be given for it."""
-    asked = []
+    """The error for open points of a file. points: name of the choice -> its allowed values; () for any name."""
+    requests = []
     for name, values in points.items():
         quoted = " or ".join(repr(value) for value in values) or "NAME"
-        asked.append(f"{name}={quoted} (--{name} {'|'.join(values) or 'NAME'})")
+        requests.append(f"{name}={quoted} (--{name} {'|'.join(values) or 'NAME'})")
     what = " and ".join(f"the {name}" for name in points)
-    return ContraltoError(f"{one_line(str(where))} leaves open: {what}. Give {' and '.join(asked)}")
+    return ContraltoError(f"{one_line(str(where))} leaves open: {what}. Give {' and '.join(requests)}")

@@ -1,7 +1,7 @@
-"""Whatever file weights are published in, as named arrays: safetensors, what torch.save writes, TorchScript, shards.
+"""Reads a weight file as named arrays: safetensors, torch.save, TorchScript, or the index of several shards.
 
-What a file is, its first bytes say, never its name. Arrays are read-only views of a memory map: nothing but headers
-is read, nothing is unpacked, no byte is executed. What the tensors mean is the business of the layouts.
+The first bytes of a file decide its format, never its name. Arrays are read-only views of a memory map: only headers
+are read, nothing is unpacked, no byte is executed. The layouts know what the tensors mean.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Literal
 
 from contralto.errors import WeightsError, one_line
 from contralto.weights import pytorch
-from contralto.weights.checkpoint import Stored
+from contralto.weights.checkpoint import StoredTensor
 from contralto.weights.tensorfile import Bytes, TensorFile, mapped, parsed
 
-PREFIXES = ("module.", "_orig_mod.")  # of parallel and of compiled modules
-MAX_INDEX = 2**24  # bytes of an index; that of a thousand shards has a hundred times less
+PREFIXES = ("module.", "_orig_mod.")  # added by parallel and by compiled modules
+MAX_INDEX = 2**24  # bytes of an index; a thousand shards need a hundredth of it
 
-# Files that are no weights, by how they begin: what each is, and what to do.
-OTHERS = (
+# Files without weights, by their first bytes: what each is, and what to do.
+NOT_WEIGHTS = (
     (rb"version https://git-lfs\.", "is a Git LFS pointer, not the file it stands for: run git lfs pull"),
     (rb"\s*<(!doctype|html|head|\?xml|!--)", "is a web page, not weights: download it again"),
     (rb".{257}ustar", "is a tar archive: unpack it and name the weight file in it"),
@@ -36,23 +36,23 @@ OTHERS = (
 
 @dataclass(frozen=True)
 class Container:
-    """tensors: as the file names them, without what wraps them; views, of which few are not contiguous.
+    """tensors: under the names of the file, without the prefixes of wrappers; views, a few of them not contiguous.
 
-    files: all that were read, the one named first. metadata: the strings of a safetensors header; of a training
-    checkpoint "taken", the entry that holds the weights, and "passed over", others that could.
+    files: all files that were read, first the given one. metadata: the strings of a safetensors header; for a training
+    checkpoint "taken" (the entry that holds the weights) and "passed over" (other entries that could).
     """
 
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, StoredTensor]
     files: tuple[Path, ...]
     kind: Literal["safetensors", "torch", "torchscript"]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(path: str | Path) -> Container:
-    """Reads a weight file, or the index (JSON) of several that lie beside it.
+    """Reads a weight file, or the index (JSON) of several shards in the same folder.
 
-    Costs milliseconds and next to no memory, as no numbers are read: whether they are finite, `Checkpoint.verify`
-    says. Raises WeightsError, one line that names the file and what is wrong with it.
+    Takes milliseconds and almost no memory, as no numbers are read (`Checkpoint.verify` checks that they are finite).
+    Raises WeightsError, one line that names the file and the fault.
     """
     path = Path(path)
     data = mapped(path)
@@ -65,14 +65,14 @@ def read(path: str | Path) -> Container:
 def _single(path: Path, data: Bytes) -> Container:
     """A file that holds tensors."""
     where, head = one_line(str(path)), data[:512].tobytes()
-    if head[8:9] == b"{" and b"\0" in head[:8]:  # a length of 8 bytes that is not absurd, and JSON
+    if head[8:9] == b"{" and b"\0" in head[:8]:  # safetensors: a plausible length of 8 bytes, then JSON
         file = TensorFile(path)
-        stored = {name: Stored(tensor.dtype, file.raw(name)) for name, tensor in file.tensors.items()}
+        stored = {name: StoredTensor(tensor.dtype, file.raw(name)) for name, tensor in file.tensors.items()}
         return Container(stored, (path,), "safetensors", file.metadata)
     if head.startswith(b"PK\x03\x04"):
         tensors, is_script, metadata = pytorch.zipped(data, where)
         return Container(tensors, (path,), "torchscript" if is_script else "torch", metadata)
-    for beginning, what in OTHERS:
+    for beginning, what in NOT_WEIGHTS:
         if re.match(beginning, head, re.IGNORECASE | re.DOTALL):
             raise WeightsError(f"{where} {what}")
     if re.match(rb"\x80[\2-\5]", head):
@@ -87,7 +87,7 @@ def _is_json(data: Bytes) -> bool:
 
 
 def _index(path: Path, data: Bytes) -> Container:
-    """An index as transformers writes it: weight_map, name -> file beside it. The files hold exactly what it says."""
+    """An index as transformers writes it: weight_map, tensor -> shard. The shards must hold exactly these tensors."""
     where = one_line(str(path))
     if len(data) > MAX_INDEX:
         raise WeightsError(f"{where}: an index of {len(data)} bytes is refused (limit {MAX_INDEX})")
@@ -95,22 +95,22 @@ def _index(path: Path, data: Bytes) -> Container:
     if not isinstance(names, dict) or not names:
         raise WeightsError(f"{where} is JSON, but no index of weights: it has no weight_map")
     held: dict[str, set[str]] = {}
-    for tensor, shard in names.items():
+    for name, shard in names.items():
         if not isinstance(shard, str) or not _is_plain(shard):
             raise WeightsError(f"{where} is refused: its shard {one_line(str(shard)[:99], 80)!r} is no plain file name")
-        held.setdefault(shard, set()).add(tensor)
-    found: dict[str, Stored] = {}
+        held.setdefault(shard, set()).add(name)
+    tensors: dict[str, StoredTensor] = {}
     for shard, wanted in held.items():
         single = _shard(path.parent / shard, where)
         if odd := sorted(wanted ^ single.tensors.keys()):
             listed = ", ".join(one_line(name, 60) for name in odd[:4]) + (" ..." if len(odd) > 4 else "")
             raise WeightsError(f"{where} and its shard {one_line(shard, 80)} do not agree on {listed}")
-        found |= single.tensors
-    return Container({name: found[name] for name in names}, (path, *(path.parent / s for s in held)), single.kind)
+        tensors |= single.tensors
+    return Container({name: tensors[name] for name in names}, (path, *(path.parent / s for s in held)), single.kind)
 
 
 def _shard(path: Path, where: str) -> Container:
-    if not os.path.exists(path):  # which, unlike Path.exists, takes a name of any length
+    if not os.path.exists(path):  # unlike Path.exists, this takes a name of any length
         raise WeightsError(f"{where} needs {one_line(path.name, 80)}, which is not beside it: download it too")
     data = mapped(path)
     if _is_json(data):
@@ -119,13 +119,13 @@ def _shard(path: Path, where: str) -> Container:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether it names a file in the same folder, on any system."""
-    short = len(name.encode("utf-8", "surrogatepass")) <= 255  # no file system has a longer one
+    """Whether the name is a file in the same folder, on any system."""
+    short = len(name.encode("utf-8", "surrogatepass")) <= 255  # limit of file systems
     return short and name not in ("", ".", "..") and not re.search(r"[/\\:\0]", name)
 
 
-def _unwrapped(tensors: Mapping[str, Stored]) -> Mapping[str, Stored]:
-    """Without the prefixes that all names have."""
+def _unwrapped(tensors: Mapping[str, StoredTensor]) -> Mapping[str, StoredTensor]:
+    """The tensors without the prefixes that all names share."""
     while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), None):
         tensors = {name.removeprefix(prefix): stored for name, stored in tensors.items()}
     return tensors

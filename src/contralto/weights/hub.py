@@ -1,8 +1,8 @@
-"""Repositories of the Hugging Face hub, as folders on this machine: fetched once, then found without a connection.
+"""Downloads repositories of the Hugging Face hub once; later calls return the folder without a connection.
 
-What was fetched is remembered in the cache folder, so that later starts neither connect nor import the hub's client.
-The client keeps the files in its own cache (HF_HOME), resumes what was interrupted, and respects HF_HUB_OFFLINE; here
-is decided which files are needed, and each large one is held against the sha256 that the hub states.
+Our cache folder records each download, so later starts neither connect nor import the hub's client. The client keeps
+the files in its own cache (HF_HOME), resumes interrupted downloads and respects HF_HUB_OFFLINE. This module chooses
+the files, and checks each large one against the sha256 that the hub states.
 """
 
 from __future__ import annotations
@@ -22,47 +22,51 @@ from contralto.weights import fingerprint
 
 Progress = Callable[[int, int], object]
 
-RECORD = "hub.json"
-SMALL = ("config.json", "open_clip_config.json", "contralto.json", "preprocessor_config.json", "processor_config.json",
-         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt",
-         "spiece.model", "golden.safetensors")  # fmt: skip
+CACHE_FILE = "hub.json"
+SMALL_FILES = (
+    "config.json", "open_clip_config.json", "contralto.json", "preprocessor_config.json", "processor_config.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt",
+    "spiece.model", "golden.safetensors",
+)  # fmt: skip
 
-# The weight file of a repository is the first of these; of an index, its shards come too.
-WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
-           "open_clip_model.safetensors.index.json", "model.safetensors.index.json",
-           "open_clip_pytorch_model.bin", "pytorch_model.bin", "pytorch_model.bin.index.json")  # fmt: skip
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the client seldom says for which file
-OTHERS = (".safetensors", ".pt", ".pth", ".bin")
+# The first of these that a repository has is downloaded; with an index, its shards too.
+HUB_WEIGHT_FILES = (
+    "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
+    "open_clip_model.safetensors.index.json", "model.safetensors.index.json",
+    "open_clip_pytorch_model.bin", "pytorch_model.bin", "pytorch_model.bin.index.json",
+)  # fmt: skip
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the client seldom names the file
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
 
 def fetch(hub_id: str, *, revision: str | None = None, progress: Progress | None = None) -> Path:
-    """The folder of a repository's files: config, tokenizer, and one form of its weights.
+    """Returns a folder with a repository's files: config, tokenizer, and its weights in one format.
 
-    revision: branch, tag or commit; the default branch without. A repository that is here already is not asked about
-    again, whatever its newest state: give a revision for another. Raises ContraltoError, one line.
+    revision: branch, tag or commit; None for the default branch. A repository on this machine is not checked for
+    updates; pass a revision to get another state. Raises ContraltoError, one line.
     """
     if hub_id.count("/") != 1 or not all(part.strip(".") for part in hub_id.split("/")):
         raise ContraltoError(f"'{one_line(hub_id, 100)}' is no repository of the hub: they are called OWNER/NAME")
     key = f"{hub_id}@{revision or 'default'}"
-    if (known := _remembered(key)) is not None:
+    if (known := _cached_folder(key)) is not None:
         return known
     try:
         folder, files = _download(hub_id, revision, progress or (lambda done, total: None))
     except ContraltoError:
         raise
     except Exception as error:  # the client's own errors, and those of two HTTP libraries below it
-        raise WeightsError(_told(hub_id, revision, error)) from error
-    _remember(key, folder, files)
+        raise WeightsError(_reason(hub_id, revision, error)) from error
+    _cache_folder(key, folder, files)
     return folder
 
 
 def is_here(hub_id: str) -> bool:
-    """Whether the default revision was fetched before and still lies here."""
-    return _remembered(f"{hub_id}@default") is not None
+    """Whether the default revision is on this machine, from an earlier download."""
+    return _cached_folder(f"{hub_id}@default") is not None
 
 
 def _download(hub_id: str, revision: str | None, progress: Progress) -> tuple[Path, dict[str, int]]:
-    """Asks what is there, fetches what is needed, checks it."""
+    """Lists the repository, downloads the needed files and checks them. Returns the folder and size by name."""
     from huggingface_hub import HfApi, constants, hf_hub_download
 
     if constants.HF_HUB_OFFLINE:
@@ -87,18 +91,18 @@ def _download(hub_id: str, revision: str | None, progress: Progress) -> tuple[Pa
 
 
 def _needed(hub_id: str, names: list[str]) -> list[str]:
-    """The small files, and the weights in the form that is best read."""
-    found = [name for name in SMALL if name in names]
+    """The small files, and the weights in the format that is read best."""
+    small = [name for name in SMALL_FILES if name in names]
     if "contralto.json" in names and "model.safetensors" in names:
-        return [*found, "model.safetensors"]
-    weights = next((name for name in WEIGHTS if name in names), None)
+        return [*small, "model.safetensors"]
+    weights = next((name for name in HUB_WEIGHT_FILES if name in names), None)
     if weights is None:
-        others = [name for name in names if name.endswith(OTHERS)]
+        others = [name for name in names if name.endswith(WEIGHT_SUFFIXES)]
         if len(others) != 1:
             held = ", ".join(one_line(name, 40) for name in others[:5]) or "none"
             raise WeightsError(f"{hub_id} has no weight file that could be meant (found: {held})")
         weights = others[0]
-    return [*found, weights]
+    return [*small, weights]
 
 
 def _shards(path: Path) -> list[str]:
@@ -110,7 +114,7 @@ def _shards(path: Path) -> list[str]:
 
 
 def _check(path: Path, stated: Any) -> None:
-    """The file is what the hub says it is; one that is not is removed, so that the next try fetches it anew."""
+    """Raises WeightsError if the sha256 is not the hub's. The file is removed, so the next try downloads it again."""
     wanted = getattr(getattr(stated, "lfs", None), "sha256", None)
     if wanted is None or fingerprint.digest([path]) == wanted:
         return
@@ -122,7 +126,7 @@ def _check(path: Path, stated: Any) -> None:
 
 
 def _offline(hub_id: str, revision: str | None) -> tuple[Path, dict[str, int]]:
-    """What the client's cache already has, put there by whatever program."""
+    """The files in the client's cache, from any program."""
     from huggingface_hub import snapshot_download
 
     folder = Path(snapshot_download(hub_id, revision=revision, local_files_only=True))
@@ -132,7 +136,7 @@ def _offline(hub_id: str, revision: str | None) -> tuple[Path, dict[str, int]]:
 
 
 def _counter(progress: Progress, before: int, total: int) -> Any:
-    """A class as the client wants it for its bars, which draws nothing and tells how far it is."""
+    """A tqdm class for the client that draws nothing and calls `progress`."""
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     class Counter(tqdm):  # type: ignore[misc]
@@ -149,9 +153,9 @@ def _counter(progress: Progress, before: int, total: int) -> Any:
     return Counter
 
 
-def _remembered(key: str) -> Path | None:
-    """The folder of an earlier fetch, if all of its files still lie there."""
-    entry = _record().get(key)
+def _cached_folder(key: str) -> Path | None:
+    """The folder of an earlier download, if all its files still exist."""
+    entry = _cache_entries().get(key)
     if not isinstance(entry, dict) or not isinstance(entry.get("files"), dict):
         return None
     folder = Path(str(entry.get("folder")))
@@ -162,24 +166,24 @@ def _remembered(key: str) -> Path | None:
     return folder if whole and entry["files"] else None
 
 
-def _remember(key: str, folder: Path, files: Mapping[str, int]) -> None:
-    record = _record() | {key: {"folder": os.fsdecode(folder), "files": dict(files)}}
+def _cache_folder(key: str, folder: Path, files: Mapping[str, int]) -> None:
+    entries = _cache_entries() | {key: {"folder": os.fsdecode(folder), "files": dict(files)}}
     with contextlib.suppress(OSError):
         cache.folder().mkdir(parents=True, exist_ok=True)
-        with written_whole(cache.folder() / RECORD) as file:
-            file.write(json.dumps(record).encode())
+        with written_whole(cache.folder() / CACHE_FILE) as file:
+            file.write(json.dumps(entries).encode())
 
 
-def _record() -> dict[str, Any]:
+def _cache_entries() -> dict[str, Any]:
     try:
-        found = json.loads((cache.folder() / RECORD).read_bytes())
+        entries = json.loads((cache.folder() / CACHE_FILE).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return entries if isinstance(entries, dict) else {}
 
 
-def _told(hub_id: str, revision: str | None, error: Exception) -> str:
-    """What went wrong, and what to do."""
+def _reason(hub_id: str, revision: str | None, error: Exception) -> str:
+    """What went wrong and what to do, in one line."""
     names = {kind.__name__ for kind in type(error).__mro__}
     what = f"{hub_id}{f' at {revision}' if revision else ''}"
     if "GatedRepoError" in names:
@@ -190,7 +194,7 @@ def _told(hub_id: str, revision: str | None, error: Exception) -> str:
         return f"{what}: the hub has no such revision"
     if names & {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "CacheNotFound"}:
         return f"{what} is not on this machine and HF_HUB_OFFLINE is set: unset it once, to fetch the files"
-    if isinstance(error, OSError) and (error.filename or error.errno in DISK):
+    if isinstance(error, OSError) and (error.filename or error.errno in DISK_ERRORS):
         from huggingface_hub import constants
 
         return f"{what}: {failure(error, constants.HF_HUB_CACHE)}"

@@ -1,8 +1,8 @@
-"""OpenAI's files, and those of LongCLIP, which are of the same make: the format settles everything.
+"""Reads the files of OpenAI and LongCLIP. Their format leaves nothing open.
 
-The published files are TorchScript archives. Their tensors give the sizes; the only code that ever read them gives the
-rest: QuickGELU, heads 64 wide, the mean and std, the shorter side resized by bicubic, CLIP's tokenizer. A plain state
-dict is taken for OpenAI's only if it holds the archive's own constants: the names alone are open_clip's as well.
+The published files are TorchScript archives. Their tensors give the sizes; OpenAI's code, their only reader, gives the
+rest: QuickGELU, heads of width 64, mean and std, bicubic resize of the shorter side, CLIP's tokenizer. A plain state
+dict counts as OpenAI's only if it holds the archive's constants, since open_clip uses the same names.
 Sources: Radford et al. 2021 and its code; Zhang et al. 2024 (LongCLIP) and its code.
 """
 
@@ -20,18 +20,18 @@ from contralto.contract import Contract, Image, Provenance, Score, Text, Tokeniz
 from contralto.errors import WeightsError, one_line
 from contralto.text import bpe
 from contralto.weights import container, fingerprint
-from contralto.weights.checkpoint import Checkpoint, Stored
-from contralto.weights.choices import NONE, Choices
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
+from contralto.weights.choices import NO_CHOICES, Choices
 from contralto.weights.layouts import open_clip
-from contralto.weights.layouts.parts import imported
+from contralto.weights.layouts.conversion import import_tensors
 from contralto.weights.names import expected
 from contralto.weights.names.parts import Shape
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-HEAD = 64  # width of every attention head
+HEAD_WIDTH = 64  # width of every attention head
 
-# sha256 of the published archives, which are also part of their addresses.
+# sha256 of the published archives (also part of their URLs).
 PUBLISHED = {
     "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762": "RN50",
     "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599": "RN101",
@@ -46,25 +46,25 @@ PUBLISHED = {
 ARCHITECTURES = (*PUBLISHED.values(), "LongCLIP-B", "LongCLIP-L")
 IMPLIED = "implied by the format: quickgelu, heads of 64, mean and std, bicubic resize of the shorter side, tokenizer"
 
-# LongCLIP keeps two tables of positions: the old one, of which the first 20 rows count, and one for the others.
-LONG = "positional_embedding_res"
-KEPT = 20
+# LongCLIP has two position tables: the first 20 rows come from the old one, the rest from the new one.
+LONG_POSITIONS = "positional_embedding_res"
+KEPT_POSITIONS = 20
 
 
 def is_settled(names: Collection[str]) -> bool:
-    """Whether these are the tensors of OpenAI's or LongCLIP's file, so that nothing is left open."""
-    return LONG in names or all(name in names for name in open_clip.CONSTANTS)
+    """Whether these are the tensors of a file of OpenAI or LongCLIP, which leaves nothing open."""
+    return LONG_POSITIONS in names or all(name in names for name in open_clip.CONSTANTS)
 
 
-def read(path: str | Path, choices: Choices = NONE) -> Checkpoint:
-    """A model from OpenAI's archive, a state dict that holds its constants, or LongCLIP's state dict.
+def read(path: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
+    """Reads OpenAI's archive, a state dict with its constants, or LongCLIP's state dict.
 
-    choices: may repeat what the file states, not contradict it. The name is "ViT-B-32/openai" and the licence MIT
-    only where the sha256 is that of a published file. Raises ContraltoError.
+    choices: may repeat the facts of the file, not contradict them. A file with a published sha256 gets the name
+    "ViT-B-32/openai" (for example) and the licence MIT. Raises ContraltoError.
     """
     path = Path(path)
     file = container.read(path)
-    is_long = LONG in file.tensors
+    is_long = LONG_POSITIONS in file.tensors
     tensors = _one_table(file.tensors, str(path)) if is_long else file.tensors
     stated = _contract(tensors, str(path))
     architecture = next((name for name in ARCHITECTURES if _same_model(preset(name), stated)), None)
@@ -85,37 +85,37 @@ def read(path: str | Path, choices: Choices = NONE) -> Checkpoint:
         licence="MIT" if known else None,
     )
     layout = open_clip.parts(contract, open_clip.spelling(tensors))
-    found = imported(tensors, layout, expected(contract), str(path), ignored=open_clip.ignored(tensors))
-    return Checkpoint(contract, found, file.files)
+    native_tensors = import_tensors(tensors, layout, expected(contract), str(path), ignored=open_clip.ignored(tensors))
+    return Checkpoint(contract, native_tensors, file.files)
 
 
-def scale(tensors: Mapping[str, Stored], where: str) -> float:
-    """What the cosines are multiplied by, as the weights have it; a round number where only rounding separates them.
+def scale(tensors: Mapping[str, StoredTensor], where: str) -> float:
+    """The factor of the cosines, exp(logit_scale), rounded to three digits if that changes it by less than 1e-5.
 
     Raises WeightsError.
     """
     stored = tensors.get("logit_scale")
     if stored is None or stored.array.size != 1:
         raise WeightsError(f"{where} is no CLIP: it has no logit_scale")
-    found = math.exp(min(value(stored), 700))
-    near = float(f"{found:.3g}")
-    return near if math.isclose(found, near, rel_tol=1e-5) else found
+    exact = math.exp(min(value(stored), 700))
+    rounded = float(f"{exact:.3g}")
+    return rounded if math.isclose(exact, rounded, rel_tol=1e-5) else exact
 
 
-def value(stored: Stored) -> float:
-    """The number in a tensor of one."""
+def value(stored: StoredTensor) -> float:
+    """The number in a tensor of one element."""
     bits = stored.array.reshape(())
     return float((bits.astype(np.uint32) << 16).view(np.float32) if stored.dtype == "BF16" else bits)
 
 
-def _contract(tensors: Mapping[str, Stored], where: str) -> Contract:
-    """The model that the shapes describe; its name, weights and provenance are not filled in."""
+def _contract(tensors: Mapping[str, StoredTensor], where: str) -> Contract:
+    """The contract that the shapes imply, without name, weights and provenance."""
     shapes = {name: stored.shape for name, stored in tensors.items()}
     vocabulary, width = _shape(shapes, "token_embedding.weight", 2, where)
     embedding = _shape(shapes, "text_projection", 2, where)[1]
     hidden = _shape(shapes, "transformer.resblocks.0.mlp.c_fc.weight", 2, where)[0]
     layers = _count(shapes, "transformer.resblocks.")
-    text = CausalText(vocabulary, width, layers, max(width // HEAD, 1), hidden, "quickgelu")
+    text = CausalText(vocabulary, width, layers, max(width // HEAD_WIDTH, 1), hidden, "quickgelu")
     image, size = _resnet(shapes, where) if "visual.layer1.0.conv1.weight" in shapes else _vit(shapes, where)
     return Contract(
         name=where,
@@ -129,16 +129,16 @@ def _contract(tensors: Mapping[str, Stored], where: str) -> Contract:
 def _vit(shapes: Mapping[str, Shape], where: str) -> tuple[ImageTower, int]:
     width, _, patch, _ = _shape(shapes, "visual.conv1.weight", 4, where)
     hidden = _shape(shapes, "visual.transformer.resblocks.0.mlp.c_fc.weight", 2, where)[0]
-    side = _side(shapes, "visual.positional_embedding", where)
+    side = _grid_side(shapes, "visual.positional_embedding", where)
     layers = _count(shapes, "visual.transformer.resblocks.")
-    return ViT(width, layers, max(width // HEAD, 1), patch, hidden, "quickgelu"), patch * side
+    return ViT(width, layers, max(width // HEAD_WIDTH, 1), patch, hidden, "quickgelu"), patch * side
 
 
 def _resnet(shapes: Mapping[str, Shape], where: str) -> tuple[ImageTower, int]:
     width = _shape(shapes, "visual.layer1.0.conv1.weight", 4, where)[0]
     one, two, three, four = (_count(shapes, f"visual.layer{n}.") for n in (1, 2, 3, 4))
-    side = _side(shapes, "visual.attnpool.positional_embedding", where)
-    return ResNet((one, two, three, four), width, max(32 * width // HEAD, 1)), 32 * side
+    side = _grid_side(shapes, "visual.attnpool.positional_embedding", where)
+    return ResNet((one, two, three, four), width, max(32 * width // HEAD_WIDTH, 1)), 32 * side
 
 
 def _shape(shapes: Mapping[str, Shape], name: str, dimensions: int, where: str) -> Shape:
@@ -149,8 +149,8 @@ def _shape(shapes: Mapping[str, Shape], name: str, dimensions: int, where: str) 
     return shapes[name]
 
 
-def _side(shapes: Mapping[str, Shape], name: str, where: str) -> int:
-    """Cells of a side of the grid whose positions follow that of the class token, or of the mean."""
+def _grid_side(shapes: Mapping[str, Shape], name: str, where: str) -> int:
+    """Side of the grid, in cells. The table has one row for the class token (or the mean), then one for each cell."""
     rows = _shape(shapes, name, 2, where)[0]
     side = math.isqrt(max(rows - 1, 0))
     if side**2 + 1 != rows:
@@ -159,21 +159,23 @@ def _side(shapes: Mapping[str, Shape], name: str, where: str) -> int:
 
 
 def _count(shapes: Mapping[str, Shape], prefix: str) -> int:
-    """How many different next parts of a name follow the prefix."""
+    """The number of distinct name parts that directly follow the prefix, such as layer numbers."""
     return len({name[len(prefix) :].partition(".")[0] for name in shapes if name.startswith(prefix)})
 
 
 def _same_model(one: Contract, other: Contract) -> bool:
-    """Whether two contracts are of the same towers, inputs and embedding."""
+    """Whether two contracts have the same towers, inputs and embedding width."""
     pairs = (one.image, other.image), (replace(one.text, tokenizer=other.text.tokenizer), other.text)
     return all(a == b for a, b in pairs) and one.embedding == other.embedding
 
 
-def _one_table(tensors: Mapping[str, Stored], where: str) -> dict[str, Stored]:
-    """LongCLIP's two tables of positions as the one that they amount to."""
-    first, rest = tensors.get("positional_embedding"), tensors[LONG]
+def _one_table(tensors: Mapping[str, StoredTensor], where: str) -> dict[str, StoredTensor]:
+    """The tensors with LongCLIP's two position tables merged into one."""
+    first, rest = tensors.get("positional_embedding"), tensors[LONG_POSITIONS]
     if first is None or first.shape != rest.shape or first.dtype != rest.dtype or len(first.shape) != 2:
-        raise WeightsError(f"{where}: positional_embedding and {LONG} must be two tables of one shape and dtype")
-    table = np.concatenate([first.array[:KEPT], rest.array[KEPT:]])
-    kept = {name: stored for name, stored in tensors.items() if name != LONG}
-    return kept | {"positional_embedding": Stored(first.dtype, table)}
+        raise WeightsError(
+            f"{where}: positional_embedding and {LONG_POSITIONS} must be two tables of one shape and dtype"
+        )
+    table = np.concatenate([first.array[:KEPT_POSITIONS], rest.array[KEPT_POSITIONS:]])
+    others = {name: stored for name, stored in tensors.items() if name != LONG_POSITIONS}
+    return others | {"positional_embedding": StoredTensor(first.dtype, table)}

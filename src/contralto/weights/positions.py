@@ -1,8 +1,8 @@
-"""Learned positions resized to another grid, as open_clip resizes them; only ever done when it is asked for.
+"""Learned positions resized to another grid as open_clip does, only on request (`image_size`).
 
-Bicubic with antialiasing (Keys' kernel, a = -0.5, widened where the grid shrinks), cells meeting at their borders
-(align_corners false): torch's interpolate(mode="bicubic", antialias=True). transformers resizes without antialiasing,
-which differs where the grid shrinks.
+Bicubic with antialiasing (Keys' kernel, a = -0.5, widened where the grid shrinks) and align_corners false: equal to
+torch's interpolate(mode="bicubic", antialias=True), which tests/weights/test_positions.py checks. transformers resizes
+without antialiasing, which differs where the grid shrinks.
 """
 
 from __future__ import annotations
@@ -12,50 +12,51 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.architecture import ResNet
 from contralto.contract import Contract
 from contralto.errors import ContraltoError
-from contralto.weights.checkpoint import Checkpoint, Stored
+from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.names import expected
 
 GRIDS = ("image.positions", "image.pool.positions")
 
 
 def resized(checkpoint: Checkpoint, size: int) -> Checkpoint:
-    """The checkpoint for square pictures of `size` pixels a side: positions resized, the rest as it was.
+    """The checkpoint for square pictures of `size` pixels: positions resized, other tensors unchanged.
 
-    The contract's size and provenance say so. Raises ContraltoError if the picture tower cannot take that size.
+    The new contract states the size and the resize. Raises ContraltoError if the picture tower does not take that size.
     """
     before = checkpoint.contract
     if before.image.size == (size, size):
         return checkpoint
     contract = _at_size(before, size)
+    cell = before.image.tower.cell
+    height, width = (pixels // cell for pixels in before.image.size)
+    new_height = new_width = size // cell
     old, new = expected(before), expected(contract)
     tensors = dict(checkpoint.tensors)
     for name in (name for name in new if new[name] != old.get(name)):
         if name not in GRIDS:
             raise ContraltoError(f"{before.name}: image_size={size} cannot be set: {name} depends on the size")
-        cells = before.image.size[0] // _step(before) * (before.image.size[1] // _step(before))
-        first = old[name][0] - cells  # the row of the class token, or of the mean
-        rows = checkpoint.array(name)
-        grid = rows[first:].reshape(before.image.size[0] // _step(before), -1, rows.shape[1])
-        side = size // _step(before)
-        tensors[name] = Stored("F32", np.concatenate([rows[:first], bicubic(grid, side, side).reshape(side**2, -1)]))
+        positions = checkpoint.array(name)
+        first = len(positions) - height * width  # the position of the class token (ViT) or of the mean (ResNet), if any
+        grid = positions[first:].reshape(height, width, -1)
+        resized_grid = bicubic(grid, new_height, new_width).reshape(new_height * new_width, -1)
+        tensors[name] = StoredTensor("F32", np.concatenate([positions[:first], resized_grid]))
     return Checkpoint(contract, tensors, checkpoint.files)
 
 
 def bicubic(grid: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """(h, w, channels) -> (height, width, channels), computed in float64."""
     down, across = _weights(grid.shape[0], height), _weights(grid.shape[1], width)
-    made: NDArray[np.float64] = np.einsum("ah,bw,hwc->abc", down, across, grid.astype(np.float64), optimize=True)
-    return made.astype(np.float32)
+    resized: NDArray[np.float64] = np.einsum("ah,bw,hwc->abc", down, across, grid.astype(np.float64), optimize=True)
+    return resized.astype(np.float32)
 
 
 def _weights(cells: int, target: int) -> NDArray[np.float64]:
-    """(target, cells): what each cell gives to each new one; rows sum to 1."""
-    step = cells / target
-    reach = max(step, 1.0)  # the kernel is widened where the grid shrinks, and never narrowed
-    centres = (np.arange(target) + 0.5) * step
+    """(target, cells): the weight of each old cell in each new one; rows sum to 1."""
+    ratio = cells / target
+    reach = max(ratio, 1.0)  # the kernel is widened where the grid shrinks, and never narrowed
+    centres = (np.arange(target) + 0.5) * ratio
     x = np.abs(np.arange(cells) + 0.5 - centres[:, None]) / reach
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -65,20 +66,14 @@ def _weights(cells: int, target: int) -> NDArray[np.float64]:
 
 
 def _at_size(before: Contract, size: int) -> Contract:
-    """The same contract for pictures of `size`."""
+    """The same contract for pictures of `size` x `size` pixels."""
     if before.image.resized is not None:
         raise ContraltoError(f"{before.name}: image_size={size} cannot be set: its pictures are cut from larger ones")
-    sides = f"from {before.image.size[0]} to {size} pixels"
+    pixels = f"from {before.image.size[0]} to {size} pixels"
     has_grid = any(name in GRIDS for name in expected(before))
-    made = f"positions resized {sides} (bicubic, antialiased)" if has_grid else f"size of pictures set {sides}"
-    told = "; ".join(part for part in (before.provenance.converted_from, made) if part)
+    change = f"positions resized {pixels} (bicubic, antialiased)" if has_grid else f"size of pictures set {pixels}"
+    history = "; ".join(part for part in (before.provenance.converted_from, change) if part)
     return before.replace(
         image=dataclasses.replace(before.image, size=(size, size)),
-        provenance=dataclasses.replace(before.provenance, converted_from=told),
+        provenance=dataclasses.replace(before.provenance, converted_from=history),
     )
-
-
-def _step(contract: Contract) -> int:
-    """Pixels from cell to cell of the grid."""
-    tower = contract.image.tower
-    return 32 if isinstance(tower, ResNet) else getattr(tower, "patch", 32)

@@ -1,9 +1,9 @@
-"""The published models that can be loaded by name: where they are, under which terms, and what their files get wrong.
+"""The published models that can be loaded by name: repository, licence, and corrections to their configurations.
 
-`registry.json` holds the facts, one line a model: the repository of the hub, zero-shot top-1 on ImageNet as published
-(the project's own re-runs for OpenAI and open_clip, model cards for others; null where nobody has said), the licence
-(null where none is stated), the data. `activation` and `image` are what the weights were trained with, whatever the
-configuration beside them says: configurations have lost QuickGELU before (open_clip, issues 771 and 915).
+`registry.json` has one line a model: the hub repository, the published zero-shot top-1 on ImageNet (from re-runs of the
+open_clip project for OpenAI and open_clip, from model cards for others; null if unpublished), the licence (null if none
+is stated), the training data. `activation` and `image` are the settings that the weights were trained with, and
+override the configuration in the repository: some configurations have lost QuickGELU (open_clip, issues 771 and 915).
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ from contralto.errors import ContraltoError, one_line
 from contralto.files import why_no_file
 from contralto.weights.names import expected
 
-OPENAI = re.compile(r"ViT-[A-Z]/[0-9]+(@[0-9]+px)?", re.IGNORECASE)  # what OpenAI's own code calls its weights
-QUICK = "-quickgelu"  # open_clip: the same architecture with that activation, which the registry knows of the weights
-REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-PATH = re.compile(r"^[./\\]|^[A-Za-z]:|/.*/|\\|\.(pt|pth|bin|safetensors|onnx|json|ckpt)$")
+OPENAI_NAME = re.compile(r"ViT-[A-Z]/[0-9]+(@[0-9]+px)?", re.IGNORECASE)  # names in OpenAI's code
+QUICKGELU_SUFFIX = (
+    "-quickgelu"  # open_clip's names for architectures with that activation; the registry has it as a field
+)
+REPOSITORY_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+PATH_LIKE = re.compile(r"^[./\\]|^[A-Za-z]:|/.*/|\\|\.(pt|pth|bin|safetensors|onnx|json|ckpt)$")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One published model; `name` is ARCHITECTURE/TAG, the architecture a preset.
+class RegistryEntry:
+    """One published model. name: ARCHITECTURE/TAG, with the name of a preset as architecture.
 
-    also: other repositories of the hub that hold the very same weights.
+    also: other repositories on the hub with the same weights.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Entry:
         return self.name.partition("/")[0]
 
     def contract(self) -> Contract:
-        """The model without its weights: the preset, with what is known of these weights. Raises ContractError."""
+        """The contract without weights: the preset with the registry's corrections. Raises ContractError."""
         stated = preset(self.architecture)
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.image.items()}
         image, text = dataclasses.replace(stated.image, **given), stated.text
@@ -65,72 +67,72 @@ class Entry:
         return stated.replace(name=self.name, image=image, text=text, licence=self.licence)
 
     def parameters(self) -> int:
-        """How many numbers are trained: all tensors but the running figures of batch norm."""
+        """Number of trained parameters: all tensors but the running statistics of batch norm."""
         return parameters(self.contract())
 
     def bytes(self) -> int:
-        """Size of the weights in float32, which most are published in; computed, not asked of the hub."""
+        """Size of the weights in float32, the usual published dtype; computed from the contract."""
         return 4 * sum(math.prod(shape) for shape in expected(self.contract()).values())
 
 
 @functools.cache
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, RegistryEntry]:
     """Name -> entry, in the order of the file: families together, small to large."""
     text = (resources.files("contralto.weights") / "registry.json").read_bytes()
-    return {value["name"]: Entry(**value) for value in json.loads(text)}
+    return {value["name"]: RegistryEntry(**value) for value in json.loads(text)}
 
 
-def find(name: str) -> Entry:
-    """The model of that name, as the registry or as the field writes it.
+def find(name: str) -> RegistryEntry:
+    """The model of that name, in any common spelling.
 
-    Case and what stands between the parts are free: "ViT-B-32/openai", "vit_b_32 openai", "ViT-B-32::openai" and
-    open_clip's "ViT-B-32-quickgelu::openai" are one model, and so are its repository on the hub, with or without its
-    owner, and OpenAI's own "ViT-B/32". Raises ContraltoError, which names what may have been meant.
+    Case and separators do not matter: "ViT-B-32/openai", "vit_b_32 openai", "ViT-B-32::openai" and open_clip's
+    "ViT-B-32-quickgelu::openai" are one model. So are its hub repository, with or without the owner, and OpenAI's
+    "ViT-B/32". Raises ContraltoError, which suggests similar names.
     """
     if (entry := entries().get(name)) is not None:
         return entry
     key, known = simplified(name), _known()
-    wanted = f"{key}-openai" if OPENAI.fullmatch(name.strip()) else key
+    wanted = f"{key}-openai" if OPENAI_NAME.fullmatch(name.strip()) else key
     if (entry := known.get(wanted)) is not None:
         return entry
-    entry = known.get(wanted.replace(QUICK, ""))
+    entry = known.get(wanted.replace(QUICKGELU_SUFFIX, ""))
     if entry is not None and entry.activation == "quickgelu":
         return entry
     raise ContraltoError(_unknown(name, key))
 
 
 def simplified(name: str) -> str:
-    """A name by which spellings are compared: lower case, one hyphen between parts, "336" for "336px"."""
+    """A normal form to compare spellings: lower case, one hyphen between parts, "336" for "336px"."""
     return re.sub(r"(?<=[0-9])px\b", "", re.sub(r"[\s,:/@_-]+", "-", name.lower())).strip("-")
 
 
-def _known() -> dict[str, Entry]:
-    """Simplified name -> entry. An architecture alone is no name: most have several weights."""
+def _known() -> dict[str, RegistryEntry]:
+    """Simplified name -> entry. An architecture alone is no name, as most have several weights."""
     several = list(entries().values())
-    found = {simplified(entry.name): entry for entry in several}
+    entry_by_name = {simplified(entry.name): entry for entry in several}
     architectures = {simplified(entry.architecture) for entry in several}
     for entry in several:
         for hub_id in (entry.hub_id, *entry.also):
             for known in (hub_id, hub_id.partition("/")[2]):
                 if simplified(known) not in architectures:
-                    found.setdefault(simplified(known), entry)
-    return found
+                    entry_by_name.setdefault(simplified(known), entry)
+    return entry_by_name
 
 
 def _unknown(name: str, key: str) -> str:
-    """What may have been meant by a name that no model has, in one line."""
+    """The error message for an unknown name, in one line, with similar names."""
     shown = one_line(name, 200)
     if reason := why_no_file(name):
         return f"'{shown}' {reason}"
     several = entries().values()
-    plain, quick = key.replace(QUICK, ""), QUICK in key
+    plain, quick = key.replace(QUICKGELU_SUFFIX, ""), QUICKGELU_SUFFIX in key
     own = [one for one in several if simplified(one.architecture) == plain]
     if tags := [one.name for one in own if not quick or one.activation == "quickgelu"]:
         return f"'{shown}' is an architecture; its weights are called {', '.join(tags)}"
-    if PATH.search(name):
+    if PATH_LIKE.search(name):
         return f"there is no folder or file '{shown}'"
     architectures = {simplified(one.architecture) for one in several}
-    if REPOSITORY.fullmatch(name) and simplified(name.partition("/")[0]) not in architectures:
+    if REPOSITORY_NAME.fullmatch(name) and simplified(name.partition("/")[0]) not in architectures:
         return f"no model, folder or file is called '{shown}': hf:{shown} downloads it, if it is on the hub"
     names = {simplified(one): one for one in ("nano", *entries())}
     close = difflib.get_close_matches(key, names, n=3, cutoff=0.5) or [one for one in names if key and key in one][:3]
@@ -139,6 +141,6 @@ def _unknown(name: str, key: str) -> str:
 
 
 def parameters(contract: Contract) -> int:
-    """How many numbers of a model are trained: all tensors but the running figures of batch norm."""
+    """Number of trained parameters of a model: all tensors but the running statistics of batch norm."""
     shapes = expected(contract)
     return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(("running_mean", "running_var")))

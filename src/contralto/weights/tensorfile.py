@@ -1,8 +1,8 @@
-"""The safetensors container: named arrays in one file, read as views of a memory map.
+"""Reads and writes safetensors files: named arrays in one file, as views of a memory map.
 
-Layout: 8 bytes little-endian length of the header; a JSON object, name -> dtype, shape and [begin, end) in the rest
-of the file; then the bytes. Whatever a file claims is checked before it is believed: the header's length, its JSON,
-every dtype, and that the tensors fill the rest of the file exactly, without gap or overlap.
+Layout: length of the header (8 bytes, little-endian); a JSON object, name -> dtype, shape and [begin, end) in the rest
+of the file; then the bytes. Every claim of a file is checked: the header's length, its JSON, every dtype, and that the
+tensors fill the rest of the file exactly, without gap or overlap.
 Format: https://huggingface.co/docs/safetensors
 """
 
@@ -26,14 +26,14 @@ from contralto.errors import WeightsError, one_line
 Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
 
-# Most bytes that a header may have. A ViT-L/14 needs 70 thousand; the format's own limit is 100 million, of which a
-# parser makes gigabytes.
+# Limit of a header in bytes. A ViT-L/14 needs 70 thousand; the format allows 100 million, which would take gigabytes
+# to parse.
 MAX_HEADER = 2**24
-MAX_SIZE = 2**62  # of a number in a header, and of a tensor in bytes: what NumPy can count
+MAX_SIZE = 2**62  # limit of numbers in a header, and of a tensor in bytes; NumPy can count as far
 MAX_DIMENSIONS = 32
 
-# dtype in the file -> dtype of the view. NumPy has no bfloat16: those views are their bits.
-DTYPES: dict[str, np.dtype[Any]] = {
+# dtype in the file -> dtype of the view. NumPy has no bfloat16, so its views have the bits as uint16.
+NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"),
     "I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "I16": np.dtype("<i2"), "I8": np.dtype("i1"),
     "U64": np.dtype("<u8"), "U32": np.dtype("<u4"), "U16": np.dtype("<u2"), "U8": np.dtype("u1"),
@@ -43,7 +43,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where a tensor lies: dtype as the format calls it, shape, and [begin, end) in bytes from the file's start."""
+    """A tensor in the file: dtype as in safetensors, shape, and byte offsets [begin, end) in the file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -58,7 +58,7 @@ class TensorFile:
     """An open safetensors file. `tensors`: name -> Tensor; `metadata`: the header's free strings."""
 
     def __init__(self, path: str | Path) -> None:
-        """Maps the file and reads its header. Raises WeightsError, which says what is wrong with the file."""
+        """Maps the file and reads its header. Raises WeightsError, which names the fault."""
         self.path = Path(path)
         self._bytes = mapped(self.path)
         where = one_line(str(path))
@@ -68,7 +68,7 @@ class TensorFile:
     def raw(self, name: str) -> Array:
         """The tensor as stored, a read-only view; bfloat16 as uint16 bits. Raises KeyError."""
         tensor = self.tensors[name]
-        return np.ndarray(tensor.shape, DTYPES[tensor.dtype], buffer=self._bytes, offset=tensor.begin)
+        return np.ndarray(tensor.shape, NUMPY_DTYPES[tensor.dtype], buffer=self._bytes, offset=tensor.begin)
 
     def float32(self, name: str) -> NDArray[np.float32]:
         """The tensor's values as float32 (a view if stored so); integers are cast, not scaled. Raises KeyError."""
@@ -79,8 +79,8 @@ class TensorFile:
 
 
 def write_tensors(file: BinaryIO, tensors: Mapping[str, tuple[str, Array]], metadata: Mapping[str, str]) -> None:
-    """Writes name -> (dtype in the file, array) as safetensors; wider dtypes first, so that every tensor is aligned."""
-    order = sorted(tensors, key=lambda name: (-DTYPES[tensors[name][0]].itemsize, name))
+    """Writes name -> (dtype, array) as safetensors. Wider dtypes come first, so every tensor is aligned."""
+    order = sorted(tensors, key=lambda name: (-NUMPY_DTYPES[tensors[name][0]].itemsize, name))
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
     for name in order:
@@ -95,10 +95,10 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, tuple[str, Array]], meta
 
 
 def mapped(path: Path) -> Bytes:
-    """The bytes of a file, a read-only memory map. Raises WeightsError if it is absent, empty or no regular file."""
+    """The bytes of a file as a read-only memory map. Raises WeightsError if it is absent, empty or no regular file."""
     where = one_line(str(path))
     try:
-        kind = os.stat(path)  # before it is opened: that of a pipe would wait for someone to write
+        kind = os.stat(path)  # before opening: open() would wait for a writer to a pipe
         if stat.S_ISDIR(kind.st_mode):
             raise WeightsError(f"{where} is a folder: name the weight file in it")
         if not stat.S_ISREG(kind.st_mode):
@@ -106,31 +106,31 @@ def mapped(path: Path) -> Bytes:
         if not kind.st_size:
             raise WeightsError(f"{where} is empty: download or copy it again")
         return np.memmap(path, np.uint8, "r").view(np.ndarray)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: an invalid file name
         raise WeightsError(f"{where}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def release(arrays: Iterable[Array]) -> None:
-    """Gives the memory of arrays back, of those that are views of a memory map: they are read from the file again when
-    they are next touched. Nothing happens to other arrays, nor where the system cannot do so."""
+    """Frees the memory of arrays that are views of a memory map. The next access reads them from the file again. Other
+    arrays are left alone; on a system without MADV_DONTNEED, all are."""
     if not hasattr(mmap, "MADV_DONTNEED"):
         return
     spans: dict[int, list[tuple[int, int]]] = {}
     maps: dict[int, mmap.mmap] = {}
     for array in arrays:
-        if (found := _map_of(array)) is not None:
-            maps[id(found)] = found
+        if (file_map := _map_of(array)) is not None:
+            maps[id(file_map)] = file_map
             begin = array.__array_interface__["data"][0]
-            spans.setdefault(id(found), []).append((begin, begin + array.nbytes))
-    for key, several in spans.items():
+            spans.setdefault(id(file_map), []).append((begin, begin + array.nbytes))
+    for key, map_spans in spans.items():
         first = np.frombuffer(maps[key], np.uint8).__array_interface__["data"][0]
-        for begin, end in _joined(several):
+        for begin, end in _joined(map_spans):
             page = (begin - first) // mmap.PAGESIZE * mmap.PAGESIZE
             maps[key].madvise(mmap.MADV_DONTNEED, page, end - first - page)
 
 
 def _map_of(array: Array) -> mmap.mmap | None:
-    """The map of a file, opened for reading, that a view's numbers lie in."""
+    """The read-only memory map that holds a view's numbers; None for other arrays."""
     source: Any = array
     while isinstance(source, np.ndarray | memoryview):
         source = source.base if isinstance(source, np.ndarray) else source.obj
@@ -138,7 +138,7 @@ def _map_of(array: Array) -> mmap.mmap | None:
 
 
 def _joined(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Spans [begin, end), those that lie within a page of each other as one."""
+    """The spans [begin, end), merged where less than a page lies between them."""
     begin, end = min(spans)
     for low, high in sorted(spans):
         if low - end >= mmap.PAGESIZE:
@@ -149,7 +149,7 @@ def _joined(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def parsed(text: bytes, what: str) -> dict[str, Any]:
-    """A JSON object in UTF-8 in which no key occurs twice. Raises WeightsError: `what` is not JSON, because ..."""
+    """Parses a JSON object (UTF-8) without duplicate keys. Raises WeightsError; its message begins with `what`."""
     try:
         value = json.loads(text.decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -186,26 +186,26 @@ def _check_header(header: dict[str, Any], start: int, size: int, where: str) -> 
 
 
 def _tensor(entry: Any, start: int, where: str) -> Tensor:
-    """One entry of the header, its numbers checked against each other."""
+    """One entry of the header, checked for consistency."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise WeightsError(f"{where} needs exactly dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if isinstance(dtype, str) and dtype.startswith(("F8_", "F6_")):
         raise WeightsError(f"{where} is stored as {one_line(dtype, 40)}: floats below 16 bits are not read")
-    if not isinstance(dtype, str) or dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in NUMPY_DTYPES:
         raise WeightsError(f"{where} has the unknown dtype {one_line(repr(dtype), 40)}")
     if not (_counts(shape) and _counts(offsets) and len(offsets) == 2 and len(shape) <= MAX_DIMENSIONS):
         raise WeightsError(f"{where} has a malformed shape or offsets")
     if not addressable(shape):
         raise WeightsError(f"{where} has a shape larger than can be addressed")
-    if offsets[1] - offsets[0] != math.prod(shape) * DTYPES[dtype].itemsize:
+    if offsets[1] - offsets[0] != math.prod(shape) * NUMPY_DTYPES[dtype].itemsize:
         raise WeightsError(f"{where}: {offsets[1] - offsets[0]} bytes do not hold shape {shape} of {dtype}")
     return Tensor(dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
 def addressable(shape: Iterable[int]) -> bool:
-    """Whether NumPy can make an array of that shape and any dtype; it counts sides of 0 as if they were 1."""
-    return math.prod(max(side, 1) for side in shape) * 8 <= MAX_SIZE
+    """Whether NumPy can make an array of that shape and any dtype. NumPy counts a dimension of 0 as 1 here."""
+    return math.prod(max(length, 1) for length in shape) * 8 <= MAX_SIZE
 
 
 def _counts(values: Any) -> bool:

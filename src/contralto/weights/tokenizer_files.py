@@ -1,7 +1,7 @@
-"""The tokenizer that lies in a foreign model's folder, read from its own files: kind, framing and padding.
+"""Reads a tokenizer's kind, frame and padding from the files of a foreign model, and copies these files.
 
-`tokenizer.json` states how a text is framed; `tokenizer_config.json` (before it, `special_tokens_map.json`) the
-padding token. A `vocab.txt` is BERT's WordPiece.
+`tokenizer.json` states the frame (tokens around a text); `tokenizer_config.json`, in older folders
+`special_tokens_map.json`, the padding token. A `vocab.txt` is BERT's WordPiece.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any, Literal, NamedTuple
 from contralto.contract import Text, Tokenizer
 from contralto.errors import ContractError
 from contralto.files import copy_files, written_whole
-from contralto.weights.section import read_json
+from contralto.weights.config_section import read_json
 
 Frame = Literal["both", "start", "end"]
-FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+CONFIG_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
-class Found(NamedTuple):
-    """What a contract states of a tokenizer."""
+class TokenizerSettings(NamedTuple):
+    """The facts about a tokenizer that a contract states."""
 
     tokenizer: Tokenizer
     frame: Frame
     pad: int
 
 
-def find(folder: Path, where: str) -> Found:
-    """The tokenizer in the folder. where: what asks for it, in errors. Raises ContractError."""
+def find(folder: Path, where: str) -> TokenizerSettings:
+    """The tokenizer in the folder. where: the field that asks for it, for errors. Raises ContractError."""
     if (folder / "vocab.txt").is_file():
         return _wordpiece(folder)
     if (folder / "tokenizer.json").is_file():
@@ -38,13 +38,13 @@ def find(folder: Path, where: str) -> Found:
 
 
 def copy(text: Text, source: Path, target: Path) -> None:
-    """Copies a tokenizer's file and what other code reads beside it. Raises OSError, ContractError.
+    """Copies a tokenizer's file and its configuration files. Raises OSError, ContractError.
 
-    A tokenizer.json says nothing of padding, so where no tokenizer_config.json lies beside it one is written.
+    A tokenizer.json does not state the padding, so a missing tokenizer_config.json is written for it.
     """
     if not (source / str(text.tokenizer.file)).is_file():
         raise ContractError(f"{source / str(text.tokenizer.file)} is missing: the tokenizer's file is needed")
-    names = {text.tokenizer.file, *FILES}
+    names = {text.tokenizer.file, *CONFIG_FILES}
     copy_files((source / name for name in sorted(filter(None, names)) if (source / name).is_file()), target)
     settings = target / "tokenizer_config.json"
     if text.tokenizer.kind == "tokenizers" and not settings.is_file():
@@ -54,18 +54,18 @@ def copy(text: Text, source: Path, target: Path) -> None:
             file.write((json.dumps(stated | {"pad_token": names_of.get(text.pad)}, indent=2) + "\n").encode())
 
 
-def _wordpiece(folder: Path) -> Found:
-    """BERT's, which lower-cases: [CLS] and [SEP] around a text."""
+def _wordpiece(folder: Path) -> TokenizerSettings:
+    """BERT's uncased tokenizer: [CLS] and [SEP] around a text."""
     path = folder / "vocab.txt"
     if not _json(folder / "tokenizer_config.json").get("do_lower_case", True):
         raise ContractError(f"{folder / 'tokenizer_config.json'}: do_lower_case false is not supported")
     words = _bytes(path).decode("utf-8", "replace").splitlines()
     if "[PAD]" not in words:
         raise ContractError(f"{path} has no [PAD]")
-    return Found(Tokenizer("wordpiece", _sha256(path), path.name), "both", words.index("[PAD]"))
+    return TokenizerSettings(Tokenizer("wordpiece", _sha256(path), path.name), "both", words.index("[PAD]"))
 
 
-def _tokenizers(folder: Path) -> Found:
+def _tokenizers(folder: Path) -> TokenizerSettings:
     path = folder / "tokenizer.json"
     stated = _json(path)
     frame = _frame(stated.get("post_processor"))
@@ -75,7 +75,7 @@ def _tokenizers(folder: Path) -> Found:
     pad = _added(stated).get(token or "")
     if pad is None:
         raise ContractError(f"{folder}: neither tokenizer_config.json nor special_tokens_map.json states a pad_token")
-    return Found(Tokenizer("tokenizers", _sha256(path), path.name), frame, pad)
+    return TokenizerSettings(Tokenizer("tokenizers", _sha256(path), path.name), frame, pad)
 
 
 def _added(stated: dict[str, Any]) -> dict[str, int]:
@@ -85,7 +85,7 @@ def _added(stated: dict[str, Any]) -> dict[str, int]:
 
 
 def _frame(processor: Any) -> Frame | None:
-    """Which special tokens a post-processor puts around one text; None if that has no name."""
+    """The frame that a post-processor puts around one text; None if it is none of `Frame`."""
     if not isinstance(processor, dict):
         return None
     if processor.get("type") == "Sequence":
@@ -111,7 +111,7 @@ def _pad_token(folder: Path) -> str | None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """The object in a file; an absent file is an empty one."""
+    """The object in a file; empty if the file is absent."""
     if not path.is_file():
         return {}
     return read_json(path)

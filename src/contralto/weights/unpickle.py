@@ -1,9 +1,9 @@
-"""The data in a pickle, without what makes pickles dangerous: nothing is imported and nothing that it names is called.
+"""Reads plain data from a pickle safely: nothing is imported, and nothing that the pickle names is called.
 
-A pickle is a program for a small stack machine; Python's own runs whatever the program names. The machine here knows
-the instructions that build plain data. What a name stands for, it asks `names`, which knows a few and refuses the
-rest. Time and memory are bounded: each instruction costs the same, and no value is ever copied, compared or printed
-whole, so that one that holds itself, or many thousand times the same, does no harm.
+A pickle is a program for a small stack machine, and Python's machine calls whatever the program names. This machine has
+only the instructions that build plain data. It resolves names through `names`, which knows a few and refuses the rest.
+Time and memory are bounded: each instruction costs the same, and no value is copied, compared or printed whole, so a
+value that contains itself, or the same value many thousand times, does no harm.
 Instructions: the documentation of Python's pickletools, protocols 2 to 5.
 """
 
@@ -16,30 +16,30 @@ from typing import Any
 
 from contralto.errors import WeightsError, one_line
 
-MOST_INSTRUCTIONS = 1_000_000  # a training checkpoint of the largest CLIPs has 200 thousand
-MOST_BYTES = 2**24
+MAX_INSTRUCTIONS = 1_000_000  # a training checkpoint of the largest CLIPs has 200 thousand
+MAX_PICKLE_BYTES = 2**24
 
 
 @dataclass(frozen=True)
-class Call:
-    """What a name stands for that is applied to arguments: `make` returns data, and looks at few of the arguments."""
+class Constructor:
+    """The stand-in for a callable in a pickle: `make` returns data and uses few of the arguments."""
 
     make: Callable[..., Any]
 
 
 @dataclass
-class Module:
-    """An object of TorchScript: its attributes by name."""
+class ScriptModule:
+    """A module of TorchScript: its attributes by name."""
 
     attributes: dict[str, Any]
 
 
-class Inert:
-    """Something that says nothing about weights, of which nothing is kept: a path, a device, a set, settings."""
+class IgnoredObject:
+    """The stand-in for an object without weights (a path, a device, a set, settings); its content is dropped."""
 
 
-class Fault(Exception):
-    """What is wrong with a pickle; `unpickle` puts the file's name before it."""
+class PickleFault(Exception):
+    """A fault of a pickle. `unpickle` puts the file's name before the message."""
 
 
 def unpickle(
@@ -49,19 +49,19 @@ def unpickle(
     names: Callable[[str], Any],
     persistent: Callable[[Any], Any],
 ) -> tuple[Any, int]:
-    """The value of the pickle at data[begin:], and where it ends.
+    """(value, end offset) of the pickle at data[begin:].
 
-    dict, OrderedDict and the like are dicts whose keys are strings (a number is its digits); lists, tuples, strings,
-    bytes, numbers and None are themselves. names: "module.name" -> a `Call` or a value, raises Fault; persistent: what
-    a persistent id stands for, raises Fault. Raises WeightsError, one line beginning with `where`.
+    All kinds of dicts become dicts with strings as keys (a number becomes its digits). Lists, tuples, strings, bytes,
+    numbers and None stay as they are. names: "module.name" -> a `Constructor` or a value. persistent: persistent id ->
+    value. Both raise PickleFault. Raises WeightsError, one line that begins with `where`.
     """
-    machine = _Machine(data[: begin + MOST_BYTES], begin, names, persistent)
+    machine = _Machine(data[: begin + MAX_PICKLE_BYTES], begin, names, persistent)
     try:
         return machine.run(), machine.place
-    except Fault as error:
+    except PickleFault as error:
         raise WeightsError(f"{where} {error}") from error
     except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
-        # What a wrong stack, memo, number or text gives; a pickle in order can't come here.
+        # A wrong stack, memo, number or text ends here; a valid pickle does not.
         raise WeightsError(f"{where} is cut off or damaged: its pickle is not in order at {machine.place}") from error
 
 
@@ -77,20 +77,22 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def run(self) -> Any:
-        for _ in range(MOST_INSTRUCTIONS):
+        for _ in range(MAX_INSTRUCTIONS):
             code = self.take(1)[0]
             if code == STOP:
                 (value,) = self.stack
                 return value
             if code not in INSTRUCTIONS:
-                raise Fault(f"is damaged or refused: its pickle has the instruction {code:#04x}, which weights lack")
+                raise PickleFault(
+                    f"is damaged or refused: its pickle has the instruction {code:#04x}, which weights lack"
+                )
             INSTRUCTIONS[code](self)
-        raise Fault(f"is refused: its pickle has more than {MOST_INSTRUCTIONS:,} instructions")
+        raise PickleFault(f"is refused: its pickle has more than {MAX_INSTRUCTIONS:,} instructions")
 
     def take(self, count: int) -> memoryview:
         """The next bytes of the pickle."""
         if count > len(self.data) - self.place:
-            raise Fault(f"is cut off, or its pickle has more than {MOST_BYTES:,} bytes")
+            raise PickleFault(f"is cut off, or its pickle has more than {MAX_PICKLE_BYTES:,} bytes")
         self.place += count
         return self.data[self.place - count : self.place]
 
@@ -101,13 +103,13 @@ class _Machine:
         return str(self.take(self.number(form)), "utf-8")
 
     def line(self) -> str:
-        """Text up to the end of the line, which is short."""
+        """Text up to the end of a line, which must be short."""
         text = self.data[self.place : self.place + 512].tobytes().partition(b"\n")[0]
         self.place += len(text) + 1
         return text.decode()
 
     def marked(self) -> list[Any]:
-        """What was pushed since the last mark."""
+        """Removes and returns the values pushed since the last mark."""
         items, self.stack = self.stack, self.below.pop()
         return items
 
@@ -117,34 +119,34 @@ class _Machine:
 
     def tuple(self, count: int) -> None:
         if count > len(self.stack):
-            raise Fault("is damaged: its pickle takes more from the stack than there is")
+            raise PickleFault("is damaged: its pickle takes more from the stack than there is")
         self.stack[-count:] = [tuple(self.stack[-count:])]
 
     def put(self, index: int) -> None:
-        if index > MOST_INSTRUCTIONS:
-            raise Fault("is damaged: its pickle remembers more than it has")
+        if index > MAX_INSTRUCTIONS:
+            raise PickleFault("is damaged: its pickle remembers more than it has")
         self.memo[index] = self.stack[-1]
 
     def extend(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if type(target) is list:
             target.extend(items)
-        elif type(target) is not Inert:
-            raise Fault("is damaged: its pickle appends to what is no list")
+        elif type(target) is not IgnoredObject:
+            raise PickleFault("is damaged: its pickle appends to what is no list")
 
     def update(self, items: list[Any]) -> None:
-        """Sets key, value, key, value ... Keys become strings: numbers can be chosen so that a dict takes for ever."""
+        """Sets key, value, key, value ... Keys become strings, since numbers can be chosen to collide in a dict."""
         target = self.stack[-1]
-        if type(target) is Inert:
+        if type(target) is IgnoredObject:
             return
         if type(target) is not dict:
-            raise Fault("is damaged: its pickle sets items of what is no dict")
+            raise PickleFault("is damaged: its pickle sets items of what is no dict")
         for given, value in zip(items[::2], items[1::2], strict=True):
             if type(given) not in (str, int, float, bool, type(None)):
-                raise Fault(f"is refused: its pickle has a dict with a key of type {_kind(given)}")
+                raise PickleFault(f"is refused: its pickle has a dict with a key of type {type_name(given)}")
             key = given if type(given) is str else repr(given)
             if key in target:
-                raise Fault(f"is refused: the key {one_line(key, 80)!r} occurs twice in its pickle")
+                raise PickleFault(f"is refused: the key {one_line(key, 80)!r} occurs twice in its pickle")
             target[key] = value
 
     def name(self, module: str, name: str) -> None:
@@ -152,37 +154,39 @@ class _Machine:
 
     def call(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        if type(function) is not Call or type(arguments) is not tuple:
-            raise Fault("is damaged: its pickle calls what is no function")
+        if type(function) is not Constructor or type(arguments) is not tuple:
+            raise PickleFault("is damaged: its pickle calls what is no function")
         self.stack.append(function.make(*arguments))
 
     def build(self) -> None:
-        """The state of an object: the attributes of a module; anything else keeps none."""
+        """Sets the state of an object. Only a module keeps it, as its attributes."""
         state, target = self.stack.pop(), self.stack[-1]
-        if type(target) is Module:
+        if type(target) is ScriptModule:
             if type(state) is not dict:
-                raise Fault("is refused: its modules hold packed (quantised) weights")
+                raise PickleFault("is refused: its modules hold packed (quantised) weights")
             target.attributes = state
 
 
-def _kind(value: object) -> str:
-    return type(value).__name__.lower()
+def type_name(value: object) -> str:
+    """The type of an unpickled value, for error messages."""
+    names = {IgnoredObject: "object", ScriptModule: "module"}
+    return names.get(type(value), type(value).__name__.lower())
 
 
 def _push(make: Callable[[_Machine], Any]) -> Callable[[_Machine], None]:
     def instruction(machine: _Machine) -> None:
         value = make(machine)
-        machine.stack.append(value)  # which is another stack after a mark
+        machine.stack.append(value)  # `make` may have replaced the stack
 
     return instruction
 
 
 def _discard(_: object) -> None:
-    """Taken from the pickle or the stack, and of no use."""
+    """Drops a value taken from the pickle or the stack."""
 
 
 def _integer(machine: _Machine) -> int:
-    """Of up to 255 bytes, and so quickly printed."""
+    """An integer of up to 255 bytes, so it is quick to print."""
     return int.from_bytes(machine.take(machine.number("<B")), "little", signed=True)
 
 
@@ -194,7 +198,7 @@ def _set_one(machine: _Machine) -> None:
 def _stack_name(machine: _Machine) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
     if type(name) is not str or type(module) is not str:
-        raise Fault("is damaged: its pickle has a name that is no text")
+        raise PickleFault("is damaged: its pickle has a name that is no text")
     machine.name(module, name)
 
 
@@ -232,7 +236,7 @@ INSTRUCTIONS: dict[int, Callable[[_Machine], None]] = {
     ord("}"): _push(lambda m: {}),
     ord("s"): _set_one,
     ord("u"): lambda m: m.update(m.marked()),
-    0x8F: _push(lambda m: Inert()),  # a set
+    0x8F: _push(lambda m: IgnoredObject()),  # a set
     0x90: lambda m: m.extend(m.marked()),  # its members
     ord("q"): lambda m: m.put(m.number("<B")),
     ord("r"): lambda m: m.put(m.number("<I")),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from contralto.architecture import CausalText, Head, LinearHead, MlpHead, NoHead, ViT
 from contralto.architecture.towers import Activation, HeadActivation
 from contralto.engine.onnx import BFLOAT16, FLOAT, FLOAT16, INT8, Graph
-from contralto.weights.checkpoint import SCALE, Stored
+from contralto.weights.checkpoint import SCALE, StoredTensor
 
 DTYPES = {"F32": FLOAT, "F16": FLOAT16, "BF16": BFLOAT16, "I8": INT8}
 
@@ -40,7 +40,7 @@ class Layers(Graph):
     maps: every map that may be computed in int8, in order.
     """
 
-    def __init__(self, name: str, tensors: Mapping[str, Stored], locate: Locate | None) -> None:
+    def __init__(self, name: str, tensors: Mapping[str, StoredTensor], locate: Locate | None) -> None:
         super().__init__(name)
         self._tensors, self._locate = tensors, locate
         self._given: set[str] = set()

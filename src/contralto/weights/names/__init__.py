@@ -1,4 +1,7 @@
-"""Which tensors a contract asks for. Read `model.py` (all of them), then `image.py`, `text.py` and `parts.py`."""
+"""Names and shapes of the tensors of a contract.
+
+Read `model.py`, then `image.py`, `fastvit.py`, `text.py` and `parts.py`.
+"""
 
 from contralto.weights.names.model import expected
 from contralto.weights.names.parts import Shape, Shapes

@@ -7,7 +7,7 @@ from contralto.weights.names.parts import Shapes, batch_norm, conv_norm, head, l
 
 
 def fastvit(tower: FastViT, embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     first = tower.stages[0].width
     kernels = (3, 1) if tower.stem_points else (3,)
     shapes = under("stem.0", _branches(3, first, kernels)) | under("stem.1", _branches(1, first, kernels))

@@ -7,12 +7,13 @@ from contralto.weights.names.parts import Shapes, blocks, conv_norm, head, linea
 
 
 def vit(tower: ViT, size: tuple[int, int], embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     width, cells = tower.width, (size[0] // tower.patch) * (size[1] // tower.patch)
     shapes = under("patch", _patch(tower))
     if tower.class_token:
         shapes["class_token"] = (width,)
-    shapes["positions"] = ((tower.class_token and tower.class_position) + cells, width)
+    has_position = tower.class_token and tower.class_position
+    shapes["positions"] = (cells + 1 if has_position else cells, width)
     if tower.norm_pre:
         shapes |= under("norm_pre", norm(width))
     shapes |= blocks(width, tower.mlp, tower.layers)
@@ -23,7 +24,7 @@ def vit(tower: ViT, size: tuple[int, int], embedding: int) -> Shapes:
 
 
 def resnet(tower: ResNet, size: tuple[int, int], embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     half = tower.width // 2
     shapes: Shapes = {}
     for index, (inputs, outputs) in enumerate([(3, half), (half, half), (half, tower.width)], start=1):
@@ -38,7 +39,7 @@ def resnet(tower: ResNet, size: tuple[int, int], embedding: int) -> Shapes:
                 block |= under("shortcut", conv_norm(channels, 4 * middle, 1))
             shapes |= under(f"stages.{stage}.{layer}", block)
             channels = 4 * middle
-    pool: Shapes = {"positions": (1 + (size[0] // 32) * (size[1] // 32), channels)}
+    pool: Shapes = {"positions": (1 + (size[0] // tower.cell) * (size[1] // tower.cell), channels)}
     for name in ("q", "k", "v"):
         pool |= under(name, linear(channels, channels))
     pool |= under("out", linear(channels, embedding))
@@ -46,7 +47,7 @@ def resnet(tower: ResNet, size: tuple[int, int], embedding: int) -> Shapes:
 
 
 def efficientnet(tower: EfficientNet, embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     shapes = under("stem", conv_norm(3, tower.stem, 3))
     channels, index = tower.stem, 0
     for stage in tower.stages:
@@ -67,7 +68,7 @@ def efficientnet(tower: EfficientNet, embedding: int) -> Shapes:
 
 
 def eva(tower: Eva, size: tuple[int, int], embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     width, mlp = tower.width, tower.mlp
     shapes = under("patch", {"weight": (width, 3, tower.patch, tower.patch), "bias": (width,)})
     shapes["class_token"] = (width,)
@@ -85,7 +86,7 @@ def eva(tower: Eva, size: tuple[int, int], embedding: int) -> Shapes:
 
 
 def convnext(tower: ConvNeXt, embedding: int) -> Shapes:
-    """Below `image`."""
+    """Names below `image`."""
     shapes = under("stem.conv", {"weight": (tower.widths[0], 3, 4, 4), "bias": (tower.widths[0],)})
     shapes |= under("stem.norm", norm(tower.widths[0]))
     before = tower.widths[0]
@@ -104,7 +105,7 @@ def convnext(tower: ConvNeXt, embedding: int) -> Shapes:
 
 
 def _patch(tower: ViT) -> Shapes:
-    """From pixels to the patches' rows."""
+    """The stem, from pixels to patch tokens."""
     width, narrow = tower.width, tower.width // 4
     if tower.stem == "convolutions":
         shapes = conv_norm(3, narrow, tower.patch // 4, "1") | conv_norm(narrow, narrow, 2, "2")
@@ -113,7 +114,7 @@ def _patch(tower: ViT) -> Shapes:
 
 
 def _attention_pool(tower: ViT) -> Shapes:
-    """One learned query over all rows, then an MLP of its own around which the result is carried."""
+    """One learned query over all tokens, then an MLP with a residual connection."""
     shapes: Shapes = {"query": (tower.width,)}
     for name in ("q", "k", "v", "out"):
         shapes |= under(name, linear(tower.width, tower.width))

@@ -1,10 +1,12 @@
-"""All tensors of a contract, by name and shape: what a native weight file must hold, no more and no less.
+"""Names and shapes of all tensors that a native weight file of a contract holds.
 
-The names are those of the torch module that `contralto.model.clip` builds; here they are stated without torch, so
-that a file can be checked, and a graph written, in an install that has none.
+The names are those of the torch module in `contralto.model.clip`. They are stated here without torch, so that an
+install without torch can check a file and write a graph.
 """
 
 from __future__ import annotations
+
+from typing import assert_never
 
 from contralto import architecture
 from contralto.contract import Contract
@@ -23,25 +25,31 @@ def expected(contract: Contract) -> Shapes:
 
 def _image(contract: Contract) -> Shapes:
     size, embedding = contract.image.size, contract.embedding
-    match contract.image.tower:
-        case architecture.ViT() as tower:
+    tower = contract.image.tower
+    match tower:
+        case architecture.ViT():
             return image.vit(tower, size, embedding)
-        case architecture.ResNet() as tower:
+        case architecture.ResNet():
             return image.resnet(tower, size, embedding)
-        case architecture.EfficientNet() as tower:
+        case architecture.EfficientNet():
             return image.efficientnet(tower, embedding)
-        case architecture.Eva() as tower:
+        case architecture.Eva():
             return image.eva(tower, size, embedding)
-        case architecture.ConvNeXt() as tower:
+        case architecture.ConvNeXt():
             return image.convnext(tower, embedding)
-        case architecture.FastViT() as tower:
+        case architecture.FastViT():
             return fastvit(tower, embedding)
+        case _:
+            assert_never(tower)
 
 
 def _text(contract: Contract) -> Shapes:
     context, embedding = contract.text.context, contract.embedding
-    match contract.text.tower:
-        case architecture.CausalText() as tower:
+    tower = contract.text.tower
+    match tower:
+        case architecture.CausalText():
             return text.causal(tower, context, embedding)
-        case architecture.Bert() as tower:
+        case architecture.Bert():
             return text.bert(tower, context, embedding)
+        case _:
+            assert_never(tower)

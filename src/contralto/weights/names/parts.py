@@ -1,8 +1,10 @@
-"""What several towers are made of: the names and shapes of linear maps, norms, blocks and heads."""
+"""Names and shapes of the parts that several towers share: linear maps, norms, blocks and heads."""
 
 from __future__ import annotations
 
-from contralto.architecture import Head, LinearHead, MlpHead, NoHead
+from typing import assert_never
+
+from contralto.architecture import Head, LinearHead, MlpHead, NoHead, ResidualHead
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
@@ -10,17 +12,22 @@ Shapes = dict[str, Shape]
 
 def head(spec: Head, width: int, embedding: int) -> Shapes:
     """Pooled features of `width` -> embeddings."""
-    if isinstance(spec, NoHead):
-        return {}
-    if isinstance(spec, LinearHead):
-        return under("linear", linear(width, embedding, spec.bias))
-    if isinstance(spec, MlpHead):
-        return under("up", linear(width, spec.hidden)) | under("down", linear(spec.hidden, embedding, bias=False))
-    shapes = under("linear", linear(width, embedding)) | under("up", linear(width, spec.hidden))
-    return shapes | under("down", linear(spec.hidden, embedding))
+    match spec:
+        case NoHead():
+            return {}
+        case LinearHead():
+            return under("linear", linear(width, embedding, spec.bias))
+        case MlpHead():
+            return under("up", linear(width, spec.hidden)) | under("down", linear(spec.hidden, embedding, bias=False))
+        case ResidualHead():
+            shapes = under("linear", linear(width, embedding)) | under("up", linear(width, spec.hidden))
+            return shapes | under("down", linear(spec.hidden, embedding))
+        case _:
+            assert_never(spec)
 
 
 def blocks(width: int, mlp: int, layers: int) -> Shapes:
+    """Transformer blocks with separate q, k and v."""
     block = under("norm1", norm(width))
     for name in ("q", "k", "v", "out"):
         block |= under(f"attention.{name}", linear(width, width))

@@ -7,7 +7,7 @@ from contralto.weights.names.parts import Shapes, blocks, head, norm, under
 
 
 def causal(tower: CausalText, context: int, embedding: int) -> Shapes:
-    """Below `text`."""
+    """Names below `text`."""
     shapes: Shapes = {"tokens.weight": (tower.vocabulary, tower.width), "positions": (context, tower.width)}
     shapes |= blocks(tower.width, tower.mlp, tower.layers)
     shapes |= under("norm_post", norm(tower.width))
@@ -15,7 +15,7 @@ def causal(tower: CausalText, context: int, embedding: int) -> Shapes:
 
 
 def bert(tower: Bert, context: int, embedding: int) -> Shapes:
-    """Below `text`."""
+    """Names below `text`."""
     shapes: Shapes = {"tokens.weight": (tower.vocabulary, tower.width)}
     shapes["positions"] = (tower.positions or context, tower.width)
     if tower.types:

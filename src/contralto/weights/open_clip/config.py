@@ -1,9 +1,8 @@
 """open_clip_config.json to a contract.
 
-`model_cfg` is what open_clip's classes are built from, `preprocess_cfg` what its pictures go through. A field left out
-has the value that open_clip 3.3 gives it, so absence settles it too. Every field is understood, known to change no
-number, or refused by name. What open_clip has no field for (name, licence, transparency, an order of its own for the
-conversion of colours) stands below `contralto`.
+`model_cfg` describes the model, `preprocess_cfg` the preparation of pictures. An absent field has the default of
+open_clip 3.3. Every field is understood, known to change no number, or refused by name. Facts that open_clip has no
+field for (name, licence, transparency, another order for the conversion of colours) are under `contralto`.
 """
 
 from __future__ import annotations
@@ -19,24 +18,24 @@ from contralto.architecture.towers import Activation
 from contralto.contract import Contract, Image, Provenance, Score, Text, Tokenizer
 from contralto.text import bpe
 from contralto.weights import tokenizer_files
+from contralto.weights.config_section import Section
 from contralto.weights.open_clip.trunks import trunk
-from contralto.weights.openai import HEAD, MEAN, STD
-from contralto.weights.section import Section
+from contralto.weights.openai import HEAD_WIDTH, MEAN, STD
 
-FILE_NAME = "open_clip_config.json"
+CONFIG_FILE = "open_clip_config.json"
 EPS = 1e-5  # torch's default, and so open_clip's
 CLEAN = {"lower": "clip", "whitespace": "whitespace", "canonicalize": "canonicalize"}
 POOL = {"argmax": "eot", "last": "last"}
 IMAGE_FIELDS = ("mean", "std", "interpolation", "resize_mode")
 
-# Fields that must have this value: with another one the model is not one that is built here.
+# Fields that must have this value; Contralto builds no model with another.
 PLAIN_BLOCKS = {"ls_init_value": None, "qk_norm": False, "scaled_cosine_attn": False, "scale_heads": False,
                 "scale_attn_inner": False, "scale_attn": False, "scale_fc": False}  # fmt: skip
 PLAIN_VISION = PLAIN_BLOCKS | {"attentional_pool": False}
 PLAIN_TEXT = PLAIN_BLOCKS | {"hf_model_name": None, "embed_cls": False, "tokenizer_mode": None}
 PLAIN_MODEL = {"multimodal_cfg": None}
 
-# Fields that change no embedding: they are for training, or for what the others have switched off.
+# Fields that change no embedding: they concern training, or features that other fields switch off.
 NO_MATTER = ("output_tokens", "block_type")
 NO_MATTER_VISION = (*NO_MATTER, "patch_dropout", "attn_pooler_queries", "attn_pooler_heads", "pos_embed_type",
                     "timm_model_pretrained", "timm_drop", "timm_drop_path")  # fmt: skip
@@ -49,10 +48,10 @@ NO_MATTER_MODEL = ("custom_text", "init_logit_scale", "nonscalar_logit_scale", "
 
 
 def read(config: Mapping[str, Any], folder: Path, where: str) -> Contract:
-    """The contract that a configuration states; its weights are not filled in, nor is the scale that they hold.
+    """The contract that a configuration states, without `weights` and without the scale, which the weights hold.
 
-    config: the JSON of open_clip_config.json, or that of a model configuration alone. folder: where the tokenizer's
-    files lie, if it has some. Raises ContractError, which names the field.
+    config: the JSON of open_clip_config.json, or of a model configuration alone. folder: holds the tokenizer's files,
+    if any. Raises ContractError, which names the field.
     """
     model = Section(config.get("model_cfg", config), f"{where}: model_cfg")
     quick = model.take("quick_gelu", bool, False)
@@ -81,7 +80,7 @@ def read(config: Mapping[str, Any], folder: Path, where: str) -> Contract:
         provenance=Provenance(
             source=ours.take("source", str, None),
             trained_on=ours.take("trained_on", str, None),
-            converted_from=f"open_clip, {FILE_NAME}{implied}",
+            converted_from=f"open_clip, {CONFIG_FILE}{implied}",
         ),
         licence=ours.take("licence", str, None),
     )
@@ -90,7 +89,7 @@ def read(config: Mapping[str, Any], folder: Path, where: str) -> Contract:
 
 
 def _vision(section: Section, quick: bool) -> tuple[ImageTower, tuple[int, int]]:
-    """The picture tower and its (height, width)."""
+    """The image tower and its (height, width)."""
     size = _pair(section.take("image_size", (int, list), 224), section)
     layers = section.take("layers", (int, list), 12)
     tower: ImageTower | None
@@ -102,7 +101,7 @@ def _vision(section: Section, quick: bool) -> tuple[ImageTower, tuple[int, int]]
             raise section.refuse("timm_model_name", f"{how} it is not a tower that Contralto builds")
         section.close(PLAIN_VISION, (*NO_MATTER_VISION, "timm_proj", *ONLY_CLIP))
         return tower, size
-    width, head = section.take("width", int, 768), section.take("head_width", int, HEAD)
+    width, head = section.take("width", int, 768), section.take("head_width", int, HEAD_WIDTH)
     if isinstance(layers, list):
         if len(layers) != 4 or not all(type(n) is int for n in layers):
             raise section.refuse("layers", "a ResNet has four stages")
@@ -150,32 +149,33 @@ def _text(section: Section, quick: bool, folder: Path) -> Text:
     clean = extra.take("clean", str, "whitespace" if named else "lower")
     if clean not in CLEAN:
         raise extra.refuse("clean", f"supported are {', '.join(CLEAN)}")
-    found = tokenizer_files.Found(Tokenizer("clip-bpe", bpe.SHA256), "both", 0)
+    settings = tokenizer_files.TokenizerSettings(Tokenizer("clip-bpe", bpe.SHA256), "both", 0)
     if named:
-        found = tokenizer_files.find(folder, f"{section.where}.hf_tokenizer_name {named!r}")
+        settings = tokenizer_files.find(folder, f"{section.where}.hf_tokenizer_name {named!r}")
     if extra.take("strip_sep_token", bool, False) and named:  # the end token becomes padding
-        if found.frame != "both" or found.pad != 0:
+        if settings.frame != "both" or settings.pad != 0:
             raise extra.refuse("strip_sep_token", "understood only for BERT's tokenizer")
-        found = found._replace(frame="start")
+        settings = settings._replace(frame="start")
     extra.close({"reduction_mask": ""}, ())
     context = section.take("context_length", int, 77)
     section.close(PLAIN_TEXT, NO_MATTER_TEXT)
     return Text(
         tower,
-        found.tokenizer,
+        settings.tokenizer,
         context,
-        pad=found.pad,
+        pad=settings.pad,
         clean=cast(Literal["clip", "whitespace", "canonicalize"], CLEAN[clean]),
-        frame=found.frame,
+        frame=settings.frame,
         pool=cast(Literal["eot", "last"], POOL[pool]),
     )
 
 
 def _image(section: Section, tower: ImageTower, size: tuple[int, int]) -> tuple[Image, str]:
-    """The preparation of pictures, and what to say of the fields that are absent. The size is the tower's, as there."""
+    """The preparation of pictures, and a note on absent fields. The size is the tower's, as in open_clip."""
     mean, std = _three(section, "mean", MEAN), _three(section, "std", STD)
     interpolation, resize = section.take("interpolation", str, "bicubic"), section.take("resize_mode", str, "shortest")
-    if interpolation not in ("bicubic", "bilinear", "random"):  # random is of training: here it is bicubic, as there
+    # "random" is for training; open_clip then evaluates with bicubic.
+    if interpolation not in ("bicubic", "bilinear", "random"):
         raise section.refuse("interpolation", "supported are bicubic, bilinear")
     if resize not in ("shortest", "squash"):
         raise section.refuse("resize_mode", "supported are shortest, squash")
@@ -194,7 +194,7 @@ def _image(section: Section, tower: ImageTower, size: tuple[int, int]) -> tuple[
 
 
 def _hidden(section: Section, width: int) -> int:
-    """Hidden units of an MLP."""
+    """Number of hidden units of an MLP."""
     ratio = section.take("mlp_ratio", float, 4.0)
     if not 0 < ratio < 1e6:  # JSON may hold Infinity and NaN
         raise section.refuse("mlp_ratio", "a positive number is needed")
@@ -225,7 +225,7 @@ def _pair(size: int | list[Any], section: Section) -> tuple[int, int]:
 
 
 def _three(section: Section, name: str, default: Sequence[float]) -> tuple[float, float, float]:
-    """One number a channel; one number for all is allowed."""
+    """One number per channel; a single number stands for all three."""
     given = section.take(name, (list, float), list(default))
     values = given if isinstance(given, list) else [given] * 3
     if len(values) != 3 or not all(isinstance(value, int | float) and math.isfinite(value) for value in values):

@@ -1,6 +1,6 @@
-"""timm's names of picture towers and the towers that they name, for open_clip's `timm_*` fields.
+"""timm's names of image towers and their architectures, for open_clip's `timm_*` fields.
 
-A name stands for sizes that the configuration does not repeat; here they are those of the preset of the same tower.
+A name implies sizes that the configuration does not repeat. Here they come from a preset with the same tower.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from contralto.contract import preset, presets
 
 @dataclass(frozen=True)
 class Trunk:
-    """name: timm's, with {size} where it tells the size of the pictures; sizes: those that there are, () for any.
+    """name: timm's name, with {size} for the picture size; sizes: the sizes that exist, () for any.
 
-    pool, projection: open_clip's timm_pool and timm_proj. preset: one that has this picture tower.
+    pool, projection: open_clip's timm_pool and timm_proj. preset: a preset with this image tower.
     """
 
     name: str
@@ -49,7 +49,7 @@ TRUNKS = (
 
 
 def trunk(name: str, pool: str, projection: str, size: tuple[int, int]) -> ImageTower | None:
-    """The picture tower that open_clip builds from these fields, or None if it is not one of ours."""
+    """The image tower that open_clip builds from these fields, or None if Contralto has no such tower."""
     for one in TRUNKS:
         if (one.pool, one.projection) == (pool, projection) and _named(one, size) == name and one.preset in presets():
             return preset(one.preset).image.tower
@@ -66,7 +66,7 @@ def trunk_of(tower: ImageTower, size: tuple[int, int]) -> dict[str, str] | None:
 
 
 def _named(one: Trunk, size: tuple[int, int]) -> str | None:
-    """timm's name at that size."""
+    """timm's name at that size, or None if timm has no such size."""
     if one.sizes and (size[0] != size[1] or size[0] not in one.sizes):
         return None
     return one.name.format(size=size[0])

@@ -1,7 +1,7 @@
-"""config.json to towers. A field that is absent has the default that transformers 5.23 gives it.
+"""config.json to towers. An absent field has the default of transformers 5.23.
 
-A field that transformers does not know has no effect on its numbers, so it is passed over here too; those that it knows
-and that no tower here has must be at the value that is built.
+A field that transformers does not know changes no number, so it is ignored here too. A field that transformers knows
+and no tower here supports must have the value that is built.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any, cast
 from contralto.architecture import Bert, CausalText, EfficientNet, ImageTower, LinearHead, NoHead, Stage, TextTower, ViT
 from contralto.architecture.towers import Activation
 from contralto.errors import ContractError
+from contralto.weights.config_section import Section
 from contralto.weights.layouts.transformers import Family, has_first_shortcut
-from contralto.weights.section import Section
 
 ACTIVATIONS: dict[str, Activation] = {
     "quick_gelu": "quickgelu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh",
     "relu": "relu", "silu": "silu", "swish": "silu",
 }  # fmt: skip
 
-LONGEST = 64  # tokens of a text that ALIGN's processor pads and cuts to, whatever the configuration says
-STEM = 32  # channels after EfficientNet's first convolution, before they are multiplied
+ALIGN_CONTEXT = 64  # ALIGN's processor pads and truncates texts to this many tokens, whatever the configuration says
+STEM = 32  # channels after EfficientNet's first convolution, before width_coefficient
 
-# What else calls itself a relative of CLIP, and why it is not read.
-REFUSED = {
+# Other relatives of CLIP, and why they are not read.
+NOT_BUILT = {
     "siglip2": "it is SigLIP 2 with flexible resolution (NaFlex), which is not built here",
     "clip_text_model": "it is a text tower alone",
     "clip_vision_model": "it is a picture tower alone",
@@ -41,7 +41,7 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class Towers:
-    """What config.json states. side: of the pictures, where the towers depend on it."""
+    """The facts of config.json. side: of the pictures in pixels; None if the towers do not depend on it."""
 
     family: Family
     image: ImageTower
@@ -52,10 +52,10 @@ class Towers:
 
 
 def towers(config: Mapping[str, Any], where: str) -> Towers:
-    """Raises ContractError, which names the field."""
+    """The towers of a config.json. Raises ContractError, which names the field."""
     kind = config.get("model_type")
     if kind not in ("clip", "siglip", "align"):
-        why = REFUSED.get(str(kind), "read are clip, siglip and align")
+        why = NOT_BUILT.get(str(kind), "read are clip, siglip and align")
         raise ContractError(f"{where}: model_type is {kind!r}: {why}")
     model = Section(config, where)
     image, text = (_part(config, name, where, is_clip=kind == "clip") for name in ("vision", "text"))
@@ -65,8 +65,8 @@ def towers(config: Mapping[str, Any], where: str) -> Towers:
 
 
 def _part(config: Mapping[str, Any], name: str, where: str, is_clip: bool) -> Section:
-    """text_config or vision_config. CLIP's old files may have NAME_config_dict too, which then stands alone: what it
-    leaves out has the default, whatever the other says."""
+    """text_config or vision_config. Old files of CLIP may also have NAME_config_dict, which then replaces it: a field
+    that is absent there has the default, whatever NAME_config states."""
     key = f"{name}_config"
     if is_clip and config.get(f"{key}_dict") is not None:
         key += "_dict"
@@ -76,7 +76,7 @@ def _part(config: Mapping[str, Any], name: str, where: str, is_clip: bool) -> Se
 def _clip(model: Section, image: Section, text: Section) -> Towers:
     vocabulary = text.take("vocab_size", int, 49408)
     end = text.take("eos_token_id", (int, list), 49407)
-    # With 2, which old files state by mistake, and in any text of CLIP's tokenizer the largest id ends the text.
+    # Old files state 2 by mistake. In CLIP's tokenizer the end token always has the largest id.
     if end != 2 and (not isinstance(end, int) or end < vocabulary - 1):
         raise text.refuse("eos_token_id", "the end of a text is looked for at the largest id")
     return Towers(
@@ -144,7 +144,7 @@ def _align(model: Section, image: Section, text: Section) -> Towers:
     if model.take("projection_dim", int, 640) != tower.features:
         raise model.refuse("projection_dim", f"pictures have {tower.features}, the channels of the last stage")
     positions = text.take("max_position_embeddings", int, 512)
-    context = min(LONGEST, positions)
+    context = min(ALIGN_CONTEXT, positions)
     bert = Bert(
         vocabulary=text.take("vocab_size", int, 30522),
         width=text.take("hidden_size", int, 768),
@@ -208,7 +208,7 @@ def _efficientnet(image: Section) -> EfficientNet:
 
 
 def rounded(channels: float, divisor: int) -> int:
-    """To a multiple of the divisor, but not below nine tenths (Tan and Le's code)."""
+    """The channels rounded to a multiple of the divisor, but not below nine tenths (Tan and Le's code)."""
     near = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return near + divisor if near < 0.9 * channels else near
 

@@ -1,12 +1,12 @@
-"""A contract to what transformers reads: config.json, the processor's settings, the tokenizer's files."""
+"""A contract to config.json, the image processor's settings and the tokenizer's files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
-from contralto.architecture import Bert, EfficientNet, ViT
+from contralto.architecture import Bert, CausalText, ConvNeXt, EfficientNet, Eva, FastViT, ResNet, ViT
 from contralto.architecture.codec import to_json
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, Text
@@ -15,26 +15,30 @@ from contralto.files import copy_files, written_whole
 from contralto.text import bpe
 from contralto.weights import tokenizer_files
 from contralto.weights.checkpoint import Checkpoint
+from contralto.weights.config_section import read_json
 from contralto.weights.layouts import transformers as layout
-from contralto.weights.section import read_json
-from contralto.weights.transformers import pictures, texts
+from contralto.weights.transformers import image_processor, tokenizer_config
 from contralto.weights.transformers.config import STEM, rounded
 
-NAMES: dict[Activation, str] = {
+ACTIVATION_NAMES: dict[Activation, str] = {
     "quickgelu": "quick_gelu", "gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "relu": "relu", "silu": "silu",
 }  # fmt: skip
-CLASSES = {"clip": "CLIPModel", "siglip": "SiglipModel", "align": "AlignModel"}
-PROCESSORS = {"clip": "CLIPImageProcessor", "siglip": "SiglipImageProcessor", "align": "EfficientNetImageProcessor"}
+MODEL_CLASSES = {"clip": "CLIPModel", "siglip": "SiglipModel", "align": "AlignModel"}
+PROCESSOR_CLASSES = {
+    "clip": "CLIPImageProcessor",
+    "siglip": "SiglipImageProcessor",
+    "align": "EfficientNetImageProcessor",
+}
 
 
 def config(contract: Contract) -> dict[str, Any]:
-    """config.json; what transformers has no field for stands under `contralto`. Raises WeightsError."""
+    """config.json. Facts that transformers has no field for are under `contralto`. Raises WeightsError."""
     family = layout.family(contract)
     image, text = contract.image, contract.text
     if isinstance(image.tower, ViT) and image.size[0] != image.size[1]:
-        raise WeightsError(f"{contract.name}: transformers' {CLASSES[family]} has square pictures only")
+        raise WeightsError(f"{contract.name}: transformers' {MODEL_CLASSES[family]} has square pictures only")
     stated: dict[str, Any] = {
-        "architectures": [CLASSES[family]],
+        "architectures": [MODEL_CLASSES[family]],
         "model_type": family,
         "projection_dim": contract.embedding,
         "vision_config": _vision(contract),
@@ -58,25 +62,29 @@ def config(contract: Contract) -> dict[str, Any]:
 
 
 def processor(contract: Contract) -> dict[str, Any]:
-    """preprocessor_config.json. Raises WeightsError if transformers' processor cannot do what the contract states."""
+    """preprocessor_config.json. Raises WeightsError if transformers' processor cannot do the same as the contract."""
     family = layout.family(contract)
     if family == "siglip" and (contract.image.resize != "squash" or contract.image.resized):
         raise WeightsError(f"{contract.name}: transformers' SigLIP squashes its pictures, this model does not")
-    return pictures.written(contract.image, PROCESSORS[family])
+    return image_processor.written(contract.image, PROCESSOR_CLASSES[family])
 
 
 def place_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
-    """The tokenizer's files; what says how they are used is copied, or written if there is none beside them.
+    """Writes the tokenizer's files. Their configuration is copied, or written if there is none.
 
     Raises OSError, ContractError.
     """
     contract = checkpoint.contract
     settings: dict[str, Any] = {"model_max_length": contract.text.context, "padding_side": "right"}
     if contract.text.tokenizer.kind == "clip-bpe":
-        ids, merges = bpe.shipped().published()
+        ids, merges = bpe.clip_vocabulary().published()
         names = {number: name for name, number in ids.items()}
         settings |= {"tokenizer_class": "CLIPTokenizer", "pad_token": names[contract.text.pad]}
-        settings |= {"bos_token": "<|startoftext|>", "eos_token": texts.CLIP_PAD, "unk_token": texts.CLIP_PAD}
+        settings |= {
+            "bos_token": "<|startoftext|>",
+            "eos_token": tokenizer_config.CLIP_PAD,
+            "unk_token": tokenizer_config.CLIP_PAD,
+        }
         lines = "\n".join(["#version: 0.2", *merges, ""])
         files = {"vocab.json": json.dumps(ids, ensure_ascii=False), "merges.txt": lines}
         for name, content in files.items():
@@ -93,12 +101,12 @@ def place_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def _tokenizer_settings(text: Text, folder: Path) -> dict[str, Any]:
-    """The class that runs the tokenizer's file, and the token that it pads with."""
+    """The tokenizer class for the file, and its pad token."""
     if text.tokenizer.kind == "sentencepiece":
-        return {"tokenizer_class": "SiglipTokenizer", "pad_token": texts.SIGLIP_PAD}
+        return {"tokenizer_class": "SiglipTokenizer", "pad_token": tokenizer_config.SIGLIP_PAD}
     if text.tokenizer.kind == "wordpiece":
         return {"tokenizer_class": "BertTokenizer", "pad_token": "[PAD]", "do_lower_case": True}
-    # Any tokenizer.json is run by the second; the first lower-cases too.
+    # PreTrainedTokenizerFast runs any tokenizer.json; Siglip2Tokenizer also lower-cases.
     name = "Siglip2Tokenizer" if text.clean == "lower" else "PreTrainedTokenizerFast"
     added = read_json(folder / str(text.tokenizer.file)).get("added_tokens", ())
     tokens = [one.get("content") for one in added if isinstance(one, dict) and one.get("id") == text.pad]
@@ -107,9 +115,18 @@ def _tokenizer_settings(text: Text, folder: Path) -> dict[str, Any]:
 
 def _vision(contract: Contract) -> dict[str, Any]:
     tower = contract.image.tower
-    if isinstance(tower, EfficientNet):
-        return _efficientnet(tower, contract)
-    assert isinstance(tower, ViT)
+    match tower:
+        case EfficientNet():
+            return _efficientnet(tower, contract)
+        case ViT():
+            return _vit(tower, contract)
+        case ResNet() | FastViT() | Eva() | ConvNeXt():
+            raise WeightsError(f"{contract.name}: transformers has no class for its picture tower ({tower.kind})")
+        case _:
+            assert_never(tower)
+
+
+def _vit(tower: ViT, contract: Contract) -> dict[str, Any]:
     return {
         "hidden_size": tower.width,
         "intermediate_size": tower.mlp,
@@ -124,7 +141,7 @@ def _vision(contract: Contract) -> dict[str, Any]:
 
 
 def _efficientnet(tower: EfficientNet, contract: Contract) -> dict[str, Any]:
-    """The stem has 32 channels there, times a coefficient, which is for all channels; nothing is rounded."""
+    """The stem has 32 channels times width_coefficient, which scales all channels. A divisor of 1 rounds nothing."""
     wide = tower.stem / STEM
     channels = [stage.channels for stage in tower.stages]
     stated = [round(one / wide) for one in channels]
@@ -161,18 +178,22 @@ def _text(contract: Contract) -> dict[str, Any]:
         "layer_norm_eps": tower.norm_eps,
         "projection_dim": contract.embedding,
     }
-    if isinstance(tower, Bert):
-        return stated | {
-            "max_position_embeddings": tower.positions or contract.text.context,
-            "type_vocab_size": tower.types,
-            "pad_token_id": contract.text.pad,
-        }
-    if contract.text.pool == "eot":
-        return stated | {"bos_token_id": bpe.START, "eos_token_id": tower.vocabulary - 1}
-    return stated | {"projection_size": contract.embedding}
+    match tower:
+        case Bert():
+            return stated | {
+                "max_position_embeddings": tower.positions or contract.text.context,
+                "type_vocab_size": tower.types,
+                "pad_token_id": contract.text.pad,
+            }
+        case CausalText():
+            if contract.text.pool == "eot":
+                return stated | {"bos_token_id": bpe.START_ID, "eos_token_id": tower.vocabulary - 1}
+            return stated | {"projection_size": contract.embedding}
+        case _:
+            assert_never(tower)
 
 
 def _name(activation: Activation, contract: Contract) -> str:
-    if activation not in NAMES:
+    if activation not in ACTIVATION_NAMES:
         raise WeightsError(f"{contract.name}: transformers has no activation {activation}")
-    return NAMES[activation]
+    return ACTIVATION_NAMES[activation]
