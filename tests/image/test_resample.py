@@ -116,7 +116,7 @@ def test_equal_to_the_plain_pipeline(mode, avx2):
     assert image.tobytes() == before
 
 
-@pytest.mark.parametrize("turn", resample.TURNS)
+@pytest.mark.parametrize("turn", resample.TURN_EFFECTS)
 @given(
     size=st.tuples(st.integers(40, 150), st.integers(40, 150)),
     mode=st.sampled_from(TAKEN),
@@ -140,7 +140,7 @@ def test_turned_in_passing(turn, size, mode, enlarge, seed):
 
 @pytest.mark.parametrize("avx2", LEVELS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-@pytest.mark.parametrize("turn", resample.TURNS)
+@pytest.mark.parametrize("turn", resample.TURN_EFFECTS)
 def test_large_ones_are_turned_in_passing(turn, mode, avx2):
     image = noise(mode, (1001, 1203))
     upright = image if turn is None else image.transpose(turn)

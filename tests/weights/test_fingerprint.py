@@ -26,7 +26,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def memory() -> Path:
-    return cache.folder() / fingerprint.CACHE_FILE
+    return cache.folder() / fingerprint.SHA256_CACHE_FILE
 
 
 def test_a_large_file_is_read_once(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,7 +231,7 @@ def _from_array(item: object) -> Image.Image:
     return Image.fromarray(array)
 
 
-_TURNS = {
+_TURN_BY_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -245,7 +245,7 @@ _TURNS = {
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """The turn by EXIF, else by XMP. The image must be loaded, as EXIF may follow the pixels in a PNG."""
     try:
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _TURN_BY_ORIENTATION.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a malformed EXIF block does not affect the pixels
         return None
 

@@ -32,7 +32,7 @@ STRIP_BYTES = 2**18  # small enough to stay in the processor's cache between Pil
 STRIP_LINES = 32  # a multiple of the lines that the compiled code handles at once
 
 # For each turn: whether rows and columns are exchanged, then whether columns and rows are mirrored.
-TURNS = {
+TURN_EFFECTS = {
     None: (False, False, False),
     Transpose.FLIP_LEFT_RIGHT: (False, True, False),
     Transpose.ROTATE_180: (False, True, True),
@@ -46,7 +46,7 @@ TURNS = {
 
 def turned(size: tuple[int, int], turn: Transpose | None) -> tuple[int, int]:
     """(width, height) after the turn."""
-    return (size[1], size[0]) if TURNS[turn][0] else size
+    return (size[1], size[0]) if TURN_EFFECTS[turn][0] else size
 
 
 def resize_box(
@@ -58,7 +58,7 @@ def resize_box(
     """
     if compiled is None or image.mode not in RAW_MODES or max(image.size) > MAX_COMPILED_SIDE:
         return None
-    standing, mirror_columns, mirror_rows = TURNS[turn]
+    standing, mirror_columns, mirror_rows = TURN_EFFECTS[turn]
     width, height = turned(image.size, turn)
     if (width, height) == size or _height_first((width, height), size):
         return None

@@ -21,7 +21,7 @@ import html
 import re
 import string
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, assert_never
 
 from contralto.errors import TextError
 
@@ -38,16 +38,21 @@ def clean(text: str, rule: Rule) -> str:
 
     Raises TextError if `text` has an HTML character number of more than 4,300 digits, which cannot be unescaped.
     """
-    if rule == "none":
-        return text
-    if rule == "lower":
-        return text.lower()
-    if rule == "siglip":
-        return re.sub(r"\s+", " ", text.lower().translate(_PUNCTUATION)).strip()
-    repaired = " ".join(text.split()) if _PLAIN.fullmatch(text) else repair(text)
-    if rule == "canonicalize":
-        return " ".join(repaired.replace("_", " ").translate(_PUNCTUATION).lower().split())
-    return repaired.lower() if rule == "clip" else repaired
+    match rule:
+        case "clip":
+            return _repaired(text).lower()
+        case "whitespace":
+            return _repaired(text)
+        case "canonicalize":
+            return " ".join(_repaired(text).replace("_", " ").translate(_PUNCTUATION).lower().split())
+        case "siglip":
+            return re.sub(r"\s+", " ", text.lower().translate(_PUNCTUATION)).strip()
+        case "lower":
+            return text.lower()
+        case "none":
+            return text
+        case _ as unknown:
+            assert_never(unknown)
 
 
 def are_plain(texts: Sequence[str]) -> bool:
@@ -63,6 +68,10 @@ def words(text: str, rule: Rule) -> list[str]:
     if rule == "clip" and _PLAIN.fullmatch(text):
         return text.lower().split()
     return clean(text, rule).split(" ")
+
+
+def _repaired(text: str) -> str:
+    return " ".join(text.split()) if _PLAIN.fullmatch(text) else repair(text)
 
 
 def repair(text: str) -> str:

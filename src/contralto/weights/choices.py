@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from contralto import arguments
 from contralto.errors import ContraltoError, one_line
 
-ACTIVATIONS = ("gelu", "quickgelu")
+PUBLISHED_ACTIVATIONS = ("gelu", "quickgelu")
+QUICKGELU_SUFFIX = "-quickgelu"  # of open_clip's name for an architecture with this activation
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Choices:
         if self.architecture is not None:
             arguments.word(self.architecture, "architecture")
         if self.activation is not None:
-            arguments.one_of(self.activation, "activation", ACTIVATIONS)
+            arguments.one_of(self.activation, "activation", PUBLISHED_ACTIVATIONS)
         if self.image_size is not None:
             arguments.whole(self.image_size, "image_size")
 

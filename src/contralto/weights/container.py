@@ -18,7 +18,7 @@ from contralto.weights import pytorch
 from contralto.weights.checkpoint import StoredTensor
 from contralto.weights.tensorfile import Bytes, TensorFile, mapped, parsed
 
-PREFIXES = ("module.", "_orig_mod.")  # added by parallel and by compiled modules
+WRAPPER_PREFIXES = ("module.", "_orig_mod.")  # added by parallel and by compiled modules
 MAX_INDEX = 2**24  # bytes of an index; a thousand shards need a hundredth of it
 
 # Files without weights, by their first bytes: what each is, and what to do.
@@ -126,6 +126,6 @@ def _is_plain(name: str) -> bool:
 
 def _unwrapped(tensors: Mapping[str, StoredTensor]) -> Mapping[str, StoredTensor]:
     """The tensors without the prefixes that all names share."""
-    while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), None):
+    while prefix := next((p for p in WRAPPER_PREFIXES if all(name.startswith(p) for name in tensors)), None):
         tensors = {name.removeprefix(prefix): stored for name, stored in tensors.items()}
     return tensors

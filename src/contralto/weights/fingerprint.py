@@ -24,7 +24,7 @@ CachedDigest = tuple[int, int, int, str]  # size, modification time, inode, sha2
 
 CACHED_BYTES = 64 * 2**20  # only larger files are cached; the sha256 of one this size takes 40 ms
 MAX_ENTRIES = 1000  # the oldest are dropped
-CACHE_FILE = "sha256.json"
+SHA256_CACHE_FILE = "sha256.json"
 CONTRACT_DTYPES: dict[str, Dtype] = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -68,7 +68,7 @@ def _state(path: Path) -> tuple[int, int, int]:
 def _cached_digests() -> dict[str, CachedDigest]:
     """The cached digests by path; empty if the cache file is missing or malformed."""
     try:
-        entries = json.loads((cache.folder() / CACHE_FILE).read_bytes())
+        entries = json.loads((cache.folder() / SHA256_CACHE_FILE).read_bytes())
         return {
             path: (int(size), int(time), int(inode), str(sha)) for path, (size, time, inode, sha) in entries.items()
         }
@@ -83,5 +83,5 @@ def _cache_digest(path: Path, entry: CachedDigest) -> None:
     latest = dict([*entries.items(), (_key(path), entry)][-MAX_ENTRIES:])
     with contextlib.suppress(OSError):
         cache.folder().mkdir(parents=True, exist_ok=True)
-        with written_whole(cache.folder() / CACHE_FILE) as file:
+        with written_whole(cache.folder() / SHA256_CACHE_FILE) as file:
             file.write(json.dumps(latest).encode())

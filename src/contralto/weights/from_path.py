@@ -15,14 +15,14 @@ from contralto.errors import ContraltoError, WeightsError, one_line
 from contralto.weights import container, native, open_clip, openai, positions, transformers
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.choices import NO_CHOICES, Choices
-from contralto.weights.open_clip.config import CONFIG_FILE as OPEN_CLIP
+from contralto.weights.open_clip.config import OPEN_CLIP_CONFIG_FILE
 from contralto.weights.open_clip.folder import weights_in
-from contralto.weights.transformers.folder import CONFIG_FILE as TRANSFORMERS
+from contralto.weights.transformers.folder import TRANSFORMERS_CONFIG_FILE
 
 Layout = Literal["openai", "open_clip", "transformers", "native"]
 
 # The prefix of each layout's image tower, but OpenAI's, which has open_clip's.
-PREFIXES: dict[str, Layout] = {"visual.": "open_clip", "vision_model.": "transformers", "image.": "native"}
+LAYOUT_PREFIXES: dict[str, Layout] = {"visual.": "open_clip", "vision_model.": "transformers", "image.": "native"}
 
 # Prefixes of tensors that occur only in models that Contralto does not build.
 NOT_BUILT = {
@@ -51,14 +51,15 @@ def read(path: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
 def _folder(folder: Path, choices: Choices) -> Checkpoint:
     if (folder / FILE_NAME).is_file():
         return _native(folder, choices)
-    theirs = [name for name in (OPEN_CLIP, TRANSFORMERS) if (folder / name).is_file()]
+    theirs = [name for name in (OPEN_CLIP_CONFIG_FILE, TRANSFORMERS_CONFIG_FILE) if (folder / name).is_file()]
     if len(theirs) == 2:  # many repositories have both, with weights in one or both layouts
         names = container.read(weights_in(folder)).tensors
-        theirs.remove(OPEN_CLIP if _layout_of(names, folder) == "transformers" else TRANSFORMERS)
+        is_transformers = _layout_of(names, folder) == "transformers"
+        theirs.remove(OPEN_CLIP_CONFIG_FILE if is_transformers else TRANSFORMERS_CONFIG_FILE)
     if not theirs:
-        looked = f"none of {FILE_NAME}, {OPEN_CLIP}, {TRANSFORMERS} is there"
+        looked = f"none of {FILE_NAME}, {OPEN_CLIP_CONFIG_FILE}, {TRANSFORMERS_CONFIG_FILE} is there"
         raise WeightsError(f"{one_line(str(folder))} holds no model: {looked}; name the weight file if there is one")
-    return open_clip.read(folder, choices) if theirs == [OPEN_CLIP] else transformers.read(folder, choices)
+    return open_clip.read(folder, choices) if theirs == [OPEN_CLIP_CONFIG_FILE] else transformers.read(folder, choices)
 
 
 def _file(path: Path, choices: Choices) -> Checkpoint:
@@ -85,8 +86,9 @@ def _file(path: Path, choices: Choices) -> Checkpoint:
 
 def _transformers(path: Path, choices: Choices) -> Checkpoint:
     shown, folder = one_line(str(path)), path.parent
-    if not (folder / TRANSFORMERS).is_file():
-        raise WeightsError(f"{shown} has transformers' tensors, but no {TRANSFORMERS} lies beside it: it is needed")
+    if not (folder / TRANSFORMERS_CONFIG_FILE).is_file():
+        fault = f"has transformers' tensors, but no {TRANSFORMERS_CONFIG_FILE} lies beside it: it is needed"
+        raise WeightsError(f"{shown} {fault}")
     checkpoint = transformers.read(folder, choices)
     stated = checkpoint.contract.weights
     if path not in checkpoint.files and not (stated and stated.file == path.name):
@@ -108,7 +110,7 @@ def _layout_of(names: Iterable[str], where: Path) -> Layout:
             raise WeightsError(f"{one_line(str(where))} is {what}, which Contralto does not build")
     if openai.is_settled(known):
         return "openai"
-    for prefix, layout in PREFIXES.items():
+    for prefix, layout in LAYOUT_PREFIXES.items():
         if any(name.startswith(prefix) for name in known):
             return layout
     first = ", ".join(one_line(name, 60) for name in known[:3]) or "nothing"

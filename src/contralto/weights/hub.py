@@ -22,7 +22,7 @@ from contralto.weights import fingerprint
 
 Progress = Callable[[int, int], object]
 
-CACHE_FILE = "hub.json"
+HUB_CACHE_FILE = "hub.json"
 SMALL_FILES = (
     "config.json", "open_clip_config.json", "contralto.json", "preprocessor_config.json", "processor_config.json",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt",
@@ -170,13 +170,13 @@ def _cache_folder(key: str, folder: Path, files: Mapping[str, int]) -> None:
     entries = _cache_entries() | {key: {"folder": os.fsdecode(folder), "files": dict(files)}}
     with contextlib.suppress(OSError):
         cache.folder().mkdir(parents=True, exist_ok=True)
-        with written_whole(cache.folder() / CACHE_FILE) as file:
+        with written_whole(cache.folder() / HUB_CACHE_FILE) as file:
             file.write(json.dumps(entries).encode())
 
 
 def _cache_entries() -> dict[str, Any]:
     try:
-        entries = json.loads((cache.folder() / CACHE_FILE).read_bytes())
+        entries = json.loads((cache.folder() / HUB_CACHE_FILE).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return entries if isinstance(entries, dict) else {}

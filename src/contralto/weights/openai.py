@@ -21,7 +21,7 @@ from contralto.errors import WeightsError, one_line
 from contralto.text import bpe
 from contralto.weights import container, fingerprint
 from contralto.weights.checkpoint import Checkpoint, StoredTensor
-from contralto.weights.choices import NO_CHOICES, Choices
+from contralto.weights.choices import NO_CHOICES, QUICKGELU_SUFFIX, Choices
 from contralto.weights.layouts import open_clip
 from contralto.weights.layouts.conversion import import_tensors
 from contralto.weights.names import expected
@@ -69,7 +69,7 @@ def read(path: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
     stated = _contract(tensors, str(path))
     architecture = next((name for name in ARCHITECTURES if _same_model(preset(name), stated)), None)
     choices.agree(path, activation="quickgelu")
-    if choices.architecture and choices.architecture.removesuffix("-quickgelu") != architecture:
+    if choices.architecture and choices.architecture.removesuffix(QUICKGELU_SUFFIX) != architecture:
         choices.agree(path, architecture=architecture or "of no preset")
     weights = fingerprint.weights(path, file.files, tensors.values())
     known = None if is_long else PUBLISHED.get(weights.sha256)

@@ -24,12 +24,10 @@ from contralto.architecture.towers import Activation
 from contralto.contract import Contract, preset
 from contralto.errors import ContraltoError, one_line
 from contralto.files import why_no_file
+from contralto.weights.choices import QUICKGELU_SUFFIX
 from contralto.weights.names import expected
 
 OPENAI_NAME = re.compile(r"ViT-[A-Z]/[0-9]+(@[0-9]+px)?", re.IGNORECASE)  # names in OpenAI's code
-QUICKGELU_SUFFIX = (
-    "-quickgelu"  # open_clip's names for architectures with that activation; the registry has it as a field
-)
 REPOSITORY_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PATH_LIKE = re.compile(r"^[./\\]|^[A-Za-z]:|/.*/|\\|\.(pt|pth|bin|safetensors|onnx|json|ckpt)$")
 

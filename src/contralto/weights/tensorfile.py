@@ -42,7 +42,7 @@ NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorEntry:
     """A tensor in the file: dtype as in safetensors, shape, and byte offsets [begin, end) in the file."""
 
     dtype: str
@@ -51,11 +51,11 @@ class Tensor:
     end: int
 
 
-Tensors = dict[str, Tensor]
+TensorEntries = dict[str, TensorEntry]
 
 
 class TensorFile:
-    """An open safetensors file. `tensors`: name -> Tensor; `metadata`: the header's free strings."""
+    """An open safetensors file. `tensors`: name -> TensorEntry; `metadata`: the header's free strings."""
 
     def __init__(self, path: str | Path) -> None:
         """Maps the file and reads its header. Raises WeightsError, which names the fault."""
@@ -168,7 +168,7 @@ def _read_header(data: Bytes, where: str) -> tuple[dict[str, Any], int]:
     return parsed(data[8 : 8 + length].tobytes(), f"{where} is damaged: its header"), 8 + length
 
 
-def _check_header(header: dict[str, Any], start: int, size: int, where: str) -> tuple[Tensors, dict[str, str]]:
+def _check_header(header: dict[str, Any], start: int, size: int, where: str) -> tuple[TensorEntries, dict[str, str]]:
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise WeightsError(f"{where} is damaged: its metadata are not strings")
@@ -185,7 +185,7 @@ def _check_header(header: dict[str, Any], start: int, size: int, where: str) -> 
     return tensors, metadata
 
 
-def _tensor(entry: Any, start: int, where: str) -> Tensor:
+def _tensor(entry: Any, start: int, where: str) -> TensorEntry:
     """One entry of the header, checked for consistency."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise WeightsError(f"{where} needs exactly dtype, shape and data_offsets")
@@ -200,7 +200,7 @@ def _tensor(entry: Any, start: int, where: str) -> Tensor:
         raise WeightsError(f"{where} has a shape larger than can be addressed")
     if offsets[1] - offsets[0] != math.prod(shape) * NUMPY_DTYPES[dtype].itemsize:
         raise WeightsError(f"{where}: {offsets[1] - offsets[0]} bytes do not hold shape {shape} of {dtype}")
-    return Tensor(dtype, tuple(shape), start + offsets[0], start + offsets[1])
+    return TensorEntry(dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
 def addressable(shape: Iterable[int]) -> bool:

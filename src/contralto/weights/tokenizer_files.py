@@ -17,7 +17,7 @@ from contralto.files import copy_files, written_whole
 from contralto.weights.config_section import read_json
 
 Frame = Literal["both", "start", "end"]
-CONFIG_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+TOKENIZER_CONFIG_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
 class TokenizerSettings(NamedTuple):
@@ -44,7 +44,7 @@ def copy(text: Text, source: Path, target: Path) -> None:
     """
     if not (source / str(text.tokenizer.file)).is_file():
         raise ContractError(f"{source / str(text.tokenizer.file)} is missing: the tokenizer's file is needed")
-    names = {text.tokenizer.file, *CONFIG_FILES}
+    names = {text.tokenizer.file, *TOKENIZER_CONFIG_FILES}
     copy_files((source / name for name in sorted(filter(None, names)) if (source / name).is_file()), target)
     settings = target / "tokenizer_config.json"
     if text.tokenizer.kind == "tokenizers" and not settings.is_file():

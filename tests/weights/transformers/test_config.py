@@ -64,7 +64,7 @@ def test_a_doubled_configuration_of_old_files_counts_as_there(tmp_path: Path) ->
     theirs = transformers.CLIPConfig.from_pretrained(tmp_path).text_config
     ours = config.towers(stated, "config.json").text
     assert (ours.width, ours.heads) == (theirs.hidden_size, theirs.num_attention_heads) == (256, 8)
-    assert config.ACTIVATIONS[theirs.hidden_act] == ours.activation == "quickgelu"
+    assert config.ACTIVATION_BY_NAME[theirs.hidden_act] == ours.activation == "quickgelu"
 
 
 def align(stages: tuple[Stage, ...], stem: int = 16) -> Contract:

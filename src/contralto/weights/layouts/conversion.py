@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import numpy as np
 
@@ -62,16 +62,19 @@ def import_tensors(
     native: dict[str, StoredTensor] = {}
     for part in layout:
         dtype, array = given[part.foreign]
-        if part.form == "stacked":
-            begin = 0
-            for name in part.native:
-                length = shapes[name][0]
-                native[name] = StoredTensor(dtype, array[begin : begin + length])
-                begin += length
-        elif part.form == "transposed":
-            native[part.native[0]] = StoredTensor(dtype, np.ascontiguousarray(array.T))
-        else:
-            native[part.native[0]] = StoredTensor(dtype, array.reshape(shapes[part.native[0]]))
+        match part.form:
+            case "same":
+                native[part.native[0]] = StoredTensor(dtype, array.reshape(shapes[part.native[0]]))
+            case "transposed":
+                native[part.native[0]] = StoredTensor(dtype, np.ascontiguousarray(array.T))
+            case "stacked":
+                begin = 0
+                for name in part.native:
+                    length = shapes[name][0]
+                    native[name] = StoredTensor(dtype, array[begin : begin + length])
+                    begin += length
+            case _ as unknown:
+                assert_never(unknown)
     return {name: native[name] for name in shapes}
 
 
@@ -87,12 +90,15 @@ def export_tensors(tensors: Mapping[str, StoredTensor], layout: Sequence[Part], 
             kinds = ", ".join(sorted(dtypes))
             raise WeightsError(f"{where}: {part.foreign} cannot be written from weights stored as {kinds}")
         arrays = [tensors[name].array for name in part.native]
-        if part.form == "stacked":
-            array = np.concatenate(arrays)
-        elif part.form == "transposed":
-            array = np.ascontiguousarray(arrays[0].T)
-        else:
-            array = arrays[0].reshape((1,) * part.ones + arrays[0].shape)
+        match part.form:
+            case "same":
+                array = arrays[0].reshape((1,) * part.ones + arrays[0].shape)
+            case "transposed":
+                array = np.ascontiguousarray(arrays[0].T)
+            case "stacked":
+                array = np.concatenate(arrays)
+            case _ as unknown:
+                assert_never(unknown)
         foreign[part.foreign] = StoredTensor(dtypes.pop(), array)
     return foreign
 
@@ -109,8 +115,12 @@ def pairs(foreign: str, native: str, names: Iterable[str]) -> list[Part]:
 
 def _foreign_shape(part: Part, shapes: Mapping[str, Shape]) -> Shape:
     first = shapes[part.native[0]]
-    if part.form == "transposed":
-        return first[::-1]
-    if part.form == "stacked":
-        return (sum(shapes[name][0] for name in part.native), *first[1:])
-    return (1,) * part.ones + first
+    match part.form:
+        case "same":
+            return (1,) * part.ones + first
+        case "transposed":
+            return first[::-1]
+        case "stacked":
+            return (sum(shapes[name][0] for name in part.native), *first[1:])
+        case _ as unknown:
+            assert_never(unknown)

@@ -32,7 +32,7 @@ IGNORED = ("num_batches_tracked", "position_ids")
 UNUSED = ("text_model.pooler.dense.weight", "text_model.pooler.dense.bias")
 
 # ALIGN divides by this number. CLIP and SigLIP multiply by exp(logit_scale), as we do.
-TEMPERATURE = "temperature"
+ALIGN_TEMPERATURE = "temperature"
 
 
 def family(contract: Contract) -> Family:

@@ -22,8 +22,8 @@ from contralto.weights.config_section import Section
 from contralto.weights.open_clip.trunks import trunk
 from contralto.weights.openai import HEAD_WIDTH, MEAN, STD
 
-CONFIG_FILE = "open_clip_config.json"
-EPS = 1e-5  # torch's default, and so open_clip's
+OPEN_CLIP_CONFIG_FILE = "open_clip_config.json"
+DEFAULT_EPS = 1e-5  # torch's default, and so open_clip's
 CLEAN = {"lower": "clip", "whitespace": "whitespace", "canonicalize": "canonicalize"}
 POOL = {"argmax": "eot", "last": "last"}
 IMAGE_FIELDS = ("mean", "std", "interpolation", "resize_mode")
@@ -80,7 +80,7 @@ def read(config: Mapping[str, Any], folder: Path, where: str) -> Contract:
         provenance=Provenance(
             source=ours.take("source", str, None),
             trained_on=ours.take("trained_on", str, None),
-            converted_from=f"open_clip, {CONFIG_FILE}{implied}",
+            converted_from=f"open_clip, {OPEN_CLIP_CONFIG_FILE}{implied}",
         ),
         licence=ours.take("licence", str, None),
     )
@@ -212,7 +212,7 @@ def _activation(section: Section, quick: bool) -> Activation:
 
 def _eps(section: Section) -> float:
     extra = Section(section.take("norm_kwargs", dict, {}), f"{section.where}.norm_kwargs")
-    eps = extra.take("eps", float, EPS)
+    eps = extra.take("eps", float, DEFAULT_EPS)
     extra.close({}, ())
     return float(eps)
 

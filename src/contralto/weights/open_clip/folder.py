@@ -16,7 +16,7 @@ from contralto.errors import ContraltoError, WeightsError, one_line
 from contralto.files import unwritten, written_whole
 from contralto.weights import container, fingerprint, tokenizer_files
 from contralto.weights.checkpoint import Checkpoint, StoredTensor
-from contralto.weights.choices import ACTIVATIONS, NO_CHOICES, Choices, left_open
+from contralto.weights.choices import NO_CHOICES, PUBLISHED_ACTIVATIONS, QUICKGELU_SUFFIX, Choices, left_open
 from contralto.weights.config_section import read_json
 from contralto.weights.layouts import open_clip as layout
 from contralto.weights.layouts.conversion import export_tensors, foreign_shapes, import_tensors
@@ -39,7 +39,6 @@ BOTH_ACTIVATIONS = (
     "RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336", "ViT-H-14",
     "ViT-H-14-378", "ViT-bigG-14",
 )  # fmt: skip
-QUICKGELU_SUFFIX = "-quickgelu"
 
 
 def read(path: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
@@ -52,7 +51,7 @@ def read(path: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
     folder = path if path.is_dir() else path.parent
     file = weights_in(folder) if path.is_dir() else path
     tensors = (source := container.read(file)).tensors
-    stated = folder / config.CONFIG_FILE
+    stated = folder / config.OPEN_CLIP_CONFIG_FILE
     contract = _configured(stated, choices) if stated.is_file() else _named_architecture(file, tensors, choices)
     rule = "sigmoid" if "logit_bias" in tensors else contract.score.rule
     bias = value(tensors["logit_bias"]) if "logit_bias" in tensors and tensors["logit_bias"].array.size == 1 else None
@@ -80,7 +79,7 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
             tokenizer_files.copy(contract.text, checkpoint.folder, folder)
         _check_round_trip(stated, contract, folder)
         weights = folder / OPEN_CLIP_WEIGHTS_FILE
-        with written_whole(folder / config.CONFIG_FILE) as description, written_whole(weights) as file:
+        with written_whole(folder / config.OPEN_CLIP_CONFIG_FILE) as description, written_whole(weights) as file:
             write_tensors(file, tensors, {"format": "pt"})
             description.write((json.dumps(stated, indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:
@@ -121,7 +120,7 @@ def _named_architecture(file: Path, tensors: Mapping[str, StoredTensor], choices
         fitting = _fitting(tensors)
         open_points: dict[str, tuple[str, ...]] = {"architecture": fitting}
         if choices.activation is None and (not fitting or set(fitting) & set(BOTH_ACTIVATIONS)):
-            open_points["activation"] = ACTIVATIONS
+            open_points["activation"] = PUBLISHED_ACTIVATIONS
         raise left_open(file, open_points)
     base, quick = _architecture(choices.architecture)
     contract = preset(base)
@@ -130,7 +129,7 @@ def _named_architecture(file: Path, tensors: Mapping[str, StoredTensor], choices
         activation = "quickgelu"
     elif base in BOTH_ACTIVATIONS:
         if choices.activation is None:
-            raise left_open(file, {"activation": ACTIVATIONS})
+            raise left_open(file, {"activation": PUBLISHED_ACTIVATIONS})
         activation = "quickgelu" if choices.activation == "quickgelu" else "gelu"
     choices.agree(choices.architecture, activation=activation)
     contract = _with_activation(contract, activation) if base in BOTH_ACTIVATIONS else contract
@@ -190,7 +189,7 @@ def _fitting(tensors: Mapping[str, StoredTensor]) -> tuple[str, ...]:
 
 def _check_round_trip(stated: Mapping[str, Any], contract: Contract, folder: Path) -> None:
     """Raises ContraltoError if reading the configuration would not give the same contract."""
-    back = config.read(stated, folder, config.CONFIG_FILE)
+    back = config.read(stated, folder, config.OPEN_CLIP_CONFIG_FILE)
     back = back.replace(
         score=dataclasses.replace(contract.score, rule=back.score.rule),
         weights=contract.weights,

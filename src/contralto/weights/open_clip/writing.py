@@ -9,7 +9,7 @@ from contralto.architecture import Bert, CausalText, ConvNeXt, EfficientNet, Eva
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, Text
 from contralto.errors import ContractError
-from contralto.weights.open_clip.config import CLEAN, EPS, POOL
+from contralto.weights.open_clip.config import CLEAN, DEFAULT_EPS, POOL
 from contralto.weights.open_clip.trunks import trunk_of
 
 
@@ -107,7 +107,7 @@ def _text_cfg(name: str, text: Text, tower: CausalText) -> dict[str, Any]:
 
 def _extras(activation: Activation, eps: float) -> dict[str, Any]:
     fields: dict[str, Any] = {"act_kwargs": {"approximate": "tanh"}} if activation == "gelu_tanh" else {}
-    return fields | ({} if eps == EPS else {"norm_kwargs": {"eps": eps}})
+    return fields | ({} if eps == DEFAULT_EPS else {"norm_kwargs": {"eps": eps}})
 
 
 def _ratio(width: int, mlp: int) -> float:

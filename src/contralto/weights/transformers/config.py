@@ -18,7 +18,7 @@ from contralto.errors import ContractError
 from contralto.weights.config_section import Section
 from contralto.weights.layouts.transformers import Family, has_first_shortcut
 
-ACTIVATIONS: dict[str, Activation] = {
+ACTIVATION_BY_NAME: dict[str, Activation] = {
     "quick_gelu": "quickgelu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh",
     "relu": "relu", "silu": "silu", "swish": "silu",
 }  # fmt: skip
@@ -27,7 +27,7 @@ ALIGN_CONTEXT = 64  # ALIGN's processor pads and truncates texts to this many to
 STEM = 32  # channels after EfficientNet's first convolution, before width_coefficient
 
 # Other relatives of CLIP, and why they are not read.
-NOT_BUILT = {
+UNSUPPORTED_TYPES = {
     "siglip2": "it is SigLIP 2 with flexible resolution (NaFlex), which is not built here",
     "clip_text_model": "it is a text tower alone",
     "clip_vision_model": "it is a picture tower alone",
@@ -55,7 +55,7 @@ def towers(config: Mapping[str, Any], where: str) -> Towers:
     """The towers of a config.json. Raises ContractError, which names the field."""
     kind = config.get("model_type")
     if kind not in ("clip", "siglip", "align"):
-        why = NOT_BUILT.get(str(kind), "read are clip, siglip and align")
+        why = UNSUPPORTED_TYPES.get(str(kind), "read are clip, siglip and align")
         raise ContractError(f"{where}: model_type is {kind!r}: {why}")
     model = Section(config, where)
     image, text = (_part(config, name, where, is_clip=kind == "clip") for name in ("vision", "text"))
@@ -222,6 +222,6 @@ def _integers(section: Section, name: str, default: list[int]) -> list[int]:
 
 def _activation(section: Section, default: str) -> Activation:
     name = section.take("hidden_act", str, default)
-    if name not in ACTIVATIONS:
-        raise section.refuse("hidden_act", f"supported are {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
+    if name not in ACTIVATION_BY_NAME:
+        raise section.refuse("hidden_act", f"supported are {', '.join(ACTIVATION_BY_NAME)}")
+    return ACTIVATION_BY_NAME[name]

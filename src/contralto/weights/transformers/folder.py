@@ -16,7 +16,7 @@ from contralto.errors import ContractError, ContraltoError, WeightsError
 from contralto.files import unwritten, written_whole
 from contralto.weights import container, fingerprint
 from contralto.weights.checkpoint import Checkpoint, StoredTensor
-from contralto.weights.choices import NO_CHOICES, Choices
+from contralto.weights.choices import NO_CHOICES, QUICKGELU_SUFFIX, Choices
 from contralto.weights.config_section import Section, read_json
 from contralto.weights.layouts import transformers as layout
 from contralto.weights.layouts.conversion import export_tensors, import_tensors
@@ -25,7 +25,7 @@ from contralto.weights.openai import scale, value
 from contralto.weights.tensorfile import write_tensors
 from contralto.weights.transformers import config, image_processor, tokenizer_config, writing
 
-CONFIG_FILE = "config.json"
+TRANSFORMERS_CONFIG_FILE = "config.json"
 TRANSFORMERS_WEIGHTS_FILE = "model.safetensors"
 TRANSFORMERS_WEIGHT_FILES = (
     TRANSFORMERS_WEIGHTS_FILE,
@@ -42,7 +42,7 @@ def read(folder: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
     names a preset whose preparation of pictures is used. Raises ContraltoError.
     """
     folder = Path(folder)
-    path = folder / CONFIG_FILE
+    path = folder / TRANSFORMERS_CONFIG_FILE
     stated = read_json(path)
     towers = config.towers(stated, str(path))
     choices.agree(path, activation=towers.text.activation)
@@ -74,7 +74,7 @@ def read(folder: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
     scale_of: dict[str, StoredTensor] = {}
     if towers.family == "align":  # it stores the scale as a divisor, not as the logarithm of a factor
         del shapes["logit_scale"]
-        divisor = value(tensors.pop(layout.TEMPERATURE))
+        divisor = value(tensors.pop(layout.ALIGN_TEMPERATURE))
         scale_of["logit_scale"] = StoredTensor("F32", np.array(-math.log(divisor), np.float32))
     native_tensors = import_tensors(tensors, layout.parts(contract), shapes, str(file), ignored=layout.ignored(tensors))
     return Checkpoint(contract, scale_of | native_tensors, source.files)
@@ -91,14 +91,14 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
     rest = {name: stored for name, stored in checkpoint.tensors.items() if family != "align" or name != "logit_scale"}
     tensors = export_tensors(rest, layout.parts(contract), contract.name)
     if family == "align":
-        tensors[layout.TEMPERATURE] = StoredTensor("F32", np.array(1 / contract.score.scale, np.float32))
+        tensors[layout.ALIGN_TEMPERATURE] = StoredTensor("F32", np.array(1 / contract.score.scale, np.float32))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writing.place_tokenizer(checkpoint, folder)
         with written_whole(folder / image_processor.PREPROCESSOR_FILE) as file:
             file.write(_json(processor))
         weights = folder / TRANSFORMERS_WEIGHTS_FILE
-        with written_whole(folder / CONFIG_FILE) as description, written_whole(weights) as file:
+        with written_whole(folder / TRANSFORMERS_CONFIG_FILE) as description, written_whole(weights) as file:
             write_tensors(file, tensors, {"format": "pt"})
             description.write(_json(stated))
         # transformers would prefer this file, which an earlier model may have left.
@@ -149,7 +149,7 @@ def _chosen(folder: Path, choices: Choices) -> image_processor.ProcessorSettings
 
 def _preset(architecture: str) -> Contract:
     """The preset of that name, with or without open_clip's suffix -quickgelu."""
-    return preset(architecture.removesuffix("-quickgelu"))
+    return preset(architecture.removesuffix(QUICKGELU_SUFFIX))
 
 
 def _is_of(architecture: str, towers: config.Towers) -> bool:
@@ -165,7 +165,7 @@ def _score(tensors: dict[str, StoredTensor], family: layout.Family, where: str) 
         bias = tensors.get("logit_bias")
         bias_value = value(bias) if bias is not None and bias.array.size == 1 else None
         return Score("sigmoid" if family == "siglip" else "softmax", scale(tensors, where), bias_value)
-    temperature = tensors.get(layout.TEMPERATURE)
+    temperature = tensors.get(layout.ALIGN_TEMPERATURE)
     if temperature is None or temperature.array.size != 1 or not 0 < value(temperature) < math.inf:
         raise WeightsError(f"{where} is no ALIGN: it has no temperature above 0")
     return Score("softmax", 1 / value(temperature))
