@@ -46,7 +46,7 @@ def test_a_whole_model_passes_every_check(model: Path) -> None:
     assert [check.name for check in found] == list(CHECKS)
     assert all(check.ok for check in found)
     details = {check.name: check.detail for check in found}
-    assert details["self-test"].startswith("ids equal, rows within")
+    assert details["self-test"].startswith("ids equal, embeddings within")
     assert "none missing, extra or misshapen" in details["tensors"]
 
 
@@ -100,7 +100,7 @@ def test_a_scale_that_is_not_that_of_the_weights_is_found(model: Path) -> None:
 def test_weights_that_give_every_picture_the_same_row_are_found(model: Path) -> None:
     checkpoint = read(model)
     rewrite(model, **{"image.patch.weight": 0 * checkpoint["image.patch.weight"]})
-    assert "different pictures have the same row" in failed(model)["pictures"].detail
+    assert "different pictures have the same embedding" in failed(model)["pictures"].detail
 
 
 def test_golden_embeddings_of_other_weights_are_no_proof(model: Path) -> None:

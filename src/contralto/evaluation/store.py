@@ -1,6 +1,6 @@
 """What was embedded for measuring, kept between runs by content: an interrupted run goes on, a second metric is quick.
 
-A file for each way of making rows, named after all that decides a row besides its item (`contralto.encoder.keeping`):
+A file for each way of making rows, named after all that decides a row besides its item (`contralto.embedding_cache`):
 contract (whose hash covers weights, tokenizer and preprocessing), engine, precision, decoding, versions, and what int8
 was fitted to. In it a row is keyed by the sha256 of the picture's stored bytes (and of what was changed in it) or of
 the text, so that splits and sets share what they have in common. Beside it, one file for all models remembers the
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from contralto import cache
 from contralto.database import CacheDatabase
+from contralto.embedding_cache import COLUMNS, digest, identity, pack, unpack
 from contralto.encoder import Clip
-from contralto.encoder.keeping import COLUMNS, digest, identity, packed, unpacked
 from contralto.version import __version__
 
 Kind = Literal["image", "features", "text"]
@@ -71,7 +71,7 @@ class Store:
             for part in _parts(wanted):
                 query = f"SELECT * FROM {kind} WHERE digest IN ({', '.join('?' * len(part))})"
                 for place, *kept in connection.execute(query, part):
-                    if (outcome := unpacked(kept, self._widths[kind])) is not None:
+                    if (outcome := unpack(kept, self._widths[kind])) is not None:
                         known[place] = outcome
             return known
 
@@ -79,7 +79,7 @@ class Store:
 
     def put(self, kind: Kind, place: bytes, outcome: Row | str) -> None:
         """Keeps a row, or the reason of a failure that lasts; on the disk after a second, 64 rows, or `flush`."""
-        self._rows.put(f"INSERT OR REPLACE INTO main.{kind} VALUES (?, ?, ?, ?)", (place, *packed(outcome)))
+        self._rows.put(f"INSERT OR REPLACE INTO main.{kind} VALUES (?, ?, ?, ?)", (place, *pack(outcome)))
 
     def flush(self) -> None:
         """Commits what waits."""

@@ -9,7 +9,7 @@ from support.fake_engine import picture
 import contralto
 from contralto.contract import Score
 from contralto.embeddings import probabilities, unit
-from contralto.encoder.source import load
+from contralto.encoder.loading import load
 from contralto.zeroshot import prompts
 
 PICTURES = [picture(seed) for seed in range(6)]

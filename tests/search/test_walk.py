@@ -6,7 +6,7 @@ import pytest
 
 from contralto.errors import ImageError
 from contralto.image.decode import decode
-from contralto.search.files import File, Unusable, look, walk
+from contralto.search.walk import File, Unusable, look, walk
 
 
 def make(folder, *names):
