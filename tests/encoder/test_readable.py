@@ -33,9 +33,9 @@ def png(array: np.ndarray = ARRAY) -> bytes:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    found = tmp_path / "a.png"
-    found.write_bytes(png())
-    return found
+    file = tmp_path / "a.png"
+    file.write_bytes(png())
+    return file
 
 
 class Stream:

@@ -57,8 +57,8 @@ def opened(warn=None, **changes):
 
 
 def database(cache):
-    (found,) = cache.glob("*/*.sqlite")
-    return found
+    (file,) = cache.glob("*/*.sqlite")
+    return file
 
 
 class Encoder:

@@ -63,9 +63,9 @@ def test_rank_is_the_sorted_list_with_ties_by_position(n, top, seed):
 def test_equal_rows_are_equal_in_whatever_block_they_stand():
     row = np.random.default_rng(0).standard_normal(37).astype(np.float32)
     rows = np.tile(row, (BLOCK + 13, 1))
-    found = rank(rows, row, BLOCK + 13)
-    assert [i for i, _ in found] == list(range(BLOCK + 13))
-    assert len({score for _, score in found}) == 1
+    ranking = rank(rows, row, BLOCK + 13)
+    assert [i for i, _ in ranking] == list(range(BLOCK + 13))
+    assert len({score for _, score in ranking}) == 1
 
 
 def test_no_rows_no_hits():

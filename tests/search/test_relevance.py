@@ -39,8 +39,8 @@ def collection(fitting, others, *, cosine=0.9):
 
 
 def relevant(rows, query):
-    found = cosines(rows, query.embedding())
-    return found > threshold(Encoder(), query, rows, found)
+    scores = cosines(rows, query.embedding())
+    return scores > threshold(Encoder(), query, rows, scores)
 
 
 def words(away=NOTHING):
@@ -91,27 +91,27 @@ def test_the_threshold_by_hand():
     """Half of the best where the best stands out, else what it would have to reach: above all of them."""
     for rows in (graded(5, 1, 0), graded(1, 0.5, 0)):
         background = rows @ Encoder().encode_labels([*NOUNS], None).T
-        found = cosines(rows, WANTED)
-        best = (found.max() - background.mean()) / background.std()
+        scores = cosines(rows, WANTED)
+        best = (scores.max() - background.mean()) / background.std()
         least = BY_TEXT + PER_SIZE * np.log(3)
         z = NEAR_BEST * best if best >= least else least
         expected = background.mean() + z * background.std()
-        assert threshold(Encoder(), words(), rows, found) == pytest.approx(expected, abs=1e-9)
+        assert threshold(Encoder(), words(), rows, scores) == pytest.approx(expected, abs=1e-9)
 
 
 def test_copies_of_pictures_change_nothing():
     rows = graded(3.2, 2, *np.linspace(-1, 1, 18))
-    once, found = threshold(Encoder(), words(), rows, cosines(rows, WANTED)), cosines(rows, WANTED)
+    once, scores = threshold(Encoder(), words(), rows, cosines(rows, WANTED)), cosines(rows, WANTED)
     for copies in (2, 50):
-        many = threshold(Encoder(), words(), np.tile(rows, (copies, 1)), np.tile(found, copies))
+        many = threshold(Encoder(), words(), np.tile(rows, (copies, 1)), np.tile(scores, copies))
         assert many == pytest.approx(once, abs=1e-6)
 
 
 def test_better_pictures_are_never_called_worse():
     """Relevance grows with the cosine, whatever the rows."""
     rows = np.concatenate([graded(6, 4, 3.2, 2.5, 1, 0), noise(40, seed=5)])
-    found = cosines(rows, WANTED)
-    called = relevant(rows, words())[np.argsort(-found)]
+    scores = cosines(rows, WANTED)
+    called = relevant(rows, words())[np.argsort(-scores)]
     assert called.any()
     assert not called.all()
     assert called.tolist() == sorted(called.tolist(), reverse=True)
@@ -129,9 +129,9 @@ def test_the_unit_is_the_background_so_that_a_models_own_cosines_do_not_matter()
 
     rows = shifted(collection(3, 60))
     query = Query(shifted(WANTED[None])[0], None, np.empty((0, WIDTH + 1), np.float32))
-    found = cosines(rows, query.embedding())
-    assert found.min() > 0.6
-    assert (found > threshold(Shifted(), query, rows, found)).tolist() == [True] * 3 + [False] * 60
+    scores = cosines(rows, query.embedding())
+    assert scores.min() > 0.6
+    assert (scores > threshold(Shifted(), query, rows, scores)).tolist() == [True] * 3 + [False] * 60
 
 
 def test_a_question_by_a_picture_is_judged_by_the_other_pictures():
@@ -144,9 +144,9 @@ def test_a_question_by_a_picture_is_judged_by_the_other_pictures():
 
 def test_a_picture_is_no_background_to_itself():
     rows = collection(0, FEWEST)
-    found = relevance._by_image(Encoder(), Query(None, WANTED, NOTHING), rows)
-    np.testing.assert_allclose(np.sort(found), np.sort((rows @ rows.T)[~np.eye(FEWEST, dtype=bool)]), atol=1e-6)
-    assert found.max() < 0.9
+    scores = relevance._by_image(Encoder(), Query(None, WANTED, NOTHING), rows)
+    np.testing.assert_allclose(np.sort(scores), np.sort((rows @ rows.T)[~np.eye(FEWEST, dtype=bool)]), atol=1e-6)
+    assert scores.max() < 0.9
     assert BY_IMAGE != BY_TEXT
 
 
@@ -168,9 +168,9 @@ def test_it_is_a_threshold_the_same_again_for_whatever_rows(n, seed, text, image
     """Of random rows, as a random model makes them; the order of the rows does not matter."""
     rows = noise(n, seed)
     query = Query(WANTED if text or not image else None, noise(1, seed + 1)[0] if image else None, noise(1, seed + 2))
-    found = cosines(rows, query.embedding())
-    least = threshold(Encoder(), query, rows, found)
+    scores = cosines(rows, query.embedding())
+    least = threshold(Encoder(), query, rows, scores)
     assert least == -np.inf or np.isfinite(least)
-    assert least == threshold(Encoder(), query, rows, found)
+    assert least == threshold(Encoder(), query, rows, scores)
     if n <= len(NOUNS) and query.image is None:
-        assert least == pytest.approx(threshold(Encoder(), query, rows[::-1], found[::-1]), abs=1e-6)
+        assert least == pytest.approx(threshold(Encoder(), query, rows[::-1], scores[::-1]), abs=1e-6)

@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_nothing_behind_and_is_told(make_clip, own_cache, mon
     make_clip().encode_labels(NAMES)
     assert list((own_cache / matrices.MATRIX_FOLDER).iterdir()) == []
     (told,) = caplog.messages
-    assert told.endswith("is not kept: No space left on device")
+    assert told.endswith("is not cached: No space left on device")
 
 
 def test_labels_that_fail_keep_nothing(make_clip, own_cache):
@@ -195,14 +195,14 @@ def test_bytes_are_bounded_too(make_clip, own_cache, monkeypatch):
 def test_many_at_once_read_and_write(make_clip, own_cache):
     rows = make_clip().encode_labels(NAMES)
     file_of(own_cache).unlink()
-    found, clips = [], [make_clip() for _ in range(8)]
-    threads = [threading.Thread(target=lambda c=clip: found.append(c.encode_labels(NAMES))) for clip in clips]
+    answers, clips = [], [make_clip() for _ in range(8)]
+    threads = [threading.Thread(target=lambda c=clip: answers.append(c.encode_labels(NAMES))) for clip in clips]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8
-    assert all((one == rows).all() for one in found)
+    assert len(answers) == 8
+    assert all((one == rows).all() for one in answers)
     assert file_of(own_cache).stat().st_size == 32 + rows.nbytes
 
 

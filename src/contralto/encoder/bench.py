@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from contralto.encoder.clip import Clip
-from contralto.encoder.samples import DrawnSamples, drawn
+from contralto.encoder.samples import DrawnSamples, draw_picture
 from contralto.engine import start
 from contralto.engine.measure import rate
 from contralto.engine.operations import picture_operations
@@ -74,7 +74,7 @@ def _inputs(clip: Clip, samples: DrawnSamples) -> Iterator[Throughput]:
 def _photograph() -> bytes:
     """A JPEG of a camera's size, about 3 MB; its grain makes decoding as slow as for a photograph."""
     chance = np.random.default_rng(0)
-    smooth = np.asarray(drawn(chance).resize(CAMERA_SIZE), np.int16)
+    smooth = np.asarray(draw_picture(chance).resize(CAMERA_SIZE), np.int16)
     grain = chance.normal(scale=6, size=(*smooth.shape[:2], 1)).astype(np.int16)
     file = io.BytesIO()
     Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)

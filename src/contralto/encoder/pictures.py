@@ -1,7 +1,7 @@
 """Pictures to pixels to embeddings: threads prepare them while the engine works, and each picture fails alone.
 
 Read `encode` (a list, all at once), `stream` (any number in bounded memory) and `preprocess` (pixels only); all three
-iterate over `_prepared`.
+iterate over `_prepare`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 from contralto import contract, inputs
 from contralto.embeddings import Embeddings
 from contralto.encoder.options import Encoded, OnError, Progress
-from contralto.encoder.readable import explained, readable
+from contralto.encoder.readable import explain, readable
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ImageError
@@ -61,9 +61,9 @@ def stream(
 ) -> EmbeddingStream:
     """(index, embedding (d,) or Failure) in order; two batches are prepared ahead."""
     size = batch_size or runner.images_at_once
-    count, items = _counted(inputs.pictures(items)[1], 2 * size)
+    count, items = _count(inputs.pictures(items)[1], 2 * size)
     engine = runner.engine.expect("image", count)
-    with closing(_prepared(items, runner.contract.image, scaled_to, 2 * size)) as prepared:
+    with closing(_prepare(items, runner.contract.image, scaled_to, 2 * size)) as prepared:
         for window in windows(prepared, size):
             batch = [result for _, _, result in window if not isinstance(result, ImageError)]
             embeddings = iter(runner.images(batch, engine))
@@ -79,7 +79,7 @@ def stream(
 def preprocess(items: Any, spec: contract.Image, scaled_to: int | None, most: int) -> NDArray[np.float32]:
     """Pixels float32 (N, 3, H, W); N is 1 for one picture. Raises ImageError."""
     parts = [np.empty((0, 3, *spec.size), np.float32)]
-    with closing(_prepared(inputs.pictures(items)[1], spec, scaled_to, most)) as prepared:
+    with closing(_prepare(inputs.pictures(items)[1], spec, scaled_to, most)) as prepared:
         for _, _, result in prepared:
             if isinstance(result, ImageError):
                 raise result
@@ -87,7 +87,7 @@ def preprocess(items: Any, spec: contract.Image, scaled_to: int | None, most: in
     return np.concatenate(parts)
 
 
-def _counted(items: Iterable[Any], ahead: int) -> tuple[int, Iterable[Any]]:
+def _count(items: Iterable[Any], ahead: int) -> tuple[int, Iterable[Any]]:
     """(the count, the same items). An iterator that gives more than `ahead` items counts as MANY_PICTURES."""
     if isinstance(items, Sized):
         return len(items), items
@@ -96,7 +96,7 @@ def _counted(items: Iterable[Any], ahead: int) -> tuple[int, Iterable[Any]]:
     return (len(first), first) if len(first) <= ahead else (MANY_PICTURES, itertools.chain(first, source))
 
 
-def _prepared(
+def _prepare(
     items: Iterable[Any], spec: contract.Image, scaled_to: int | None, most: int
 ) -> Generator[Prepared, None, None]:
     """Each picture prepared, in order, at most `most` ahead of the caller.
@@ -126,7 +126,7 @@ def _prepared(
             return index, item, pixels(image, spec, turn=turn)
         except ImageError as error:
             error = error if error.item == name else ImageError(name, error.reason, error.lasting)
-            return index, item, explained(source, error)
+            return index, item, explain(source, error)
         except MemoryError:
             return index, item, ImageError(name, NO_MEMORY, lasting=False)
 

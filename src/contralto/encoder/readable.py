@@ -43,7 +43,7 @@ def readable(item: Any, name: str) -> Item:
     return _as_picture(array, name)
 
 
-def explained(item: Any, error: ImageError) -> ImageError:
+def explain(item: Any, error: ImageError) -> ImageError:
     """The error of a picture that could not be decoded; for a folder, one that says what to do."""
     if isinstance(item, str | os.PathLike) and os.path.isdir(item):
         return ImageError(error.item, "is a folder: name the pictures in it, or use contralto embed", lasting=False)

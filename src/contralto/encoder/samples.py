@@ -45,7 +45,7 @@ class DrawnSamples:
     def pixels(self) -> NDArray[np.float32]:
         """float32 (16, 3, H, W), prepared as the contract says."""
         return transform.batch(
-            [drawn(np.random.default_rng(seed)) for seed in range(DRAWN_PICTURES)], self.contract.image
+            [draw_picture(np.random.default_rng(seed)) for seed in range(DRAWN_PICTURES)], self.contract.image
         )
 
     def ids(self) -> NDArray[np.int64]:
@@ -80,7 +80,7 @@ class UserSamples:
         return self.drawn.ids() if self.user_ids is None else self.user_ids
 
 
-def drawn(chance: np.random.Generator) -> Image.Image:
+def draw_picture(chance: np.random.Generator) -> Image.Image:
     """A picture of 256 x 256: coloured noise with a photograph's spectrum, and shapes in front of it."""
     frequencies = np.hypot(np.fft.fftfreq(CANVAS_SIDE)[:, None], np.fft.rfftfreq(CANVAS_SIDE)) * CANVAS_SIDE
     falloff = np.maximum(frequencies, 1) ** -chance.uniform(0.8, 1.6)

@@ -73,11 +73,11 @@ def build(encoder: TextEncoder, labels: Labels, templates: Templates = "photo") 
     labels: a list of names, or a dict label -> name or names whose embeddings are averaged. templates: as
     `prompts.templates` takes them. Raises ContraltoError for no labels or a label without a name; TextError.
     """
-    named, chosen = _named(labels), prompts.templates(templates)
+    named, chosen = _label_names(labels), prompts.templates(templates)
     groups = [names for _, names in named]
 
     def compute() -> Embeddings:
-        return _averaged(groups, lambda distinct: _name_embeddings(encoder, distinct, chosen))
+        return _mean_embeddings(groups, lambda distinct: _name_embeddings(encoder, distinct, chosen))
 
     matrix = matrices.load_or_compute(encoder, groups, chosen, AVERAGING_RULE, compute)
     return Classifier(tuple(label for label, _ in named), matrix, encoder.contract.score)
@@ -97,16 +97,16 @@ def _name_embeddings(encoder: TextEncoder, names: list[str], templates: tuple[st
         if is_much:
             progress.tell(PROMPTS_STAGE, start * len(templates), count)
         groups = [prompts.fill(templates, name) for name in names[start : start + step]]
-        parts.append(_averaged(groups, encoder.encode_text))
+        parts.append(_mean_embeddings(groups, encoder.encode_text))
     if is_much:
         progress.tell(PROMPTS_STAGE, count, count)
     return np.concatenate(parts)
 
 
-AVERAGING_RULE: Final = 1  # in the cache key; increase it when `_averaged` changes, so that no old matrix is used
+AVERAGING_RULE: Final = 1  # in the cache key; increase it when `_mean_embeddings` changes
 
 
-def _averaged(groups: Sequence[Sequence[str]], encode: Callable[[list[str]], Embeddings]) -> Embeddings:
+def _mean_embeddings(groups: Sequence[Sequence[str]], encode: Callable[[list[str]], Embeddings]) -> Embeddings:
     """(G, d): for each group of texts the mean of their embeddings, scaled to unit length.
 
     Each distinct text is encoded once.
@@ -134,7 +134,7 @@ def _best(scores: Embeddings, top: int) -> NDArray[np.intp]:
     return enough[np.argsort(negative[enough], kind="stable")[:top]]
 
 
-def _named(labels: Labels) -> list[tuple[str, list[str]]]:
+def _label_names(labels: Labels) -> list[tuple[str, list[str]]]:
     """(label, its names) in the order given."""
     if isinstance(labels, Mapping):
         pairs = list(labels.items())
@@ -147,10 +147,10 @@ def _named(labels: Labels) -> list[tuple[str, list[str]]]:
         pairs = [(label, label) for label in several]
     if not pairs:
         raise ContraltoError("labels is empty: a classifier needs at least one label")
-    return [(label, _names(label, given)) for label, given in pairs]
+    return [(label, _checked_names(label, given)) for label, given in pairs]
 
 
-def _names(label: object, given: object) -> list[str]:
+def _checked_names(label: object, given: object) -> list[str]:
     names = texts(given, "labels and their names")[1]
     if not isinstance(label, str) or not all(isinstance(name, str) for name in names):
         raise ContraltoError(f"labels and their names must be strings, got {arguments.shown(given)}")

@@ -91,7 +91,7 @@ def _write(path: Path, key: bytes, matrix: Embeddings) -> None:
         cache.forget(path.parent, MAX_MATRIX_FILES, MAX_MATRIX_BYTES)
     except OSError as error:
         if error.errno in LOGGED_ERRORS:
-            log.warning("class matrix %s is not kept: %s", path, error.strerror)
+            log.warning("class matrix %s is not cached: %s", path, error.strerror)
 
 
 def _digest(key: bytes, matrix: Embeddings) -> bytes:
