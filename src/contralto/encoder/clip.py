@@ -20,7 +20,7 @@ from contralto.embeddings import Embeddings
 from contralto.encoder import pictures, saving, torch_model
 from contralto.encoder import texts as token_ids
 from contralto.encoder.featurizer import Featurizer
-from contralto.encoder.options import Batching, Encoded, OnError, Progress, Raise, Skip, TextBatching, check
+from contralto.encoder.options import Batching, Encoded, OnError, Progress, Raise, Skip, TextBatching, check_options
 from contralto.encoder.pictures import EmbeddingStream
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import DrawnSamples, UserSamples
@@ -78,7 +78,7 @@ class Clip:
 
         Raises ImageError for a picture that cannot be used, ContraltoError for unusable arguments.
         """
-        check(on_error, batch_size, progress)
+        check_options(on_error, batch_size, progress)
         given = inputs.encoded_already(items, self.contract.embedding)
         if given is not None:
             return (given, []) if on_error == "skip" else given
@@ -90,7 +90,7 @@ class Clip:
 
         items may be a generator; it is read a few batches ahead. Closing the iterator ends its threads.
         """
-        check(batch_size=batch_size)
+        check_options(batch_size=batch_size)
         yield from pictures.stream(items, self._runner, self._scaled_to, batch_size)
 
     @overload
@@ -111,7 +111,7 @@ class Clip:
         truncate: over-long texts lose their end, and a UserWarning names them. Raises TextError for an over-long text
         without truncate, for a text that is not a str, and for invalid Unicode.
         """
-        check(on_error, batch_size, progress)
+        check_options(on_error, batch_size, progress)
         single, several = inputs.texts(texts)
         ids, failures = token_ids.tokenize(self._tokenizer, several, truncate, on_error)
         encoded = self._runner.texts(ids, batch_size, progress)
@@ -185,13 +185,13 @@ class Clip:
         The paper's linear probes read these (its section 3.2). w is `feature_width`. They are always computed in fp32.
         For a ResNet they are its embeddings before normalisation, because its attention pool contains the projection.
         """
-        check(on_error, batch_size, progress)
+        check_options(on_error, batch_size, progress)
         encoded = pictures.encode(items, self._featurizer.runner, self._scaled_to, on_error, batch_size, progress)
         return encoded if on_error == "skip" else encoded[0]
 
     def stream_features(self, items: Iterable[Any], *, batch_size: int | None = None) -> EmbeddingStream:
         """As `stream_images`, with the `features` of each picture."""
-        check(batch_size=batch_size)
+        check_options(batch_size=batch_size)
         yield from pictures.stream(items, self._featurizer.runner, self._scaled_to, batch_size)
 
     @property

@@ -30,7 +30,7 @@ class TextBatching(Batching, total=False):
     truncate: bool
 
 
-def check(on_error: str = "raise", batch_size: int | None = None, progress: Progress = None) -> None:
+def check_options(on_error: str = "raise", batch_size: int | None = None, progress: Progress = None) -> None:
     """Raises ContraltoError for a value that an encoding method cannot take."""
     arguments.one_of(on_error, "on_error", ("raise", "skip"))
     if batch_size is not None:

@@ -1,7 +1,7 @@
 """Pictures to pixels to embeddings: threads prepare them while the engine works, and each picture fails alone.
 
 Read `encode` (a list, all at once), `stream` (any number in bounded memory) and `preprocess` (pixels only); all three
-iterate over `_prepare`.
+iterate over `_prepare`. `one_by_one` in tests/encoder/test_pictures.py is the plain twin.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Run pixels and ids through the engine in batches, and normalise the result. Batch sizes are chosen here."""
+"""Run pixels and ids through the engine in batches, and normalise the result. Batch sizes are chosen here.
+
+Texts are sorted so that common prefixes meet; tests/encoder/test_runner.py compares with one text at a time.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A class embedding is the mean of its prompts' unit embeddings, scaled to unit length again (Radford et al. 2021, section
 3.1.4). Scoring then costs as much as with one prompt per class. Averaging logits instead would give other results.
+
+`plain_answers` in tests/zeroshot/test_classifier.py is the plain twin of the scoring in blocks.
 """
 
 from __future__ import annotations
