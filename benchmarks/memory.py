@@ -24,8 +24,7 @@ DTYPES = ("float32", "float16")
 MAKE = """
 import sys
 import contralto
-from contralto.encoder import native
-native.save(sys.argv[1], *contralto.create(sys.argv[2], seed=0), dtype=sys.argv[3])
+contralto.save(sys.argv[1], *contralto.create(sys.argv[2], seed=0), dtype=sys.argv[3])
 """
 PROGRAM = """
 import sys

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from contralto.contract import Contract
-from contralto.encoder.native import NANO
+from contralto.encoder.torch_model import NANO
 from contralto.text import bpe
 from contralto.weights.layouts import transformers as layouts
 from contralto.weights.layouts.conversion import Part

@@ -20,7 +20,7 @@ import functools
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import relevance_cases
@@ -29,6 +29,7 @@ from relevance_cases import Case
 
 import contralto
 from contralto.search import query, relevance
+from contralto.search.encoder import Encoder
 
 DATA = Path(__file__).parents[2] / "shared/data"
 TOP = 10
@@ -58,7 +59,7 @@ def main() -> None:
     _cost(clip)
     sets = relevance_cases.collections(clip, options.data, options.part)
     print("; ".join(f"{name}: {len(one.pictures)} pictures" for name, one in sets.items()))
-    nouns = Nouns(clip)
+    nouns = cast(Encoder, Nouns(clip))
     _table("asked in words", _answered(nouns, relevance_cases.in_words(clip, sets, options.part)))
     for named, title in ((False, "asked by a picture"), (True, "asked by a text and a picture")):
         _table(title, _answered(nouns, relevance_cases.by_picture(clip, sets, options.part, named=named)))
@@ -74,10 +75,10 @@ class Nouns:
         return self.rows[: len(labels)]
 
 
-def _answered(nouns: Nouns, cases: Iterable[Case]) -> list[Answered]:
+def _answered(nouns: Encoder, cases: Iterable[Case]) -> list[Answered]:
     answers = []
     for case in cases:
-        cosines = query.cosines(case.rows, case.asked.row())
+        cosines = query.cosines(case.rows, case.asked.embedding())
         least = relevance.threshold(nouns, case.asked, case.rows, cosines)
         answers.append(Answered(case.kind, case.question, case.size, case.right, cosines, least))
     return answers
@@ -163,9 +164,9 @@ def _cost(clip: contralto.Clip) -> None:
     began = time.perf_counter()
     clip.encode_labels(list(relevance.NOUNS), None)
     first = time.perf_counter() - began
-    words, picture = query.Question(rows[0], None, rows[:0]), query.Question(None, rows[0], rows[:0])
+    words, picture = query.Query(rows[0], None, rows[:0]), query.Query(None, rows[0], rows[:0])
     for what, asked in (("words", words), ("a picture", picture)):
-        cosines = query.cosines(rows, asked.row())
+        cosines = query.cosines(rows, asked.embedding())
         seconds = []
         for _ in range(5):
             began = time.perf_counter()

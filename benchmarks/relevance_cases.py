@@ -54,7 +54,7 @@ class About(NamedTuple):
 
     kind: str
     question: str
-    asked: query.Question
+    asked: query.Query
 
 
 class Case(NamedTuple):
@@ -62,7 +62,7 @@ class Case(NamedTuple):
 
     kind: str
     question: str
-    asked: query.Question
+    asked: query.Query
     size: str
     rows: np.ndarray
     right: np.ndarray
@@ -80,18 +80,18 @@ def in_words(clip: contralto.Clip, sets: dict[str, Collection], part: str) -> It
             for text, *told in questions:
                 excluded, (said, *unwanted) = (told[:1], told[1:]) if kind == "not" else ([], told)
                 right, doubtful = _right(sets[name].pictures, text, said, *unwanted)
-                about = About(kind, f"{name}: {text} {excluded}", query.question(clip, text, away=excluded))
+                about = About(kind, f"{name}: {text} {excluded}", query.encode_query(clip, text, away=excluded))
                 rows, beside = sets[name].rows[~doubtful], _beside(sets, part, name, text)
                 yield from _sized(about, rows, right[~doubtful], beside)
                 about = about._replace(kind=TAKEN_OUT)
                 yield from _nothing(about, rows[~right[~doubtful]], beside)
         for text in QUESTIONS["absent"][part]:
             if text not in QUESTIONS["perhaps"].get(name, ()):
-                about = About(ABSENT, f"{name}: {text}", query.question(clip, text))
+                about = About(ABSENT, f"{name}: {text}", query.encode_query(clip, text))
                 yield from _nothing(about, _without(sets[name], text), _beside(sets, part, name, text))
         for other in QUESTIONS["beside"][part][name]:
             for text in (question[0] for kind in NAMES for question in QUESTIONS[part][other].get(kind, ())):
-                about = About(ELSEWHERE, f"{name}: {text}", query.question(clip, text))
+                about = About(ELSEWHERE, f"{name}: {text}", query.encode_query(clip, text))
                 yield from _nothing(about, _without(sets[name], text), sets[name].rows[:0])
 
 
@@ -104,7 +104,7 @@ def by_picture(clip: contralto.Clip, sets: dict[str, Collection], part: str, nam
             right, doubtful = _right(sets[name].pictures, text, said)
             first = int(np.flatnonzero(right)[0])
             words = clip.encode_text([text])[0] if named else None
-            asked = query.Question(words, sets[name].rows[first], np.empty((0, 1), np.float32))
+            asked = query.Query(words, sets[name].rows[first], np.empty((0, 1), np.float32))
             about = About(name, f"{name}: {text}", asked)
             rest = np.setdiff1d(np.flatnonzero(~doubtful), first)
             rows, right, beside = sets[name].rows[rest], right[rest], _beside(sets, part, name, text)

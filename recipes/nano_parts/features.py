@@ -21,7 +21,7 @@ from contralto.data.class_folders import ClassFolders
 from contralto.data.sample import Source
 from contralto.data.tar import members
 from contralto.data.webdataset import WebDataset
-from contralto.encoder.features import headless
+from contralto.encoder.featurizer import headless
 from contralto.engine.openvino import OpenVINO, computes
 from contralto.files import written_whole
 from contralto.image.decode import decode

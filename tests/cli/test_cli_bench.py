@@ -23,8 +23,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "peaks", lambda: peak.peaks(((16, 64, 128),), runs=1))
-    monkeypatch.setattr(bench, "ROUNDS", 1)
-    monkeypatch.setattr(bench, "CAMERA", (400, 300))
+    monkeypatch.setattr(bench, "BENCH_ROUNDS", 1)
+    monkeypatch.setattr(bench, "CAMERA_SIZE", (400, 300))
 
 
 def test_every_figure_is_told(cli, folder) -> None:
@@ -35,7 +35,7 @@ def test_every_figure_is_told(cli, folder) -> None:
     assert names[:1] == ["matrix products, fp32"]
     assert {"pictures, fp32", "pictures, int8", "texts, fp32", "texts, int8", "texts to tokens"} <= set(names)
     batches = {one["what"]: one for one in found if one["what"].startswith("pictures, batch")}
-    assert list(batches) == [f"pictures, batch {size}" for size in bench.BATCHES]
+    assert list(batches) == [f"pictures, batch {size}" for size in bench.BATCH_SIZES]
     assert all(one["peers"]["PyTorch, fp32"] > 0 for one in batches.values())
     assert names[-1].startswith("recommended: openvino, ")
     best = batches[f"pictures, batch {names[-1].rpartition(' ')[2]}"]
@@ -67,7 +67,7 @@ def test_int8_is_fitted_to_pictures_of_ones_own(cli, folder, tmp_path) -> None:
     (own / "15.png").unlink()
     few = cli("bench", own, "--model", folder)
     assert few.code == 1
-    assert "fitting takes at least 16 pictures, got 15" in few.err
+    assert "calibrating takes at least 16 pictures, got 15" in few.err
 
 
 def test_a_picture_that_is_not_there_is_no_reason_to_draw_others(cli, folder, tmp_path) -> None:

@@ -42,11 +42,11 @@ def state(folder: Path, contract: Contract) -> None:
 
 
 def test_a_whole_model_passes_every_check(model: Path) -> None:
-    found = list(examine(load(model)))
-    assert [check.name for check in found] == list(CHECKS)
-    assert all(check.ok for check in found)
-    details = {check.name: check.detail for check in found}
-    assert details["self-test"].startswith("ids equal, rows within")
+    checks = list(examine(load(model)))
+    assert [check.name for check in checks] == list(CHECKS)
+    assert all(check.ok for check in checks)
+    details = {check.name: check.detail for check in checks}
+    assert details["self-test"].startswith("ids equal, embeddings within")
     assert "none missing, extra or misshapen" in details["tensors"]
 
 
@@ -79,9 +79,9 @@ def test_another_activation_gives_other_rows_than_at_the_conversion(model: Path)
     other = "gelu" if contract.image.tower.activation == "quickgelu" else "quickgelu"
     tower = dataclasses.replace(contract.image.tower, activation=other)
     state(model, contract.replace(image=dataclasses.replace(contract.image, tower=tower)))
-    found = failed(model)
-    assert list(found) == ["self-test"]
-    assert "differ by" in found["self-test"].detail
+    failures = failed(model)
+    assert list(failures) == ["self-test"]
+    assert "differ by" in failures["self-test"].detail
 
 
 def test_other_mean_and_padding_are_found_too(model: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_scale_that_is_not_that_of_the_weights_is_found(model: Path) -> None:
 def test_weights_that_give_every_picture_the_same_row_are_found(model: Path) -> None:
     checkpoint = read(model)
     rewrite(model, **{"image.patch.weight": 0 * checkpoint["image.patch.weight"]})
-    assert "different pictures have the same row" in failed(model)["pictures"].detail
+    assert "different pictures have the same embedding" in failed(model)["pictures"].detail
 
 
 def test_golden_embeddings_of_other_weights_are_no_proof(model: Path) -> None:

@@ -19,8 +19,8 @@ from PIL import Image
 from support.fake_engine import picture
 
 from contralto.encoder import readable
-from contralto.encoder.items import PICTURE
 from contralto.errors import ContraltoError, ImageError
+from contralto.inputs import PICTURE
 
 ARRAY = picture(1)
 
@@ -33,9 +33,9 @@ def png(array: np.ndarray = ARRAY) -> bytes:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    found = tmp_path / "a.png"
-    found.write_bytes(png())
-    return found
+    file = tmp_path / "a.png"
+    file.write_bytes(png())
+    return file
 
 
 class Stream:
@@ -271,8 +271,8 @@ FLOATS = ARRAY.astype(np.float32) / 255
         (FLOATS.transpose(2, 0, 1), "prepared pixels go to encode_pixels"),
         (torch.tensor(FLOATS).permute(2, 0, 1), "prepared pixels go to encode_pixels"),
         (FLOATS[None], "prepared pixels go to encode_pixels"),
-        (FLOATS[:, :, 0], "rows of this model"),
-        ([FLOATS[0, 0]], "rows that are encoded already go together in one array"),
+        (FLOATS[:, :, 0], "embeddings of this model"),
+        ([FLOATS[0, 0]], "embeddings go together in one array"),
         (ARRAY.transpose(2, 0, 1), "channels first: move them last"),
         (torch.tensor(ARRAY).permute(2, 0, 1)[None], "channels first: move them last"),
         ([np.stack([ARRAY] * 2)], "several pictures"),
@@ -307,7 +307,8 @@ def test_anything_else_is_one_error_that_names_it_and_what_to_pass(clip, item, s
     message = str(caught.value)
     assert message.isprintable()
     assert any(
-        told in message for told in (PICTURE, "not a path", "rows of this model", "move them last", "by themselves")
+        told in message
+        for told in (PICTURE, "not a path", "embeddings of this model", "move them last", "by themselves")
     )
 
 

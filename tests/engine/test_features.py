@@ -11,7 +11,7 @@ import torch
 from support.small_models import CONTRACTS, pixels, unit
 
 from contralto.architecture import LinearHead, ResNet
-from contralto.encoder.features import headless
+from contralto.encoder.featurizer import headless
 from contralto.engine import start
 from contralto.model.clip import CLIP
 from contralto.weights.checkpoint import Checkpoint

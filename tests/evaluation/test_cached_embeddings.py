@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from support.planned_clip import CONTRACT, PlannedClip, picture
 
+from contralto import embedding_cache
 from contralto.data.sample import SampleError
-from contralto.encoder import keeping
 from contralto.errors import DataError, ImageError
 from contralto.evaluation.cached_embeddings import embed_pictures, embed_texts
 from contralto.evaluation.store import Store
@@ -86,9 +86,9 @@ def test_another_way_of_making_rows_has_a_store_of_its_own(clip, changes):
 def test_another_version_makes_its_own_rows(clip, what, monkeypatch):
     rows(clip, items(0))
     place, name = {
-        "contralto": (keeping, "__version__"),
-        "runtime": (keeping, "runtime"),
-        "Pillow": (keeping.PIL, "__version__"),
+        "contralto": (embedding_cache, "__version__"),
+        "runtime": (embedding_cache, "runtime"),
+        "Pillow": (embedding_cache.PIL, "__version__"),
     }[what]
     monkeypatch.setattr(place, name, (lambda engine: "99") if what == "runtime" else "99")
     rows(clip, items(0))
@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_read_for_lack_of_memory_is_tried_again(clip, monk
 def test_a_failure_counts_only_for_the_reader_that_judged_it(clip, monkeypatch):
     several = [Item("a", b"no picture"), Item("b", picture(2))]
     for reader, asked in (("one", 2), ("one", 2), ("another", 3), ("another", 3), ("one", 4)):
-        monkeypatch.setattr(keeping, "readers", lambda reader=reader: reader)
+        monkeypatch.setattr(embedding_cache, "readers", lambda reader=reader: reader)
         assert list(rows(clip, several).failures) == ["a"]
         assert len(clip.seen) == asked
 

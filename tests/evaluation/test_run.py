@@ -12,7 +12,7 @@ from PIL import Image
 from support.planned_clip import PlannedClip, picture, planned_set
 
 import contralto
-from contralto.encoder import keeping
+from contralto import embedding_cache
 from contralto.errors import ContraltoError, DataError, MissingExtraError
 from contralto.evaluation import checks
 from contralto.evaluation.cached_embeddings import embed_pictures
@@ -222,4 +222,4 @@ def test_what_auto_chooses_is_settled_before_anything_is_read_from_the_cache(cli
     assert outcome.protocol["precision"] == "int8"
     assert len([one for one in clip.seen if not isinstance(one, str)]) == 3
     (made,) = set(own_cache.rglob("*.sqlite")) - before
-    assert made.stem == keeping.digest(keeping.identity(clip, "image", "text")).hex()
+    assert made.stem == embedding_cache.digest(embedding_cache.identity(clip, "image", "text")).hex()

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from contralto.contract import Contract, preset
-from contralto.encoder.items import Failure
+from contralto.encoder import Failure
 from contralto.errors import ImageError, TextError
 from contralto.image.decode import decode
 from contralto.text.tokenizer import UnreadText

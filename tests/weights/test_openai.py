@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from support import torch_peer as peer  # noqa: E402
 
 from contralto.contract import preset  # noqa: E402
-from contralto.encoder.native import module  # noqa: E402
+from contralto.encoder.torch_model import module  # noqa: E402
 from contralto.errors import ContraltoError, WeightsError  # noqa: E402
 from contralto.weights import fingerprint, from_path, openai  # noqa: E402
 from contralto.weights.checkpoint import Checkpoint  # noqa: E402

@@ -19,18 +19,18 @@ def drawn(n, labels=20, scale=25.0, bias=-8.0, seed=0):
 
 def test_it_finds_the_sigmoid_that_the_truth_follows_as_scipys_minimum_does():
     cosines, truth = drawn(3000)
-    found = Calibration.fit(cosines, truth, "hash")
-    assert (found.scale, found.bias) == (pytest.approx(25, rel=0.05), pytest.approx(-8, rel=0.05))
-    assert (found.prior, found.contract) == (truth.mean(), "hash")
+    fitted = Calibration.fit(cosines, truth, "hash")
+    assert (fitted.scale, fitted.bias) == (pytest.approx(25, rel=0.05), pytest.approx(-8, rel=0.05))
+    assert (fitted.prior, fitted.contract) == (truth.mean(), "hash")
 
     def loss(at):
         logits = at[0] * cosines + at[1]
         return np.mean(np.logaddexp(0, logits) - truth * logits)
 
     peer = scipy.optimize.minimize(loss, (1.0, 0.0), method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-14}).x
-    np.testing.assert_allclose([found.scale, found.bias], peer, rtol=1e-4)
+    np.testing.assert_allclose([fitted.scale, fitted.bias], peer, rtol=1e-4)
     held_out, truth = drawn(20_000, seed=1)
-    likely = found.probabilities(held_out)
+    likely = fitted.probabilities(held_out)
     for low in np.arange(0, 0.9, 0.1):  # what is said to be 30% likely is true 30% of the time
         some = (likely >= low) & (likely < low + 0.1)
         assert truth[some].mean() == pytest.approx(likely[some].mean(), abs=0.03)
@@ -99,8 +99,8 @@ def test_scores_do_not_depend_on_the_other_labels():
 
 
 def test_a_sigmoid_model_brings_its_own():
-    found = label_scores(model("sigmoid"), [0, 1], ["a", "c"])
-    np.testing.assert_allclose(found, 1 / (1 + np.exp(-(10 * np.array([[0.1, 0.3], [0.0, 0.5]]) - 1))), rtol=1e-6)
+    scores = label_scores(model("sigmoid"), [0, 1], ["a", "c"])
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-(10 * np.array([[0.1, 0.3], [0.0, 0.5]]) - 1))), rtol=1e-6)
 
 
 def test_without_a_calibration_of_this_model_there_are_none():

@@ -35,7 +35,7 @@ class Texts:
 
 def test_equal_prompts_are_encoded_once():
     clip = Texts()
-    made = classifier.build(clip, {"a": ["x", "y"], "b": "x", "c": ["x"]}, ["{} here", "the {}", "{} here"]).rows
+    made = classifier.build(clip, {"a": ["x", "y"], "b": "x", "c": ["x"]}, ["{} here", "the {}", "{} here"]).embeddings
     assert clip.asked == [["x here", "the x", "y here", "the y"]]
     np.testing.assert_array_equal(made[1], made[2])
     x, the_x = Texts().encode_text(["x here", "the x"]).astype(np.float64)
@@ -45,10 +45,10 @@ def test_equal_prompts_are_encoded_once():
 
 def test_portions_change_nothing(monkeypatch):
     names = [str(n) for n in range(50)]
-    whole = classifier.build(Texts(), names, "imagenet-7").rows
+    whole = classifier.build(Texts(), names, "imagenet-7").embeddings
     monkeypatch.setattr(classifier, "PROMPTS_AT_ONCE", 20)
     clip = Texts()
-    np.testing.assert_array_equal(classifier.build(clip, names, "imagenet-7").rows, whole)
+    np.testing.assert_array_equal(classifier.build(clip, names, "imagenet-7").embeddings, whole)
     assert max(map(len, clip.asked)) <= 20
     assert clip.expected == [sum(map(len, clip.asked))], "told before the first portion, so that auto can choose"
 
@@ -65,7 +65,7 @@ def test_many_prompts_tell_how_far_they_are(monkeypatch, caplog):
 def test_opposite_prompts_make_no_nan():
     clip = types.SimpleNamespace(contract=Texts.contract, encode_text=lambda t: np.array([[1, 0], [-1, 0]], np.float32))
     made = classifier.build(clip, ["a"], ["{}", "not {}"])
-    assert (made.rows == 0).all()
+    assert (made.embeddings == 0).all()
     assert made(np.array([[1, 0]], np.float32)) == [[("a", 1.0)]]
 
 
@@ -83,7 +83,7 @@ def test_the_best_come_first_and_equals_as_listed(cosines, top):
 
 def plain_answers(made, images, top):
     """All scores at once, all of them sorted."""
-    logits = made.rule.scale * (images @ made.rows.T).astype(np.float64) + (made.rule.bias or 0)
+    logits = made.rule.scale * (images @ made.embeddings.T).astype(np.float64) + (made.rule.bias or 0)
     if made.rule.rule == "sigmoid":
         powers = np.exp(-np.abs(logits))
         scores = np.where(logits >= 0, 1, powers) / (1 + powers)
@@ -161,6 +161,8 @@ def test_a_hundred_thousand_labels_are_built_in_bounded_memory():
     )
     names = [str(n) for n in range(100_000)]
     most, made = peak(lambda: classifier.build(clip, names, None))
-    assert made.rows.shape == (100_000, 64)
-    np.testing.assert_allclose(made.rows[-1], known[99_999 % len(known)], atol=1e-6)
-    assert most < 2 * made.rows.nbytes + 120 * 2**20  # twice the matrix, one part of the work, and names with places
+    assert made.embeddings.shape == (100_000, 64)
+    np.testing.assert_allclose(made.embeddings[-1], known[99_999 % len(known)], atol=1e-6)
+    assert (
+        most < 2 * made.embeddings.nbytes + 120 * 2**20
+    )  # twice the matrix, one part of the work, and names with places

@@ -12,7 +12,7 @@ from contralto.cli import options as shared
 from contralto.cli import pictures
 from contralto.cli.console import Console
 from contralto.cli.outcome import FAILED, OK, PARTLY
-from contralto.encoder.bench import Figure, figures
+from contralto.encoder.bench import Throughput, throughputs
 from contralto.engine.machine import instructions
 
 MOST = 64  # pictures that int8 is fitted to
@@ -34,11 +34,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if unusable and not files:
         return FAILED
     if files or (args.engine in ("auto", "openvino") and args.precision in ("auto", "int8")):
-        clip.fit([file.path for file in files[:MOST]] or None)
+        clip.calibrate([file.path for file in files[:MOST]] or None)
     if not console.json:
         console.line(f"{clip.contract.name}; processor: {' '.join(instructions()) or 'unknown'}")
         console.line(console.dim(f"{'':52}{'of the peak':>30}"))
-    for one in figures(clip):
+    for one in throughputs(clip):
         fraction = one.fraction
         if console.json:
             rounded = {"value": round(one.value, 2), "unit": one.unit, "peak": one.peak and round(one.peak, 2)}
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return PARTLY if unusable else OK
 
 
-def _line(one: Figure, fraction: float | None) -> str:
+def _line(one: Throughput, fraction: float | None) -> str:
     share = f"{fraction:.0%}" if fraction else ""
     peers = "; ".join(f"{name}: {value:.1f}, ratio {one.value / value:.1f}" for name, value in one.peers.items())
     return f"{one.what:52}{one.value:12.1f} {one.unit:12}{share:>5}   {peers}".rstrip()

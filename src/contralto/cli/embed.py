@@ -20,11 +20,11 @@ from contralto.cli.console import Console, shown
 from contralto.cli.outcome import FAILED, Usage, code
 from contralto.cli.texts import advised, lengths_told
 from contralto.cli.unread import note_unread
-from contralto.search.files import Unusable
+from contralto.search.walk import Unusable
 
 if TYPE_CHECKING:
+    from contralto.embeddings import Embeddings as Row
     from contralto.encoder import Clip
-    from contralto.search.index import Row
 
 SHOWN_NUMBERS = 4
 

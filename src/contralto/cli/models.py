@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def summaries() -> list[dict[str, Any]]:
     """What is known of each model, nano first, without reading or fetching weights."""
-    from contralto.encoder.native import NANO
+    from contralto.encoder.torch_model import NANO
     from contralto.weights import hub, registry
 
     found = []

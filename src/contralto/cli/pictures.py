@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from contralto.cli.console import Console
 from contralto.errors import ContraltoError
-from contralto.search.files import File, Unusable, look, walk
+from contralto.search.walk import File, Unusable, look, walk
 
 if TYPE_CHECKING:
+    from contralto.embeddings import Embeddings as Row
     from contralto.encoder import Clip
-    from contralto.search.index import Row
 
 
 def excluding(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def indexed(
     clip: Clip, files: list[File], console: Console, *, folders: list[str], streams: bool = False
 ) -> Iterator[tuple[File, Row | str]]:
     """As `streamed`, but from the index and into it; what is gone from `folders` is forgotten."""
-    from contralto.search.embed import embed
+    from contralto.search.embed_files import embed
     from contralto.search.index import Index
 
     with Index(clip, warn=console.note) as index:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from contralto.cli.console import shown
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.files import require_file, written_whole
-from contralto.search.files import Unusable
+from contralto.search.walk import Unusable
 
 Rows = NDArray[np.float32]
 

@@ -23,11 +23,11 @@ from contralto.cli.texts import advised, lengths_told
 from contralto.cli.unread import note_unread
 from contralto.evaluation import clipscore
 from contralto.evaluation.captioned import CaptionedPicture, read
-from contralto.search.files import File, Unusable, look
+from contralto.search.walk import File, Unusable, look
 
 if TYPE_CHECKING:
+    from contralto.embeddings import Embeddings as Row
     from contralto.encoder import Clip
-    from contralto.search.index import Row
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from contralto.cli.texts import lengths_told
 from contralto.cli.unread import note_unread
 from contralto.errors import ContraltoError
 from contralto.files import why_no_file
-from contralto.search.files import Unusable, walk
+from contralto.search.walk import Unusable, walk
 
 LINE = "---- below: the nearest of the rest"
 SPECIAL = frozenset('"$`\\!')  # what a shell reads within double quotes
@@ -55,9 +55,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise ContraltoError(f"{shown(args.folder)}: there are no pictures in it")
     clip = shared.load(args, console)
     with lengths_told(console, truncate=args.truncate):
-        asked = query.question(clip, words, args.image, args.away, truncate=args.truncate)
+        asked = query.encode_query(clip, words, args.image, args.away, truncate=args.truncate)
     note_unread(console, clip, [*([] if words is None else [words]), *args.away])
-    wanted = asked.row()
+    wanted = asked.embedding()
     paths: list[str] = []
     rows = np.empty((len(files), clip.contract.embedding), np.float32)
     for file, outcome in pictures.indexed(clip, files, console, folders=[args.folder]):

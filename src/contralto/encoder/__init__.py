@@ -1,14 +1,16 @@
-"""Clip: a contract and an engine behind one face; what goes in is named by `items.py`.
+"""Clip: a contract and an engine behind one class.
 
-Read `clip.py` (the face), then `items.py`, `readable.py` (open files, and what is no picture), `stream.py` (pictures in
-threads, in bounded memory), `keeping.py` (what caches of rows are keyed by),
-`source.py` (from a name or path to a Clip), `native.py` and `layouts.py` (and back), and `golden.py` and `doctor.py`
-(proof that a model gives what it should).
+Read `clip.py` (what users call) with `options.py` (the keywords that its methods share), then `pictures.py` and
+`texts.py` (the loops), `readable.py` (open files, and what is not a picture), `stream.py` (threads in bounded memory)
+and `runner.py` (batches through the engine). `featurizer.py` gives the image tower's output before its projection,
+`samples.py` the samples for measuring and calibrating. `loading.py` makes a Clip from a name or path, `saving.py`
+writes one to a folder, `torch_model.py` converts from and to PyTorch. `golden.py` and `doctor.py` prove that a model
+gives the right embeddings; `bench.py` measures its speed.
 """
 
 from contralto.encoder.clip import Clip
-from contralto.encoder.items import Failure
-from contralto.encoder.native import create, save
-from contralto.encoder.source import load
+from contralto.encoder.loading import load
+from contralto.encoder.torch_model import create, save
+from contralto.inputs import Failure
 
 __all__ = ["Clip", "Failure", "create", "load", "save"]

@@ -1,4 +1,4 @@
-"""What proves that a loaded model is what it says it is: one check after the other, each with what it found."""
+"""Checks that a loaded model is what its contract says, each with a result in words."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contralto.embeddings import unit
+from contralto.embeddings import Embeddings, unit
 from contralto.encoder import golden
 from contralto.encoder.clip import Clip
+from contralto.engine import start
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import digest
 
-ENGINES_BOUND = 1e-4  # between unit rows of two engines in float32, which add up in another order
+ENGINES_BOUND = 1e-4  # between embeddings of two float32 engines, which add in another order
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its name, whether all is well, and what was found."""
+    """The result of one check, with details in words."""
 
     name: str
     ok: bool
@@ -27,7 +28,7 @@ class Check:
 
 
 def examine(clip: Clip) -> Iterator[Check]:
-    """Runs all checks on a loaded model, from cheap to dear; none stops the others. Reads all of the weights."""
+    """Runs all checks on a loaded model, the cheapest first; a failure does not stop the others. Reads all weights."""
     for name, check in CHECKS.items():
         try:
             yield Check(name, True, check(clip))
@@ -36,18 +37,18 @@ def examine(clip: Clip) -> Iterator[Check]:
 
 
 def _files(clip: Clip) -> str:
-    """The files are those whose sha256 the contract states."""
+    """The files have the sha256 that the contract states."""
     weights, files = clip.contract.weights, clip.checkpoint.files
-    found = digest(files)
+    actual = digest(files)
     stated = weights.sha256 if weights else None
-    if stated != found:
-        raise ContraltoError(f"{files[0]} has sha256 {found}, the contract states {stated}")
+    if stated != actual:
+        raise ContraltoError(f"{files[0]} has sha256 {actual}, the contract states {stated}")
     names = files[0].name if len(files) == 1 else f"{len(files)} files"
-    return f"{names}, {sum(path.stat().st_size for path in files) / 1e6:,.1f} MB, sha256 {found[:16]}…"
+    return f"{names}, {sum(path.stat().st_size for path in files) / 1e6:,.1f} MB, sha256 {actual[:16]}…"
 
 
 def _tensors(clip: Clip) -> str:
-    """Loading has accounted for every name and shape; here is what they are stored as."""
+    """Loading has checked every name and shape; this counts the stored dtypes."""
     stored = [clip.checkpoint.stored(name).dtype for name in clip.checkpoint]
     kinds = ", ".join(f"{stored.count(kind)} in {kind}" for kind in sorted(set(stored), key=stored.count, reverse=True))
     return f"{len(stored)} tensors, none missing, extra or misshapen: {kinds}"
@@ -65,27 +66,27 @@ def _finite(clip: Clip) -> str:
 
 
 def _implied(clip: Clip) -> str:
-    """What was not read from the file stands in the provenance."""
+    """The provenance states everything that was not in the file."""
     return clip.contract.provenance.converted_from or "the contract states everything"
 
 
 def _scale(clip: Clip) -> str:
-    """The scale and bias of the contract are those of the weights."""
+    """The contract has the scale and bias of the weights."""
     score, checkpoint = clip.contract.score, clip.checkpoint
     pairs = [("scale", math.exp(float(checkpoint.array("logit_scale"))), score.scale)]
     if "logit_bias" in checkpoint:
         pairs.append(("bias", float(checkpoint.array("logit_bias")), score.bias or 0.0))
-    for what, found, stated in pairs:
-        if not math.isclose(found, stated, rel_tol=1e-4):
-            raise ContraltoError(f"the weights' {what} is {found:g}, the contract states {stated:g}")
+    for what, actual, stated in pairs:
+        if not math.isclose(actual, stated, rel_tol=1e-4):
+            raise ContraltoError(f"the weights' {what} is {actual:g}, the contract states {stated:g}")
     bias = "" if score.bias is None else f", bias {score.bias:g}"
     return f"{score.rule}, scale {score.scale:g}{bias}, as in the weights"
 
 
 def _tokenizer(clip: Clip) -> str:
-    """The ids fit the text tower, and the end token stands where the tower looks for it."""
+    """The ids fit the text tower, and the end token is where the tower expects it."""
     spec = clip.contract.text
-    ids = clip.tokenize(golden.TEXTS, truncate=True)
+    ids = clip.tokenize(golden.GOLDEN_TEXTS, truncate=True)
     if ids.shape[1] != spec.context or ids.min() < 0 or ids.max() >= spec.tower.vocabulary:
         raise ContraltoError(f"ids up to {ids.max()} in rows of {ids.shape[1]} do not fit the text tower")
     if spec.pool == "eot":
@@ -105,31 +106,29 @@ def _texts(clip: Clip) -> str:
     return _spread(clip.encode_text(["a photo of a cat", "two red circles"]), "texts")
 
 
-def _spread(rows: np.ndarray, what: str) -> str:
-    """Rows must be finite, of unit length, and not all the same."""
-    lengths = np.linalg.norm(rows, axis=1)
-    if not np.isfinite(rows).all() or np.abs(lengths - 1).max() > 1e-5:
-        raise ContraltoError(f"rows of {what} are not finite or not of unit length")
-    cosines = (rows @ rows.T)[~np.eye(len(rows), dtype=bool)]
+def _spread(embeddings: Embeddings, what: str) -> str:
+    """Embeddings must be finite, of unit length, and not all equal."""
+    lengths = np.linalg.norm(embeddings, axis=1)
+    if not np.isfinite(embeddings).all() or np.abs(lengths - 1).max() > 1e-5:
+        raise ContraltoError(f"embeddings of {what} are not finite or not of unit length")
+    cosines = (embeddings @ embeddings.T)[~np.eye(len(embeddings), dtype=bool)]
     if cosines.min() > 0.99999:
-        raise ContraltoError(f"different {what} have the same row: the weights or the preparation are wrong")
-    return f"unit rows; cosines between different {what} {cosines.min():.2f} to {cosines.max():.2f}"
+        raise ContraltoError(f"different {what} have the same embedding: the weights or the preprocessing are wrong")
+    return f"unit embeddings; cosines between different {what} {cosines.min():.2f} to {cosines.max():.2f}"
 
 
 def _golden(clip: Clip) -> str:
-    found = golden.check(clip, clip.checkpoint.folder)
-    return found or "no golden embeddings beside the weights: contralto convert stores them"
+    result = golden.check(clip, clip.checkpoint.folder)
+    return result or "no golden embeddings beside the weights: contralto convert stores them"
 
 
 def _engines(clip: Clip) -> str:
-    """The readable PyTorch model gives the same rows, if it is installed."""
-    from contralto.engine import start
-
+    """The readable PyTorch model gives the same embeddings, if PyTorch is installed."""
     try:
         reference = start(clip.checkpoint, engine="eager")
     except MissingExtraError:
         return "PyTorch is not installed: not compared with the reference"
-    pixels, ids = clip.preprocess(golden.pictures()), clip.tokenize(golden.TEXTS, truncate=True)
+    pixels, ids = clip.preprocess(golden.pictures()), clip.tokenize(golden.GOLDEN_TEXTS, truncate=True)
     here = start(clip.checkpoint, engine=clip.engine)
     pairs = [(here.image(pixels), reference.image(pixels)), (here.text(ids), reference.text(ids))]
     apart = max(float(np.abs(unit(ours) - unit(theirs)).max()) for ours, theirs in pairs)

@@ -1,7 +1,7 @@
-"""Golden embeddings: what a model gave for drawn pictures and fixed texts when it was converted.
+"""Golden embeddings: a model's output for drawn pictures and fixed texts at the time of its conversion.
 
-They lie beside the weights in `golden.safetensors`. Whoever loads the model later, on another machine, with another
-engine or a later version, can prove that it still gives the same: `contralto doctor` does.
+They are stored with the weights in `golden.safetensors`. `contralto doctor` uses them to prove that the model still
+gives the same embeddings on another machine, with another engine or in a later version.
 """
 
 from __future__ import annotations
@@ -17,54 +17,54 @@ from contralto.errors import WeightsError
 from contralto.files import unwritten, written_whole
 from contralto.weights.tensorfile import TensorFile, write_tensors
 
-FILE_NAME = "golden.safetensors"
-TEXTS = ("a photo of a cat", "two red circles above a blue square", "", "It's 12.5% café & <b>日本語</b> 😀")
-SHAPES = ((96, 128), (224, 224), (333, 200))  # (height, width): wide, as most towers take them, tall
+GOLDEN_FILE = "golden.safetensors"
+GOLDEN_TEXTS = ("a photo of a cat", "two red circles above a blue square", "", "It's 12.5% café & <b>日本語</b> 😀")
+GOLDEN_SHAPES = ((96, 128), (224, 224), (333, 200))  # (height, width): wide, as most towers take them, tall
 
-# Rows of two float32 engines differ by the order of their sums; a lower precision is held to the cosine instead.
-BOUND, COSINE = 1e-4, 0.999
+# Two float32 engines differ because they add in another order. A lower precision is held to the cosine instead.
+FP32_BOUND, HALF_COSINE = 1e-4, 0.999
 
 
 def write(clip: Clip, folder: Path) -> None:
-    """Computes the golden embeddings with `clip`, best in fp32, and puts them into `folder`. Raises WeightsError."""
+    """Computes the golden embeddings with `clip`, preferably fp32, and writes them to `folder`. Raises WeightsError."""
     ids, images, texts = _computed(clip)
     weights = clip.contract.weights
     stated = {"weights": weights.sha256 if weights else "", "engine": f"{clip.engine}, {clip.precision}"}
     try:
-        with written_whole(folder / FILE_NAME) as file:
+        with written_whole(folder / GOLDEN_FILE) as file:
             write_tensors(file, {"ids": ("I64", ids), "image": ("F32", images), "text": ("F32", texts)}, stated)
     except OSError as error:
         raise WeightsError(unwritten(folder, error)) from error
 
 
 def check(clip: Clip, folder: Path) -> str | None:
-    """What a comparison with the golden embeddings in `folder` found, in words; None if there are none.
+    """Compares `clip` with the golden embeddings in `folder`: the result in words, or None if there are none.
 
-    Raises WeightsError if they are of other weights, or if `clip` does not give them.
+    Raises WeightsError if they belong to other weights, or if `clip` gives other embeddings.
     """
-    path = folder / FILE_NAME
+    path = folder / GOLDEN_FILE
     if not path.is_file():
         return None
     file, weights = TensorFile(path), clip.contract.weights
     if weights is None or file.metadata.get("weights") != weights.sha256:
         raise WeightsError(f"{path} is of other weights")
     ids, images, texts = _computed(clip)
-    for name, wanted in (("ids", ids), ("image", images), ("text", texts)):
-        if name not in file.tensors or file.tensors[name].shape != wanted.shape:
+    for name, array in (("ids", ids), ("image", images), ("text", texts)):
+        if name not in file.tensors or file.tensors[name].shape != array.shape:
             raise WeightsError(f"{path}: {name!r} is missing or has another shape")
     if not np.array_equal(file.raw("ids"), ids):
         raise WeightsError(f"{path}: the tokenizer gives other ids than when the model was converted")
-    stored, found = np.concatenate([file.float32("image"), file.float32("text")]), np.concatenate([images, texts])
-    apart, close = float(np.abs(stored - found).max()), float((stored * found).sum(axis=1).min())
-    if not (apart <= BOUND or (clip.precision != "fp32" and close >= COSINE)):
-        raise WeightsError(f"{path}: rows differ by {apart:.1e} from those of the conversion (bound {BOUND:.0e})")
-    return f"ids equal, rows within {apart:.1e} of those by {file.metadata.get('engine', 'an engine not named')}"
+    stored, computed = np.concatenate([file.float32("image"), file.float32("text")]), np.concatenate([images, texts])
+    apart, cosine = float(np.abs(stored - computed).max()), float((stored * computed).sum(axis=1).min())
+    if not (apart <= FP32_BOUND or (clip.precision != "fp32" and cosine >= HALF_COSINE)):
+        raise WeightsError(f"{path}: embeddings differ by {apart:.1e} from the conversion's (bound {FP32_BOUND:.0e})")
+    return f"ids equal, embeddings within {apart:.1e} of {file.metadata.get('engine', 'an unnamed engine')}"
 
 
 def pictures() -> list[NDArray[np.uint8]]:
-    """Three drawn pictures, uint8 (h, w, 3): ramps, a disc and a fine chequer, so that a resize leaves its mark."""
+    """Three drawn pictures, uint8 (h, w, 3): ramps, a disc and a fine chequer, which every resize changes."""
     drawn = []
-    for height, width in SHAPES:
+    for height, width in GOLDEN_SHAPES:
         y, x = np.mgrid[:height, :width]
         disc = (2 * y - height) ** 2 + (2 * x - width) ** 2 < (min(height, width) // 2) ** 2
         red, green, blue = x * 255 // width, y * 255 // height, (x // 3 + y // 5) % 2 * 200
@@ -74,6 +74,6 @@ def pictures() -> list[NDArray[np.uint8]]:
 
 def _computed(clip: Clip) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a text is cut to a small context is no news here
-        texts = clip.encode_text(list(TEXTS), truncate=True)
-    return clip.tokenize(TEXTS, truncate=True), clip.encode_image(pictures()), texts
+        warnings.simplefilter("ignore")  # truncation to a small context is expected
+        texts = clip.encode_text(list(GOLDEN_TEXTS), truncate=True)
+    return clip.tokenize(GOLDEN_TEXTS, truncate=True), clip.encode_image(pictures()), texts

@@ -1,4 +1,8 @@
-"""Pictures of any kind -> pixels -> rows: prepared in threads while the engine works, each failing alone."""
+"""Pictures to pixels to embeddings: threads prepare them while the engine works, and each picture fails alone.
+
+Read `encode` (a list, all at once), `stream` (any number in bounded memory) and `preprocess` (pixels only); all three
+iterate over `_prepare`. `one_by_one` in tests/encoder/test_pictures.py is the plain twin.
+"""
 
 from __future__ import annotations
 
@@ -12,55 +16,94 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from contralto import contract
+from contralto import contract, inputs
 from contralto.embeddings import Embeddings
-from contralto.encoder.items import picture_name
-from contralto.encoder.readable import explained, readable
+from contralto.encoder.options import Encoded, OnError, Progress
+from contralto.encoder.readable import explain, readable
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import ahead, windows
 from contralto.errors import ImageError
 from contralto.image.decode import NO_MEMORY, Item, decode_unturned
 from contralto.image.transform import pixels
+from contralto.inputs import Failure, picture_name
 
-MANY = 2**20  # pictures that an iterator may give: nobody knows
+MANY_PICTURES = 2**20  # the count for an iterator whose length is unknown
+
+EmbeddingStream = Generator[tuple[int, Embeddings | Failure], None, None]
+"""Yields (index, embedding (d,) or Failure)."""
 
 Prepared = tuple[int, Any, NDArray[np.float32] | ImageError]
-Encoded = tuple[int, Any, Embeddings | ImageError]
+"""(index, item, its pixels (3, H, W) or why there are none)."""
 
 
-def encoded(
-    items: Iterable[Any], runner: Runner, scaled_to: int | None, batch_size: int | None
-) -> Generator[Encoded, None, None]:
-    """(index, item, its row or why there is none) in order; two batches are prepared ahead."""
+def encode(
+    items: Any, runner: Runner, scaled_to: int | None, on_error: OnError, batch_size: int | None, progress: Progress
+) -> Encoded:
+    """(embeddings (d,) of one picture or (N, d) of a list, the failures). Raises ImageError with on_error="raise"."""
+    single, given = inputs.pictures(items)
+    several = given if isinstance(given, list | tuple | np.ndarray) else list(given)
+    parts: list[Embeddings] = [np.empty((0, runner.contract.embedding), np.float32)]
+    failures: list[Failure] = []
+    with closing(stream(several, runner, scaled_to, batch_size, on_error)) as results:
+        for index, result in results:
+            if isinstance(result, Failure):
+                failures.append(result)
+            else:
+                parts.append(result[None])
+            if progress is not None:
+                progress(index + 1, len(several))
+    embeddings = np.concatenate(parts)
+    return embeddings[0] if single and len(embeddings) else embeddings, failures
+
+
+def stream(
+    items: Any, runner: Runner, scaled_to: int | None, batch_size: int | None, on_error: OnError = "skip"
+) -> EmbeddingStream:
+    """(index, embedding (d,) or Failure) in order; two batches are prepared ahead."""
     size = batch_size or runner.images_at_once
-    count, items = _counted(items, 2 * size)
+    count, items = _count(inputs.pictures(items)[1], 2 * size)
     engine = runner.engine.expect("image", count)
-    with closing(prepared(items, runner.contract.image, scaled_to, 2 * size)) as stream:
-        for window in windows(stream, size):
-            found = iter(
-                runner.images([result for _, _, result in window if not isinstance(result, ImageError)], engine)
-            )
+    with closing(_prepare(items, runner.contract.image, scaled_to, 2 * size)) as prepared:
+        for window in windows(prepared, size):
+            batch = [result for _, _, result in window if not isinstance(result, ImageError)]
+            embeddings = iter(runner.images(batch, engine))
             for index, item, result in window:
-                yield index, item, result if isinstance(result, ImageError) else next(found)
+                if not isinstance(result, ImageError):
+                    yield index, next(embeddings)
+                elif on_error == "raise":
+                    raise result
+                else:
+                    yield index, Failure.of(index, item, result)
 
 
-def _counted(items: Iterable[Any], ahead: int) -> tuple[int, Iterable[Any]]:
-    """How many they are, and the same items. An iterator is read so far ahead; if it goes on, it counts as many."""
+def preprocess(items: Any, spec: contract.Image, scaled_to: int | None, most: int) -> NDArray[np.float32]:
+    """Pixels float32 (N, 3, H, W); N is 1 for one picture. Raises ImageError."""
+    parts = [np.empty((0, 3, *spec.size), np.float32)]
+    with closing(_prepare(inputs.pictures(items)[1], spec, scaled_to, most)) as prepared:
+        for _, _, result in prepared:
+            if isinstance(result, ImageError):
+                raise result
+            parts.append(result[None])
+    return np.concatenate(parts)
+
+
+def _count(items: Iterable[Any], ahead: int) -> tuple[int, Iterable[Any]]:
+    """(the count, the same items). An iterator that gives more than `ahead` items counts as MANY_PICTURES."""
     if isinstance(items, Sized):
         return len(items), items
     source = iter(items)
     first = list(itertools.islice(source, ahead + 1))
-    return (len(first), first) if len(first) <= ahead else (MANY, itertools.chain(first, source))
+    return (len(first), first) if len(first) <= ahead else (MANY_PICTURES, itertools.chain(first, source))
 
 
-def prepared(
+def _prepare(
     items: Iterable[Any], spec: contract.Image, scaled_to: int | None, most: int
 ) -> Generator[Prepared, None, None]:
-    """(index, item, its pixels (3, H, W) or why there are none) in order, at most `most` ahead of the caller.
+    """Each picture prepared, in order, at most `most` ahead of the caller.
 
-    Open files are read in the caller's thread, in order: two of them may be one, or share a position in an archive.
+    Open files are read in the caller's thread, in order: two items may be one file, or share a position in an archive.
     """
-    in_turn = threading.Lock()  # Pillow loads a file image on first use: one that is listed twice must not race
+    in_turn = threading.Lock()  # Pillow loads an image on first use: an image that is listed twice must not race
 
     def opened() -> Iterator[tuple[int, Any, Item | ImageError]]:
         for index, item in enumerate(items):
@@ -70,22 +113,22 @@ def prepared(
                 yield index, item, error
 
     def prepare(numbered: tuple[int, Any, Item | ImageError]) -> Prepared:
-        index, item, found = numbered
-        if isinstance(found, ImageError):
-            return index, item, found
+        index, item, source = numbered
+        if isinstance(source, ImageError):
+            return index, item, source
         name = picture_name(index, item)
         try:
-            if isinstance(found, Image.Image):
+            if isinstance(source, Image.Image):
                 with in_turn:
-                    image, turn = decode_unturned(found, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+                    image, turn = decode_unturned(source, alpha=spec.alpha, scaled_to=scaled_to, name=name)
             else:
-                image, turn = decode_unturned(found, alpha=spec.alpha, scaled_to=scaled_to, name=name)
+                image, turn = decode_unturned(source, alpha=spec.alpha, scaled_to=scaled_to, name=name)
             return index, item, pixels(image, spec, turn=turn)
         except ImageError as error:
             error = error if error.item == name else ImageError(name, error.reason, error.lasting)
-            return index, item, explained(found, error)
+            return index, item, explain(source, error)
         except MemoryError:
             return index, item, ImageError(name, NO_MEMORY, lasting=False)
 
-    with closing(ahead(prepare, opened(), most)) as stream:
-        yield from stream
+    with closing(ahead(prepare, opened(), most)) as results:
+        yield from results

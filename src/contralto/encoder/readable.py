@@ -1,6 +1,6 @@
-"""From what was given as a picture to what the decoder reads: open files are read, and what is no picture is refused.
+"""Turn an input picture into what the decoder reads: read open files, refuse what is not a picture.
 
-An open file is read from where it stands to its end, and stays open there.
+An open file is read from its current position to its end, and stays open.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contralto import arrays
-from contralto.encoder.items import PICTURE, is_file, is_stored
 from contralto.errors import DataError, ImageError, one_line
 from contralto.image.decode import MAX_BYTES, Item
+from contralto.inputs import PICTURE, is_file, is_stored
 
-CHUNK = 2**20  # bytes that are read at once: what a file does not have takes no memory
+CHUNK = 2**20  # bytes a read, so that memory grows with what the file really holds
 LONGEST_NAME = 1024  # bytes
 CHANNELS = (1, 3, 4)
 
 
 def readable(item: Any, name: str) -> Item:
-    """The item as `contralto.image.decode` takes it. Raises ImageError, which calls it `name`."""
+    """The item as `contralto.image.decode` takes it. Raises ImageError with this name."""
     if isinstance(item, str | os.PathLike | Image.Image):
         return item
     if is_stored(item):
@@ -43,38 +43,38 @@ def readable(item: Any, name: str) -> Item:
     return _as_picture(array, name)
 
 
-def explained(item: Any, error: ImageError) -> ImageError:
-    """The error of a picture that could not be decoded, with what to do where it is a folder."""
+def explain(item: Any, error: ImageError) -> ImageError:
+    """The error of a picture that could not be decoded; for a folder, one that says what to do."""
     if isinstance(item, str | os.PathLike) and os.path.isdir(item):
         return ImageError(error.item, "is a folder: name the pictures in it, or use contralto embed", lasting=False)
     return error
 
 
 def _content(file: Any, name: str) -> bytes:
-    """What is left to read of an open file, as far as the decoder's limit and one byte more."""
-    found, size = [], 0
+    """The rest of an open file, at most one byte more than the decoder's limit."""
+    parts, size = [], 0
     try:
         while size <= MAX_BYTES and (part := file.read(min(CHUNK, MAX_BYTES + 1 - size))):
             if isinstance(part, str):
                 raise _text(name)
-            found.append(bytes(_bytes(part, name)))
-            size += len(found[-1])
+            parts.append(bytes(_bytes(part, name)))
+            size += len(parts[-1])
     except ImageError:
         raise
     except UnicodeDecodeError as error:
         raise _text(name) from error
-    except Exception as error:  # a stream raises whatever it likes
+    except Exception as error:  # a stream may raise anything
         detail = one_line(str(error) or type(error).__name__, 150)
         raise ImageError(name, f"cannot be read: {detail}", lasting=False) from error
     if not size:
         raise ImageError(name, "has nothing left to read: seek(0) goes back to its start", lasting=False)
-    return b"".join(found)
+    return b"".join(parts)
 
 
 def _bytes(part: Any, name: str) -> bytes | bytearray | memoryview:
     if isinstance(part, bytes | bytearray | memoryview):
         return part
-    if hasattr(part, "close"):  # a coroutine would warn that nobody awaited it
+    if hasattr(part, "close"):  # a coroutine that is not awaited would warn
         part.close()
     raise ImageError(name, f"its read() gives {type(part).__name__}, not bytes: give the bytes", lasting=False)
 
@@ -84,19 +84,22 @@ def _text(name: str) -> ImageError:
 
 
 def _not_a_name(item: bytes | bytearray | memoryview, name: str) -> Item:
-    """Bytes are what a file holds; the few that are the name of one were meant to be a path."""
+    """The bytes of a picture. Raises ImageError if they are the name of an existing file: a path was meant."""
     if isinstance(item, bytes) and len(item) <= LONGEST_NAME and b"\0" not in item and os.path.lexists(item):
         raise ImageError(name, f"is the name of a file, and bytes are its content: give {os.fsdecode(item)!r}", False)
     return item
 
 
 def _as_picture(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """uint8 (H, W), (H, W, 3) or (H, W, 4); what else there is, the decoder refuses in general terms."""
+    """An array uint8 (H, W), (H, W, 3) or (H, W, 4). Raises ImageError with advice for frequent mistakes.
+
+    The decoder refuses all other arrays in general terms.
+    """
     what, shape = f"is {array.dtype} of shape {array.shape}", array.shape
     if array.dtype.kind == "f" and array.ndim >= 3:
         raise ImageError(name, f"{what}: prepared pixels go to encode_pixels, and {PICTURE}")
     if array.dtype.kind == "f" and array.ndim in (1, 2):
-        raise ImageError(name, f"{what}: rows that are encoded already go together in one array, and {PICTURE}")
+        raise ImageError(name, f"{what}: embeddings go together in one array, and {PICTURE}")
     if array.dtype == np.uint8 and array.ndim == 3 and shape[0] in CHANNELS and shape[2] not in CHANNELS:
         raise ImageError(name, f"{what}, the channels first: move them last, (H, W, 3)")
     if array.dtype == np.uint8 and array.ndim == 4:

@@ -1,4 +1,7 @@
-"""Pixels and ids in batches through the engine, as unit rows: where batch sizes and equal bits are settled."""
+"""Run pixels and ids through the engine in batches, and normalise the result. Batch sizes are chosen here.
+
+Texts are sorted so that common prefixes meet; tests/encoder/test_runner.py compares with one text at a time.
+"""
 
 from __future__ import annotations
 
@@ -20,33 +23,33 @@ from contralto.progress import tell
 
 Ids = NDArray[np.int64]
 
-TEXTS_AT_ONCE = 1024  # an engine makes batches of its own of them
-MANY_TEXTS = 8192  # more than these take seconds: how far they are is told, if not to the caller
+TEXTS_PER_CALL = 1024  # the engine splits them into batches of its own
+MANY_TEXTS = 8192  # more than these take seconds: progress is logged unless the caller asks for it
 
 
 class Runner:
-    """The engine, with the batches that suit it.
+    """An engine with the batches that suit it.
 
-    reproducible: each item goes through alone, so that its bits depend on nothing beside it. A row's last bits follow
-    the shape of the batch, as the kernels split their sums by it. The price is the gain of batches (docs/speed.md).
+    reproducible: each item goes through alone, so that its bits do not depend on its neighbours. In a batch they would,
+    because kernels split their sums by the shape of the batch. The price is the speed of batches (docs/speed.md).
     """
 
     def __init__(self, contract: Contract, engine: Engine, reproducible: bool, *, normalise: bool = True) -> None:
-        """normalise: whether pictures' rows are made unit."""
+        """normalise: whether picture embeddings are scaled to unit length."""
         self.contract, self.engine, self.reproducible = contract, engine, reproducible
-        self._scaled = unit if normalise else np.asarray
+        self._scale = unit if normalise else np.asarray
         self.images_at_once = engine.images_at_once
 
     def images(self, pixels: Sequence[NDArray[np.float32]], engine: Engine) -> Embeddings:
-        """One batch, N times (3, H, W) -> rows (N, d). engine: what `engine.expect` gave for the whole call."""
+        """One batch, N times (3, H, W) -> embeddings (N, d). engine: the result of `expect` for the whole call."""
         if not len(pixels):
             return np.empty((0, self.contract.embedding), np.float32)
         step = 1 if self.reproducible else len(pixels)
         parts = [engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
-        return self._scaled(self._finite(np.concatenate(parts)))
+        return self._scale(self._finite(np.concatenate(parts)))
 
     def pixels(self, given: ArrayLike) -> Embeddings:
-        """float32 (N, 3, H, W), as a picture is prepared -> rows (N, d). Raises ContraltoError for anything else."""
+        """Pixels float32 (N, 3, H, W) -> embeddings (N, d). Raises ContraltoError for other arrays."""
         array, shape = arrays.array(given, "pixels"), (3, *self.contract.image.size)
         if array.dtype.kind != "f" or array.ndim != 4 or array.shape[1:] != shape:
             wanted = f"floats of shape (N, {', '.join(map(str, shape))}), as preprocess makes them"
@@ -63,26 +66,28 @@ class Runner:
     def texts(
         self, ids: Ids, batch_size: int | None = None, progress: Callable[[int, int], Any] | None = None
     ) -> Embeddings:
-        """ids (N, context) -> unit rows (N, d) in the order given.
+        """ids (N, context) -> unit embeddings (N, d) in the order given.
 
-        Texts that begin alike go to the engine together, which computes what they share once if the tower allows it.
+        Texts that begin alike go to the engine together. If the tower allows it, their common prefix is computed once.
         """
         engine = self.engine.expect("text", len(ids))
         if progress is None and len(ids) > MANY_TEXTS:
             progress = functools.partial(tell, "encoding texts")
             progress(0, len(ids))
-        found = np.empty((len(ids), self.contract.embedding), np.float32)
-        order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_AT_ONCE
+        embeddings = np.empty((len(ids), self.contract.embedding), np.float32)
+        order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_PER_CALL
         for start in range(0, len(ids), step):
-            places = order[start : start + step]
-            found[places] = unit(self._finite(engine.text(ids[places])))
+            batch = order[start : start + step]
+            embeddings[batch] = unit(self._finite(engine.text(ids[batch])))
             if progress is not None:
-                progress(start + len(places), len(ids))
-        return found
+                progress(start + len(batch), len(ids))
+        return embeddings
 
-    def _finite(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """The engine's rows, if they are numbers. Raises ContraltoError: half precision may overflow."""
-        if not np.isfinite(rows).all():
-            told = f"{self.contract.name}: {self.engine.name} in {self.engine.precision} gave a row that is not finite"
-            raise ContraltoError(f"{told}: use precision fp32, or repair the weights")
-        return rows
+    def _finite(self, vectors: NDArray[Any]) -> NDArray[Any]:
+        """The engine's output, unchanged. Raises ContraltoError if it is not finite: half precision may overflow."""
+        if not np.isfinite(vectors).all():
+            where = f"{self.contract.name}: {self.engine.name} in {self.engine.precision}"
+            raise ContraltoError(
+                f"{where} gave an embedding that is not finite: use precision fp32, or repair the weights"
+            )
+        return vectors

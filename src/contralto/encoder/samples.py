@@ -1,7 +1,8 @@
-"""What engines are measured on, and int8 is fitted to: pictures that code draws, and texts that code writes.
+"""Samples for measuring engines and calibrating int8: generated pictures and captions, or the user's own.
 
-They are no photographs, but have what matters here: the spectrum of photographs (of every size of detail as much),
-edges, flat areas, all colours, light and dark; and texts of all lengths, of frequent and rare words, figures and marks.
+The generated pictures are not photographs but have what matters here: the spectrum of photographs (equal energy at all
+scales of detail), edges, flat areas, all colours, light and dark. The captions have all lengths, frequent and rare
+words, digits and punctuation.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from contralto.contract import Contract
+from contralto.errors import ContraltoError
 from contralto.image import transform
 from contralto.text.tokenizer import Tokenizer
 
-SIDE = 256
-PICTURES, TEXTS = 16, 256
+CANVAS_SIDE = 256  # pixels
+DRAWN_PICTURES, DRAWN_TEXTS = 16, 256
+MIN_USER_SAMPLES = 16
 
 WORDS = {
     "start": "a photo of|a picture of|an old drawing of|two|a close-up of|many|there is|the|black and white photo of",
@@ -33,15 +36,17 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The samples of one model, made when they are asked for: the same each time."""
+class DrawnSamples:
+    """Generated samples for one model, the same each time."""
 
     contract: Contract
     tokenizer: Tokenizer
 
     def pixels(self) -> NDArray[np.float32]:
         """float32 (16, 3, H, W), prepared as the contract says."""
-        return transform.batch([drawn(np.random.default_rng(seed)) for seed in range(PICTURES)], self.contract.image)
+        return transform.batch(
+            [draw_picture(np.random.default_rng(seed)) for seed in range(DRAWN_PICTURES)], self.contract.image
+        )
 
     def ids(self) -> NDArray[np.int64]:
         """int64 (256, context)."""
@@ -50,51 +55,56 @@ class Samples:
     @staticmethod
     def texts() -> list[str]:
         """256 captions."""
-        return [_written(random.Random(seed)) for seed in range(TEXTS)]
+        return [_caption(random.Random(seed)) for seed in range(DRAWN_TEXTS)]
 
 
 @dataclass(frozen=True)
-class Own:
-    """A user's own pixels or ids, as many as there are, in place of what is drawn and written."""
+class UserSamples:
+    """A user's pixels, ids or both; drawn samples replace what is None. Raises ContraltoError for fewer than 16."""
 
-    others: Samples
-    own_pixels: NDArray[np.float32] | None
-    own_ids: NDArray[np.int64] | None
+    drawn: DrawnSamples
+    user_pixels: NDArray[np.float32] | None
+    user_ids: NDArray[np.int64] | None
+
+    def __post_init__(self) -> None:
+        for what, given in (("pictures", self.user_pixels), ("texts", self.user_ids)):
+            if given is not None and len(given) < MIN_USER_SAMPLES:
+                raise ContraltoError(f"calibrating takes at least {MIN_USER_SAMPLES} {what}, got {len(given)}")
 
     def pixels(self) -> NDArray[np.float32]:
         """float32 (N, 3, H, W)."""
-        return self.others.pixels() if self.own_pixels is None else self.own_pixels
+        return self.drawn.pixels() if self.user_pixels is None else self.user_pixels
 
     def ids(self) -> NDArray[np.int64]:
         """int64 (N, context)."""
-        return self.others.ids() if self.own_ids is None else self.own_ids
+        return self.drawn.ids() if self.user_ids is None else self.user_ids
 
 
-def drawn(chance: np.random.Generator) -> Image.Image:
-    """A picture of 256 x 256: coloured noise of a photograph's spectrum, and figures in front of it."""
-    frequencies = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)) * SIDE
+def draw_picture(chance: np.random.Generator) -> Image.Image:
+    """A picture of 256 x 256: coloured noise with a photograph's spectrum, and shapes in front of it."""
+    frequencies = np.hypot(np.fft.fftfreq(CANVAS_SIDE)[:, None], np.fft.rfftfreq(CANVAS_SIDE)) * CANVAS_SIDE
     falloff = np.maximum(frequencies, 1) ** -chance.uniform(0.8, 1.6)
-    noise = np.fft.irfft2(np.fft.rfft2(chance.standard_normal((3, SIDE, SIDE))) * falloff, axes=(1, 2))
-    noise = (1 + chance.normal(scale=0.3, size=(3, 3))) @ noise.reshape(3, -1)  # more light and shade than colour
+    noise = np.fft.irfft2(np.fft.rfft2(chance.standard_normal((3, CANVAS_SIDE, CANVAS_SIDE))) * falloff, axes=(1, 2))
+    noise = (1 + chance.normal(scale=0.3, size=(3, 3))) @ noise.reshape(3, -1)  # brightness varies more than colour
     light = chance.uniform(30, 225) + chance.normal(scale=30, size=(3, 1))
     noise = noise / np.abs(noise).max() * chance.uniform(40, 160) + light
-    pixels = noise.clip(0, 255).astype(np.uint8).reshape(3, SIDE, SIDE).transpose(1, 2, 0)
+    pixels = noise.clip(0, 255).astype(np.uint8).reshape(3, CANVAS_SIDE, CANVAS_SIDE).transpose(1, 2, 0)
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     draw = ImageDraw.Draw(picture)
     for _ in range(int(chance.integers(0, 7))):
-        (left, top), (width, height) = chance.integers(-30, SIDE, 2), chance.integers(8, SIDE // 2, 2)
+        (left, top), (width, height) = chance.integers(-30, CANVAS_SIDE, 2), chance.integers(8, CANVAS_SIDE // 2, 2)
         colour = tuple(chance.integers(0, 256, 3).tolist())
-        figure = draw.ellipse if chance.random() < 0.5 else draw.rectangle
-        figure((left, top, left + width, top + height), colour)
+        shape = draw.ellipse if chance.random() < 0.5 else draw.rectangle
+        shape((left, top, left + width, top + height), colour)
     return picture
 
 
-def _written(chance: random.Random) -> str:
-    """A caption, of one word or of two sentences."""
+def _caption(chance: random.Random) -> str:
+    """A caption: one noun, one sentence, or several."""
     words = {kind: chance.choice(several.split("|")) for kind, several in WORDS.items()}
     if chance.random() < 0.1:
         return words["thing"]
     parts = [words["start"], words["kind"], words["thing"]]
     parts += [words[kind] for kind in ("deed", "place") if chance.random() < 0.6]
     text = " ".join(parts) + words["mark"]
-    return f"{text} {_written(chance)}" if chance.random() < 0.2 else text
+    return f"{text} {_caption(chance)}" if chance.random() < 0.2 else text

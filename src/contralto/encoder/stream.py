@@ -1,4 +1,4 @@
-"""Work done ahead in threads and handed over in order, in bounded memory. (Pillow decodes without Python's lock.)"""
+"""Prepare work ahead in threads and hand it over in order, in bounded memory. (Pillow decodes without the GIL.)"""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from contralto.engine.cpus import available_cpus
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST_THREADS = 8
+MAX_THREADS = 8
 
 
 def ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[R, None, None]:
-    """work(item) for each item, in order; while the caller is busy with one, up to `most` more are being prepared.
+    """work(item) for each item, in order. While the caller uses one result, up to `most` more are prepared.
 
-    `items` is read as needed and from the caller's thread. When the iterator ends, is closed, or an exception
-    (Ctrl-C too) passes through it, what has not begun is dropped, and the threads have ended before it returns.
+    `items` is read as needed and in the caller's thread. When the iterator ends, is closed, or raises (Ctrl-C too),
+    work that has not begun is dropped, and all threads have ended before it returns.
     """
     source = iter(items)
     first = list(itertools.islice(source, 2))
     if len(first) < 2:  # a thread costs more than it saves
         yield from map(work, first)
         return
-    pool = ThreadPoolExecutor(min(available_cpus(), MOST_THREADS), thread_name_prefix="contralto-pictures")
+    pool = ThreadPoolExecutor(min(available_cpus(), MAX_THREADS), thread_name_prefix="contralto-pictures")
     begin: Callable[[Callable[[T], R], T], Future[R]] = pool.submit
     try:
         waiting: deque[Future[R]] = deque()
         for item in itertools.chain(first, source):
             try:
                 waiting.append(begin(work, item))
-            except RuntimeError:  # no thread can be started, for lack of memory: then it is done here
+            except RuntimeError:  # no thread can start for lack of memory: work in the caller's thread from here on
                 begin = _now
                 waiting.append(begin(work, item))
             if len(waiting) > most:

@@ -1,7 +1,7 @@
 """Embeddings of earlier evaluations on disk, keyed by content: an interrupted run resumes, a second metric is quick.
 
 Each way of computing embeddings has its own file, named by all that determines an embedding besides its item
-(`contralto.encoder.keeping`): contract (its hash covers weights, tokenizer and preprocessing), engine, precision,
+(`contralto.embedding_cache`): contract (its hash covers weights, tokenizer and preprocessing), engine, precision,
 decoding, versions, and the int8 calibration. In the file the key is the sha256 of the picture's stored bytes (and of
 any alteration) or of the text, so splits and data sets share common items. One more file, for all models, maps files
 to digests by path, size and modification time, so that unchanged files are not read again.
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from contralto import cache
 from contralto.database import CacheDatabase
+from contralto.embedding_cache import COLUMNS, digest, identity, pack, unpack
 from contralto.encoder import Clip
-from contralto.encoder.keeping import COLUMNS, digest, identity, packed, unpacked
 from contralto.version import __version__
 
 EmbeddingKind = Literal["image", "features", "text"]
@@ -73,7 +73,7 @@ class Store:
             for part in _parts(wanted):
                 query = f"SELECT * FROM {kind} WHERE digest IN ({', '.join('?' * len(part))})"
                 for place, *values in connection.execute(query, part):
-                    if (outcome := unpacked(values, self._widths[kind])) is not None:
+                    if (outcome := unpack(values, self._widths[kind])) is not None:
                         known[place] = outcome
             return known
 
@@ -81,7 +81,7 @@ class Store:
 
     def put(self, kind: EmbeddingKind, place: bytes, outcome: Embedding | str) -> None:
         """Stores an embedding, or the reason of a lasting failure; on disk after 1 s, 64 rows, or `flush`."""
-        self._embeddings.put(f"INSERT OR REPLACE INTO main.{kind} VALUES (?, ?, ?, ?)", (place, *packed(outcome)))
+        self._embeddings.put(f"INSERT OR REPLACE INTO main.{kind} VALUES (?, ?, ?, ?)", (place, *pack(outcome)))
 
     def flush(self) -> None:
         """Commits the queue."""

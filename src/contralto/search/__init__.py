@@ -1,5 +1,6 @@
-"""Finding pictures by words: which files of a folder are pictures, what is known of them, and how they are asked.
+"""Search for pictures by text or picture: which files of a folder are pictures, their embeddings, and the ranking.
 
-Read `files.py` (the walk), `index.py` (what was embedded, kept between runs), `embed.py` (the two together: a row for
-every file), then `query.py` (what is looked for, and the ranking) and `relevance.py` (where the good answers end).
+Read `walk.py` (pictures in a folder), `index.py` (the cache of their embeddings), `encoder.py` (what all of this needs
+of a model), `embed_files.py` (an embedding for every file, from the cache or the model), then `query.py` (the query and
+the ranking) and `relevance.py` (where relevant results end).
 """

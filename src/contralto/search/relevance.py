@@ -1,33 +1,35 @@
-"""Where the good answers end: which pictures of a collection fit what is looked for, and which are merely the nearest.
+"""Where relevant results end: which pictures of a collection fit the query, and which are only the nearest.
 
-A cosine alone does not tell. How large it is for a picture that fits differs from model to model, and the best of ten
-thousand pictures is close to anything. So there are three steps:
+The cosine alone does not tell. Its size for a picture that fits differs between models, and the best of ten thousand
+pictures is close to any query. Therefore there are three steps:
 
-1. The background is what unrelated questions get from this collection: the same question with common nouns in the
-   place of its text, or with other pictures of the collection in the place of its picture. Its mean and standard
-   deviation turn each cosine into a number of deviations above the background.
-2. Does anything fit? The best picture must stand out by a number of deviations, and by more in a large collection,
-   as the best of many is far out by chance: half a deviation for each factor e in the number of different pictures.
+1. The background is what unrelated queries get from this collection: the same query with common nouns instead of its
+   text, or with other pictures of the collection instead of its picture. The background's mean and standard deviation
+   turn each cosine into a number of deviations above the background.
+2. Does anything fit? The best picture must stand out by a number of deviations. The number grows with the collection,
+   because the best of many is far out by chance: half a deviation for each factor e in the number of distinct pictures.
 3. Which pictures fit? Those that are at least half as far above the background as the best.
 
-The two steps have separate bounds because they answer separate questions. One bound for both would be strict, so that
-few questions are answered wrongly where nothing fits, and would then lose most of what fits elsewhere.
+Steps 2 and 3 have separate bounds because they answer separate questions. A single bound would have to be strict, so
+that few queries without a match get an answer, and would then lose most of the matches of other queries.
 
-The constants were chosen with nano on pictures that nano was not trained on (the part `fit` of
-benchmarks/relevance.py), for the highest F1 where one in eight questions that nothing fits may be answered with
-something; the part `test` measures them on other pictures and questions. A question by a picture is judged less surely,
-as likeness has no edge where it ends. The constants are in deviations of the background, so that no model's own
-cosines are built in; other models than nano were not measured.
+The constants were chosen with nano on pictures outside its training data (the part `fit` of benchmarks/relevance.py),
+for the highest F1 at which one in eight queries without a match may get an answer; the part `test` measures them on
+other pictures and queries. A query by picture is judged less reliably, because similarity fades gradually. The
+constants are in deviations of the background, so that they do not depend on a model's range of cosines; models other
+than nano were not measured.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.search.query import Question, Row
+from contralto.embeddings import Embeddings
+from contralto.search.encoder import Encoder
+from contralto.search.query import Query
 
 NOUNS: Final = (
     *("person", "baby", "dog", "sheep", "elephant", "frog", "grass", "hill", "river", "sky", "moon", "field", "road"),
@@ -35,53 +37,47 @@ NOUNS: Final = (
     *("computer", "keyboard", "plate", "spoon", "umbrella", "dress", "watch", "cake", "apple", "cheese", "coffee"),
     *("beer", "football", "skiing", "dancing", "game", "guitar", "machine", "farm", "flag", "brick", "fabric", "smoke"),
 )
-SAMPLE: Final = 2048  # pictures that are enough to know the background by
-FEWEST: Final = 8  # pictures from which others stand for a background
+BACKGROUND_PICTURES: Final = 2048  # enough for the background's mean and deviation
+FEWEST: Final = 8  # pictures that can serve as a background for each other
 PER_SIZE: Final = 0.5  # deviations for each factor e in the number of pictures
 NEAR_BEST: Final = 0.5  # of the best picture's deviations
 BY_TEXT: Final = 1.5  # deviations that a single picture must reach
-BY_IMAGE: Final = 0.5  # pictures are more alike than texts: less is out of the ordinary
+BY_IMAGE: Final = 0.5  # lower, because pictures are more similar to each other than to texts
 
 
-class Encoder(Protocol):
-    """What the background needs of `contralto.encoder.Clip`, which keeps such rows from one run to the next."""
+def threshold(encoder: Encoder, query: Query, embeddings: Embeddings, cosines: NDArray[np.float64]) -> float:
+    """The cosine above which pictures are relevant to the query; it is above all cosines if no picture is.
 
-    def encode_labels(self, labels: list[str], templates: None) -> Row: ...
-
-
-def threshold(encoder: Encoder, question: Question, rows: Row, cosines: NDArray[np.float64]) -> float:
-    """The cosine above which pictures are relevant to the question; it lies above all of them if none is.
-
-    rows (N, d): unit rows of the collection. cosines (N,): theirs with the question. It is -inf, so that everything
-    counts as relevant, where there is nothing to judge by: a question by a picture alone to fewer than 8 pictures, or
-    a background that does not vary. A question in words is judged in any collection, even of one picture.
+    embeddings (N, d): of the collection. cosines (N,): of these with the query. Returns -inf, so that everything counts
+    as relevant, if there is nothing to judge by: a query by picture alone in fewer than 8 pictures, or a background
+    that does not vary. A query with text is judged in any collection, even of one picture.
     """
-    if not len(rows) or (question.text is None and len(rows) < FEWEST):
+    if not len(embeddings) or (query.text is None and len(embeddings) < FEWEST):
         return -np.inf
-    sample = rows[_spread(len(rows), SAMPLE)]
-    if question.image is None:
-        background = sample @ question.rows(encoder.encode_labels([*NOUNS], None), None).T
+    sample = embeddings[_spread(len(embeddings), BACKGROUND_PICTURES)]
+    if query.image is None:
+        background = sample @ query.variants(encoder.encode_labels([*NOUNS], None), None).T
     else:
-        background = _by_image(encoder, question, sample)
+        background = _by_image(encoder, query, sample)
     mean, deviation = float(background.mean()), float(background.std())
     if deviation < 1e-6:
         return -np.inf
-    different = np.unique(cosines)  # copies of a picture are one picture
-    best = (float(different[-1]) - mean) / deviation
-    least = (BY_TEXT if question.image is None else BY_IMAGE) + PER_SIZE * float(np.log(len(different)))
+    distinct = np.unique(cosines)  # copies of a picture count as one
+    best = (float(distinct[-1]) - mean) / deviation
+    least = (BY_TEXT if query.image is None else BY_IMAGE) + PER_SIZE * float(np.log(len(distinct)))
     return mean + deviation * (NEAR_BEST * best if best >= least else least)
 
 
-def _by_image(encoder: Encoder, question: Question, sample: Row) -> Row:
-    """(P,) cosines of pictures with the same question about other pictures, and other texts if it has one."""
-    places = _spread(len(sample), len(NOUNS))
-    texts = None if question.text is None else encoder.encode_labels([*NOUNS[: len(places)]], None)
-    found = sample @ question.rows(texts, sample[places]).T
-    others = np.ones(found.shape, bool)
-    others[places, np.arange(len(places))] = False  # a picture is no background to itself
-    return found[others] if len(sample) > 1 else found.ravel()
+def _by_image(encoder: Encoder, query: Query, sample: Embeddings) -> Embeddings:
+    """(P,) cosines of pictures with the same query for other pictures, and for other texts if it has a text."""
+    chosen = _spread(len(sample), len(NOUNS))
+    texts = None if query.text is None else encoder.encode_labels([*NOUNS[: len(chosen)]], None)
+    cosines: Embeddings = sample @ query.variants(texts, sample[chosen]).T
+    others = np.ones(cosines.shape, bool)
+    others[chosen, np.arange(len(chosen))] = False  # a picture is no background for itself
+    return cosines[others] if len(sample) > 1 else cosines.ravel()
 
 
 def _spread(n: int, most: int) -> NDArray[np.intp]:
-    """At most `most` places among n, evenly spread."""
+    """At most `most` indices below n, evenly spread."""
     return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.intp)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from contralto.contract import FILE_NAME, Contract
-from contralto.encoder.native import save
+from contralto.encoder.torch_model import save
 from contralto.errors import ContractError, ContraltoError, one_line
 from contralto.files import copy_files
 from contralto.loss.infonce import clip_scale

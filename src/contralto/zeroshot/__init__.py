@@ -1,7 +1,8 @@
-"""Zero-shot classification: classes are described in words, and a picture takes the class whose words it is closest to.
+"""Zero-shot classification: texts describe each class, and a picture gets the class whose texts are most similar to it.
 
-Read `prompts.py` (from a class name to the texts that describe it), then `classifier.py` (from those texts to a matrix
-with a row a class, and to scores), then `matrices.py` (which keeps such matrices on the disk) and `calibrated.py`
-(scores of labels that do not depend on one another). `templates/*.json` are the published and our own sets of
-templates, source stated.
+Read `prompts.py` (from a class name to its texts), then `classifier.py` (from those texts to a matrix with an embedding
+per class, and to scores), `matrices.py` (the cache of these matrices on disk), and `calibrated.py` (scores of labels
+that are independent of each other). `templates/*.json` are named sets of templates, each with its source.
+
+Nothing here imports `contralto.encoder`: protocols state what a model must offer.
 """

@@ -1,15 +1,15 @@
-"""How likely each label is true of a picture, independently of the other labels that were asked for.
+"""The probability that each label is true of a picture, independently of the other labels.
 
-A softmax over labels answers which of them fits best: its scores change with the list, and add up to 1 whether or not
-one of them fits. A sigmoid of the cosine, whose scale and bias are fitted on pictures with known labels (Platt 1999,
-"Probabilistic outputs for support vector machines"), answers for each label by itself. Models that were trained with
-a sigmoid bring theirs.
+A softmax over labels tells which of them fits best: its scores change with the list, and add up to 1 even if no label
+fits. A sigmoid of the cosine judges each label alone. Its scale and bias are fitted on pictures with known labels
+(Platt 1999, "Probabilistic outputs for support vector machines"). Models that were trained with a sigmoid have their
+own scale and bias.
 
     known = Calibration.fit(clip.similarity(pictures, clip.encode_labels(labels)), truth, clip.contract.hash)
     label_scores(clip, others, ["a cat", "a sofa"], known)
 
-Fit it on pictures and labels of the kind that it is for: from one kind to another the ranking carries over, but the
-probabilities do so only in part (benchmarks/calibration.py), so that none is shipped for any model.
+Fit it on pictures and labels of the kind that you will score. On another kind the ranking stays useful, but the
+probabilities are only partly right (benchmarks/calibration.py); therefore no calibration is shipped for any model.
 """
 
 from __future__ import annotations
@@ -18,29 +18,38 @@ import json
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contralto import arguments, arrays
-from contralto.embeddings import probabilities
+from contralto.contract import Contract
+from contralto.embeddings import Embeddings, probabilities
 from contralto.errors import ContraltoError, DataError
 from contralto.metrics import platt
+from contralto.zeroshot.classifier import Labels, Templates
 
-if TYPE_CHECKING:
-    from contralto.encoder import Clip
-    from contralto.zeroshot.classifier import Labels, Templates
+CALIBRATION_VERSION: Final = 1  # of the JSON form
 
-VERSION: Final = 1
+
+class LabelModel(Protocol):
+    """What `label_scores` needs of a model; `contralto.encoder.Clip` is one."""
+
+    @property
+    def contract(self) -> Contract: ...
+
+    def encode_labels(self, labels: Labels, templates: Templates, /) -> Embeddings: ...
+
+    def similarity(self, images: Any, texts: Any, /) -> Embeddings: ...
 
 
 @dataclass(frozen=True)
 class Calibration:
     """P(label is true) = 1 / (1 + exp(-(scale * cosine + bias))).
 
-    prior: the share of (picture, label) pairs that were true where it was fitted. contract: hash of the model's
-    contract, or None if that was not said. Raises DataError for anything else.
+    prior: the share of true (picture, label) pairs in the data that it was fitted on. contract: the hash of the model's
+    contract, or None if unknown. Raises DataError for other values.
     """
 
     scale: float
@@ -56,22 +65,22 @@ class Calibration:
 
     @classmethod
     def fit(cls, cosines: ArrayLike, truth: ArrayLike, contract: str | None = None) -> Calibration:
-        """The most likely one for cosines (N, L) of pictures and labels, of which truth, bool (N, L), are true.
+        """The maximum-likelihood calibration for cosines (N, L) of pictures and labels, and truth, bool (N, L).
 
-        The pictures must be others than those that the model was trained on. Raises DataError if the shapes differ, if
-        no pair is true or none false, or if one cosine parts them perfectly: no scale is best then.
+        The pictures must not be from the model's training data. Raises DataError if the shapes differ, if all pairs
+        are true or all are false, or if one threshold separates them perfectly, because no scale is optimal then.
         """
         values, true = arrays.array(cosines, "cosines"), arrays.array(truth, "truth")
         if values.shape != true.shape:
             raise DataError(f"cosines {values.shape} and truth {true.shape} disagree: both must be (N, L)")
         true = arrays.flags(true.ravel(), "truth")
-        found = platt(values.ravel(), true)
-        return cls(found.scale, found.bias, float(true.mean()), contract)
+        sigmoid = platt(values.ravel(), true)
+        return cls(sigmoid.scale, sigmoid.bias, float(true.mean()), contract)
 
     def probabilities(self, cosines: ArrayLike, prior: float | None = None) -> NDArray[np.float64]:
-        """Cosines of any shape -> probabilities, float64 of the same shape, each of its own cosine alone.
+        """Cosines of any shape -> probabilities, float64 of the same shape; each depends on its own cosine only.
 
-        prior: the share of true pairs where it is applied, if it is known to differ (one in ten, say, where each
+        prior: the share of true pairs in the new data, if it is known to differ (one in ten, for example, where each
         picture has one of ten labels); the odds are multiplied accordingly. Raises ContraltoError unless 0 < prior < 1,
         and for cosines that are not finite.
         """
@@ -81,29 +90,31 @@ class Calibration:
             if not _is_finite(prior) or not 0 < prior < 1:
                 raise ContraltoError(f"prior must lie between 0 and 1, got {prior}")
             logits += _log_odds(prior) - _log_odds(self.prior)
-        found: NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits))
-        return found
+        likely: NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits))
+        return likely
 
     def to_json(self) -> str:
         """One line of JSON that `from_json` reads."""
         numbers = {"scale": float(self.scale), "bias": float(self.bias), "prior": float(self.prior)}
-        return json.dumps({"calibration": VERSION, **numbers, "contract": self.contract})
+        return json.dumps({"calibration": CALIBRATION_VERSION, **numbers, "contract": self.contract})
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
-        """What `to_json` wrote. Raises DataError for anything else."""
+        """Reads the output of `to_json`. Raises DataError for anything else."""
         try:
             stated = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:
             raise DataError(f"a calibration is JSON: {error}") from error
         keys = {"calibration", "scale", "bias", "prior", "contract"}
-        if not isinstance(stated, dict) or stated.keys() != keys or stated["calibration"] != VERSION:
-            raise DataError(f"a calibration of version {VERSION} has exactly the keys {', '.join(sorted(keys))}")
+        if not isinstance(stated, dict) or stated.keys() != keys or stated["calibration"] != CALIBRATION_VERSION:
+            raise DataError(
+                f"a calibration of version {CALIBRATION_VERSION} has exactly the keys {', '.join(sorted(keys))}"
+            )
         return cls(stated["scale"], stated["bias"], stated["prior"], stated["contract"])
 
 
 def label_scores(
-    clip: Clip,
+    clip: LabelModel,
     items: Any,
     labels: Labels,
     calibration: Calibration | None = None,
@@ -111,12 +122,12 @@ def label_scores(
     templates: Templates = "photo",
     prior: float | None = None,
 ) -> NDArray[np.float64]:
-    """(N, L): how likely each label is true of each picture; a picture may have several, or none.
+    """(N, L): the probability that each label is true of each picture; several or none may be true of one picture.
 
-    items, labels and templates as `Clip.classify` takes them; templates must be those of the fit. A sigmoid model needs
-    no calibration: its contract's own scale and bias are used. prior as in `Calibration.probabilities`. Raises
-    ContraltoError for a softmax model without a calibration, or with one that was fitted to another model, and for a
-    prior without a calibration.
+    items, labels and templates: as `Clip.classify` takes them, with the templates of the fit. calibration: not needed
+    for a sigmoid model, whose contract has a scale and bias. prior: as in `Calibration.probabilities`. Raises
+    ContraltoError for a softmax model without a calibration or with one of another model, and for a prior without a
+    calibration.
     """
     if not isinstance(calibration, Calibration | None):
         raise ContraltoError(f"calibration must be a Calibration or None, got {arguments.shown(calibration)}")

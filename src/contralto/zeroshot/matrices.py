@@ -1,11 +1,11 @@
-"""Class matrices, kept between runs: the same labels and templates ask no text tower a second time.
+"""The cache of class matrices: the same labels and templates go through the text tower once, not in every run.
 
-A file a matrix, in the user's cache folder, named after all that decides its numbers: what decides a text's row
-(`contralto.encoder.keeping`), the names, the templates, and the rule by which rows are averaged. In it a sha256 of
-that key and the numbers, then the numbers, float32. What is not exactly that is not used: it is made anew and replaced.
+Each matrix is a file in the user's cache folder. Its name is a key of everything that decides the numbers: what decides
+an embedding (`contralto.embedding_cache`), the names, the templates, and the averaging rule. The file holds a sha256 of
+key and numbers, then the numbers as float32. A file that is damaged or has another key is replaced.
 
-The cache is a convenience: where it cannot be read or written, a matrix is worked out each time, and nothing else. A
-write that breaks off, as on a full disk, is told in one line.
+If the cache cannot be read or written, the matrix is computed each time; nothing else changes. A write that fails for
+lack of space, for example, is logged in one line.
 """
 
 from __future__ import annotations
@@ -22,76 +22,79 @@ from typing import Final
 import numpy as np
 
 from contralto import cache
+from contralto.embedding_cache import EmbeddingSource, digest, identity
 from contralto.embeddings import Embeddings
-from contralto.encoder import Clip
-from contralto.encoder.keeping import digest, identity
 from contralto.files import written_whole
 
-FOLDER: Final = "classes-1"  # the number changes with the layout of a file
-MOST_FILES: Final = 1000  # of all models together; those that were not used for the longest time go
-MOST_BYTES: Final = 512 * 2**20
-DIGEST: Final = 32  # bytes
-BROKEN_OFF: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+MATRIX_FOLDER: Final = "classes-1"  # the number changes with the file layout
+MAX_MATRIX_FILES: Final = 1000  # of all models together; the least recently used go first
+MAX_MATRIX_BYTES: Final = 512 * 2**20
+DIGEST_BYTES: Final = 32
+LOGGED_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 log = logging.getLogger("contralto")
 
 
-def kept(
-    clip: Clip, names: Sequence[Sequence[str]], templates: Sequence[str], rule: int, make: Callable[[], Embeddings]
+def load_or_compute(
+    source: EmbeddingSource,
+    names: Sequence[Sequence[str]],
+    templates: Sequence[str],
+    rule: int,
+    compute: Callable[[], Embeddings],
 ) -> Embeddings:
-    """Unit rows (L, d) of the labels with these names, which `make` works out: from the cache, else made and kept.
+    """The matrix (L, d) of the labels with these names: from the cache, else from `compute`, and then cached.
 
-    rule: the number of the rule by which `make` averages. As long as the engine has not settled on a precision, the key
-    says "auto": what was measured on this machine in between changes no answer. A contract that states no weights says
-    nothing of whose rows these are, so that they are not kept.
+    rule: the number of the averaging rule that `compute` follows. Until the engine has settled on a precision, the key
+    says "auto", so that a measurement in between changes no result. Without weights in the contract nothing is cached,
+    because the key would not say whose embeddings these are.
     """
-    if clip.contract.weights is None:
-        return make()
-    # Labels are no part of it: whatever a class is called, its row is that of its names.
-    key = digest({"names": names, "templates": templates, "rule": rule, **identity(clip, "text")})
-    found = _read(_path(key), key, (len(names), clip.contract.embedding))
-    if found is None:
-        found = make()
-        _write(_path(key), key, found)
-    return found
+    if source.contract.weights is None:
+        return compute()
+    # Labels are not part of the key: an embedding depends on the names of a class, not on what it is called.
+    key = digest({"names": names, "templates": templates, "rule": rule, **identity(source, "text")})
+    matrix = _read(_path(key), key, (len(names), source.contract.embedding))
+    if matrix is None:
+        matrix = compute()
+        _write(_path(key), key, matrix)
+    return matrix
 
 
 def _path(key: bytes) -> Path:
-    return cache.folder() / FOLDER / key.hex()
+    return cache.folder() / MATRIX_FOLDER / key.hex()
 
 
 def _read(path: Path, key: bytes, shape: tuple[int, int]) -> Embeddings | None:
-    """The rows at `path` if they are whole and of this key. That a file was asked for saves it from being forgotten."""
-    found = np.empty(shape, np.float32)
+    """The matrix at `path` if it is whole and has this key. Reading marks the file as recently used."""
+    matrix = np.empty(shape, np.float32)
     try:
-        if path.stat().st_size != DIGEST + found.nbytes:  # before it is opened: a pipe would be waited for
+        if path.stat().st_size != DIGEST_BYTES + matrix.nbytes:  # before it is opened, as opening a pipe would block
             return None
         with open(path, "rb") as file:
-            stated = file.read(DIGEST)
-            if file.readinto(found.data.cast("B")) != found.nbytes or stated != _digest(key, found):
+            stated = file.read(DIGEST_BYTES)
+            if file.readinto(matrix.data.cast("B")) != matrix.nbytes or stated != _digest(key, matrix):
                 return None
     except OSError:
         return None
-    with contextlib.suppress(OSError):  # the folder may be another user's, from which one can only read
+    with contextlib.suppress(OSError):  # the folder may belong to another user and be read-only
         os.utime(path)
-    return found
+    return matrix
 
 
-def _write(path: Path, key: bytes, rows: Embeddings) -> None:
-    if DIGEST + rows.nbytes > MOST_BYTES:
+def _write(path: Path, key: bytes, matrix: Embeddings) -> None:
+    if DIGEST_BYTES + matrix.nbytes > MAX_MATRIX_BYTES:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
-            file.write(_digest(key, rows))
-            file.write(rows.data)
-        cache.forget(path.parent, MOST_FILES, MOST_BYTES)
+            file.write(_digest(key, matrix))
+            file.write(matrix.data)
+        cache.forget(path.parent, MAX_MATRIX_FILES, MAX_MATRIX_BYTES)
     except OSError as error:
-        if error.errno in BROKEN_OFF:
-            log.warning("class matrix %s is not kept: %s", path, error.strerror)
+        if error.errno in LOGGED_ERRORS:
+            log.warning("class matrix %s is not cached: %s", path, error.strerror)
 
 
-def _digest(key: bytes, rows: Embeddings) -> bytes:
-    found = hashlib.sha256(key)
-    found.update(rows.data.cast("B"))
-    return found.digest()
+def _digest(key: bytes, matrix: Embeddings) -> bytes:
+    digest = hashlib.sha256(key)
+    digest.update(matrix.data.cast("B"))
+    return digest.digest()

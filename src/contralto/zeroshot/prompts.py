@@ -1,4 +1,4 @@
-"""Prompt templates: texts in which `{}` stands for a class name, in named sets or of the user's own."""
+"""Prompt templates: texts in which `{}` stands for a class name, from named sets, lists or files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterable
 from importlib import resources
 
-from contralto.encoder.items import texts
 from contralto.errors import ContraltoError, DataError, one_line
 from contralto.files import text_of
+from contralto.inputs import texts
 
 PLACE = "{}"
 PLAIN = (PLACE,)
@@ -18,11 +18,11 @@ FUNCTION = "a template is a string with {} for the class name, got a function: g
 
 
 def templates(chosen: str | Iterable[str] | None) -> tuple[str, ...]:
-    """The templates of a set by its name (see `names`), a list of one's own, or None: the bare class name.
+    """The templates that `chosen` stands for: the name of a set (see `names`), a list, or None for the bare class name.
 
-    Each template must hold `{}` at least once. Articles are as the template has them: none is ever chosen for a label.
-    Raises ContraltoError for an unknown name and for a template without `{}`. (Functions, as open_clip has them, are
-    templates once they are called with "{}".)
+    Each template must contain `{}` at least once. Articles stay as the template has them, whatever the label. Raises
+    ContraltoError for an unknown name and for a template without `{}`. (open_clip's templates are functions; called
+    with "{}", they give such a text.)
     """
     if chosen is None:
         return PLAIN
@@ -40,14 +40,14 @@ def templates(chosen: str | Iterable[str] | None) -> tuple[str, ...]:
 
 
 def names() -> list[str]:
-    """Names of the sets that Contralto carries, sorted: `imagenet`, `imagenet-7`, `photo`, `satellite`, `art`, `text`,
-    and those that the paper used for its other data sets, under the data set's name (`food101`, `eurosat`, ...)."""
+    """Names of the included template sets, sorted: `imagenet`, `imagenet-7`, `photo`, `satellite`, `art`, `text`, and
+    the paper's sets for other data sets, each under the name of its data set (`food101`, `eurosat`, ...)."""
     folder = resources.files("contralto.zeroshot") / "templates"
     return sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """The templates in a UTF-8 file: a JSON list of strings, or one a line (empty lines are passed over).
+    """The templates in a UTF-8 file: a JSON list of strings, or one per line (empty lines are skipped).
 
     Raises DataError if the file cannot be read, ContraltoError if a line has no `{}`.
     """
@@ -62,7 +62,7 @@ def read(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def fill(templates: Iterable[str], name: str) -> list[str]:
-    """Each template with the class name in place of `{}`; braces within the name stay as they are."""
+    """Each template with the class name in place of `{}`; braces in the name stay unchanged."""
     return [template.replace(PLACE, name) for template in templates]
 
 

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer as Tokens  # noqa: E402
 from tokenizers import models, pre_tokenizers, processors  # noqa: E402
 
 from contralto.contract import Contract, Score, Tokenizer, preset  # noqa: E402
-from contralto.encoder.native import module  # noqa: E402
+from contralto.encoder.torch_model import module  # noqa: E402
 from contralto.errors import ContraltoError, WeightsError  # noqa: E402
 from contralto.text.tokenizer import load  # noqa: E402
 from contralto.weights import container, native, open_clip  # noqa: E402

@@ -17,7 +17,7 @@ from PIL import Image  # noqa: E402
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
 
 from contralto.contract import Contract, preset  # noqa: E402
-from contralto.encoder.native import module  # noqa: E402
+from contralto.encoder.torch_model import module  # noqa: E402
 from contralto.errors import ContraltoError  # noqa: E402
 from contralto.image.transform import batch  # noqa: E402
 from contralto.text import bpe  # noqa: E402

@@ -19,7 +19,7 @@ from contralto.cli.outcome import code
 if TYPE_CHECKING:
     from contralto.cli.demo.ask import Answers
     from contralto.cli.demo.gather import Picture
-    from contralto.search.files import Unusable
+    from contralto.search.walk import Unusable
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.cli.demo.gather import Picture
-from contralto.search.query import query, rank
+from contralto.search.query import query_embedding, rank
 from contralto.zeroshot import classifier
 from contralto.zeroshot.classifier import Prediction
 
@@ -71,7 +71,15 @@ def ask(clip: Clip, pictures: list[Picture], advance: Callable[[], None]) -> Ans
     began = time.perf_counter()
     rows = clip.encode_image([picture.source for picture in pictures], progress=lambda done, total: advance())
     seconds = time.perf_counter() - began
-    searches = [(q, rank(rows, query(clip, q.text, None, [q.away] if q.away else ()), FOUND)) for q in QUESTIONS]
+    searches = [
+        (q, rank(rows, query_embedding(clip, q.text, None, [q.away] if q.away else ()), FOUND)) for q in QUESTIONS
+    ]
     return Answers(
-        pictures, classify(rows, SHOWN), searches, texts, classify.rows[: len(texts)] @ rows.T, len(labels), seconds
+        pictures,
+        classify(rows, SHOWN),
+        searches,
+        texts,
+        classify.embeddings[: len(texts)] @ rows.T,
+        len(labels),
+        seconds,
     )

@@ -12,7 +12,7 @@ from PIL import Image
 from contralto.cli.demo import drawing
 from contralto.errors import ImageError
 from contralto.image.decode import decode
-from contralto.search.files import File, Unusable
+from contralto.search.walk import File, Unusable
 
 THUMB = 360
 MOST = 48

@@ -1,4 +1,4 @@
-"""Between PyTorch, the native layout and a Clip: models made, written to a folder, and read back as modules."""
+"""Create a model in PyTorch, save it in the native layout, and get a PyTorch module back from a checkpoint."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ NANO = Path(__file__).parent.parent / "nano"
 def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
     """A PyTorch model with random weights, in eval mode, and its contract. The same seed gives the same weights.
 
-    preset: a name ("ViT-B-32", "nano", "tiny"; `contralto.contract.presets()` lists them), or a contract. Raises
-    ContractError for an unknown name, MissingExtraError without the extra `torch`.
+    preset: a name from `contralto.contract.presets()` ("ViT-B-32", "nano", "tiny"), or a contract. Raises ContractError
+    for an unknown name, MissingExtraError without the extra `torch`.
     """
     if not isinstance(preset, str | Contract):
         raise ContractError(f"preset must be the name of one or a Contract, got {arguments.shown(preset)}")
@@ -43,9 +43,9 @@ def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
 def save(folder: str | os.PathLike[str], model: nn.Module, contract: Contract, *, dtype: Dtype = "float32") -> Contract:
     """Writes a model in the native layout, graphs included; `contralto.load(folder)` reads it.
 
-    Returns the contract as written: `weights` filled in, and `score` as the model has learned it. dtype: how matrices
-    are stored. A tokenizer file that the contract names must lie in the folder already, unless it is nano's. Raises
-    WeightsError if the model does not fit the contract, or the folder cannot be written.
+    Returns the contract as written, with `weights` filled in and the learned `score`. dtype: of stored matrices. A
+    tokenizer file that the contract names must be in the folder already, unless it is nano's. Raises WeightsError if
+    the model does not match the contract, or if the folder cannot be written.
     """
     target = Path(arguments.path(folder, "folder"))
     if not hasattr(model, "state_dict") or isinstance(model, type):
@@ -85,13 +85,13 @@ def _require_torch(what: str) -> None:
 
 
 def _learned(score: Score, logit_scale: float) -> Score:
-    """The score with the scale of the weights; a scale that differs by rounding alone is kept as it is stated."""
+    """The score with the scale of the weights; a scale that differs only by rounding stays as stated."""
     scale = math.exp(logit_scale)
     return score if math.isclose(scale, score.scale, rel_tol=1e-5) else dataclasses.replace(score, scale=scale)
 
 
 def _place_vocabulary(contract: Contract, folder: Path) -> None:
-    """Sees to it that the tokenizer's file lies in the folder. Raises WeightsError if it is nowhere."""
+    """Copies nano's tokenizer file to the folder if it is needed. Raises WeightsError if another one is missing."""
     stated = contract.text.tokenizer
     if stated.file is None or (folder / stated.file).is_file():
         return

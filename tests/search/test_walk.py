@@ -6,7 +6,7 @@ import pytest
 
 from contralto.errors import ImageError
 from contralto.image.decode import decode
-from contralto.search.files import File, Unusable, look, walk
+from contralto.search.walk import File, Unusable, look, walk
 
 
 def make(folder, *names):
@@ -41,10 +41,10 @@ def test_links_to_folders_are_not_followed_links_to_files_are(tmp_path):
 def test_a_path_is_as_given_and_its_key_absolute(tmp_path, monkeypatch):
     make(tmp_path, "sub/a.jpg")
     monkeypatch.chdir(tmp_path)
-    found = {given: walk(given)[0][0] for given in (".", "sub", "sub/", "./sub/.", str(tmp_path / "sub"))}
+    files = {given: walk(given)[0][0] for given in (".", "sub", "sub/", "./sub/.", str(tmp_path / "sub"))}
     shown = {".": "./sub/a.jpg", "sub": "sub/a.jpg", "sub/": "sub/a.jpg", "./sub/.": "./sub/./a.jpg"}
-    assert {given: file.path for given, file in found.items() if given in shown} == shown
-    assert {file.key for file in found.values()} == {os.fsencode(tmp_path / "sub" / "a.jpg")}
+    assert {given: file.path for given, file in files.items() if given in shown} == shown
+    assert {file.key for file in files.values()} == {os.fsencode(tmp_path / "sub" / "a.jpg")}
 
 
 def test_odd_names_survive(tmp_path):
@@ -90,9 +90,9 @@ def test_a_folder_that_vanished_is_reported(tmp_path):
 
 def test_look_takes_any_suffix_but_only_regular_files(tmp_path):
     make(tmp_path, "noextension")
-    found = look(str(tmp_path / "noextension"))
-    assert isinstance(found, File)
-    assert found.size == 1
+    result = look(str(tmp_path / "noextension"))
+    assert isinstance(result, File)
+    assert result.size == 1
     assert look(str(tmp_path)) == Unusable(str(tmp_path), "is not a regular file")
     assert look("a\0b") == Unusable("a\0b", "embedded null byte")
 
@@ -109,9 +109,9 @@ def test_look_takes_any_suffix_but_only_regular_files(tmp_path):
 )
 def test_a_name_that_could_be_no_file_gets_its_reason(tmp_path, monkeypatch, name, said):
     monkeypatch.chdir(tmp_path)
-    found = look(name)
-    assert isinstance(found, Unusable)
-    assert said in found.reason
+    result = look(name)
+    assert isinstance(result, Unusable)
+    assert said in result.reason
     with pytest.raises(ImageError, match=said.replace("no such", "No such")):
         decode(name)
     (tmp_path / "-").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""From what a user names to a Clip."""
+"""Load a Clip from the name of a model or a path."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from contralto import arguments
 from contralto import engine as engines
 from contralto.contract import FILE_NAME
 from contralto.encoder.clip import Clip
-from contralto.encoder.native import NANO
-from contralto.encoder.samples import Samples
+from contralto.encoder.samples import DrawnSamples
+from contralto.encoder.torch_model import NANO
 from contralto.errors import ContraltoError, one_line
 from contralto.text import tokenizer
 from contralto.weights import from_path as files
@@ -37,27 +37,27 @@ def load(
     revision: str | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Clip:
-    """A model, ready for use. Its towers are read when they are first needed.
+    """A model, ready for use. Each tower is loaded on first use.
 
-    source: "nano", the model inside the package; a name that `contralto models` lists ("ViT-B-32/openai"), downloaded
-        once and from then on found without a connection, also as the field writes it ("ViT-B/32",
-        "ViT-B-32::openai"); "hf:OWNER/NAME", a repository of the hub; or the path of a folder or file: native, OpenAI's
-        archive, open_clip's, transformers'. (A folder called nano: "./nano".)
+    source: "nano", the model inside the package; a name that `contralto models` lists ("ViT-B-32/openai"), also in
+        other libraries' spelling ("ViT-B/32", "ViT-B-32::openai"), downloaded once and then cached; "hf:OWNER/NAME", a
+        repository on the hub; or the path of a folder or file in the layout of Contralto, OpenAI, open_clip or
+        transformers. (A folder called nano: "./nano".)
     engine: auto, openvino, eager (PyTorch), compiled (torch.compile; auto on a GPU). device: auto (the CPU), cpu, cuda,
         cuda:N.
-    precision: auto, fp32, bf16, fp16, int8. auto is fp32 for a little work: the first 63 pictures and 255 texts. For
-        much it is the fastest whose rows keep a cosine to those of fp32 (0.999 for pictures and for texts in int8, else
-        0.9999), if the model was measured on this machine, or a call brings ten times the work that measuring takes.
-        `clip.engine` and `clip.precision` tell what is computed with now, `clip.engine_report()` what much work takes.
-    reproducible: the same bits for an item whatever stands beside it, on one machine with one number of threads, as
-        items go through the engine one by one; auto is fp32 then.
-    decode: "exact" gives the reference's pixels; "scaled" lets JPEGs be decoded smaller, for speed.
-    alpha: what becomes of transparency, "white" or "drop"; it goes into `clip.contract`.
-    architecture, activation: what a foreign file leaves open, such as "ViT-B-32" and "quickgelu". Loading stops and
-        names the choices where they are needed, and where they contradict what the file states.
-    image_size: pixels to whose grid the learned positions are resized (bicubic); never done unless asked for.
+    precision: auto, fp32, bf16, fp16, int8. auto is fp32 for the first 63 pictures and 255 texts. After that it is the
+        fastest precision whose embeddings keep a cosine to fp32 (0.999 for pictures and for texts in int8, else
+        0.9999), if the model was measured on this machine, or if a call brings ten times the work of measuring.
+        `clip.engine` and `clip.precision` state the current choice, `clip.engine_report()` the one for much work.
+    reproducible: the bits of an embedding do not depend on the other items, on one machine with one number of threads:
+        items go through the engine one by one, and auto is fp32.
+    decode: "exact" gives the reference's pixels; "scaled" decodes large JPEGs at a smaller size, which is faster.
+    alpha: how transparency is removed, "white" or "drop"; it becomes part of `clip.contract`.
+    architecture, activation: facts that a foreign file may not state, such as "ViT-B-32" and "quickgelu". An error
+        names the choices if one is needed, or if the given one contradicts the file.
+    image_size: resizes the learned positions (bicubic) for pictures of this side in pixels.
     revision: branch, tag or commit of a model on the hub.
-    progress: called with (bytes done, bytes in all) while files are downloaded.
+    progress: called with (bytes done, bytes in total) during a download.
 
     Raises ContraltoError.
     """
@@ -72,19 +72,27 @@ def load(
     choices = Choices(architecture, activation, image_size)
     checkpoint = _with_alpha(_checkpoint(source, choices, revision, progress), alpha)
     running: dict[str, Any] = {"engine": engine, "precision": precision, "device": device, "reproducible": reproducible}
-    told: dict[str, Any] = {"decode": decode, "alpha": alpha, "revision": revision, **vars(choices)}
-    again = functools.partial(load, _lasting(source), **running, **told)
+    reading: dict[str, Any] = {"decode": decode, "alpha": alpha, "revision": revision, **vars(choices)}
+    reload = functools.partial(load, _lasting(source), **running, **reading)
+    return _clip(checkpoint, decode, reload, **running)
+
+
+def _clip(
+    checkpoint: Checkpoint,
+    decode: Literal["exact", "scaled"],
+    reload: Callable[[], Clip],
+    *,
+    engine: str,
+    precision: str,
+    device: str,
+    reproducible: bool,
+) -> Clip:
+    """The Clip of a checkpoint, with its tokenizer and engine."""
     words = tokenizer.load(checkpoint.contract.text, checkpoint.folder)
-    # What is measured may come out otherwise in another process, and so would the bits: without samples auto is fp32.
-    samples = None if reproducible and precision == "auto" else Samples(checkpoint.contract, words)
-    return Clip(
-        checkpoint,
-        words,
-        engines.start(checkpoint, samples, engine=engine, precision=precision, device=device),
-        decode=decode,
-        reproducible=reproducible,
-        reload=again,
-    )
+    # Measurements may differ between processes, and so would the bits: without samples, auto is fp32.
+    samples = None if reproducible and precision == "auto" else DrawnSamples(checkpoint.contract, words)
+    running = engines.start(checkpoint, samples, engine=engine, precision=precision, device=device)
+    return Clip(checkpoint, words, running, decode=decode, reproducible=reproducible, reload=reload)
 
 
 def _checkpoint(
@@ -93,7 +101,7 @@ def _checkpoint(
     revision: str | None,
     progress: Callable[[int, int], object] | None,
 ) -> Checkpoint:
-    """A path wins over the name of a published model; "nano" is always the one inside the package."""
+    """An existing path takes precedence over a published name; "nano" is always the model inside the package."""
     name = os.fsdecode(source)
     named = isinstance(source, str)
     local = NANO if named and _is_nano(name) else Path(name)
@@ -111,12 +119,12 @@ def _checkpoint(
 
 
 def _is_nano(name: str) -> bool:
-    """Whether the model inside the package is meant: always by "nano", by "Nano" where no folder is called so."""
+    """Whether the name means the model inside the package: "nano" always does, "Nano" if no such path exists."""
     return name == "nano" or (name.lower() == "nano" and not Path(name).exists())
 
 
 def _lasting(source: str | os.PathLike[str]) -> str | Path:
-    """The same source for a process that may run in another folder."""
+    """The source in a form that stays valid in another working folder."""
     name = os.fsdecode(source)
     is_name = isinstance(source, str) and (_is_nano(name) or not Path(name).exists())
     return name if is_name else Path(name).absolute()

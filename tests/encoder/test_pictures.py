@@ -15,7 +15,7 @@ from support.fake_engine import FakeEngine, picture
 
 import contralto
 from contralto.encoder import Clip
-from contralto.encoder.pictures import MANY
+from contralto.encoder.pictures import MANY_PICTURES
 from contralto.errors import ImageError
 from contralto.image.decode import decode
 from contralto.image.transform import pixels
@@ -139,9 +139,13 @@ def test_rows_already_encoded_pass(clip):
     wanted = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(clip.encode_image(rows), wanted, atol=1e-6)
     np.testing.assert_allclose(clip.encode_image(rows[0].astype(np.float16)), wanted[0], atol=1e-3)
-    with pytest.raises(contralto.ContraltoError, match="rows of this model"):
+    with pytest.raises(contralto.ContraltoError, match="embeddings of this model"):
         clip.encode_image(rows[:, 1:])
-    for nonsense, said in ((np.nan, "row 1 .* not finite"), (np.inf, "row 1 .* not finite"), (0, "row 1 .* all zeros")):
+    for nonsense, said in (
+        (np.nan, "embedding 1 is not finite"),
+        (np.inf, "embedding 1 is not finite"),
+        (0, "embedding 1 is all zeros"),
+    ):
         rows[1] = nonsense
         for call in (clip.encode_image, lambda r: clip.similarity(r, "a"), lambda r: clip.score(picture(0), r)):
             with pytest.raises(contralto.ContraltoError, match=said):
@@ -191,7 +195,8 @@ def test_stream_is_in_order_reads_ahead_within_bounds_and_ends_its_threads(clip)
 
 
 @pytest.mark.parametrize(
-    ("given", "batch_size", "counted"), [(0, None, 0), (3, 1, MANY), (2, 1, 2), (32, None, 32), (33, None, MANY)]
+    ("given", "batch_size", "counted"),
+    [(0, None, 0), (3, 1, MANY_PICTURES), (2, 1, 2), (32, None, 32), (33, None, MANY_PICTURES)],
 )
 def test_an_iterator_that_ends_soon_counts_as_what_it_gives(clip, given, batch_size, counted):
     array = picture(0)

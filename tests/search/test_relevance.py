@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contralto.search import relevance
-from contralto.search.query import Question, cosines
+from contralto.search.query import Query, cosines
 from contralto.search.relevance import BY_IMAGE, BY_TEXT, FEWEST, NEAR_BEST, NOUNS, PER_SIZE, threshold
 
 WIDTH = 64
@@ -38,13 +38,13 @@ def collection(fitting, others, *, cosine=0.9):
     return unit(share * WANTED + np.sqrt(1 - share**2) * rest)
 
 
-def relevant(rows, question):
-    found = cosines(rows, question.row())
-    return found > threshold(Encoder(), question, rows, found)
+def relevant(rows, query):
+    scores = cosines(rows, query.embedding())
+    return scores > threshold(Encoder(), query, rows, scores)
 
 
 def words(away=NOTHING):
-    return Question(WANTED, None, away)
+    return Query(WANTED, None, away)
 
 
 @pytest.mark.parametrize("others", [0, 1, 4, 19, 199, 5000])
@@ -91,34 +91,34 @@ def test_the_threshold_by_hand():
     """Half of the best where the best stands out, else what it would have to reach: above all of them."""
     for rows in (graded(5, 1, 0), graded(1, 0.5, 0)):
         background = rows @ Encoder().encode_labels([*NOUNS], None).T
-        found = cosines(rows, WANTED)
-        best = (found.max() - background.mean()) / background.std()
+        scores = cosines(rows, WANTED)
+        best = (scores.max() - background.mean()) / background.std()
         least = BY_TEXT + PER_SIZE * np.log(3)
         z = NEAR_BEST * best if best >= least else least
         expected = background.mean() + z * background.std()
-        assert threshold(Encoder(), words(), rows, found) == pytest.approx(expected, abs=1e-9)
+        assert threshold(Encoder(), words(), rows, scores) == pytest.approx(expected, abs=1e-9)
 
 
 def test_copies_of_pictures_change_nothing():
     rows = graded(3.2, 2, *np.linspace(-1, 1, 18))
-    once, found = threshold(Encoder(), words(), rows, cosines(rows, WANTED)), cosines(rows, WANTED)
+    once, scores = threshold(Encoder(), words(), rows, cosines(rows, WANTED)), cosines(rows, WANTED)
     for copies in (2, 50):
-        many = threshold(Encoder(), words(), np.tile(rows, (copies, 1)), np.tile(found, copies))
+        many = threshold(Encoder(), words(), np.tile(rows, (copies, 1)), np.tile(scores, copies))
         assert many == pytest.approx(once, abs=1e-6)
 
 
 def test_better_pictures_are_never_called_worse():
     """Relevance grows with the cosine, whatever the rows."""
     rows = np.concatenate([graded(6, 4, 3.2, 2.5, 1, 0), noise(40, seed=5)])
-    found = cosines(rows, WANTED)
-    called = relevant(rows, words())[np.argsort(-found)]
+    scores = cosines(rows, WANTED)
+    called = relevant(rows, words())[np.argsort(-scores)]
     assert called.any()
     assert not called.all()
     assert called.tolist() == sorted(called.tolist(), reverse=True)
 
 
 def test_the_unit_is_the_background_so_that_a_models_own_cosines_do_not_matter():
-    """All rows, nouns and the question share a direction that makes every cosine larger, and the spread smaller."""
+    """All rows, nouns and the query share a direction that makes every cosine larger, and the spread smaller."""
 
     def shifted(rows):
         return unit(np.concatenate([rows, np.full((len(rows), 1), 1.5)], axis=1))
@@ -128,32 +128,32 @@ def test_the_unit_is_the_background_so_that_a_models_own_cosines_do_not_matter()
             return shifted(super().encode_labels(labels, templates))
 
     rows = shifted(collection(3, 60))
-    question = Question(shifted(WANTED[None])[0], None, np.empty((0, WIDTH + 1), np.float32))
-    found = cosines(rows, question.row())
-    assert found.min() > 0.6
-    assert (found > threshold(Shifted(), question, rows, found)).tolist() == [True] * 3 + [False] * 60
+    query = Query(shifted(WANTED[None])[0], None, np.empty((0, WIDTH + 1), np.float32))
+    scores = cosines(rows, query.embedding())
+    assert scores.min() > 0.6
+    assert (scores > threshold(Shifted(), query, rows, scores)).tolist() == [True] * 3 + [False] * 60
 
 
 def test_a_question_by_a_picture_is_judged_by_the_other_pictures():
-    question = Question(None, WANTED, NOTHING)
-    assert relevant(collection(2, 60), question).tolist() == [True] * 2 + [False] * 60
-    assert not relevant(collection(0, 60), question).any()
-    both = Question(noise(1, seed=9)[0], WANTED, NOTHING)
+    query = Query(None, WANTED, NOTHING)
+    assert relevant(collection(2, 60), query).tolist() == [True] * 2 + [False] * 60
+    assert not relevant(collection(0, 60), query).any()
+    both = Query(noise(1, seed=9)[0], WANTED, NOTHING)
     assert relevant(collection(2, 60), both).tolist() == [True] * 2 + [False] * 60
 
 
 def test_a_picture_is_no_background_to_itself():
     rows = collection(0, FEWEST)
-    found = relevance._by_image(Encoder(), Question(None, WANTED, NOTHING), rows)
-    np.testing.assert_allclose(np.sort(found), np.sort((rows @ rows.T)[~np.eye(FEWEST, dtype=bool)]), atol=1e-6)
-    assert found.max() < 0.9
+    scores = relevance._by_image(Encoder(), Query(None, WANTED, NOTHING), rows)
+    np.testing.assert_allclose(np.sort(scores), np.sort((rows @ rows.T)[~np.eye(FEWEST, dtype=bool)]), atol=1e-6)
+    assert scores.max() < 0.9
     assert BY_IMAGE != BY_TEXT
 
 
 def test_where_there_is_nothing_to_judge_by_everything_counts():
-    assert relevant(collection(0, FEWEST - 1), Question(None, WANTED, NOTHING)).all()
+    assert relevant(collection(0, FEWEST - 1), Query(None, WANTED, NOTHING)).all()
     same = np.tile(WANTED, (20, 1))
-    assert relevant(same, Question(None, WANTED, NOTHING)).all()  # a background that does not vary
+    assert relevant(same, Query(None, WANTED, NOTHING)).all()  # a background that does not vary
     assert threshold(Encoder(), words(), NOTHING, np.empty(0)) == -np.inf
 
 
@@ -167,12 +167,10 @@ def test_what_is_not_wanted_is_not_wanted_of_the_background_either():
 def test_it_is_a_threshold_the_same_again_for_whatever_rows(n, seed, text, image):
     """Of random rows, as a random model makes them; the order of the rows does not matter."""
     rows = noise(n, seed)
-    asked = Question(
-        WANTED if text or not image else None, noise(1, seed + 1)[0] if image else None, noise(1, seed + 2)
-    )
-    found = cosines(rows, asked.row())
-    least = threshold(Encoder(), asked, rows, found)
+    query = Query(WANTED if text or not image else None, noise(1, seed + 1)[0] if image else None, noise(1, seed + 2))
+    scores = cosines(rows, query.embedding())
+    least = threshold(Encoder(), query, rows, scores)
     assert least == -np.inf or np.isfinite(least)
-    assert least == threshold(Encoder(), asked, rows, found)
-    if n <= len(NOUNS) and asked.image is None:
-        assert least == pytest.approx(threshold(Encoder(), asked, rows[::-1], found[::-1]), abs=1e-6)
+    assert least == threshold(Encoder(), query, rows, scores)
+    if n <= len(NOUNS) and query.image is None:
+        assert least == pytest.approx(threshold(Encoder(), query, rows[::-1], scores[::-1]), abs=1e-6)

@@ -1,4 +1,4 @@
-"""What an item is: one picture or text, or a list of them; how errors call it, and how a failed one is reported."""
+"""Tell one picture or text from a list of them, name a picture in errors, and report an item that failed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from contralto.embeddings import Embeddings, unit
 from contralto.errors import ContraltoError, ItemError
 
 PICTURE = "a picture is a path, bytes, a Pillow image, an open file or an array uint8 (H, W, 3)"
-STORED = {"bytes", "path"}  # the keys of a picture in a data set of Hugging Face that is not decoded
+STORED_KEYS = {"bytes", "path"}  # of a picture in a Hugging Face data set that is not decoded
 
 
 @dataclass(frozen=True, eq=False)
 class Failure:
-    """An item that could not be used: its place among those given, itself as it was given, and why.
+    """An item that could not be used: its index in the input, the item itself, and the reason.
 
-    lasting: whether its bytes alone decide that, see `contralto.errors.ItemError`.
+    lasting: whether the item's bytes alone decide the failure, see `contralto.errors.ItemError`.
     """
 
     index: int
@@ -33,14 +33,14 @@ class Failure:
 
     @classmethod
     def of(cls, index: int, item: Any, error: ItemError) -> Failure:
-        """What `error` says of the item at this place."""
+        """The failure that `error` states, of the item at this index."""
         return cls(index, item, error.reason, error.lasting)
 
 
 def pictures(items: object) -> tuple[bool, Iterable[Any]]:
     """(whether `items` is a single picture, the pictures). An array with four axes is a list.
 
-    Raises ContraltoError if `items` is neither a picture nor a list of them; what a list holds is not looked at.
+    Raises ContraltoError if `items` is neither a picture nor a list. The elements of a list are not checked.
     """
     if isinstance(items, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
         return True, [items]
@@ -52,13 +52,13 @@ def pictures(items: object) -> tuple[bool, Iterable[Any]]:
             return (False, array) if array.ndim == 4 else (True, [array])
         if array.ndim == 0:
             return pictures(array.item())
-        if array.ndim == 1:  # paths or pictures, as a table's column is
+        if array.ndim == 1:  # paths or pictures, such as the column of a table
             return False, array.tolist()
     elif hasattr(items, "iter_content"):
         raise ContraltoError(f"{PICTURE}, got a response of a server: give its .content")
     elif _is_list(items):
         return False, items
-    raise ContraltoError(f"{PICTURE}, got {_kind(items)}")
+    raise ContraltoError(f"{PICTURE}, got {_described(items)}")
 
 
 def texts(given: object, what: str = "texts") -> tuple[bool, list[Any]]:
@@ -73,42 +73,44 @@ def texts(given: object, what: str = "texts") -> tuple[bool, list[Any]]:
             return False, array.tolist()
     elif _is_list(given) and not isinstance(given, bytes | bytearray | memoryview):
         return False, list(given)
-    raise ContraltoError(f"{what} must be a string or a list of strings, got {_kind(given)}")
+    raise ContraltoError(f"{what} must be a string or a list of strings, got {_described(given)}")
 
 
 def encoded_already(items: object, width: int) -> Embeddings | None:
-    """Embeddings that were given, (d,) or (N, d) of floats, as unit float32; None if `items` is something else.
+    """An array of floats, (d,) or (N, d), as unit float32 embeddings; None if `items` is something else.
 
-    Raises ContraltoError if they are not of width d, not finite, or zero, which has no direction.
+    Raises ContraltoError if its width is not d, or a vector is not finite or zero, which has no direction.
     """
     if isinstance(items, type) or not hasattr(items, "__array__") or hasattr(items, "getbands"):  # a Pillow image has
         return None
-    array = arrays.array(items, "the rows given")
+    array = arrays.array(items, "the embeddings")
     if array.dtype.kind != "f" or array.ndim not in (1, 2):
         return None
     if array.shape[-1] != width:
-        raise ContraltoError(f"an array {array.shape} of floats is not rows of this model: they have {width} numbers")
+        raise ContraltoError(
+            f"an array {array.shape} of floats is not embeddings of this model: they have {width} numbers"
+        )
     several = array.reshape(-1, width)
     for holds, fault in ((np.isfinite(several).all(axis=1), "not finite"), (several.any(axis=1), "all zeros")):
         if not holds.all():
-            raise ContraltoError(f"row {int(np.argmin(holds))} of those given is {fault}: it has no direction")
+            raise ContraltoError(f"embedding {int(np.argmin(holds))} is {fault}: it has no direction")
     return unit(array)
 
 
 def is_file(item: object) -> bool:
-    """Whether it is an open file, or like one: what has a method `read` and is no path."""
+    """Whether the item is an open file or behaves like one: it has a method `read` and is no path."""
     if isinstance(item, io.IOBase):
         return True
     return callable(getattr(item, "read", None)) and not isinstance(item, type | os.PathLike)
 
 
 def is_stored(item: object) -> bool:
-    """Whether it is a picture as a data set of Hugging Face stores it: {"bytes": ..., "path": ...}."""
-    return isinstance(item, dict) and len(item) > 0 and item.keys() <= STORED
+    """Whether the item is a picture as a Hugging Face data set stores it: {"bytes": ..., "path": ...}."""
+    return isinstance(item, dict) and len(item) > 0 and item.keys() <= STORED_KEYS
 
 
 def picture_name(index: int, item: object) -> str:
-    """How errors call a picture: by its path if it has one, else by its place and kind."""
+    """The name of a picture in error messages: its path if it has one, else its index and kind."""
     path = item
     if isinstance(item, Image.Image):
         path = getattr(item, "filename", None)
@@ -122,13 +124,13 @@ def picture_name(index: int, item: object) -> str:
 
 
 def _is_list(given: object) -> TypeGuard[Iterable[Any]]:
-    """Whether it can be gone through one by one, in an order that the caller knows."""
+    """Whether it is an iterable whose order the caller knows."""
     others = isinstance(given, type | set | frozenset | Mapping) or is_file(given)
     return isinstance(given, Iterable) and not others
 
 
-def _kind(given: object) -> str:
-    """What was given, and what to give instead where that can be told."""
+def _described(given: object) -> str:
+    """The value in an error message, with advice on what to give instead where there is any."""
     if isinstance(given, type):
         return f"the class {given.__name__}"
     if is_file(given):

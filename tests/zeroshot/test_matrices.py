@@ -1,4 +1,4 @@
-"""Class matrices are kept on the disk: asked for again, they are the same bits and no text tower is loaded."""
+"""Class matrices are cached on disk: the second time they have the same bits, and no text tower is loaded."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ import numpy as np
 import pytest
 
 import contralto
+from contralto import embedding_cache
 from contralto.contract import preset
-from contralto.encoder import keeping
 from contralto.zeroshot import classifier, matrices
 
 NAMES = ["cat", "dog", "red car"]
 
 
 def untouchable(clip):
-    """A Clip of which every use of the text tower, and of the tokenizer, is an error."""
+    """A Clip whose text tower must not be used: every use is an error."""
     clip.fake.text = None
-    clip._tokenizer = None
     return clip
 
 
 def file_of(cache):
-    (file,) = (cache / matrices.FOLDER).iterdir()
+    (file,) = (cache / matrices.MATRIX_FOLDER).iterdir()
     return file
 
 
@@ -62,7 +61,7 @@ def test_labels_are_called_what_they_are_called_and_rows_are_changed_by_nobody(m
     clip = untouchable(make_clip())
     made = classifier.build(clip, {f"a {name}": [name] for name in NAMES})
     assert made.labels == ("a cat", "a dog", "a red car")
-    made.rows[:] = 0  # an array of one's own, not the cache's
+    made.embeddings[:] = 0  # an array of one's own, not the cache's
     np.testing.assert_array_equal(clip.encode_labels(NAMES), rows)
 
 
@@ -72,7 +71,7 @@ def test_other_labels_are_other_matrices(make_clip, own_cache, names):
     clip = make_clip()
     clip.encode_labels(names)
     assert clip.fake.texts
-    assert len(list((own_cache / matrices.FOLDER).iterdir())) == 2
+    assert len(list((own_cache / matrices.MATRIX_FOLDER).iterdir())) == 2
 
 
 def test_whatever_decides_the_numbers_is_in_the_key(make_clip, own_cache, monkeypatch):
@@ -81,30 +80,27 @@ def test_whatever_decides_the_numbers_is_in_the_key(make_clip, own_cache, monkey
     others[0].fake.precision = "fp16"
     others[1].fake.name = "another"
     others[2] = make_clip(reproducible=True)
-    checkpoint = others[3].checkpoint
-    others[3]._checkpoint = checkpoint.replace(checkpoint.contract.replace(name="another"))
+    others[3] = make_clip(stated=others[3].contract.replace(name="another"))
     for clip in others[:4]:
         clip.encode_labels(NAMES)
         assert clip.fake.texts
     others[4].encode_labels(NAMES, ["{}"])
     assert others[4].fake.texts
     for place, name, other in [
-        (keeping, "__version__", "99"),
-        (keeping, "runtime", lambda engine: "openvino 99"),
-        (classifier, "RULE", 99),
+        (embedding_cache, "__version__", "99"),
+        (embedding_cache, "runtime", lambda engine: "openvino 99"),
+        (classifier, "AVERAGING_RULE", 99),
     ]:
         with monkeypatch.context() as patch:
             patch.setattr(place, name, other)
             clip = make_clip()
             clip.encode_labels(NAMES)
             assert clip.fake.texts
-    assert len(list((own_cache / matrices.FOLDER).iterdir())) == 9
+    assert len(list((own_cache / matrices.MATRIX_FOLDER).iterdir())) == 9
 
 
 def test_a_contract_without_weights_keeps_nothing(make_clip, own_cache):
-    clip = make_clip()
-    clip._checkpoint = clip.checkpoint.replace(preset("tiny"))
-    clip.encode_labels(NAMES)
+    make_clip(stated=preset("tiny")).encode_labels(NAMES)
     assert not own_cache.exists()
 
 
@@ -151,9 +147,9 @@ def test_a_full_disk_leaves_nothing_behind_and_is_told(make_clip, own_cache, mon
 
     monkeypatch.setattr(os, "fsync", full)
     make_clip().encode_labels(NAMES)
-    assert list((own_cache / matrices.FOLDER).iterdir()) == []
+    assert list((own_cache / matrices.MATRIX_FOLDER).iterdir()) == []
     (told,) = caplog.messages
-    assert told.endswith("is not kept: No space left on device")
+    assert told.endswith("is not cached: No space left on device")
 
 
 def test_labels_that_fail_keep_nothing(make_clip, own_cache):
@@ -163,8 +159,8 @@ def test_labels_that_fail_keep_nothing(make_clip, own_cache):
 
 
 def test_the_longest_unused_go_first(make_clip, own_cache, monkeypatch):
-    monkeypatch.setattr(matrices, "MOST_FILES", 3)
-    folder = own_cache / matrices.FOLDER
+    monkeypatch.setattr(matrices, "MAX_MATRIX_FILES", 3)
+    folder = own_cache / matrices.MATRIX_FOLDER
     clip = make_clip()
 
     def known(name):
@@ -187,33 +183,33 @@ def test_the_longest_unused_go_first(make_clip, own_cache, monkeypatch):
 def test_bytes_are_bounded_too(make_clip, own_cache, monkeypatch):
     clip = make_clip()
     size = 32 + 4 * clip.contract.embedding
-    monkeypatch.setattr(matrices, "MOST_BYTES", 2 * size + 10)
+    monkeypatch.setattr(matrices, "MAX_MATRIX_BYTES", 2 * size + 10)
     for name in "abcd":
         clip.encode_labels([name])
-    assert len(list((own_cache / matrices.FOLDER).iterdir())) == 2
+    assert len(list((own_cache / matrices.MATRIX_FOLDER).iterdir())) == 2
     rows = clip.encode_labels(NAMES)  # more than all of it
-    assert len(list((own_cache / matrices.FOLDER).iterdir())) == 2
+    assert len(list((own_cache / matrices.MATRIX_FOLDER).iterdir())) == 2
     np.testing.assert_array_equal(clip.encode_labels(NAMES), rows)
 
 
 def test_many_at_once_read_and_write(make_clip, own_cache):
     rows = make_clip().encode_labels(NAMES)
     file_of(own_cache).unlink()
-    found, clips = [], [make_clip() for _ in range(8)]
-    threads = [threading.Thread(target=lambda c=clip: found.append(c.encode_labels(NAMES))) for clip in clips]
+    answers, clips = [], [make_clip() for _ in range(8)]
+    threads = [threading.Thread(target=lambda c=clip: answers.append(c.encode_labels(NAMES))) for clip in clips]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8
-    assert all((one == rows).all() for one in found)
+    assert len(answers) == 8
+    assert all((one == rows).all() for one in answers)
     assert file_of(own_cache).stat().st_size == 32 + rows.nbytes
 
 
 def test_what_auto_has_come_to_changes_no_answer(make_clip, monkeypatch):
     """Another process measured the machine in between: the engine has not settled on anything here."""
     made = make_clip()
-    monkeypatch.setattr(type(made), "made_in", lambda clip, side: "auto")
+    monkeypatch.setattr(type(made), "made_in", lambda clip, tower: "auto")
     rows = made.encode_labels(NAMES)
     again = make_clip()
     again.fake.precision = "int8"
@@ -223,6 +219,6 @@ def test_what_auto_has_come_to_changes_no_answer(make_clip, monkeypatch):
 def test_what_is_fitted_anew_is_encoded_anew(make_clip, monkeypatch):
     for fitted in ("int8 01", "int8 02"):
         clip = make_clip()
-        monkeypatch.setattr(type(clip), "made_in", lambda clip, side, fitted=fitted: fitted)
+        monkeypatch.setattr(type(clip), "made_in", lambda clip, tower, fitted=fitted: fitted)
         clip.encode_labels(NAMES)
         assert clip.fake.texts

@@ -1,4 +1,4 @@
-"""Which files are pictures, by their names alone, and the stamp (size, time) that tells whether one has changed."""
+"""Find picture files by name, with the size and time that show whether a file has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IRREGULAR = "is not a regular file"
 
 @dataclass(frozen=True)
 class File:
-    """A regular file. `path` is as given, joined with the rest below it; `key` is the absolute path in bytes."""
+    """A regular file. path: the given path, joined with the rest below it; key: the absolute path in bytes."""
 
     path: str
     key: bytes
@@ -26,14 +26,14 @@ class File:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A file or folder that cannot be used, and why."""
+    """A file or folder that cannot be used, and the reason."""
 
     path: str
     reason: str
 
 
 def look(path: str) -> File | Unusable:
-    """One file that was named by the user: any suffix will do, links are followed."""
+    """A file that the user named. Any suffix is accepted, and links are followed."""
     try:
         status = os.stat(path)
         regular = stat.S_ISREG(status.st_mode)
@@ -43,20 +43,19 @@ def look(path: str) -> File | Unusable:
 
 
 def walk(folder: str, exclude: Sequence[str] = ()) -> tuple[list[File], list[Unusable]]:
-    """All pictures in `folder` and below it, in the order of their paths, and what could not be looked at.
+    """(the pictures in `folder` and its subfolders, sorted by path; the entries that could not be read).
 
-    Hidden files and folders, those that systems make for themselves, links to folders and files without a picture's
-    suffix are passed over. exclude: patterns as shells have them (*, ?, [abc]) of what else is: a name, or the path
-    below `folder`, in which * stands for / too. What is excluded is not looked at, and of a folder nothing below it.
-    Names that are not UTF-8 come as surrogate escapes. Raises nothing: an entry that cannot be looked at costs itself,
-    and is in the second list.
+    Skips hidden files and folders, files that systems create, links to folders, and files without a picture's suffix.
+    exclude: shell patterns (*, ?, [abc]) of more names to skip, or of paths below `folder`, in which * matches / too;
+    an excluded folder is skipped with everything below it. Names that are not UTF-8 contain surrogate escapes. Raises
+    nothing: an entry that cannot be read is in the second list.
     """
     files: list[File] = []
     unusable: list[Unusable] = []
     patterns = [pattern.rstrip("/") for pattern in exclude]
     try:
         folders = [(folder, os.path.abspath(folder), "")]
-    except (OSError, ValueError) as error:  # the working folder may be gone
+    except (OSError, ValueError) as error:  # the working folder may be deleted
         return [], [Unusable(folder, _reason(error))]
     while folders:
         here, absolute, below = folders.pop()
@@ -85,14 +84,14 @@ def _matches(patterns: Sequence[str], name: str, place: str) -> bool:
 
 
 def _entries(folder: str, unusable: list[Unusable]) -> list[os.DirEntry[str]]:
-    """What is in the folder, as far as it can be read; the folder itself becomes unusable where it cannot."""
-    found: list[os.DirEntry[str]] = []
+    """The readable entries of a folder. A folder that cannot be read is added to `unusable`."""
+    readable: list[os.DirEntry[str]] = []
     try:
         with os.scandir(folder) as entries:
-            found.extend(entries)
+            readable.extend(entries)
     except (OSError, ValueError) as error:
         unusable.append(Unusable(folder, _reason(error)))
-    return found
+    return readable
 
 
 def _file(path: str, key: str, status: os.stat_result) -> File:
@@ -100,5 +99,5 @@ def _file(path: str, key: str, status: os.stat_result) -> File:
 
 
 def _reason(error: OSError | ValueError) -> str:
-    """The system's own words, without the path that is printed beside them."""
+    """The system's message without the path, which callers print anyway."""
     return (getattr(error, "strerror", None) or str(error)).lower()

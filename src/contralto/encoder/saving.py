@@ -1,4 +1,4 @@
-"""A model written to a folder, in a layout that ours or other code loads; weights bit for bit as they are stored."""
+"""Save a model to a folder, in Contralto's or another library's layout; weights are copied bit for bit as stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITERS = {"open_clip": "contralto.weights.open_clip", "transformers": "contralt
 
 
 def save(checkpoint: Checkpoint, folder: Path, layout: str) -> None:
-    """layout: native, open_clip or transformers. Raises WeightsError, ContraltoError for another layout."""
+    """Writes the model. layout: native, open_clip or transformers. Raises WeightsError; ContraltoError for others."""
     if layout == "native":
         _save_native(checkpoint, folder)
     elif layout in WRITERS:
@@ -26,7 +26,7 @@ def save(checkpoint: Checkpoint, folder: Path, layout: str) -> None:
 
 
 def _save_native(checkpoint: Checkpoint, folder: Path) -> None:
-    """A native weight file is copied as it is, with the contract last; another's tensors are written anew."""
+    """Copies a native weight file unchanged, contract last; writes the tensors of other files to a new one."""
     contract = checkpoint.contract
     vocabulary = contract.text.tokenizer.file
     try:

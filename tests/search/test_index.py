@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contralto import embedding_cache
 from contralto.contract import preset
 from contralto.database import COMMIT_ROWS
-from contralto.encoder import keeping
-from contralto.encoder.items import Failure
-from contralto.search.embed import embed
-from contralto.search.files import File, walk
+from contralto.inputs import Failure
+from contralto.search.embed_files import embed
 from contralto.search.index import Index
+from contralto.search.walk import File, walk
 
 CONTRACT = preset("tiny")
 WIDTH = CONTRACT.embedding
@@ -48,8 +48,8 @@ class Clip:
         self.contract, self.precision = contract, precision
         vars(self).update(changes)
 
-    def made_in(self, side):
-        return self.precision if side == "image" else pytest.fail("texts are in no index")
+    def made_in(self, tower):
+        return self.precision if tower == "image" else pytest.fail("texts are in no index")
 
 
 def opened(warn=None, **changes):
@@ -57,8 +57,8 @@ def opened(warn=None, **changes):
 
 
 def database(cache):
-    (found,) = cache.glob("*/*.sqlite")
-    return found
+    (file,) = cache.glob("*/*.sqlite")
+    return file
 
 
 class Encoder:
@@ -120,7 +120,8 @@ def test_what_was_made_in_another_way_is_not_known(what):
 
 
 @pytest.mark.parametrize(
-    ("place", "name"), [(keeping, "__version__"), (keeping.PIL, "__version__"), (keeping, "runtime")]
+    ("place", "name"),
+    [(embedding_cache, "__version__"), (embedding_cache.PIL, "__version__"), (embedding_cache, "runtime")],
 )
 def test_another_version_makes_its_own_rows(place, name, monkeypatch):
     with opened() as index:
@@ -134,7 +135,7 @@ def test_a_failure_counts_only_for_the_reader_that_judged_it(monkeypatch):
     with opened() as index:
         index.put(file("a"), row(0))
         index.put(file("b"), "is bad")
-    monkeypatch.setattr(keeping, "readers", lambda: "one with AVIF")
+    monkeypatch.setattr(embedding_cache, "readers", lambda: "one with AVIF")
     with opened() as index:
         assert set(index.get([file("a"), file("b")])) == {0}
         index.put(file("b"), row(1))
@@ -263,8 +264,8 @@ SLOW = """
     from types import SimpleNamespace
     import numpy as np
     from contralto.contract import preset
-    from contralto.search.embed import embed
-    from contralto.search.files import walk
+    from contralto.search.embed_files import embed
+    from contralto.search.walk import walk
     from contralto.search.index import Index
 
     class Slow:
@@ -274,7 +275,7 @@ SLOW = """
                 yield i, np.ones(preset("tiny").embedding, np.float32)
 
     files, _ = walk(sys.argv[1])
-    way = dict(engine="fake", device="cpu", decode="exact", reproducible=False, made_in=lambda side: "auto")
+    way = dict(engine="fake", device="cpu", decode="exact", reproducible=False, made_in=lambda tower: "auto")
     with Index(SimpleNamespace(contract=preset("tiny"), **way), warn=sys.exit) as index:
         known = index.get(files)
         print(len(known), flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.fake_engine import FakeEngine, picture
 
-from contralto.encoder import Clip
+from contralto.encoder import Clip, featurizer
 from contralto.errors import ContraltoError
 from contralto.text import tokenizer
 from contralto.weights import native
@@ -100,8 +100,8 @@ TABLE = {
     "similarity": PAIRS,
     "score": PAIRS,
     "classify": {"items": (ARRAY, NO_PICTURES + NO_ROWS), **LABELS, "top": (2, [None, *NO_COUNT])},
-    "fit": {"pictures": (None, [p for p in NO_PICTURES if p is not None]), "texts": (None, NO_TEXTS[1:])},
-    "made_in": {"side": ("image", [None, "x", "", 3, ["image"]])},
+    "calibrate": {"pictures": (None, [p for p in NO_PICTURES if p is not None]), "texts": (None, NO_TEXTS[1:])},
+    "made_in": {"tower": ("image", [None, "x", "", 3, ["image"]])},
     "expect": {"pictures": (1, [-1, 2.5, "x", None, True]), "texts": (1, [-1, 2.5, "x", None, True])},
     "engine_report": {"measure": (False, NO_FLAG)},
     "save": {
@@ -118,31 +118,32 @@ def called(clip, method, **other):
 
 
 @pytest.fixture(scope="module")
-def real(folder):
-    """One for all calls, as none of them may change it; the features' engine is a fake one as well."""
+def shared(folder):
+    """One Clip for all calls, because none of them may change it. Its features come from a fake engine too."""
     checkpoint = native.read(folder)
-    clip = Clip(checkpoint, tokenizer.load(checkpoint.contract.text), FakeEngine(checkpoint.contract))
-    clip._featurer = clip._runner
-    return clip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(featurizer, "start", lambda headless, **options: FakeEngine(headless.contract))
+        yield Clip(checkpoint, tokenizer.load(checkpoint.contract.text), FakeEngine(checkpoint.contract))
 
 
 def test_every_public_method_and_argument_is_in_the_table():
     methods = {n: f for n, f in vars(Clip).items() if inspect.isfunction(f) and not n.startswith("_")}
-    methods.pop("torch")  # which takes nothing
+    methods.pop("torch")  # takes nothing
+    methods.pop("fit")  # the deprecated name of calibrate
     for name, function in methods.items():
         assert set(inspect.signature(function).parameters) - {"self"} == TABLE[name].keys(), name
 
 
-@pytest.mark.parametrize("method", sorted(TABLE.keys() - {"engine_report", "fit", "save"}))
-def test_the_good_values_are_answered(real, method):
-    called(real, method)
+@pytest.mark.parametrize("method", sorted(TABLE.keys() - {"engine_report", "calibrate", "save"}))
+def test_the_good_values_are_answered(shared, method):
+    called(shared, method)
 
 
 @pytest.mark.parametrize(("method", "argument", "wrong"), CASES)
-def test_nonsense_is_one_line(real, tmp_path, method, argument, wrong):
+def test_nonsense_is_one_line(shared, tmp_path, method, argument, wrong):
     other = {"folder": tmp_path / "there"} if method == "save" and argument != "folder" else {}
     with pytest.raises(ContraltoError) as caught:
-        called(real, method, **other | {argument: wrong})
+        called(shared, method, **other | {argument: wrong})
     assert str(caught.value).isprintable()
     assert str(caught.value)
 
@@ -157,6 +158,17 @@ def test_saving_to_a_file_is_one_line(clip, tmp_path):
     assert path.read_bytes() == b"kept"
 
 
+def test_fit_is_the_deprecated_name_of_calibrate(clip):
+    with (
+        pytest.warns(DeprecationWarning, match=r"Clip\.calibrate") as caught,
+        pytest.raises(ContraltoError, match="calibrating takes at least 16 pictures, got 1"),
+    ):
+        clip.fit([ARRAY])
+    assert caught[0].filename == __file__
+    with pytest.raises(ContraltoError, match="calibrating takes at least 16 texts, got 2"):
+        clip.calibrate(texts=["a", "b"])
+
+
 @pytest.mark.parametrize(
     ("method", "wrong", "said"),
     [
@@ -169,7 +181,7 @@ def test_saving_to_a_file_is_one_line(clip, tmp_path):
         ("encode_text", {"truncate": "no"}, "truncate must be True or False, got 'no'"),
         ("encode_image", {"progress": 3}, r"progress must be a function of \(done, total\) or None, got 3"),
         ("encode_pixels", {"pixels": np.full((1, 3, 48, 48), NAN)}, "pixels of picture 0 are not finite"),
-        ("similarity", {"texts": np.ones((2, 5))}, r"an array \(2, 5\) of floats is not rows of this model"),
+        ("similarity", {"texts": np.ones((2, 5))}, r"an array \(2, 5\) of floats is not embeddings of this model"),
     ],
 )
 def test_the_line_says_what_is_wrong_and_what_to_give(clip, method, wrong, said):
@@ -205,7 +217,7 @@ def test_lists_of_other_makes_are_lists(clip):
 
 @pytest.mark.parametrize("images", [np.ones(128), np.ones((2, 127)), np.ones((2, 128, 1))])
 def test_a_classifier_takes_rows_of_its_model(clip, images):
-    with pytest.raises(ContraltoError, match=r"images are rows \(N, 128\)"):
+    with pytest.raises(ContraltoError, match=r"images must be embeddings \(N, 128\)"):
         classifier.build(clip, ["a"])(images)
 
 
@@ -213,7 +225,7 @@ def test_rows_that_an_engine_makes_of_no_numbers_are_an_error(clip, monkeypatch)
     monkeypatch.setattr(clip.fake, "image", lambda pixels: np.full((len(pixels), 128), NAN))
     monkeypatch.setattr(clip.fake, "text", lambda ids: np.full((len(ids), 128), INF))
     for call in (lambda: clip.encode_image(ARRAY), lambda: clip.encode_text("a"), lambda: clip.classify(ARRAY, ["a"])):
-        with pytest.raises(ContraltoError, match="tiny: fake in fp64 gave a row that is not finite"):
+        with pytest.raises(ContraltoError, match="tiny: fake in fp64 gave an embedding that is not finite"):
             call()
 
 
