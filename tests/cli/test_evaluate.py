@@ -84,7 +84,7 @@ def test_a_split_of_another_size_than_published_is_told(cli, tmp_path):
         (tmp_path / "rendered-sst2" / "test" / kind).mkdir(parents=True)
         Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "rendered-sst2" / "test" / kind / "1.png")
     done = cli("evaluate", "nano", "sst2", "--data", tmp_path, "--json")
-    assert "sst2:test has 2 items, as published 1821" in done.err
+    assert "sst2:test has 2 items, the published split has 1821" in done.err
     assert done.objects[0]["protocol"]["published_items"] == 1821
 
 
