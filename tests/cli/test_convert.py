@@ -86,7 +86,11 @@ def test_a_layout_without_a_place_for_the_architecture_is_one_line(cli, tmp_path
 def test_a_folder_that_cannot_be_written_is_refused_before_the_model_is_loaded(cli, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(contralto, "load", lambda *given, **options: pytest.fail("the model was loaded"))
     (tmp_path / "file").touch()
-    for name, said in (("file", "is no folder"), ("file/new", "is no folder"), ("m.safetensors", "suffix of a file")):
+    for name, said in (
+        ("file", "is not a folder"),
+        ("file/new", "is not a folder"),
+        ("m.safetensors", "suffix of a file"),
+    ):
         result = cli("convert", "nano", tmp_path / name, "--to", "native")
         assert (result.code, len(result.err.splitlines())) == (1, 1)
         assert said in result.err

@@ -155,7 +155,7 @@ def test_the_drawn_circle_and_square_are_what_they_are_called():
 
 def test_a_page_that_cannot_be_written_is_refused_before_the_work(cli, clip, tmp_path):
     (tmp_path / "file").touch()
-    for name, said in (("file", "is no folder"), ("page.html", "suffix of a file")):
+    for name, said in (("file", "is not a folder"), ("page.html", "suffix of a file")):
         result = cli("demo", "--out", tmp_path / name)
         assert (result.code, len(result.err.splitlines())) == (1, 1)
         assert said in result.err

@@ -152,7 +152,7 @@ def test_a_card_without_marks_is_left_as_it_is(cli, colours, tmp_path):
 @pytest.mark.parametrize(
     ("option", "name", "said"),
     [
-        ("--report", "file", "is no folder"),
+        ("--report", "file", "is not a folder"),
         ("--report", "page.html", "suffix of a file"),
         ("--card", "file", "has no place for the table"),
         ("--card", "nowhere.md", "No such file"),
@@ -176,7 +176,7 @@ def test_a_report_without_its_extra_is_told_before_the_model_is_loaded(cli, tmp_
 
 
 def test_a_disk_that_is_full_is_told_with_the_file_of_the_report(cli, colours, tmp_path, monkeypatch):
-    class Full(files._Watched):
+    class Full(files._MonitoredFile):
         def write(self, data, /):
             if ".tmp" in str(self.name) and "parquet" in str(self.name):
                 self.failed = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -100,9 +100,9 @@ def _failed(error: Exception, console: Console) -> int:
     elif isinstance(error, ContraltoError):
         console.error(f"contralto: {_flat(error)}")
     elif isinstance(error, OSError):  # for example a full disk or a closed output
-        from contralto.files import failure
+        from contralto.files import error_text
 
-        console.error(f"contralto: {failure(error)}")
+        console.error(f"contralto: {error_text(error)}")
     else:
         console.error(
             f"contralto: internal error (--debug shows the traceback): {type(error).__name__}: {_flat(error)}"

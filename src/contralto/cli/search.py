@@ -18,7 +18,7 @@ from contralto.cli.console import Console, shown
 from contralto.cli.exit_codes import FAILED, OK, UsageError
 from contralto.cli.text_notes import length_notes, note_unknown_words
 from contralto.errors import ContraltoError
-from contralto.files import why_no_file
+from contralto.filenames import explain_missing
 from contralto.search.files import Unusable, walk
 
 SEPARATOR = "---- below: the nearest of the rest"
@@ -115,4 +115,4 @@ def _show_unusable(console: Console, unusable: list[Unusable]) -> None:
 
 
 def _why_no_folder(path: str) -> str:
-    return "is not a folder" if os.path.lexists(path) else why_no_file(path) or "there is no such folder"
+    return "is not a folder" if os.path.lexists(path) else explain_missing(path) or "there is no such folder"

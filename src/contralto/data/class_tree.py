@@ -16,7 +16,7 @@ from contralto.data.left_out import LeftOut
 from contralto.data.splits import ALL, is_split, split_name
 from contralto.data.tar import Contents, Member, parts_of
 from contralto.errors import DataError
-from contralto.files import is_system_name
+from contralto.filenames import is_system_name
 from contralto.image.formats import is_picture
 
 Stored: TypeAlias = Path | Member

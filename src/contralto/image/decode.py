@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, JpegImagePlugin
 
 from contralto.errors import ImageError, one_line
-from contralto.files import why_no_file
+from contralto.filenames import explain_missing
 from contralto.image.bare import bare
 from contralto.image.formats import Refused, open_header
 
@@ -196,7 +196,7 @@ def _open_file(path: Path) -> BinaryIO:
     try:
         return open(path, "rb", opener=lambda p, flags: os.open(p, flags | getattr(os, "O_NONBLOCK", 0)))
     except OSError as error:
-        reason = why_no_file(os.fsdecode(path)) or f"cannot be opened: {error.strerror or error}"
+        reason = explain_missing(os.fsdecode(path)) or f"cannot be opened: {error.strerror or error}"
         raise Refused(reason, lasting=False) from error
     except ValueError as error:  # a NUL, or letters that the file system's encoding does not have
         raise Refused(f"cannot be a file name: {error}", lasting=False) from error

@@ -12,7 +12,7 @@ from contralto.data.left_out import LeftOut
 from contralto.data.shards import natural
 from contralto.data.splits import ALL, VALIDATION, among, is_split, split_name, split_of_shard
 from contralto.errors import DataError, one_line
-from contralto.files import is_system_name
+from contralto.filenames import is_system_name
 from contralto.sets.items import Class, DataSet, Item, Task
 from contralto.sets.usable import usable
 from contralto.zeroshot import prompts

@@ -23,7 +23,7 @@ from contralto.architecture import ViT
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, preset
 from contralto.errors import ContraltoError, one_line
-from contralto.files import why_no_file
+from contralto.filenames import explain_missing
 from contralto.weights.names import expected
 
 OPENAI = re.compile(r"ViT-[A-Z]/[0-9]+(@[0-9]+px)?", re.IGNORECASE)  # what OpenAI's own code calls its weights
@@ -120,7 +120,7 @@ def _known() -> dict[str, Entry]:
 def _unknown(name: str, key: str) -> str:
     """What may have been meant by a name that no model has, in one line."""
     shown = one_line(name, 200)
-    if reason := why_no_file(name):
+    if reason := explain_missing(name):
         return f"'{shown}' {reason}"
     several = entries().values()
     plain, quick = key.replace(QUICK, ""), QUICK in key

@@ -13,7 +13,7 @@ import numpy as np
 from contralto.architecture.codec import to_json
 from contralto.contract import Contract, Image, Provenance, Score, preset
 from contralto.errors import ContractError, ContraltoError, WeightsError
-from contralto.files import unwritten, written_whole
+from contralto.files import write_error_text, written_whole
 from contralto.weights import container, fingerprint
 from contralto.weights.checkpoint import Checkpoint, Stored
 from contralto.weights.choices import NONE, Choices
@@ -97,7 +97,7 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
             description.write(_json(stated))
         (folder / pictures.FILES[0]).unlink(missing_ok=True)  # an earlier model's would go first
     except OSError as error:
-        raise WeightsError(unwritten(folder, error)) from error
+        raise WeightsError(write_error_text(folder, error)) from error
 
 
 def _image(folder: Path, towers: config.Towers, choices: Choices) -> tuple[Image, str]:
