@@ -178,7 +178,7 @@ def test_a_disk_that_takes_no_more_is_told_with_the_file_whoever_writes(
             self.failed = self.failed or OSError(number, os.strerror(number))
             raise self.failed
 
-    monkeypatch.setattr(files, "_Watched", Full)
+    monkeypatch.setattr(files, "_MonitoredFile", Full)
     with (
         pytest.raises(OSError, match=re.escape(os.strerror(number))) as caught,
         written_whole(tmp_path / "out") as file,

@@ -183,7 +183,7 @@ def test_a_disk_that_is_full_is_told_with_the_file_of_the_report(cli, colours, t
                 raise self.failed
             return super().write(data)
 
-    monkeypatch.setattr(files, "_Watched", Full)
+    monkeypatch.setattr(files, "_MonitoredFile", Full)
     done = cli("evaluate", "nano", colours, "--report", tmp_path / "report")
     where = tmp_path / "report" / "items.parquet"
     assert (done.code, done.err) == (1, f"contralto: {where}: no space left on device\n")

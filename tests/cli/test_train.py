@@ -55,7 +55,7 @@ def test_the_recipes_that_come_with_it_are_listed(cli):
 def test_no_recipe_is_wrong_usage(cli):
     result = cli("train")
     assert (result.code, result.out) == (2, "")
-    assert "name a RECIPE, or ask for --list" in result.err
+    assert "give a RECIPE, or --list" in result.err
 
 
 def test_without_the_extra_it_is_named_but_the_list_is_shown(cli, mine, monkeypatch):
