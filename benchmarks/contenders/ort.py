@@ -1,6 +1,6 @@
-"""ONNX Runtime on the graphs that Contralto writes beside its weights: fp32, or int8 made by its own dynamic quantiser.
+"""ONNX Runtime on the graphs that Contralto writes beside its weights: fp32, or int8 by its own dynamic quantiser.
 
-Its texts are tokenized by transformers (Rust), in batches of 32, each padded to its longest.
+transformers (Rust) tokenizes its texts, in batches of 32, each padded to its longest text.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class OnnxRuntime:
     def texts(self, texts: list[str]) -> np.ndarray:
         rows = []
         for some in batches(texts, TEXTS_AT_ONCE):
-            found = self._tokenizer(some, padding="longest", max_length=77, truncation=True, return_tensors="np")
-            ids = found["input_ids"] * found["attention_mask"]
+            encoded = self._tokenizer(some, padding="longest", max_length=77, truncation=True, return_tensors="np")
+            ids = encoded["input_ids"] * encoded["attention_mask"]
             rows.append(unit(self._session.run(None, {"ids": ids.astype(np.int64)})[0]))
         return np.concatenate(rows)
 
@@ -50,7 +50,7 @@ class OnnxRuntime:
 
 
 def quantised(graph: Path) -> Path:
-    """A copy in int8, made once beside the original."""
+    """A copy in int8, written once beside the original."""
     from onnxruntime.quantization import quantize_dynamic
 
     made = graph.with_name(f"{graph.stem}-ort-int8.onnx")
@@ -62,7 +62,7 @@ def quantised(graph: Path) -> Path:
 
 
 def folded(graph: Path) -> Any:
-    """The model with weights transposed where the graph does that: the quantiser sees only products by a constant."""
+    """The model with transposed weights instead of Transpose nodes: the quantiser handles only constant weights."""
     import onnx
     from onnx import numpy_helper
 

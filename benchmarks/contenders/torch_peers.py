@@ -15,7 +15,7 @@ from contenders import PICTURES_AT_ONCE, TEXTS_AT_ONCE, batches, class_rows, pro
 
 
 class TorchPeer:
-    """A subclass gives `_ids(texts)`, `_pixels(pictures)`, `_encode_images` and `_encode_texts`, all on tensors."""
+    """Subclasses define `_ids(texts)`, `_pixels(pictures)`, `_encode_images` and `_encode_texts`, all on tensors."""
 
     about: str
     _dtype = torch.float32
@@ -50,7 +50,7 @@ class TorchPeer:
         return class_rows(self.texts(prompts), len(templates))
 
     def folder(self, paths: list[str], out: str) -> None:
-        """Batches of 16. With `ahead` threads the next batches are decoded while the tower computes."""
+        """Batches of 16. `ahead` threads decode the next batches while the tower computes."""
         steps = batches(paths, PICTURES_AT_ONCE)
         np.save(out, np.concatenate([self.images(pixels) for pixels in _in_order(self._read, steps, self._ahead)]))
 
