@@ -54,7 +54,7 @@ def main() -> None:
 
 def measure(name: str, device: torch.device, dtype: torch.dtype, peak: float, quick: bool, rounds: int) -> None:
     """Prints a line for each tower, batch and contender. Exits if embeddings differ."""
-    torch.compiler.reset()  # PyTorch compiles at most 8 variants of a function, and the models of a peer share functions
+    torch.compiler.reset()  # PyTorch compiles at most 8 variants of a function, and models of a peer share functions
     contract = shortened(preset(name)) if quick else preset(name)
     batches = (1, 3) if quick else (1, 32, 256, 1024)
     with tempfile.TemporaryDirectory() as scratch:
@@ -65,21 +65,21 @@ def measure(name: str, device: torch.device, dtype: torch.dtype, peak: float, qu
         for layout, make in (("open_clip", open_clip), ("transformers", transformers)):
             clip.save(Path(scratch, layout), layout)
             contenders |= make(Path(scratch, layout), device, dtype)
-        for side, count in [(side, count) for side in ("image", "text") for count in batches]:
-            batch = pixels(contract, count) if side == "image" else captions(contract, count)
-            check(model, side, batch[:32], contenders, device)
-            seconds = timed(contenders, side, batch, rounds)
-            report(f"{name} {side} {count}", count, seconds, picture_flops(contract) / peak if side == "image" else 0)
+        for tower, count in [(tower, count) for tower in ("image", "text") for count in batches]:
+            batch = pixels(contract, count) if tower == "image" else captions(contract, count)
+            check(model, tower, batch[:32], contenders, device)
+            seconds = timed(contenders, tower, batch, rounds)
+            report(f"{name} {tower} {count}", count, seconds, picture_flops(contract) / peak if tower == "image" else 0)
 
 
-def timed(contenders: dict[str, Contender], side: str, batch: np.ndarray, rounds: int) -> dict[str, float]:
+def timed(contenders: dict[str, Contender], tower: str, batch: np.ndarray, rounds: int) -> dict[str, float]:
     """Median seconds of each contender, in turns. The first rounds compile; they and the preparation are not timed."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     inputs = {name: contender.prepare(batch) for name, contender in contenders.items()}
     for turn in range(rounds + 2):
         for name, contender in contenders.items():
             begin = time.perf_counter()
-            contender.run(side, inputs[name])
+            contender.run(tower, inputs[name])
             if turn >= 2:
                 seconds[name].append(time.perf_counter() - begin)
     return {name: statistics.median(values) for name, values in seconds.items()}
@@ -98,21 +98,21 @@ def report(what: str, count: int, seconds: dict[str, float], least: float) -> No
         print(line, flush=True)
 
 
-def check(model: CLIP, side: str, batch: np.ndarray, contenders: dict[str, Contender], device: torch.device) -> None:
+def check(model: CLIP, tower: str, batch: np.ndarray, contenders: dict[str, Contender], device: torch.device) -> None:
     """Compares the embeddings of every contender with the model in float32."""
     reference = model.to(device)
     with torch.inference_mode():
-        encode = reference.encode_image if side == "image" else reference.encode_text
+        encode = reference.encode_image if tower == "image" else reference.encode_text
         want = unit(encode(torch.from_numpy(batch).to(device)).cpu().numpy())
     model.to("cpu")
     for name, contender in contenders.items():
-        cosine = float((unit(contender.run(side, contender.prepare(batch))) * want).sum(axis=1).min())
+        cosine = float((unit(contender.run(tower, contender.prepare(batch))) * want).sum(axis=1).min())
         if not cosine >= LEAST_COSINE:
-            sys.exit(f"{name}: {side} embeddings have a cosine of {cosine:.5f} to float32, less than {LEAST_COSINE}")
+            sys.exit(f"{name}: {tower} embeddings have a cosine of {cosine:.5f} to float32, less than {LEAST_COSINE}")
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype, size: int) -> float:

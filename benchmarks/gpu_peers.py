@@ -18,7 +18,7 @@ from contralto.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Contender:
-    """prepare: an array on the host -> the input (not timed). run(side, input): embeddings, float32 on the host."""
+    """prepare: an array on the host -> the input (not timed). run(tower, input): embeddings, float32 on the host."""
 
     prepare: Callable[[np.ndarray], Any]
     run: Callable[[str, Any], np.ndarray]
@@ -30,8 +30,8 @@ def ours(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> di
     for kind in (Compiled, Eager):
         runner = Runner(checkpoint.contract, kind(checkpoint, precision, str(device)), reproducible=False)
 
-        def run(side: str, batch: np.ndarray, runner: Runner = runner) -> np.ndarray:
-            return runner.engine.image(batch) if side == "image" else runner.texts(batch, batch_size=len(batch))
+        def run(tower: str, batch: np.ndarray, runner: Runner = runner) -> np.ndarray:
+            return runner.engine.image(batch) if tower == "image" else runner.texts(batch, batch_size=len(batch))
 
         contenders[f"contralto {kind.name}"] = Contender(lambda batch: batch, run)
     return contenders
@@ -81,7 +81,9 @@ def variants(
     plain, cast, built = load(), load(), load()
     for parts in (plain, built):
         parts["module"].to(dtype)
-    compiled = {side: torch.compile(built[side], mode="reduce-overhead", dynamic=False) for side in ("image", "text")}
+    compiled = {
+        tower: torch.compile(built[tower], mode="reduce-overhead", dynamic=False) for tower in ("image", "text")
+    }
     contenders = {
         name: contender(plain, device, dtype, autocast=False),
         f"{name} autocast": contender(cast, device, dtype, autocast=True),
@@ -95,11 +97,11 @@ def contender(encoders: dict[str, Any], device: torch.device, dtype: torch.dtype
         tensor = torch.from_numpy(batch)
         return tensor.pin_memory() if device.type == "cuda" else tensor
 
-    def run(side: str, batch: torch.Tensor) -> np.ndarray:
+    def run(tower: str, batch: torch.Tensor) -> np.ndarray:
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=autocast):
             given = batch.to(device, non_blocking=True)
-            if side == "image" and not autocast:
+            if tower == "image" and not autocast:
                 given = given.to(dtype)
-            return encoders[side](given).float().cpu().numpy()
+            return encoders[tower](given).float().cpu().numpy()
 
     return Contender(prepare, run)

@@ -42,8 +42,8 @@ def contenders(model_folders: Models) -> list[Contender]:
         Contender("OpenAI's code fp32", "openai", "baseline", {"model": oc}),
         Contender("transformers bf16", "hf", "peer", {"model": hf, "dtype": "bfloat16"}),
         Contender("open_clip bf16", "oc", "peer", {"model": oc, "precision": "bf16"}),
-        Contender("ONNX Runtime fp32", "ort", "peer", {"model": native, "precision": "fp32", "side": "image"}),
-        Contender("ONNX Runtime int8", "ort", "peer", {"model": native, "precision": "int8", "side": "image"}),
+        Contender("ONNX Runtime fp32", "ort", "peer", {"model": native, "precision": "fp32", "tower": "image"}),
+        Contender("ONNX Runtime int8", "ort", "peer", {"model": native, "precision": "int8", "tower": "image"}),
     ]
 
 

@@ -34,7 +34,7 @@ WARM_UP_CLASSES = 16
 def contenders(model_folders: Models) -> list[Contender]:
     ours = {"model": str(model_folders.native), "cache": str(model_folders.cache)}
     hf, oc = str(model_folders.transformers), str(model_folders.open_clip)
-    ort = {"model": str(model_folders.native), "side": "text", "tokenizer": hf}
+    ort = {"model": str(model_folders.native), "tower": "text", "tokenizer": hf}
     return [
         *(
             Contender(f"contralto {precision}", "ours", "ours", ours | {"precision": precision})

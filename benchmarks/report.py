@@ -13,7 +13,7 @@ import numpy as np
 from contest import Contest, Kind, Result
 from machine import Disturbance, described
 
-Side = Literal["image", "text"]
+TowerName = Literal["image", "text"]
 
 BUSY_SHARE = 0.1
 # Lowest cosine of an embedding to the reference: precision of the computation -> (pictures, texts). A precision that
@@ -39,9 +39,9 @@ class Row:
         return self.cosines is None or bool(self.cosines.min() >= self.bound)
 
 
-def bound(name: str, side: Side, precision: str) -> float:
+def bound(name: str, tower: TowerName, precision: str) -> float:
     of = AUTO_BOUNDS if "auto" in name and precision in AUTO_BOUNDS else BOUNDS
-    return of[precision][0 if side == "image" else 1]
+    return of[precision][0 if tower == "image" else 1]
 
 
 def cosines(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -146,16 +146,16 @@ class Report:
 
 
 def rows(
-    contest: Contest, results: dict[str, Result], side: Side, counts: dict[str, int], operations: float | None
+    contest: Contest, results: dict[str, Result], tower: TowerName, counts: dict[str, int], operations: float | None
 ) -> list[Row]:
     """A Row per contender; their results are embeddings. counts: items per round."""
-    computed = contest.ask("precision", side=side)
+    computed = contest.ask("precision", tower=tower)
     right = reference(list(results))
     table = []
     for name, result in results.items():
         precision = computed[name]
         same = None if right is None or name == right else cosines(result.value, results[right].value)
-        limit = bound(name, side, precision)
+        limit = bound(name, tower, precision)
         rate = counts[name] / result.median
         table.append(Row(name, contest.kinds[name], rate, precision, operations, same, limit))
     return table

@@ -25,7 +25,7 @@ from contralto.engine.operations import token_operations
 def contenders(model_folders: Models) -> list[Contender]:
     ours = {"model": str(model_folders.native), "cache": str(model_folders.cache)}
     hf, oc = str(model_folders.transformers), str(model_folders.open_clip)
-    ort = {"model": str(model_folders.native), "side": "text", "tokenizer": hf}
+    ort = {"model": str(model_folders.native), "tower": "text", "tokenizer": hf}
     return [
         *(
             Contender(f"contralto {precision}", "ours", "ours", ours | {"precision": precision})

@@ -1,7 +1,7 @@
 """The contenders: one module per library. Its `make(**options)` returns an object with some of
 
     about: str                          names and versions of the libraries
-    precision(side) -> str              precision of the computation: fp32, bf16, int8
+    precision(tower) -> str              precision of the computation: fp32, bf16, int8
     images(pixels) -> embeddings        float32 (N, 3, h, w) -> unit vectors, float32 (N, d)
     texts(texts) -> embeddings          strings -> unit vectors
     labels(labels, templates) -> embeddings   class names -> unit vectors, each the mean over the templates
@@ -30,9 +30,9 @@ def processors() -> int:
 T = TypeVar("T")
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    rows = np.asarray(rows, np.float32)
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    embeddings = np.asarray(embeddings, np.float32)
+    return embeddings / np.linalg.norm(embeddings, axis=-1, keepdims=True)
 
 
 def versions(*packages: str) -> str:
@@ -49,6 +49,6 @@ def batches(items: list[T], size: int) -> list[list[T]]:
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 
-def class_rows(rows: np.ndarray, templates: int) -> np.ndarray:
+def class_embeddings(embeddings: np.ndarray, templates: int) -> np.ndarray:
     """Embeddings of prompts, grouped by class -> one unit vector per class."""
-    return unit(rows.reshape(-1, templates, rows.shape[1]).mean(axis=1))
+    return unit(embeddings.reshape(-1, templates, embeddings.shape[1]).mean(axis=1))

@@ -12,41 +12,41 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from contenders import TEXTS_AT_ONCE, batches, class_rows, processors, unit, versions
+from contenders import TEXTS_AT_ONCE, batches, class_embeddings, processors, unit, versions
 
 
 class OnnxRuntime:
-    def __init__(self, model: str, precision: str, side: str, tokenizer: str) -> None:
-        graph = Path(model) / f"{side}.onnx"
+    def __init__(self, model: str, precision: str, tower: str, tokenizer: str) -> None:
+        graph = Path(model) / f"{tower}.onnx"
         if precision == "int8":
             graph = quantised(graph)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = processors()
         self._session = onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
         self._precision, self.about = precision, versions("onnxruntime")
-        if side == "text":
+        if tower == "text":
             from transformers import CLIPTokenizerFast
 
             self._tokenizer = CLIPTokenizerFast.from_pretrained(tokenizer)
             self.about += f", {versions('tokenizers')}"
 
-    def precision(self, side: str) -> str:
+    def precision(self, tower: str) -> str:
         return self._precision
 
     def images(self, pixels: np.ndarray) -> np.ndarray:
         return unit(self._session.run(None, {"pixels": pixels})[0])
 
     def texts(self, texts: list[str]) -> np.ndarray:
-        rows = []
+        embeddings = []
         for some in batches(texts, TEXTS_AT_ONCE):
             encoded = self._tokenizer(some, padding="longest", max_length=77, truncation=True, return_tensors="np")
             ids = encoded["input_ids"] * encoded["attention_mask"]
-            rows.append(unit(self._session.run(None, {"ids": ids.astype(np.int64)})[0]))
-        return np.concatenate(rows)
+            embeddings.append(unit(self._session.run(None, {"ids": ids.astype(np.int64)})[0]))
+        return np.concatenate(embeddings)
 
     def labels(self, labels: list[str], templates: list[str]) -> np.ndarray:
         prompts = [template.replace("{}", label) for label in labels for template in templates]
-        return class_rows(self.texts(prompts), len(templates))
+        return class_embeddings(self.texts(prompts), len(templates))
 
 
 def quantised(graph: Path) -> Path:
@@ -81,5 +81,5 @@ def folded(graph: Path) -> Any:
     return model
 
 
-def make(model: str, precision: str, side: str, tokenizer: str = "") -> OnnxRuntime:
-    return OnnxRuntime(model, precision, side, tokenizer)
+def make(model: str, precision: str, tower: str, tokenizer: str = "") -> OnnxRuntime:
+    return OnnxRuntime(model, precision, tower, tokenizer)

@@ -19,10 +19,10 @@ class Ours:
         self._clip.engine_report()  # does the measurement that happens once per machine now
         self.about = f"contralto {contralto.__version__}, {versions('openvino')}, engine {self._clip.engine}"
 
-    def precision(self, side: str) -> str:
+    def precision(self, tower: str) -> str:
         """`clip.precision` is one word, or one per tower: "int8 (image), fp32 (text)"."""
         parts = self._clip.precision.split(", ")
-        return next((part.split(" ")[0] for part in parts if f"({side})" in part), parts[0])
+        return next((part.split(" ")[0] for part in parts if f"({tower})" in part), parts[0])
 
     def images(self, pixels: np.ndarray) -> np.ndarray:
         return self._clip.encode_pixels(pixels)

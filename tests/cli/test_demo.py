@@ -30,12 +30,12 @@ class Tags(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.found, self.open, self.text = [], [], ""
+        self.tags, self.open, self.text = [], [], ""
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
         if tag not in self.EMPTY:
             self.open.append(tag)
 
@@ -46,7 +46,7 @@ class Tags(HTMLParser):
         self.text += data
 
     def all(self, tag):
-        return [attributes for name, attributes in self.found if name == tag]
+        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def test_the_page_holds_everything_and_loads_nothing(page):
@@ -71,7 +71,7 @@ def test_it_shows_a_card_a_picture_five_searches_and_every_cosine(page):
     _, html = page()
     known = len(gallery.photographs()) + len(drawing.DRAWINGS)
     tags = Tags(html)
-    classes = [attributes.get("class") for _, attributes in tags.found]
+    classes = [attributes.get("class") for _, attributes in tags.tags]
     assert classes.count("card") == known
     assert classes.count("search") == len(results.SEARCH_QUERIES) == 5
     assert classes.count("right") + classes.count("wrong") == known
@@ -121,8 +121,8 @@ def test_photographs_are_files_of_the_installed_wheel_read_without_importing_it(
     pytest.importorskip("skimage")
     for name in [name for name in sys.modules if name.partition(".")[0] in ("skimage", "pooch")]:
         del sys.modules[name]
-    found = gallery.photographs()
-    assert {picture.name for picture in found} == set(gallery.PHOTOGRAPHS)
+    photographs = gallery.photographs()
+    assert {picture.name for picture in photographs} == set(gallery.PHOTOGRAPHS)
     assert "pooch" not in sys.modules
     assert "skimage" not in sys.modules
 

@@ -50,10 +50,10 @@ def test_a_file_is_what_its_name_promises(cli, folder, clip, tmp_path, name):
     result = cli("embed", folder, "--text", *TEXTS, "--out", out)
     assert (result.code, result.err) == (0, "note: tiny knows no word of '図': the results have no meaning\n")
     paths = [str(folder / "green.png"), str(folder / "red.png")]
-    found = read(out)
-    assert [one[:2] for one in found] == [(path, None) for path in paths] + [(None, text) for text in TEXTS]
+    rows = read(out)
+    assert [one[:2] for one in rows] == [(path, None) for path in paths] + [(None, text) for text in TEXTS]
     expected = np.concatenate([clip.encode_image(paths), clip.encode_text(TEXTS)])
-    np.testing.assert_array_equal(np.stack([row for _, _, row in found]), expected)
+    np.testing.assert_array_equal(np.stack([row for _, _, row in rows]), expected)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".csv", ".jsonl", ".parquet"])

@@ -28,9 +28,9 @@ def cache(tmp_path, monkeypatch):
 def test_info_is_the_contract_with_the_engine(cli, folder, cache):
     asked = {"engine": "openvino", "precision": "fp32", "why": "as asked for", "measured": []}
     for arguments in ((folder,), ("--model", folder)):
-        (found,) = cli("info", *arguments, "--precision", "fp32", "--json").objects
-        assert found.pop("engine") == asked
-        assert Contract.from_json(json.dumps(found)) == Contract.read(folder)
+        (record,) = cli("info", *arguments, "--precision", "fp32", "--json").objects
+        assert record.pop("engine") == asked
+        assert Contract.from_json(json.dumps(record)) == Contract.read(folder)
     assert "licence" in cli("info", folder, "--precision", "fp32").out
 
 
@@ -49,8 +49,8 @@ def test_info_measures_nothing_and_says_how_to(cli, folder, cache, monkeypatch, 
 
 def test_info_tells_what_auto_chose_and_what_the_others_made(cli, folder, cache):
     contralto.load(folder).engine_report()
-    (found,) = cli("info", folder, "--json").objects
-    engine = found["engine"]
+    (record,) = cli("info", folder, "--json").objects
+    engine = record["engine"]
     assert engine["why"].startswith("image ")
     assert set(engine) == {"engine", "precision", "why", "measured"}
     assert {"engine", "precision", "tower", "per_second", "cosine"} == set(engine["measured"][0])

@@ -47,7 +47,8 @@ def test_filters(cli) -> None:
     assert all("LongCLIP" in name for name in names(cli("models", "longclip", "--json")))
     assert names(cli("models", "--json", "--max-size", "30MB")) == ["nano"]
     nothing = cli("models", "--min-accuracy", "99")
-    assert (nothing.code, nothing.err) == (1, "contralto: no model passes: contralto models lists them all\n")
+    message = "contralto: no model passes the filters; contralto models lists all models\n"
+    assert (nothing.code, nothing.err) == (1, message)
 
 
 def test_the_table_marks_what_is_here(cli, monkeypatch) -> None:

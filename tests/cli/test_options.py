@@ -10,7 +10,7 @@ from contralto.errors import ContraltoError
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("given", "expected"),
     [
         (["@@user", "dog"], ["@user", "dog"]),
         (["@@"], ["@"]),
@@ -20,10 +20,10 @@ from contralto.errors import ContraltoError
         (["@FILE", "@@FILE"], ["one", "@two", "@FILE"]),
     ],
 )
-def test_two_ats_stand_for_one(tmp_path, monkeypatch, given, found):
+def test_two_ats_stand_for_one(tmp_path, monkeypatch, given, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("one\n@two\n")
-    assert options.read_texts(given) == found
+    assert options.read_texts(given) == expected
 
 
 def test_a_missing_file_of_texts_says_how_the_text_is_written():
@@ -32,7 +32,7 @@ def test_a_missing_file_of_texts_says_how_the_text_is_written():
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("given", "expected"),
     [
         ("none", None),
         ("photo", "photo"),
@@ -41,10 +41,10 @@ def test_a_missing_file_of_texts_says_how_the_text_is_written():
         ("@FILE", ("one {}", "@two {}")),
     ],
 )
-def test_templates(tmp_path, monkeypatch, given, found):
+def test_templates(tmp_path, monkeypatch, given, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("one {}\n@two {}\n")
-    assert options.read_templates(given) == found
+    assert options.read_templates(given) == expected
 
 
 @pytest.mark.parametrize("command", ["classify", "similarity", "embed", "score"])

@@ -50,8 +50,8 @@ def test_rows_and_ranks_are_those_of_the_python_face(cli, folder, cache, tmp_pat
     paths = [str(paint(tmp_path / "p" / f"{name}.png", name)) for name in names]
     clip = contralto.load(folder)
     images, texts = clip.encode_image(paths), clip.encode_text(names)
-    found = cli("embed", *paths, "--text", *names, "--model", folder, "--json").objects
-    np.testing.assert_allclose([one["embedding"] for one in found], np.concatenate([images, texts]), atol=1e-5)
+    objects = cli("embed", *paths, "--text", *names, "--model", folder, "--json").objects
+    np.testing.assert_allclose([one["embedding"] for one in objects], np.concatenate([images, texts]), atol=1e-5)
     cosines = cli("similarity", *paths, "--text", *names, "--model", folder, "--json").objects
     np.testing.assert_allclose([one["cosine"] for one in cosines], (images @ texts.T).ravel(), atol=1e-5)
     hits = cli("search", tmp_path / "p", "red", "--model", folder, "--json").objects

@@ -31,8 +31,8 @@ def test_every_picture_is_scored_with_every_text(cli, folder):
 def test_references_and_lines_of_a_file(cli, folder, tmp_path):
     (tmp_path / "references.txt").write_text("a green thing\n\na red thing\n")
     asked = ("score", folder / "red.png", "--text", "red", "--references", f"@{tmp_path}/references.txt")
-    (found,) = cli(*asked, "--json").objects
-    assert found["refclipscore"] == pytest.approx(2 * 2.5 / 3.5, abs=1e-5)
+    (record,) = cli(*asked, "--json").objects
+    assert record["refclipscore"] == pytest.approx(2 * 2.5 / 3.5, abs=1e-5)
     assert cli(*asked, "--quiet").out.split()[1:] == ["2.500", "1.429", "red"]
 
 

@@ -37,8 +37,8 @@ def test_search_by_picture_by_both_and_without(cli, folder):
 def test_search_says_where_the_good_answers_end(cli, folder, monkeypatch):
     for least, line in ((0.5, 1), (-1.0, None), (2.0, None)):
         monkeypatch.setattr("contralto.search.relevance.threshold", lambda *given, least=least: least)
-        found = cli("search", folder, "red", "--json").objects
-        assert [one["relevant"] for one in found] == [one["score"] > least for one in found]
+        objects = cli("search", folder, "red", "--json").objects
+        assert [one["relevant"] for one in objects] == [one["score"] > least for one in objects]
         result = cli("search", folder, "red")
         drawn = [place for place, text in enumerate(result.out.splitlines()) if text.startswith("----")]
         assert drawn == ([] if line is None else [line])

@@ -22,7 +22,7 @@ class Console:
     def __init__(self) -> None:
         self.json = self.quiet = self.debug = False
         self.saved_work = "nothing was written"
-        self._bar: Callable[[str, int, int], None] | None = (
+        self.bar: Callable[[str, int, int], None] | None = (
             None  # updates the bar of the command's own stages, if shown
         )
         self._library_bar = contextlib.ExitStack()  # holds the bar for stages that the library logs
@@ -71,9 +71,9 @@ class Console:
             if done == 0:
                 self.note(f"{text} ...")
             return
-        if self._bar is None:
-            self._bar = self._library_bar.enter_context(self.stages())
-        self._bar(stage, done, total)
+        if self.bar is None:
+            self.bar = self._library_bar.enter_context(self.stages())
+        self.bar(stage, done, total)
         if done >= total:
             self._library_bar.close()
 
@@ -154,11 +154,11 @@ class Console:
                 text = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
                 bar.update(bar.task_ids[0], completed=done, total=total, rate=text if done > first else "")
 
-            outer, self._bar = self._bar, tell
+            outer, self.bar = self.bar, tell
             try:
                 yield tell
             finally:
-                self._bar = outer
+                self.bar = outer
 
     @contextlib.contextmanager
     def download(self) -> Iterator[Callable[[int, int], None]]:
