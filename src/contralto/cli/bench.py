@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     clip = shared.load_model(args, console)
     files, unusable = picture_inputs.list_pictures(args.pictures)
     for failure in unusable:
-        console.failed(failure.path, failure.reason)
+        console.failure(failure.path, failure.reason)
     if unusable and not files:
         return FAILED
     if files or (args.engine in ("auto", "openvino") and args.precision in ("auto", "int8")):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from contralto.cli import options as shared
 from contralto.cli import picture_inputs
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import exit_code
 from contralto.cli.text_notes import note_unknown_words
 
@@ -37,14 +37,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     labels, templates = shared.read_texts(args.labels), shared.read_templates(args.templates)
     files, unusable = picture_inputs.list_pictures(args.pictures)
     for one in unusable:
-        console.failed(one.path, one.reason)
+        console.failure(one.path, one.reason)
     clip = shared.load_model(args, console)
     classify = classifier.build(clip, labels, templates)
     note_unknown_words(console, clip, labels)
     failed = len(unusable)
     for file, outcome in picture_inputs.stream_embeddings(clip, files, console):
         if isinstance(outcome, str):
-            console.failed(file.path, outcome)
+            console.failure(file.path, outcome)
             failed += 1
         else:
             _show(console, file.path, classify(outcome[None], args.top)[0])
@@ -56,7 +56,7 @@ def _show(console: Console, path: str, predictions: list[Prediction]) -> None:
         best = [{"label": p.label, "score": round(p.score, 6)} for p in predictions]
         console.record({"path": path, "predictions": best})
         return
-    console.line(console.bold(shown(path)))
+    console.line(console.bold(printable(path)))
     for p in predictions:
         bar = "█" * round(BAR_WIDTH * p.score)
-        console.line(f"  {p.score:6.1%}  {bar:{BAR_WIDTH}}  {shown(p.label)}")
+        console.line(f"  {p.score:6.1%}  {bar:{BAR_WIDTH}}  {printable(p.label)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import exit_code
 from contralto.errors import DataError
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     compared = [row for row in rows if row.difference is not None]
     for row in rows:
         if row.difference is None:
-            console.failed(_label(row), row.reason)
+            console.failure(_label(row), row.reason)
         elif row.reason:
             console.note(f"{_label(row)}: {row.reason}")
     if console.json:
@@ -73,9 +73,9 @@ def _notes(a: Report, b: Report, pairs: list[tuple[Outcome, Outcome]], console: 
 
 
 def _table(rows: list[Comparison], reports: tuple[Report, Report], console: Console) -> None:
-    labels = [shown(_label(row)) for row in rows]
+    labels = [printable(_label(row)) for row in rows]
     wide = max(map(len, labels))
-    names = [shown(str(report.model.get("name", "?"))) for report in reports]
+    names = [printable(str(report.model.get("name", "?"))) for report in reports]
     console.line(f"a: {names[0]}\nb: {names[1]}\n")
     console.line(
         console.dim(f"{'':{wide}}  {'a':>6}  {'b':>6}  {'a - b':>6}  {'95% interval':>16}  {'p (Holm)':>8}  {'n':>7}")

@@ -22,11 +22,9 @@ class Console:
     def __init__(self) -> None:
         self.json = self.quiet = self.debug = False
         self.saved_work = "nothing was written"
-        self.bar: Callable[[str, int, int], None] | None = (
-            None  # updates the bar of the command's own stages, if shown
-        )
+        self.bar: Callable[[str, int, int], None] | None = None  # updates the current bar; None without a bar
         self._library_bar = contextlib.ExitStack()  # holds the bar for stages that the library logs
-        for stream in (sys.stdout, sys.stderr):  # escape characters that the terminal cannot encode, do not fail
+        for stream in (sys.stdout, sys.stderr):  # escape characters that the terminal cannot encode
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
 
@@ -41,9 +39,9 @@ class Console:
         """Writes a result as one line of ASCII JSON. A name that is not UTF-8 is written with surrogate escapes."""
         self.line(json.dumps(value, allow_nan=False))
 
-    def failed(self, path: str, reason: str) -> None:
+    def failure(self, path: str, reason: str) -> None:
         """Reports an input that could not be used, even with --quiet: it explains the exit code."""
-        self.error(json.dumps({"path": path, "error": reason}) if self.json else f"{shown(path)}: {reason}")
+        self.error(json.dumps({"path": path, "error": reason}) if self.json else f"{printable(path)}: {reason}")
 
     def note(self, text: str) -> None:
         """Writes a note to stderr, unless --quiet is given. A note is not a failure."""
@@ -83,7 +81,7 @@ class Console:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
 
-    def stopped(self) -> None:
+    def stop(self) -> None:
         """Ends the output after Ctrl-C or TERM."""
         with contextlib.suppress(OSError):
             self.flush()
@@ -210,7 +208,7 @@ class _Notes(logging.Handler):
             self._console.note(record.getMessage())
 
 
-def shown(path: str) -> str:
+def printable(path: str) -> str:
     """A name for display: control characters and bytes that are not UTF-8 are escaped; nothing is cut."""
     return one_line(path, PATH_LIMIT)
 

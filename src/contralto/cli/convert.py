@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import OK
 from contralto.errors import ContraltoError
 from contralto.files import require_folder
@@ -40,11 +40,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
     require_folder(target)
     source = Path(args.source)
     source = source.parent if source.is_file() else source
-    same_folder = f"{shown(args.folder)} already holds this model: choose another folder"
+    same_folder = f"{printable(args.folder)} already holds this model: choose another folder"
     if source.exists() and target.exists() and source.samefile(target):
         raise ContraltoError(same_folder)
     if target.is_dir() and any(target.iterdir()) and not args.force:
-        raise ContraltoError(f"{shown(args.folder)} is not empty: use --force to write into it")
+        raise ContraltoError(f"{printable(args.folder)} is not empty: use --force to write into it")
     clip = shared.load_model(args, console)
     if _would_overwrite(target, clip):
         raise ContraltoError(same_folder)
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.record({"out": args.folder, "layout": args.to, "tensors": len(written.checkpoint), "bytes": size})
     else:
         tensors = f"{len(written.checkpoint)} tensors, {size / 1e6:,.1f} MB, read back equal bit for bit"
-        console.line(f"{shown(args.folder)}: {written.contract.name} in the {args.to} layout, {tensors}")
+        console.line(f"{printable(args.folder)}: {written.contract.name} in the {args.to} layout, {tensors}")
     return OK
 
 

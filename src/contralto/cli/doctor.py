@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import FAILED, OK
 from contralto.cli.info import facts
 from contralto.errors import ContraltoError
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return FAILED
     if not console.json:
         for name, value in facts(clip.contract).items():
-            console.line(f"{console.dim(f'{name:<12}')}  {shown(value)}")
+            console.line(f"{console.dim(f'{name:<12}')}  {printable(value)}")
         console.line()
     checks = []
     with console.progress("checking", len(CHECKS)) as advance:
@@ -58,4 +58,4 @@ def _show(console: Console, check: Check) -> None:
         console.record({"check": check.name, "ok": check.ok, "detail": check.detail})
     else:
         mark = "ok    " if check.ok else console.bold("FAILED")
-        console.line(f"{mark}  {check.name:<10}  {shown(check.detail)}")
+        console.line(f"{mark}  {check.name:<10}  {printable(check.detail)}")

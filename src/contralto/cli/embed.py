@@ -16,7 +16,7 @@ import numpy as np
 
 from contralto.cli import options as shared
 from contralto.cli import picture_inputs
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import FAILED, UsageError, exit_code
 from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
 from contralto.search.files import Unusable
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     texts = shared.read_texts(args.text)
     files, failures = picture_inputs.list_pictures(args.pictures, args.exclude)
     for failure in failures:
-        console.failed(failure.path, failure.reason)
+        console.failure(failure.path, failure.reason)
     clip = shared.load_model(args, console)
     paths: list[str] = []
     vectors: list[Embeddings] = []
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     for file, outcome in outcomes if files else ():
         if isinstance(outcome, str):
             failures.append(Unusable(file.path, outcome))
-            console.failed(file.path, outcome)
+            console.failure(file.path, outcome)
         elif out is None:
             paths.append(file.path)
             _show(console, "path", file.path, outcome)
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if out is not None and used and not (failed and args.strict):
         images = np.stack(vectors) if vectors else np.empty((0, clip.contract.embedding), np.float32)
         write(out, EmbeddingTable(paths, images, good, text_embeddings, failures, clip.contract.to_json()))
-        console.saved_work = f"{shown(args.out)} was written"
+        console.saved_work = f"{printable(args.out)} was written"
         for path, vector in zip(paths, vectors, strict=True) if console.json else ():
             _show(console, "path", path, vector)
     if out is None or console.json:
@@ -93,7 +93,7 @@ def _encode_texts(clip: Clip, texts: list[str], truncate: bool, console: Console
     with length_notes(console, truncate=truncate):
         embeddings, failures = clip.encode_text(texts, truncate=truncate, on_error="skip")
     for failure in failures:
-        console.failed(failure.item, with_truncate_hint(failure.reason, truncate=truncate))
+        console.failure(failure.item, with_truncate_hint(failure.reason, truncate=truncate))
     bad = {failure.index for failure in failures}
     return [text for i, text in enumerate(texts) if i not in bad], embeddings
 
@@ -103,15 +103,15 @@ def _show(console: Console, kind: str, name: str, vector: Embeddings) -> None:
         console.record({kind: name, "embedding": vector.tolist()})
     else:
         numbers = " ".join(f"{value:7.4f}" for value in vector[:SHOWN_NUMBERS].tolist())
-        console.line(f"{shown(name)}  {console.dim(f'{len(vector)} numbers: {numbers} …')}")
+        console.line(f"{printable(name)}  {console.dim(f'{len(vector)} numbers: {numbers} …')}")
 
 
 def _sum_up(console: Console, args: argparse.Namespace, used: int, failed: int) -> None:
     if not used or (failed and args.strict):
-        console.error(f"contralto: {shown(args.out)} was not written: {failed} inputs could not be used")
+        console.error(f"contralto: {printable(args.out)} was not written: {failed} inputs could not be used")
     elif console.json:
         console.record({"out": args.out, "rows": used, "failed": failed})
     else:
         console.line(
-            f"{shown(args.out)}: {used} embeddings from {'all inputs' if not failed else f'{used + failed} inputs'}"
+            f"{printable(args.out)}: {used} embeddings from {'all inputs' if not failed else f'{used + failed} inputs'}"
         )

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from contralto.cli.console import shown
+from contralto.cli.console import printable
 from contralto.embeddings import Embeddings
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.files import require_file, written_whole
@@ -112,7 +112,7 @@ def _writer(out: Path) -> Any:
         return _npz
     if (writer := WRITER_BY_SUFFIX.get(out.suffix.lower())) is None:
         suffixes = ", ".join(WRITER_BY_SUFFIX)
-        raise ContraltoError(f"{shown(str(out))}: the suffix selects the format: {suffixes}")
+        raise ContraltoError(f"{printable(str(out))}: the suffix selects the format: {suffixes}")
     return writer
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import FAILED, OK, PARTLY, UsageError
 from contralto.errors import ContraltoError, MissingExtraError
 
@@ -114,7 +114,7 @@ def _show_failure(console: Console, name: str, error: ContraltoError, *, alone: 
     from contralto.sets.declaration import AbsentSet
 
     if console.json or not alone:
-        console.failed(name, str(error))
+        console.failure(name, str(error))
     elif isinstance(error, AbsentSet):
         console.error(f"contralto: {error.what}\nget {error.title} from: {error.where}\nexpected: {error.layout}")
     else:
@@ -146,7 +146,7 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
     from contralto.evaluation.protocol import brief
 
     for key, reason in {key: why for outcome in outcomes for key, why in outcome.failures.items()}.items():
-        console.failed(key, reason)
+        console.failure(key, reason)
     protocol = outcomes[0].protocol
     items, published = protocol["items"], protocol.get("published_items", protocol["items"])
     if published != items:
@@ -175,7 +175,7 @@ def _line(outcome: Outcome, figure: Figure) -> str:
     from contralto.evaluation.card import value
 
     name = f"{outcome.set}:{outcome.split}" + (f", {outcome.variant}" if outcome.variant else "")
-    return f"{shown(name):36}  {figure.n:>6}  {figure.metric:26}  {value(figure)}"
+    return f"{printable(name):36}  {figure.n:>6}  {figure.metric:26}  {value(figure)}"
 
 
 def _list(console: Console) -> int:
@@ -198,7 +198,7 @@ def _write(args: argparse.Namespace, console: Console, clip: Clip, done: list[tu
         from contralto.evaluation.publish import publish
 
         page = publish(Path(args.report), clip, done, pictures=not args.no_pictures)
-        console.record({"page": str(page)}) if console.json else console.line(shown(str(page)))
+        console.record({"page": str(page)}) if console.json else console.line(printable(str(page)))
     if args.card:
         from contralto.evaluation import card
 

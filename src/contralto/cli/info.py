@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import OK
 from contralto.contract import Contract
 from contralto.weights.registry import parameters
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if clip.engine == "openvino" and args.precision in ("auto", "int8"):
         table["to measure"] = f"contralto bench --model {shlex.quote(args.model)}"
     for name, value in table.items():
-        console.line(f"{console.dim(f'{name:<12}')}  {shown(value)}")
+        console.line(f"{console.dim(f'{name:<12}')}  {printable(value)}")
     return OK
 
 

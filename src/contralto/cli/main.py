@@ -61,10 +61,10 @@ def _guarded(arguments: list[str], console: Console) -> int:
         else:  # the output file is a pipe whose reader left
             code = _failed(error, console)
     except KeyboardInterrupt:
-        console.stopped()
+        console.stop()
         code = INTERRUPTED
     except TerminationSignal as stop:
-        console.stopped()
+        console.stop()
         code = stop.code
     except Exception as error:
         code = _failed(error, console)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from contralto.cli import options as shared
 from contralto.cli import picture_inputs
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import UsageError, exit_code
 from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
 from contralto.evaluation import clipscore
@@ -60,10 +60,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     note_unknown_words(console, clip, texts)
     images: dict[str, Embeddings] = {}
     for one in unusable:
-        console.failed(one.path, one.reason)
+        console.failure(one.path, one.reason)
     for file, outcome in picture_inputs.stream_embeddings(clip, files, console):
         if isinstance(outcome, str):
-            console.failed(file.path, outcome)
+            console.failure(file.path, outcome)
         else:
             images[file.path] = outcome
     good = [pair for pair in pairs if pair.path in images and texts.keys() >= {pair.text, *pair.references}]
@@ -97,7 +97,7 @@ def _encode(clip: Clip, pairs: list[Captioned], args: argparse.Namespace, consol
         embeddings, failures = clip.encode_text(prefixed, truncate=args.truncate, on_error="skip")
     reasons = {failure.index: with_truncate_hint(failure.reason, truncate=args.truncate) for failure in failures}
     for index, reason in reasons.items():
-        console.failed(texts[index], f"{reason} (with the prefix)" if args.prefix else reason)
+        console.failure(texts[index], f"{reason} (with the prefix)" if args.prefix else reason)
     return dict(zip((text for index, text in enumerate(texts) if index not in reasons), embeddings, strict=True))
 
 
@@ -120,9 +120,9 @@ def _show(console: Console, pairs: list[Captioned], scores: clipscore.Scores) ->
             console.record({"path": pair.path, "text": pair.text, **rounded})
             continue
         if pair.path != before:
-            console.line(console.bold(shown(pair.path)))
+            console.line(console.bold(printable(pair.path)))
             before = pair.path
-        console.line(f"  {clip_score:6.3f}  {f'{ref_score:6.3f}' if known else '':6}  {shown(pair.text)}")
+        console.line(f"  {clip_score:6.3f}  {f'{ref_score:6.3f}' if known else '':6}  {printable(pair.text)}")
 
 
 def _means(pairs: list[Captioned], scores: clipscore.Scores) -> list[str]:

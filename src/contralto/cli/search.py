@@ -14,7 +14,7 @@ import numpy as np
 
 from contralto.cli import options as shared
 from contralto.cli import picture_inputs
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import FAILED, OK, UsageError
 from contralto.cli.text_notes import length_notes, note_unknown_words
 from contralto.errors import ContraltoError
@@ -50,10 +50,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if words is None and args.image is None:
         raise UsageError("contralto search", "give a QUERY, --image, or both")
     if not os.path.isdir(args.folder):
-        raise ContraltoError(f"{shown(args.folder)}: {_why_no_folder(args.folder)}")
+        raise ContraltoError(f"{printable(args.folder)}: {_why_no_folder(args.folder)}")
     files, unusable = walk(args.folder, args.exclude)
     if not files and not unusable:
-        raise ContraltoError(f"{shown(args.folder)}: no pictures found")
+        raise ContraltoError(f"{printable(args.folder)}: no pictures found")
     clip = shared.load_model(args, console)
     with length_notes(console, truncate=args.truncate):
         question = query.question(clip, words, args.image, args.away, truncate=args.truncate)
@@ -100,16 +100,16 @@ def _show(console: Console, matches: list[tuple[str, float, bool]]) -> None:
         if above_line and not relevant:
             console.line(console.dim(SEPARATOR))
         above_line = relevant
-        console.line(f"{rank:4}  {console.dim(f'{cosine:6.3f}')}  {shown(path)}")
+        console.line(f"{rank:4}  {console.dim(f'{cosine:6.3f}')}  {printable(path)}")
 
 
 def _show_unusable(console: Console, unusable: list[Unusable]) -> None:
     """Writes one note on all unusable files, or with --json an object for each."""
     if console.json:
         for one in unusable:
-            console.failed(one.path, one.reason)
+            console.failure(one.path, one.reason)
     elif unusable:
-        some = "; ".join(f"{shown(one.path)} ({one.reason})" for one in unusable[:MAX_NAMED_FILES])
+        some = "; ".join(f"{printable(one.path)} ({one.reason})" for one in unusable[:MAX_NAMED_FILES])
         more = f"; and {len(unusable) - MAX_NAMED_FILES} more" if len(unusable) > MAX_NAMED_FILES else ""
         console.note(f"{len(unusable)} could not be used: {some}{more}")
 

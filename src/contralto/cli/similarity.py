@@ -6,7 +6,7 @@ import argparse
 
 from contralto.cli import options as shared
 from contralto.cli import picture_inputs
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import exit_code
 from contralto.cli.text_notes import length_notes, note_unknown_words
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     texts = shared.read_texts(args.text)
     files, unusable = picture_inputs.list_pictures(args.pictures)
     for one in unusable:
-        console.failed(one.path, one.reason)
+        console.failure(one.path, one.reason)
     clip = shared.load_model(args, console)
     with length_notes(console, truncate=args.truncate):
         text_embeddings = clip.encode_text(texts, truncate=args.truncate)
@@ -33,14 +33,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     failed = len(unusable)
     for file, outcome in picture_inputs.stream_embeddings(clip, files, console):
         if isinstance(outcome, str):
-            console.failed(file.path, outcome)
+            console.failure(file.path, outcome)
             failed += 1
             continue
         if not console.json:
-            console.line(console.bold(shown(file.path)))
+            console.line(console.bold(printable(file.path)))
         for text, cosine in zip(texts, clip.similarity(outcome, text_embeddings)[0].tolist(), strict=True):
             if console.json:
                 console.record({"path": file.path, "text": text, "cosine": round(cosine, 6)})
             else:
-                console.line(f"  {cosine:6.3f}  {shown(text)}")
+                console.line(f"  {cosine:6.3f}  {printable(text)}")
     return exit_code(len(files) + len(unusable) - failed, failed)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.errors import TextError
 
 if TYPE_CHECKING:
@@ -52,6 +52,6 @@ def note_unknown_words(console: Console, clip: Clip, texts: Iterable[str]) -> No
 
 
 def _quoted(texts: Iterable[str]) -> str:
-    quoted = [f"'{shown(text)}'" for text in texts]
+    quoted = [f"'{printable(text)}'" for text in texts]
     more = f" and {len(quoted) - MAX_QUOTED_TEXTS} more" if len(quoted) > MAX_QUOTED_TEXTS else ""
     return ", ".join(quoted[:MAX_QUOTED_TEXTS]) + more

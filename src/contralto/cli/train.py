@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import OK, UsageError
 from contralto.errors import MissingExtraError
 
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
             loop.run(recipe, out, progress=not args.quiet, steps=args.steps)
     finally:
         saved = (out / checkpoint.FILE_NAME).exists()
-        console.saved_work = f"the checkpoint is in {shown(str(out))}" if saved else "no checkpoint was saved"
-    console.record({"out": str(out)}) if console.json else console.line(shown(str(out)))
+        console.saved_work = f"the checkpoint is in {printable(str(out))}" if saved else "no checkpoint was saved"
+    console.record({"out": str(out)}) if console.json else console.line(printable(str(out)))
     return OK
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
+from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import exit_code
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.record({"page": str(page)})
     else:
         _show(console, results)
-        console.line(f"\npage: {shown(str(page))}")
+        console.line(f"\npage: {printable(str(page))}")
     console.flush()
     if not args.no_open and sys.stdout is not None and sys.stdout.isatty():
         webbrowser.open(page.absolute().as_uri())
@@ -73,10 +73,10 @@ def _pictures(args: argparse.Namespace, console: Console) -> tuple[list[DemoPict
     files, unusable = list_pictures([args.folder])
     picked = gallery.sample(files)
     if len(picked) < len(files):
-        console.note(f"the page shows {len(picked)} of the {len(files)} pictures in {shown(args.folder)}")
+        console.note(f"the page shows {len(picked)} of the {len(files)} pictures in {printable(args.folder)}")
     good, bad = gallery.user_pictures(picked)
     for one in unusable + bad:
-        console.failed(one.path, one.reason)
+        console.failure(one.path, one.reason)
     return pictures + good, unusable + bad
 
 
@@ -86,10 +86,10 @@ def _show(console: Console, results: DemoResults) -> None:
     console.line(console.bold(f"What is it? Best of {results.labels} labels: {correct} of {known} correct"))
     for picture, best in zip(results.pictures, results.predictions, strict=True):
         mark = " " if picture.shows is None else "✓" if picture.shows == best[0].label else "✗"
-        name = shown(os.fspath(picture.name))[:32]
+        name = printable(os.fspath(picture.name))[:32]
         console.line(f"  {mark} {name:<32}  {best[0].score:5.1%}  {best[0].label}")
     for query, matches in results.searches:
         away = f", not {query.away}" if query.away else ""
         console.line(console.bold(f'\nsearch "{query.text}"{away}'))
         for i, cosine in matches[:3]:
-            console.line(f"  {cosine:6.3f}  {shown(results.pictures[i].name)}")
+            console.line(f"  {cosine:6.3f}  {printable(results.pictures[i].name)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from contralto.cli.console import shown
+from contralto.cli.console import printable
 from contralto.cli.demo.gallery import DemoPicture
 from contralto.cli.demo.results import DemoResults, SearchQuery
 from contralto.cli.demo.style import PAGE_CSS
@@ -142,7 +142,7 @@ def _image(data: str, name: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(shown(text))
+    return escape(printable(text))
 
 
 def _data(image: Image.Image, side: int) -> str:
