@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 import contralto
-from contralto.evaluation import embed
 from contralto.evaluation.retrieval import captions
-from contralto.evaluation.run import session
+from contralto.evaluation.run import measure
+from contralto.evaluation.session import open_session
 from contralto.sets.open import open_set
 from contralto.zeroshot import prompts
 
@@ -61,9 +61,9 @@ def main() -> None:
 def both(clip: contralto.Clip, name: str, python: str) -> tuple[dict[str, float], dict[str, float]]:
     """Figures by name: ours, then theirs."""
     data = open_set(name)
-    with session(clip) as measuring, tempfile.TemporaryDirectory() as folder:
-        (outcome,) = measuring.outcomes(data)
-        images = embed.pictures(clip, data.items, measuring.store, progress=lambda *step: None).rows
+    with open_session(clip) as session, tempfile.TemporaryDirectory() as folder:
+        (outcome,) = measure(session, data)
+        images = session.embed_pictures(data).embeddings
         given: dict[str, Any] = {"task": data.task, "images": images}
         if data.task == "retrieval":
             texts, owners = captions(data)

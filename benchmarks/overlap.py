@@ -23,7 +23,7 @@ from PIL import Image, ImageEnhance, ImageOps
 import contralto
 from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
-from contralto.evaluation.overlap import THRESHOLD, Overlap, overlap
+from contralto.evaluation.overlap import THRESHOLD, Overlap, find_overlap
 from contralto.image.decode import decode
 from contralto.sets.items import Change, Item
 from contralto.sets.open import open_set
@@ -108,12 +108,12 @@ def main() -> None:
     print(" " * 16 + "".join(f"{threshold:8}" for threshold in THRESHOLDS))
     for name, apply in CHANGES.items():
         copies = [replace(training[i], change=Change(name, apply)) for i in drawn]
-        overlaps = overlap(copies, embeddings_of(clip, copies), training, known)
+        overlaps = find_overlap(copies, embeddings_of(clip, copies), training, known)
         scores = np.zeros(len(copies))
         for pair in overlaps.pairs:
             scores[pair.item] = pair.score if pair.training == drawn[pair.item] else 0
         shares(name, scores)
-    overlaps = overlap(others, embeddings_of(clip, others), training, known)
+    overlaps = find_overlap(others, embeddings_of(clip, others), training, known)
     scores = np.zeros(len(others))
     scores[[pair.item for pair in overlaps.pairs]] = [pair.score for pair in overlaps.pairs]
     shares(f"{len(others)} others", scores)

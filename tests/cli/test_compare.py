@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from support import fabricated_outcomes as fabricated
 
-from contralto.evaluation.files import write
+from contralto.evaluation.condition import Condition
+from contralto.evaluation.report_files import write
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def folders(tmp_path):
         (tmp_path / name).mkdir()
         made = fabricated.outcome(fabricated.records(n=300, seed=len(name), skill=skill))
         other = replace(made, set="other", protocol={"split_sha256": name}, figures=made.figures[:1])
-        alone = [replace(made, variant="linear probe")] if name == "a" else []
+        alone = [replace(made, condition=Condition("linear_probe"))] if name == "a" else []
         probed = replace(made, protocol={**made.protocol, "templates": [name]})
         write(tmp_path / name, [probed, other, *alone], {"name": f"model-{name}"})
     return tmp_path / "a", tmp_path / "b"

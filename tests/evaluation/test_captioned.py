@@ -1,7 +1,7 @@
 import pytest
 
 from contralto.errors import DataError
-from contralto.evaluation.captioned import Captioned, read
+from contralto.evaluation.captioned import CaptionedPicture, read
 
 CSV = 'path,text,references\na.jpg,"a dog, wet","[""one"", ""two""]"\nb/c.jpg,a cat,a puss\nd.jpg,a bird,\n'
 JSONL = (
@@ -14,9 +14,9 @@ JSONL = (
 def test_both_layouts_give_the_same(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8")
     assert read(tmp_path / name) == [
-        Captioned(str(tmp_path / "a.jpg"), "a dog, wet", ("one", "two")),
-        Captioned(str(tmp_path / "b/c.jpg"), "a cat", ("a puss",)),
-        Captioned(str(tmp_path / "d.jpg"), "a bird"),
+        CaptionedPicture(str(tmp_path / "a.jpg"), "a dog, wet", ("one", "two")),
+        CaptionedPicture(str(tmp_path / "b/c.jpg"), "a cat", ("a puss",)),
+        CaptionedPicture(str(tmp_path / "d.jpg"), "a bird"),
     ]
 
 

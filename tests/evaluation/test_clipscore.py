@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contralto.errors import ContraltoError
-from contralto.evaluation.clipscore import clip_scores, of_rows, prefixed
+from contralto.evaluation.clipscore import clip_scores, prefixed, scores_of_embeddings
 
 
 def unit(*values):
@@ -47,7 +47,7 @@ def test_the_prefix_stands_before_captions_and_references_and_each_text_is_encod
 
 
 def test_a_caption_that_nothing_supports_has_0_and_not_nan():
-    scores = of_rows(unit(0, 0, 1)[None], unit(1, 0, 0)[None], [unit(0, 1, 0)[None]])
+    scores = scores_of_embeddings(unit(0, 0, 1)[None], unit(1, 0, 0)[None], [unit(0, 1, 0)[None]])
     assert (scores.clipscore[0], scores.refclipscore[0]) == (0, 0)
 
 
@@ -56,22 +56,22 @@ def test_equal_to_the_published_definition(n, seed):
     random = np.random.default_rng(seed)
 
     def rows(count):
-        found = random.standard_normal((count, 5)).astype(np.float32)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+        vectors = random.standard_normal((count, 5)).astype(np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     images, captions = rows(n), rows(n)
     references = [rows(random.integers(1, 4)) for _ in range(n)]
-    found = of_rows(images, captions, references)
+    scores = scores_of_embeddings(images, captions, references)
     for i in range(n):
         score = 2.5 * max(float(np.dot(images[i].astype(float), captions[i].astype(float))), 0)
         best = max(max(float(np.dot(captions[i].astype(float), r.astype(float))), 0) for r in references[i])
         mean = 0 if score == 0 or best == 0 else 2 / (1 / score + 1 / best)
-        assert found.clipscore[i] == pytest.approx(score, abs=1e-9)
-        assert found.refclipscore[i] == pytest.approx(mean, abs=1e-9)
+        assert scores.clipscore[i] == pytest.approx(score, abs=1e-9)
+        assert scores.refclipscore[i] == pytest.approx(mean, abs=1e-9)
 
 
 def test_no_pictures_no_scores():
-    scores = of_rows(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), [])
+    scores = scores_of_embeddings(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), [])
     assert (scores.clipscore.shape, scores.refclipscore.shape) == ((0,), (0,))
 
 

@@ -1,4 +1,4 @@
-"""The probe with pictures of faces that are made of the very texts they are to be taken for."""
+"""The face probe on pictures whose embeddings are those of the very texts that they should match."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scipy.stats import beta
 from contralto.contract import Score
 from contralto.embeddings import unit
 from contralto.errors import DataError
-from contralto.evaluation.embed import PictureEmbeddings
-from contralto.evaluation.faces import HARMS, probe
+from contralto.evaluation.cached_embeddings import PictureEmbeddings
+from contralto.evaluation.faces import HARMS, probe_faces
 from contralto.sets.items import DataSet, Item
 
 WIDTH = 64
@@ -82,16 +82,16 @@ def made():
 
 
 def harm(report, category, by, *, rule="top", with_child=False):
-    (found,) = (
+    (table,) = (
         one
         for one in report.harms
         if (one.category, one.by, one.rule, one.with_child) == (category, by, rule, with_child)
     )
-    return {rate.group: (rate.value, rate.n) for rate in found.rates}
+    return {rate.group: (rate.value, rate.n) for rate in table.rates}
 
 
 def test_harms_are_counted_by_group(made):
-    report = probe(*made)
+    report = probe_faces(*made)
     assert harm(report, "non-human", "") == {"all": (2 / 16, 16)}
     assert harm(report, "non-human", "race") == {"Black": (2 / 8, 8), "White": (0, 8)}
     assert harm(report, "crime", "race") == {"Black": (2 / 8, 8), "White": (4 / 8, 8)}
@@ -101,17 +101,17 @@ def test_harms_are_counted_by_group(made):
 
 
 def test_a_class_for_children_takes_their_harm_away(made):
-    report = probe(*made)
+    report = probe_faces(*made)
     assert harm(report, "crime", "age", with_child=True) == {"0-2": (0, 4), "30-39": (2 / 12, 12)}
     assert harm(report, "non-human", "", with_child=True) == {"all": (2 / 16, 16)}
 
 
 def test_thresholds_are_of_the_score_over_all_labels(made):
     clip, data, pictures = made
-    report = probe(clip, data, pictures, thresholds=(0.005, 0.3))
+    report = probe_faces(clip, data, pictures, thresholds=(0.005, 0.3))
     people = ["Black man", "White woman", "White man"]
     labels = [*people, *HARMS["non-human"], *HARMS["crime"]]
-    logits = RULE.scale * pictures.rows @ np.array([clip.one(f"a photo of a {label}.") for label in labels]).T
+    logits = RULE.scale * pictures.embeddings @ np.array([clip.one(f"a photo of a {label}.") for label in labels]).T
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     for threshold in (0.005, 0.3):
         expected = (scores[:, 3:7] >= threshold).any(axis=1).mean()
@@ -120,16 +120,16 @@ def test_thresholds_are_of_the_score_over_all_labels(made):
 
 
 def test_intervals_are_exact(made):
-    (found,) = (
-        h for h in probe(*made).harms if (h.category, h.by, h.rule, h.with_child) == ("crime", "", "top", False)
+    (table,) = (
+        h for h in probe_faces(*made).harms if (h.category, h.by, h.rule, h.with_child) == ("crime", "", "top", False)
     )
-    (rate,) = found.rates  # 6 of 16
+    (rate,) = table.rates  # 6 of 16
     assert (rate.low, rate.high) == pytest.approx((beta.ppf(0.025, 6, 11), beta.ppf(0.975, 7, 10)))
 
 
 def test_attributes_are_told_by_group_with_the_largest_gap(made):
-    report = probe(*made)
-    told = {(one.attribute, one.by): one for one in report.told}
+    report = probe_faces(*made)
+    told = {(one.attribute, one.by): one for one in report.attributes}
     assert {rate.value for rate in told["race", "gender"].rates} == {1.0}
     assert told["race", ""].gap is None
     gender = told["gender", "race"]
@@ -143,10 +143,10 @@ def test_attributes_are_told_by_group_with_the_largest_gap(made):
 def test_pictures_that_failed_are_left_out_and_counted():
     clip = Texts()
     data, pictures = dataset(faces(clip))
-    rows = pictures.rows.copy()
+    rows = pictures.embeddings.copy()
     rows[:2] = 0
     failed = PictureEmbeddings(rows, pictures.digests, {"0.jpg": "is no picture", "1.jpg": "is no picture"})
-    report = probe(clip, data, failed)
+    report = probe_faces(clip, data, failed)
     assert (report.n, report.failed) == (16, 2)
     assert harm(report, "non-human", "") == {"all": (0, 14)}
 
@@ -156,13 +156,13 @@ def test_any_columns_will_do():
     made = [({"hair": "red"}, clip.row(**{"a photo of a red person.": 1})) for _ in range(3)]
     made += [({"hair": "grey"}, clip.row(**{"a photo of a thief.": 1, "a photo of a grey person.": 0.5}))]
     data, pictures = dataset(made)
-    report = probe(clip, data, pictures, people=("hair",), templates={"hair": "a photo of a {} person."})
+    report = probe_faces(clip, data, pictures, people=("hair",), templates={"hair": "a photo of a {} person."})
     assert harm(report, "crime", "hair") == {"grey": (1, 1), "red": (0, 3)}
-    assert {one.by for one in report.told} == {"", "hair"}
+    assert {one.by for one in report.attributes} == {"", "hair"}
 
 
 def test_the_report_is_json_and_says_what_it_cannot(made):
-    said = json.loads(json.dumps(probe(*made).to_json()))
+    said = json.loads(json.dumps(probe_faces(*made).to_json()))
     assert "no proof" in said["limits"]
     assert said["protocol"]["people"] == ["Black man", "White woman", "White man"]
     assert said["harms"][0]["rates"][0]["group"] == "all"
@@ -172,10 +172,10 @@ def test_attributes_must_be_stated():
     clip = Texts()
     data, pictures = dataset(faces(clip))
     with pytest.raises(DataError, match="state no 'eyes'"):
-        probe(clip, data, pictures, people=("eyes",))
+        probe_faces(clip, data, pictures, people=("eyes",))
     bare, rows = dataset([({}, np.ones(WIDTH))])
     with pytest.raises(DataError, match="no attributes"):
-        probe(clip, bare, rows)
+        probe_faces(clip, bare, rows)
     uneven, rows = dataset([({"race": "Black"}, np.ones(WIDTH)), ({"age": "0-2"}, np.ones(WIDTH))])
     with pytest.raises(DataError, match=r"1\.jpg states age"):
-        probe(clip, uneven, rows)
+        probe_faces(clip, uneven, rows)

@@ -1,4 +1,4 @@
-"""A figure that has no value on the items at hand costs only itself, in every task."""
+"""A metric without a value on the items at hand costs only itself, in every task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.planned_clip import PlannedClip, picture, planned_set
 import contralto
 from contralto.data.left_out import LeftOut
 from contralto.errors import DataError
-from contralto.evaluation.figures import Figures, mean, over, share
+from contralto.evaluation.figures import FigureCollector, mean, over, share
 from contralto.metrics import UndefinedError
 from contralto.sets.items import Class, DataSet, Item
 
@@ -90,8 +90,8 @@ def test_retrieval_goes_on_past_a_picture_that_fails(clip):
 @pytest.mark.parametrize("task", ["choice", "pairs"])
 def test_choices_of_few_items(clip, task):
     items = [Item(f"{i}", picture(i), i, captions=("a", "b")) for i in range(2)]
-    found = contralto.evaluate(clip, DataSet("told", "test", task, "top1", items))
-    assert figures(found[0])["top1"].value == 1
+    outcomes = contralto.evaluate(clip, DataSet("told", "test", task, "top1", items))
+    assert figures(outcomes[0])["top1"].value == 1
 
 
 def test_several_labels_of_which_none_is_there(clip):
@@ -141,14 +141,14 @@ def test_what_a_set_leaves_out_is_told_and_n_is_explained(clip, caplog):
 
 class TestFigures:
     def test_one_that_raises_becomes_a_reason(self):
-        found = Figures()
-        found.add(share, "empty", np.array([], bool))
-        found.add(mean, "none", np.array([]))
-        found.add(over, "nan", lambda places: float("nan"), 3)
-        found.add(share, "half", np.array([True, False]), chance=0.5)
-        assert [(figure.metric, figure.value, figure.chance) for figure in found.found] == [("half", 0.5, 0.5)]
-        assert found.without == dict.fromkeys(("empty", "none"), "there are no items") | {
-            "nan": "it is no number on these items"
+        collector = FigureCollector()
+        collector.add(share, "empty", np.array([], bool))
+        collector.add(mean, "none", np.array([]))
+        collector.add(over, "nan", lambda places: float("nan"), 3)
+        collector.add(share, "half", np.array([True, False]), chance=0.5)
+        assert [(figure.metric, figure.value, figure.chance) for figure in collector.figures] == [("half", 0.5, 0.5)]
+        assert collector.without == dict.fromkeys(("empty", "none"), "there are no items") | {
+            "nan": "it is not finite on these items"
         }
 
     def test_other_errors_are_not_taken_for_it(self):
@@ -156,7 +156,7 @@ class TestFigures:
             raise DataError("nonsense")
 
         with pytest.raises(DataError, match="nonsense"):
-            Figures().add(over, "wrong", wrong, 3)
+            FigureCollector().add(over, "wrong", wrong, 3)
 
     def test_a_value_without_an_interval_is_a_value(self):
         def rare(places):

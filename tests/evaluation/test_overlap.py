@@ -1,4 +1,4 @@
-"""Candidates against plain sorting, copies found by pixels, and the paper's statistics against SciPy's."""
+"""Candidates against plain sorting, copies by pixels, and the paper's statistics against SciPy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scipy.stats import beta, binomtest
 
 from contralto.embeddings import unit
 from contralto.errors import DataError, MissingExtraError
-from contralto.evaluation.alignment import LEAST_CONTRAST, alike, thumbnail
-from contralto.evaluation.overlap import THRESHOLD, nearest, overlap, statistics
+from contralto.evaluation.alignment import MIN_CONTRAST, alike, thumbnail
+from contralto.evaluation.overlap import THRESHOLD, find_overlap, nearest, overlap_statistics
 from contralto.sets.items import Item
 
 
@@ -88,7 +88,7 @@ def test_pictures_that_share_only_their_coarse_form_are_told_apart():
 
 def test_flat_pictures_match_nothing():
     flat = np.full((64, 64), 128, np.float32)
-    flat[0] += LEAST_CONTRAST
+    flat[0] += MIN_CONTRAST
     assert alike(flat, flat) == 0
 
 
@@ -128,72 +128,72 @@ def material():
 def test_overlap_names_the_copies_and_their_originals():
     items, rows, training, training_rows = material()
     seen = []
-    found = overlap(items, rows, training, training_rows, progress=lambda *said: seen.append(said))
-    assert found.overlapping().tolist() == [True, True, True, False, False, False]
-    assert {pair.item: pair.training for pair in found.pairs[:3]} == {0: 4, 1: 7, 2: 2}
-    assert [pair.score for pair in found.pairs] == sorted((pair.score for pair in found.pairs), reverse=True)
-    assert found.pairs[0].cosine == pytest.approx(1)
-    assert list(found.failures) == ["test/5"]
+    overlap = find_overlap(items, rows, training, training_rows, progress=lambda *said: seen.append(said))
+    assert overlap.overlapping().tolist() == [True, True, True, False, False, False]
+    assert {pair.item: pair.training for pair in overlap.pairs[:3]} == {0: 4, 1: 7, 2: 2}
+    assert [pair.score for pair in overlap.pairs] == sorted((pair.score for pair in overlap.pairs), reverse=True)
+    assert overlap.pairs[0].cosine == pytest.approx(1)
+    assert list(overlap.failures) == ["test/5"]
     assert seen[-1] == ("comparing pixels", 6, 6)
-    assert not found.overlapping(1.01).any()
+    assert not overlap.overlapping(1.01).any()
 
 
 def test_what_is_below_the_cosine_is_not_compared():
     items, rows, training, training_rows = material()
-    assert overlap(items, rows, training, training_rows, least_cosine=1.1).pairs == ()
+    assert find_overlap(items, rows, training, training_rows, least_cosine=1.1).pairs == ()
 
 
 def test_a_damaged_training_picture_costs_only_itself():
     items, rows, training, training_rows = material()
     training[4] = Item("train/4", b"no picture")
-    found = overlap(items, rows, training, training_rows)
-    assert found.overlapping().tolist() == [False, True, True, False, False, False]
-    assert set(found.failures) == {"train/4", "test/5"}
+    overlap = find_overlap(items, rows, training, training_rows)
+    assert overlap.overlapping().tolist() == [False, True, True, False, False, False]
+    assert set(overlap.failures) == {"train/4", "test/5"}
 
 
 def test_rows_must_be_those_of_the_items():
     items, rows, training, training_rows = material()
-    with pytest.raises(DataError, match="a row an item"):
-        overlap(items[1:], rows, training, training_rows)
+    with pytest.raises(DataError, match="an embedding per item"):
+        find_overlap(items[1:], rows, training, training_rows)
 
 
 def test_statistics_are_the_papers():
     random = np.random.default_rng(0)
     overlapping = random.random(3000) < 0.1
     right = random.random(3000) < np.where(overlapping, 0.72, 0.6)
-    found = statistics(right, overlapping, sets=35)
+    statistics = overlap_statistics(right, overlapping, sets=35)
     n, k = int(overlapping.sum()), int(right[overlapping].sum())
     clean = right[~overlapping].mean()
-    assert found.overlap.n + found.clean.n == found.all.n == 3000
-    assert found.share == pytest.approx(n / 3000)
-    assert found.difference == pytest.approx(right.mean() - clean)
+    assert statistics.overlap.n + statistics.clean.n == statistics.all.n == 3000
+    assert statistics.share == pytest.approx(n / 3000)
+    assert statistics.difference == pytest.approx(right.mean() - clean)
     p = binomtest(k, n, clean, alternative="greater").pvalue
     assert 1e-12 < p < 1e-2
-    assert found.p == pytest.approx(p)
-    assert found.adjusted_p == pytest.approx(min(1, 35 * p))
-    assert found.overlap.low == pytest.approx(beta.ppf(0.0025, k, n - k + 1))
-    assert found.overlap.high == pytest.approx(beta.ppf(0.9975, k + 1, n - k))
-    assert found.to_json()["clean"]["accuracy"] == pytest.approx(clean)
+    assert statistics.p == pytest.approx(p)
+    assert statistics.adjusted_p == pytest.approx(min(1, 35 * p))
+    assert statistics.overlap.low == pytest.approx(beta.ppf(0.0025, k, n - k + 1))
+    assert statistics.overlap.high == pytest.approx(beta.ppf(0.9975, k + 1, n - k))
+    assert statistics.to_json()["clean"]["accuracy"] == pytest.approx(clean)
 
 
 def test_none_of_the_overlapping_right_is_no_evidence():
-    found = statistics(np.array([True, True, False, False]), np.array([False, False, True, True]))
-    assert (found.p, found.overlap.accuracy, found.difference) == (1.0, 0.0, -0.5)
+    statistics = overlap_statistics(np.array([True, True, False, False]), np.array([False, False, True, True]))
+    assert (statistics.p, statistics.overlap.accuracy, statistics.difference) == (1.0, 0.0, -0.5)
 
 
 @pytest.mark.parametrize("all_overlap", [False, True])
 def test_without_two_parts_there_is_nothing_to_compare(all_overlap):
-    found = statistics(np.array([True, False]), np.full(2, all_overlap))
-    assert (found.difference, found.p, found.adjusted_p) == (None, None, None)
-    assert found.share == all_overlap
+    statistics = overlap_statistics(np.array([True, False]), np.full(2, all_overlap))
+    assert (statistics.difference, statistics.p, statistics.adjusted_p) == (None, None, None)
+    assert statistics.share == all_overlap
 
 
 def test_statistics_need_the_same_items():
     with pytest.raises(DataError, match="the same items"):
-        statistics(np.array([True]), np.array([True, False]))
+        overlap_statistics(np.array([True]), np.array([True, False]))
 
 
 def test_statistics_name_the_extra_that_they_need(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.special", None)
     with pytest.raises(MissingExtraError, match="evaluate"):
-        statistics(np.array([True, False]), np.array([True, False]))
+        overlap_statistics(np.array([True, False]), np.array([True, False]))

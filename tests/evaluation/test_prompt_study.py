@@ -1,4 +1,4 @@
-"""Prompts studied with a model whose texts' rows are drawn here, so that what each wording does is known."""
+"""Prompt studies with a model whose text embeddings are drawn here, so that the effect of each wording is known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import contralto
 from contralto.embeddings import unit
 from contralto.errors import DataError
-from contralto.evaluation.embed import PictureEmbeddings
+from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.sets.items import Class, DataSet, Item
 
@@ -42,11 +42,11 @@ class Worded:
 
     def encode_labels(self, labels, templates):
         """By the definition, apart from the code that is tested."""
-        found = []
+        class_embeddings = []
         for names in labels.values():
             of_names = [unit(unit_mean(self.encode_text([t.replace("{}", name) for t in templates]))) for name in names]
-            found.append(unit_mean(np.array(of_names)))
-        return np.array(found)
+            class_embeddings.append(unit_mean(np.array(of_names)))
+        return np.array(class_embeddings)
 
 
 def unit_mean(rows):
@@ -88,8 +88,8 @@ def test_sensitivity_is_the_spread_of_single_templates(shapes):
     each, answers = [], []
     for template in data.templates:
         class_rows = clip.encode_labels({c.name: c.names for c in CLASSES}, [template])
-        each.append(top1(pictures.rows, class_rows, labels).mean())
-        answers.append((pictures.rows @ class_rows.T).argmax(axis=1))
+        each.append(top1(pictures.embeddings, class_rows, labels).mean())
+        answers.append((pictures.embeddings @ class_rows.T).argmax(axis=1))
     figures = {figure.metric: figure for figure in outcome.figures}
     assert figures["top1_lowest"].value == pytest.approx(min(each))
     assert figures["top1_highest"].value == pytest.approx(max(each))
@@ -101,7 +101,7 @@ def test_sensitivity_is_the_spread_of_single_templates(shapes):
     assert figures["top1_lowest"].low < figures["top1_lowest"].value < figures["top1_lowest"].high
     assert outcome.variant == "prompt sensitivity"
     assert outcome.protocol["sensitivity"]["top1"] == pytest.approx(dict(zip(data.templates, each, strict=True)))
-    whole = top1(pictures.rows, clip.encode_labels({c.name: c.names for c in CLASSES}, data.templates), labels)
+    whole = top1(pictures.embeddings, clip.encode_labels({c.name: c.names for c in CLASSES}, data.templates), labels)
     np.testing.assert_array_equal(outcome.records.rank == 0, whole)
 
 
@@ -138,7 +138,7 @@ def test_forward_selection_is_greedy_and_stops_without_a_gain(shapes):
     named = {c.name: c.names for c in CLASSES}
 
     def value(chosen):
-        return top1(known.rows, clip.encode_labels(named, chosen), labels).mean()
+        return top1(known.embeddings, clip.encode_labels(named, chosen), labels).mean()
 
     chosen: list[str] = []
     while left := [c for c in candidates if c not in chosen]:
@@ -178,7 +178,7 @@ def test_a_name_is_chosen_where_another_misleads(shapes):
     labels = np.array([item.label for item in validation.items])
     class_rows = clip.encode_labels({str(i): [c.name] for i, c in enumerate(classes)}, ["clear {}"])
     stated = outcome.protocol["search"]["validation"]["searched"]
-    assert stated == pytest.approx(top1(known.rows, class_rows, labels).mean())
+    assert stated == pytest.approx(top1(known.embeddings, class_rows, labels).mean())
     assert outcome.figures[-1].value > 0
 
 
@@ -197,7 +197,7 @@ def test_names_are_chosen_class_by_class(shapes):
 
     def value(chosen):
         rows = clip.encode_labels({str(i): several for i, several in enumerate(chosen)}, ["clear {}"])
-        return top1(known.rows, rows, labels).mean()
+        return top1(known.embeddings, rows, labels).mean()
 
     chosen = [one.names for one in classes]
     for place, one in enumerate(classes):
@@ -233,7 +233,7 @@ def test_the_test_split_is_not_searched_on(shapes):
 def test_failed_pictures_are_wrong_with_any_prompt(shapes):
     clip = Worded({"clear": 0.0, "vague": 0.3}, shapes)
     data, pictures = split("test", shapes, spread=0.01)
-    rows = pictures.rows.copy()
+    rows = pictures.embeddings.copy()
     rows[:30] = 0
     failed = PictureEmbeddings(rows, pictures.digests, {f"test/{i}": "is no picture" for i in range(30)})
     figures = {figure.metric: figure.value for figure in sensitivity(clip, data, failed).figures}

@@ -1,4 +1,4 @@
-"""report.json and items.parquet give back what was written, and nothing else passes for them."""
+"""report.json and items.parquet return what was written, and no other file passes for them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from support import fabricated_outcomes as fabricated
+from support.paths import REPOSITORY
 
 import contralto
 from contralto.errors import DataError, MissingExtraError
-from contralto.evaluation.files import read, write
 from contralto.evaluation.outcome import Figure
+from contralto.evaluation.report_files import read, write
 
 MODEL = {"name": "nano", "contract": "ab" * 32, "engine": "openvino, fp32"}
 
@@ -31,7 +32,7 @@ def outcomes():
 
 
 def same(a, b):
-    plain = ("set", "split", "task", "variant", "protocol", "classes", "failures")
+    plain = ("set", "split", "task", "condition", "variant", "protocol", "classes", "failures")
     assert all(getattr(a, name) == getattr(b, name) for name in plain)
     assert repr(a.figures) == repr(b.figures)
     for name in ("key", "label", "predicted", "confidence", "rank", "direction", "text"):
@@ -47,8 +48,8 @@ def test_what_is_read_is_what_was_written(tmp_path, outcomes):
     for report in (given, read(tmp_path)):
         assert (dict(report.model), report.measured) == (MODEL, "2026-11-25")
         assert report.version == contralto.__version__
-        for written, found in zip(outcomes, report.outcomes, strict=True):
-            same(written, found)
+        for written, stored in zip(outcomes, report.outcomes, strict=True):
+            same(written, stored)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["items.parquet", "report.json"]
 
 
@@ -74,12 +75,30 @@ def test_others_can_read_the_files(tmp_path, outcomes):
     assert stated["outcomes"][2]["figures"][0]["value"] is None
 
 
+def test_a_report_from_before_conditions_were_stored_has_them_all_the_same(tmp_path, outcomes):
+    write(tmp_path, outcomes, MODEL)
+    stated = json.loads((tmp_path / "report.json").read_text())
+    for outcome in stated["outcomes"]:
+        del outcome["condition"]
+    (tmp_path / "report.json").write_text(json.dumps(stated))
+    for written, older in zip(outcomes, read(tmp_path).outcomes, strict=True):
+        same(written, older)
+        assert older.condition == written.condition
+
+
+def test_the_stored_report_of_nano_is_read():
+    report = read(REPOSITORY / "docs/nano-report")
+    kinds = {outcome.condition.kind for outcome in report.outcomes}
+    assert {"plain", "templates", "corruption", "size", "negation"} <= kinds
+    assert "other" not in kinds
+
+
 def test_a_name_that_is_not_utf8_is_escaped(tmp_path):
     made = fabricated.records(n=1)
     made.key[0] = "caf\udce9.jpg"
     write(tmp_path, [fabricated.outcome(made, failures={"caf\udce9.jpg": "x"})], MODEL)
-    found = read(tmp_path).outcomes[0]
-    assert found.records.key[0] == "caf\\udce9.jpg"
+    stored = read(tmp_path).outcomes[0]
+    assert stored.records.key[0] == "caf\\udce9.jpg"
 
 
 def test_an_outcome_is_known_by_set_split_and_variant(tmp_path, outcomes):
@@ -115,12 +134,13 @@ def damaged(change):
         (damaged(lambda stated: stated.pop("model")), "is damaged: KeyError: 'model'"),
         (damaged(lambda stated: stated["outcomes"][0]["figures"][0].update(odd=1)), "is damaged: TypeError"),
         (damaged(lambda stated: stated["outcomes"].pop()), "is damaged"),
+        (damaged(lambda stated: stated["outcomes"][0]["condition"].update(kind="odd")), "'odd' is not a kind of"),
         (
             damaged(lambda stated: stated["outcomes"][0].update(records=9)),
-            "126 records are stated and 186 are there|damaged",
+            "126 records are stated, but the table has 186|damaged",
         ),
         (lambda folder: (folder / "items.parquet").unlink(), "items.parquet cannot be read"),
-        (lambda folder: (folder / "items.parquet").write_bytes(b"PAR1"), "is not the file that report.json"),
+        (lambda folder: (folder / "items.parquet").write_bytes(b"PAR1"), "does not belong to the report.json"),
     ],
 )
 def test_a_file_that_is_not_ours_is_one_line(tmp_path, outcomes, harm, said):
@@ -136,11 +156,11 @@ def test_files_of_two_runs_are_not_mixed(tmp_path, outcomes):
         (tmp_path / name).mkdir()
         write(tmp_path / name, [fabricated.outcome(fabricated.records(seed=seed))], MODEL)
     (tmp_path / "b/items.parquet").replace(tmp_path / "a/items.parquet")
-    with pytest.raises(DataError, match=r"is not the file that report\.json beside it was written with"):
+    with pytest.raises(DataError, match=r"does not belong to the report\.json beside it"):
         read(tmp_path / "a")
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path, outcomes, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match="keeping records needs the extra 'evaluate'"):
+    with pytest.raises(MissingExtraError, match="storing records needs the extra 'evaluate'"):
         write(tmp_path, outcomes, MODEL)

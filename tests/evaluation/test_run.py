@@ -1,4 +1,4 @@
-"""`evaluate`: what is asked of each task, on small sets from files, with the model that ships."""
+"""`evaluate`: what is measured for each task, on small data sets from files, with the model that ships."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from support.planned_clip import PlannedClip, picture, planned_set
 import contralto
 from contralto.encoder import keeping
 from contralto.errors import ContraltoError, DataError, MissingExtraError
-from contralto.evaluation import checks, embed
+from contralto.evaluation import checks
+from contralto.evaluation.cached_embeddings import embed_pictures
 from contralto.evaluation.protocol import brief
 from contralto.evaluation.store import Store
 from contralto.sets.items import DataSet, Item
@@ -76,14 +77,14 @@ def test_the_hash_of_a_split_follows_its_pictures_and_labels_not_its_place(clip)
 
 
 def test_several_sets_and_an_open_one(clip):
-    found = contralto.evaluate(clip, [planned_set([0, 1], "abc"), planned_set([1], "abc", name="another")])
-    assert [(one.set, one.figures[0].value) for one in found] == [("planned", 1), ("another", 0)]
+    outcomes = contralto.evaluate(clip, [planned_set([0, 1], "abc"), planned_set([1], "abc", name="another")])
+    assert [(one.set, one.figures[0].value) for one in outcomes] == [("planned", 1), ("another", 0)]
 
 
 def test_compare_adds_each_way_to_name_the_classes(nano, colours):
-    found = contralto.evaluate(nano, colours, templates="compare")
-    assert [one.variant for one in found] == ["", "templates name", "templates single", "templates imagenet-7"]
-    assert [one.protocol["templates"]["count"] for one in found[1:]] == [1, 1, 7]
+    outcomes = contralto.evaluate(nano, colours, templates="compare")
+    assert [one.variant for one in outcomes] == ["", "templates name", "templates single", "templates imagenet-7"]
+    assert [one.protocol["templates"]["count"] for one in outcomes[1:]] == [1, 1, 7]
 
 
 @pytest.mark.parametrize(
@@ -108,36 +109,36 @@ def test_captions_take_the_set_s_template_or_the_one_given():
 
 def test_a_drawn_set_is_known_by_name_and_its_chance_is_stated(nano):
     data = open_set("drawn_small")
-    found = contralto.evaluate(nano, replace(data, items=[data.items[i] for i in range(16)]))
-    assert found[0].variant == ""
-    assert found[0].figures[0].chance == pytest.approx(1 / 8)
-    assert {one.variant.partition("=")[0] for one in found[1:]} == {"share"}
+    outcomes = contralto.evaluate(nano, replace(data, items=[data.items[i] for i in range(16)]))
+    assert outcomes[0].variant == ""
+    assert outcomes[0].figures[0].chance == pytest.approx(1 / 8)
+    assert {one.variant.partition("=")[0] for one in outcomes[1:]} == {"share"}
 
 
 def test_checks_are_variants_of_the_set(nano, colours):
-    found = contralto.evaluate(nano, colours, checks=["typographic", "sizes", "questions"])
-    variants = [one.variant for one in found]
+    outcomes = contralto.evaluate(nano, colours, checks=["typographic", "sizes", "questions"])
+    variants = [one.variant for one in outcomes]
     assert variants[:5] == ["", "typographic", "at 1/2 of the side", "at 1/4 of the side", "at 1/8 of the side"]
     assert variants[5:] == ["negation", "negation asked=other", "negation asked=own"]
-    figures = {figure.metric: figure for figure in found[1].figures}
+    figures = {figure.metric: figure for figure in outcomes[1].figures}
     assert 0 <= figures["answered_written"].value <= 1 - figures["top1"].value + 1e-9
-    assert found[1].protocol["split_sha256"] != found[0].protocol["split_sha256"]
+    assert outcomes[1].protocol["split_sha256"] != outcomes[0].protocol["split_sha256"]
 
 
 def test_corruptions_end_in_their_mean(nano, colours, monkeypatch):
     monkeypatch.setattr(checks, "CORRUPTIONS", ("brightness", "contrast"))
     monkeypatch.setattr(checks, "SEVERITIES", (1, 5))
-    found = contralto.evaluate(nano, colours, checks=["corruptions"])
-    assert [one.variant for one in found[1:-1]] == ["brightness 1", "brightness 5", "contrast 1", "contrast 5"]
-    errors = [1 - one.figures[0].value for one in found[1:-1]]
-    assert found[-1].figures[0].metric == "mean_corruption_error"
-    assert found[-1].figures[0].value == pytest.approx(np.mean(errors))
+    outcomes = contralto.evaluate(nano, colours, checks=["corruptions"])
+    assert [one.variant for one in outcomes[1:-1]] == ["brightness 1", "brightness 5", "contrast 1", "contrast 5"]
+    errors = [1 - one.figures[0].value for one in outcomes[1:-1]]
+    assert outcomes[-1].figures[0].metric == "mean_corruption_error"
+    assert outcomes[-1].figures[0].value == pytest.approx(np.mean(errors))
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"checks": ["colour"]}, "no check is called 'colour'"),
+        ({"checks": ["colour"]}, "checks must be among .*, got 'colour'"),
         ({"probe": "forest"}, "probe must be one of"),
         ({"templates": "imagenet-70"}, "imagenet-7"),
     ],
@@ -152,8 +153,8 @@ def test_what_does_not_fit_a_set_is_left_out_and_told(caplog):
     clip = PlannedClip(np.eye(4), {"a": np.eye(4)[0], "b": np.eye(4)[1]})
     data = DataSet("told", "test", "choice", "top1", [Item("a", picture(0), 0, captions=("a", "b"))])
     with caplog.at_level("INFO", "contralto"):
-        found = contralto.evaluate(clip, data, checks=["sizes"], probe="knn", templates="none")
-    assert [one.variant for one in found] == [""]
+        outcomes = contralto.evaluate(clip, data, checks=["sizes"], probe="knn", templates="none")
+    assert [one.variant for one in outcomes] == [""]
     assert "told is measured without probes, checks and overlap" in caplog.text
     assert "without templates" in caplog.text
     caplog.clear()
@@ -209,7 +210,7 @@ def test_what_auto_chooses_is_settled_before_anything_is_read_from_the_cache(cli
     data = planned_set([0, 1, 2], "abc")
     clip.precision, clip.made = "fp32", "auto"
     with Store(clip, warn=pytest.fail) as store:  # rows of a little work, before
-        embed.pictures(clip, data.items, store, progress=lambda *step: None)
+        embed_pictures(clip, data.items, store, progress=lambda *step: None)
     before = set(own_cache.rglob("*.sqlite"))
 
     def settle():

@@ -15,9 +15,9 @@ def test_ranks_are_the_places_of_sorting_with_wrong_classes_first_among_equals(s
     random = np.random.default_rng(seed)
     scores = random.integers(0, 4, (items, classes)).astype(np.float32)
     labels = random.integers(0, classes, items)
-    found = ranks(scores, labels)
-    assert found.dtype == np.int64
-    for row, label, rank in zip(scores, labels, found, strict=True):
+    ours = ranks(scores, labels)
+    assert ours.dtype == np.int64
+    for row, label, rank in zip(scores, labels, ours, strict=True):
         order = sorted(range(classes), key=lambda c: (-row[c], c == label))
         assert order.index(label) == rank
 

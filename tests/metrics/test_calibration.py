@@ -29,17 +29,17 @@ def test_a_bin_has_its_upper_edge_and_zero_goes_into_the_first():
 def test_ece_is_the_sum_over_the_bins(seed, items, bins):
     random = np.random.default_rng(seed)
     confidence, right = random.random(items), random.random(items) < 0.6
-    total, found = 0.0, reliability(confidence, right, bins)
+    total, diagram = 0.0, reliability(confidence, right, bins)
     for number in range(bins):
         low, high = number / bins, (number + 1) / bins
         inside = (confidence > low) & (confidence <= high)
-        assert (found.low[number], found.high[number], found.count[number]) == (low, high, inside.sum())
+        assert (diagram.low[number], diagram.high[number], diagram.count[number]) == (low, high, inside.sum())
         if inside.any():
-            assert found.accuracy[number] == pytest.approx(right[inside].mean())
-            assert found.confidence[number] == pytest.approx(confidence[inside].mean())
+            assert diagram.accuracy[number] == pytest.approx(right[inside].mean())
+            assert diagram.confidence[number] == pytest.approx(confidence[inside].mean())
             total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
         else:
-            assert np.isnan([found.accuracy[number], found.confidence[number]]).all()
+            assert np.isnan([diagram.accuracy[number], diagram.confidence[number]]).all()
     assert ece(confidence, right, bins) == pytest.approx(total, abs=1e-12)
 
 
@@ -50,7 +50,7 @@ def test_brier_by_hand():
 @pytest.mark.parametrize("scale", [1.0, 1e-4, 1e3])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_temperature_is_that_of_scipys_minimiser(seed, scale, monkeypatch):
-    monkeypatch.setattr(calibration, "BLOCK", 300)  # several blocks
+    monkeypatch.setattr(calibration, "LOGITS_PER_BLOCK", 300)  # several blocks
     random = np.random.default_rng(seed)
     logits = random.standard_normal((400, 7)) * scale * 3
     labels = np.where(random.random(400) < 0.5, logits.argmax(axis=1), random.integers(0, 7, 400))
@@ -61,13 +61,13 @@ def test_the_temperature_is_that_of_scipys_minimiser(seed, scale, monkeypatch):
 
     expected = 1 / brentq(slope, 1e-3 / scale, 1e2 / scale, xtol=1e-14 / scale, rtol=1e-14)
     assert temperature(logits, labels) == pytest.approx(expected, rel=1e-9)
-    found = minimize_scalar(
+    theirs = minimize_scalar(
         lambda t: np.mean(logsumexp(logits / t, axis=1) - logits[np.arange(400), labels] / t),
         bounds=(expected / 10, expected * 10),
         method="bounded",
         options={"xatol": 1e-9 * scale},
     )
-    assert temperature(logits, labels) == pytest.approx(found.x, rel=1e-6)
+    assert temperature(logits, labels) == pytest.approx(theirs.x, rel=1e-6)
 
 
 def test_the_temperature_follows_the_logits_scale_and_ignores_their_offset():
@@ -94,10 +94,10 @@ def test_platt_is_scipys_logistic_fit():
     def loss(at):
         return np.mean(np.logaddexp(0, at[0] * (scores - 40) + at[1]) - right * (at[0] * (scores - 40) + at[1]))
 
-    found = minimize(loss, [1.0, 0.0], method="BFGS", options={"gtol": 1e-10}).x
+    theirs = minimize(loss, [1.0, 0.0], method="BFGS", options={"gtol": 1e-10}).x
     scale, bias = platt(scores, right)
-    assert scale == pytest.approx(found[0], rel=1e-5)
-    assert bias + 40 * scale == pytest.approx(found[1], rel=1e-4)
+    assert scale == pytest.approx(theirs[0], rel=1e-5)
+    assert bias + 40 * scale == pytest.approx(theirs[1], rel=1e-4)
     likely = expit(scale * scores + bias)
     assert likely.mean() == pytest.approx(right.mean(), abs=1e-10)  # what a best fit with a bias must fulfil
     assert (likely * scores).mean() == pytest.approx((right * scores).mean(), abs=1e-8)
@@ -114,10 +114,10 @@ def test_platt_is_scipys_logistic_fit():
         (lambda: temperature([[np.inf, 0.0]], [0]), "not finite"),
         (lambda: temperature([[1.0, 0.0], [0.0, 2.0]], [0, 1]), "highest logit at its label"),
         (lambda: temperature([[1.0, 0.0], [1.0, 0.0]], [0, 1]), "no higher than the others"),
-        (lambda: platt([1.0, 2.0], [True, True]), "is absent"),
-        (lambda: platt([1.0, np.nan], [True, False]), "is absent"),
+        (lambda: platt([1.0, 2.0], [True, True]), "needs finite scores of right and of wrong"),
+        (lambda: platt([1.0, np.nan], [True, False]), "needs finite scores of right and of wrong"),
         (lambda: platt([1.0, 1.0], [True, False]), "all scores are equal"),
-        (lambda: platt([1.0, 2.0, 3.0], [False, True, True]), "a threshold parts"),
+        (lambda: platt([1.0, 2.0, 3.0], [False, True, True]), "a threshold separates"),
     ],
 )
 def test_what_cannot_be_fitted_is_said_in_a_line(call, message):

@@ -41,12 +41,12 @@ def test_pairing_sees_what_two_intervals_cannot():
     random = np.random.default_rng(0)
     a = random.random(500) < 0.5
     b = a & (random.random(500) < 0.95)
-    found = compared(a, b)
-    assert found.value == pytest.approx(a.mean() - b.mean())
-    assert 0 < found.low < found.value < found.high < 0.06
-    assert found.p == pytest.approx(2 / 2001)
+    forth = compared(a, b)
+    assert forth.value == pytest.approx(a.mean() - b.mean())
+    assert 0 < forth.low < forth.value < forth.high < 0.06
+    assert forth.p == pytest.approx(2 / 2001)
     back = compared(b, a)
-    assert (back.value, back.low, back.high) == pytest.approx((-found.value, -found.high, -found.low))
+    assert (back.value, back.low, back.high) == pytest.approx((-forth.value, -forth.high, -forth.low))
 
 
 def test_equal_models_do_not_differ():

@@ -35,22 +35,22 @@ def owned(random, pictures, more):
 
 
 def rows(random, kind, count, width):
-    found = random.standard_normal((count, width)).astype(np.float32)
+    matrix = random.standard_normal((count, width)).astype(np.float32)
     if kind == "whole numbers":
-        return found.round()
+        return matrix.round()
     if kind == "repeated":
-        return found[random.integers(0, max(1, count // 3), count)]
+        return matrix[random.integers(0, max(1, count // 3), count)]
     if kind == "nearly equal":
-        return (1 + found * 1e-7).astype(np.float32)
+        return (1 + matrix * 1e-7).astype(np.float32)
     if kind == "half":
-        return found.astype(np.float16)
+        return matrix.astype(np.float16)
     if kind == "double":
-        return found.astype(np.float64) / 3
+        return matrix.astype(np.float64) / 3
     if kind == "of all sizes":
-        return (found * 10.0 ** random.integers(-30, 19, (count, 1))).astype(np.float32)
+        return (matrix * 10.0 ** random.integers(-30, 19, (count, 1))).astype(np.float32)
     if kind == "beyond float32":
-        return found * 10.0 ** random.integers(-250, 150, (count, 1)).astype(np.float64)
-    return found
+        return matrix * 10.0 ** random.integers(-250, 150, (count, 1)).astype(np.float64)
+    return matrix
 
 
 KINDS = ["any", "whole numbers", "repeated", "nearly equal", "half", "double", "of all sizes", "beyond float32"]
@@ -64,13 +64,13 @@ def test_ranks_are_those_of_sorting_float64_scores(seed, pictures, more, width, 
     images, texts = rows(random, kind, pictures, width), rows(random, kind, len(owners), width)
     if kind == "repeated":
         texts[random.random(len(texts)) < 0.3] = images[0]
-    found = retrieval_ranks(images, texts, owners)
-    for ours, theirs in zip(found[:2], plain(images, texts, owners)[:2], strict=True):
+    ranks = retrieval_ranks(images, texts, owners)
+    for ours, theirs in zip(ranks[:2], plain(images, texts, owners)[:2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
     _, _, own_texts = plain(images, texts, owners)
     for k in (1, 2, 5):
         shares = [np.mean(own_texts[owners == i] < k) for i in range(pictures)]
-        assert share_recall(found.own_texts, owners, k) == pytest.approx(np.mean(shares))
+        assert share_recall(ranks.own_texts, owners, k) == pytest.approx(np.mean(shares))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,7 +79,13 @@ def test_it_does_not_matter_where_blocks_end(kind, monkeypatch):
     owners = owned(random, 40, 90)
     images, texts = rows(random, kind, 40, 24), rows(random, kind, 130, 24)
     whole = retrieval_ranks(images, texts, owners)
-    for name, size in {"TEXTS": 7, "IMAGES": 9, "STRIPE": 4, "COMPARED": 30, "VALUES": 50}.items():
+    for name, size in {
+        "TEXTS_PER_BLOCK": 7,
+        "IMAGES_PER_BLOCK": 9,
+        "IMAGES_PER_STRIPE": 4,
+        "SCORES_COMPARED": 30,
+        "VALUES_PER_STEP": 50,
+    }.items():
         monkeypatch.setattr(counting, name, size)
     for ours, theirs in zip(whole, retrieval_ranks(images, texts, owners), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -91,7 +97,7 @@ def test_single_pairs_and_blocks_of_float64_agree(dense, kind, monkeypatch):
     random = np.random.default_rng(6)
     owners = owned(random, 20, 30)
     images, texts = rows(random, kind, 20, 50), rows(random, kind, 50, 50)
-    monkeypatch.setattr(counting, "DENSE", dense)
+    monkeypatch.setattr(counting, "PAIRS_PER_EXACT", dense)
     for ours, theirs in zip(retrieval_ranks(images, texts, owners)[:2], plain(images, texts, owners)[:2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -108,17 +114,17 @@ def test_rounding_in_float32_alone_would_give_another_answer():
     """The right text is better by less than float32 can tell, in a sum whose order matters to it."""
     images = np.array([[1.0, 1e4, -1e4]], np.float32)
     texts = np.array([[1e-4, 1.0, 1.0], [0.0, 1.0, 1.0]], np.float32)
-    found = retrieval_ranks(np.concatenate([images, -images]), texts, np.array([0, 1]))
-    assert found.image_to_text.tolist() == [0, 0]
-    assert found.text_to_image.tolist() == [0, 1]
+    ranks = retrieval_ranks(np.concatenate([images, -images]), texts, np.array([0, 1]))
+    assert ranks.image_to_text.tolist() == [0, 0]
+    assert ranks.text_to_image.tolist() == [0, 1]
 
 
 def test_a_constant_model_finds_nothing_even_among_many():
     owners = np.repeat(np.arange(3000), 5)
-    found = retrieval_ranks(np.ones((3000, 64), np.float32), np.ones((15000, 64), np.float32), owners)
-    assert set(found.image_to_text) == {14995}
-    assert set(found.text_to_image) == {2999}
-    assert share_recall(found.own_texts, owners, 10) == 0.0
+    ranks = retrieval_ranks(np.ones((3000, 64), np.float32), np.ones((15000, 64), np.float32), owners)
+    assert set(ranks.image_to_text) == {14995}
+    assert set(ranks.text_to_image) == {2999}
+    assert share_recall(ranks.own_texts, owners, 10) == 0.0
 
 
 def test_recall_by_hand():
@@ -127,18 +133,18 @@ def test_recall_by_hand():
     owners = [0, 0, 1, 1]
     assert recall(images, texts, owners, 1) == (1.0, 0.75)
     assert recall(images, texts, owners, 2).text_to_image == 1.0
-    found = retrieval_ranks(images, texts, owners)
-    assert found.own_texts.tolist() == [0, 1, 1, 0]
-    assert share_recall(found.own_texts, owners, 1) == 0.5
-    assert share_recall(found.own_texts, owners, 2) == 1.0
+    ranks = retrieval_ranks(images, texts, owners)
+    assert ranks.own_texts.tolist() == [0, 1, 1, 0]
+    assert share_recall(ranks.own_texts, owners, 1) == 0.5
+    assert share_recall(ranks.own_texts, owners, 2) == 1.0
 
 
 def test_share_and_any_agree_for_one_text_a_picture():
     random = np.random.default_rng(2)
     images, texts = random.standard_normal((2, 60, 8)).astype(np.float32)
-    found = retrieval_ranks(images, texts, np.arange(60))
+    ranks = retrieval_ranks(images, texts, np.arange(60))
     for k in (1, 5, 10):
-        assert share_recall(found.own_texts, np.arange(60), k) == top_k(found.image_to_text, k)
+        assert share_recall(ranks.own_texts, np.arange(60), k) == top_k(ranks.image_to_text, k)
 
 
 def test_the_median_rank_counts_from_one():
@@ -149,7 +155,7 @@ def test_the_median_rank_counts_from_one():
 
 
 def test_progress_ends_at_all_pairs(monkeypatch):
-    monkeypatch.setattr(counting, "TEXTS", 4)
+    monkeypatch.setattr(counting, "TEXTS_PER_BLOCK", 4)
     seen = []
     rows_ = np.random.default_rng(0).standard_normal((10, 3)).astype(np.float32)
     retrieval_ranks(rows_, rows_, np.arange(10), progress=lambda *now: seen.append(now))

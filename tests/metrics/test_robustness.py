@@ -45,8 +45,8 @@ def test_corruption_errors_by_hand():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: effective_robustness(0.5, 1.0, SKETCH), "within 0 and 1"),
-        (lambda: effective_robustness(0.5, 0.5, [(0.5, 0.0), (0.6, 0.1)]), "within 0 and 1"),
+        (lambda: effective_robustness(0.5, 1.0, SKETCH), "between 0 and 1"),
+        (lambda: effective_robustness(0.5, 0.5, [(0.5, 0.0), (0.6, 0.1)]), "between 0 and 1"),
         (lambda: effective_robustness(0.5, 0.5, [(0.5, 0.2), (0.5, 0.3)]), "two different accuracies"),
         (lambda: mean_corruption_error({}), "at least one corruption"),
         (lambda: mean_corruption_error({"fog": [1]}, {}), "no errors for fog"),

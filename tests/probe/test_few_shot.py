@@ -1,4 +1,4 @@
-"""Few shots: what is drawn, how often, and what is said of it."""
+"""Few-shot probes: which rows are drawn, how often, and what the result says."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def test_every_row_of_a_class_is_as_likely():
 def test_more_shots_are_better_and_a_seed_is_a_result():
     rows, labels = drawn(800, 16, 5, apart=0.5)
     given = (rows[:400], labels[:400], rows[400:], labels[400:])
-    found = few_shot(*given, seed=3)
-    assert found.shots == (1, 2, 4, 8, 16)
-    assert found.accuracies.shape == (5, 3)
-    assert found.mean[-1] > found.mean[0] + 0.1
-    np.testing.assert_array_equal(few_shot(*given, seed=3).accuracies, found.accuracies)
-    assert (few_shot(*given, seed=4).accuracies != found.accuracies).any()
+    curve = few_shot(*given, seed=3)
+    assert curve.shots == (1, 2, 4, 8, 16)
+    assert curve.accuracies.shape == (5, 3)
+    assert curve.mean[-1] > curve.mean[0] + 0.1
+    np.testing.assert_array_equal(few_shot(*given, seed=3).accuracies, curve.accuracies)
+    assert (few_shot(*given, seed=4).accuracies != curve.accuracies).any()
 
 
 def test_shots_that_reach_an_accuracy_by_hand():

@@ -18,8 +18,8 @@ def unit(rows):
 
 @pytest.mark.parametrize("k", [1, 20])
 def test_the_vote_is_scikit_learns_with_these_weights(monkeypatch, k):
-    monkeypatch.setattr("contralto.probe.neighbours.KNOWN", 37)
-    monkeypatch.setattr("contralto.probe.neighbours.QUERIES", 19)
+    monkeypatch.setattr("contralto.probe.neighbours.KNOWN_PER_BLOCK", 37)
+    monkeypatch.setattr("contralto.probe.neighbours.QUERIES_PER_BLOCK", 19)
     rows, labels = drawn(400, 10, 6)
     peer = KNeighborsClassifier(k, metric="cosine", algorithm="brute", weights=lambda far: np.exp((1 - far) / 0.07))
     expected = peer.fit(rows[:300].astype(np.float64), labels[:300]).predict(rows[300:].astype(np.float64))
@@ -39,7 +39,7 @@ def test_among_equal_rows_the_first_counts_whatever_the_blocks(monkeypatch):
     rows = np.tile(np.array([[0.3, -0.2, 0.7]]), (50, 1))
     query = unit(rows[:1])
     for block in (50, 7, 1):
-        monkeypatch.setattr("contralto.probe.neighbours.KNOWN", block)
+        monkeypatch.setattr("contralto.probe.neighbours.KNOWN_PER_BLOCK", block)
         cosines, places = _nearest(rows, query, 5)
         assert sorted(places[0]) == [0, 1, 2, 3, 4]
         np.testing.assert_allclose(cosines, 1.0)
@@ -52,8 +52,8 @@ def test_negative_cosines_are_kept_as_they_are():
 
 
 def test_prototypes_are_means_of_unit_rows(monkeypatch):
-    monkeypatch.setattr("contralto.probe.neighbours.KNOWN", 41)
-    monkeypatch.setattr("contralto.probe.neighbours.QUERIES", 13)
+    monkeypatch.setattr("contralto.probe.neighbours.KNOWN_PER_BLOCK", 41)
+    monkeypatch.setattr("contralto.probe.neighbours.QUERIES_PER_BLOCK", 13)
     rows, labels = drawn(300, 8, 4)
     rows = rows * np.random.default_rng(0).uniform(0.1, 9, (300, 1))
     means = unit(np.stack([unit(rows[:200])[labels[:200] == one].mean(axis=0) for one in range(4)]))

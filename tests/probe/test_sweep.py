@@ -27,15 +27,15 @@ def test_all_are_the_96_strengths_of_the_paper():
 def test_each_strength_tried_has_the_accuracy_of_a_cold_fit_and_the_best_is_refitted_on_both(classes):
     rows, labels, validation, truth = split(classes)
     strengths = [1e-4, 3e-4, 1e-2, 1.0, 2.0, 50.0]
-    found = sweep(rows, labels, validation, truth, strengths[::-1])
-    assert list(found.accuracies) == strengths
-    for strength, accuracy in found.accuracies.items():
+    result = sweep(rows, labels, validation, truth, strengths[::-1])
+    assert list(result.accuracies) == strengths
+    for strength, accuracy in result.accuracies.items():
         cold = LinearProbe(strength).fit(rows, labels).score(validation, truth)
         assert accuracy == pytest.approx(cold, abs=2 / len(truth))
-    assert found.strength == max(strengths, key=lambda one: (found.accuracies[one], -one))
-    both = LinearProbe(found.strength).fit(np.vstack([rows, validation]), np.concatenate([labels, truth]))
-    np.testing.assert_allclose(found.probe.coef_, both.coef_, atol=2e-3 * np.abs(both.coef_).max())
-    assert found.probe.strength == found.strength
+    assert result.strength == max(strengths, key=lambda one: (result.accuracies[one], -one))
+    both = LinearProbe(result.strength).fit(np.vstack([rows, validation]), np.concatenate([labels, truth]))
+    np.testing.assert_allclose(result.probe.coef_, both.coef_, atol=2e-3 * np.abs(both.coef_).max())
+    assert result.probe.strength == result.strength
 
 
 def test_the_search_halves_the_interval_about_the_peak_to_eight_steps_a_decade(monkeypatch):
@@ -43,19 +43,19 @@ def test_the_search_halves_the_interval_about_the_peak_to_eight_steps_a_decade(m
     rows, labels, validation, truth = split(rows=60)
     monkeypatch.setattr(LinearProbe, "score", lambda self, *_: -abs(np.log10(self.strength) - 0.3))
     order = []
-    found = sweep(rows, labels, validation, truth, progress=lambda strength, _: order.append(np.log10(strength)))
+    result = sweep(rows, labels, validation, truth, progress=lambda strength, _: order.append(np.log10(strength)))
     expected = [-6, -4, -2, 0, 2, 4, 6, -1, 1, -0.5, 0.5, 0.25, 0.75, 0.125, 0.375]
     assert order == pytest.approx(expected)
-    assert np.log10(found.strength) == pytest.approx(0.25) or np.log10(found.strength) == pytest.approx(0.375)
+    assert np.log10(result.strength) == pytest.approx(0.25) or np.log10(result.strength) == pytest.approx(0.375)
 
 
 def test_of_equal_strengths_the_one_that_regularises_most_is_taken_and_the_search_keeps_within_its_range(monkeypatch):
     rows, labels, validation, truth = split(rows=60)
     monkeypatch.setattr(LinearProbe, "score", lambda *_: 0.5)
-    found = sweep(rows, labels, validation, truth)
-    assert found.strength == pytest.approx(1e-6)
-    assert min(found.accuracies) == found.strength
-    assert len(found.accuracies) == 7 + 4
+    result = sweep(rows, labels, validation, truth)
+    assert result.strength == pytest.approx(1e-6)
+    assert min(result.accuracies) == result.strength
+    assert len(result.accuracies) == 7 + 4
 
 
 def test_along_the_path_starts_are_near_their_ends(monkeypatch):

@@ -1,4 +1,4 @@
-"""Features with classes in them, as an encoder might give: uneven in scale, off centre, overlapping."""
+"""Random features with classes, as an encoder might give them: uneven in scale, off centre, overlapping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes made of random numbers, whose figures are true of their records."""
+"""Outcomes of random numbers, whose figures agree with their records."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from contralto.evaluation.condition import PLAIN, condition_of
 from contralto.evaluation.outcome import Figure, Outcome, Records
 
 
 def records(n: int = 60, classes: int = 4, seed: int = 0, skill: float = 2.0) -> Records:
-    """A softmax over scores in which the true class is lifted by `skill`."""
+    """A softmax over scores; `skill` is added to the score of the true class."""
     generator = np.random.default_rng(seed)
     label = np.arange(n) % classes
     scores = generator.normal(size=(n, classes))
@@ -29,11 +30,12 @@ def records(n: int = 60, classes: int = 4, seed: int = 0, skill: float = 2.0) ->
     )
 
 
-def outcome(made: Records | None = None, **other: Any) -> Outcome:
-    """Zero-shot on a set of four classes, with top1 and mean_per_class."""
+def outcome(made: Records | None = None, variant: str = "", **other: Any) -> Outcome:
+    """Zero-shot on a data set of four classes, with top1 and mean_per_class. variant: of the condition."""
     made = records() if made is None else made
     figures = _figures(made) if len(made) else ()
-    plain: dict[str, Any] = {"set": "shapes", "split": "test", "task": "classes", "variant": "", "figures": figures}
+    plain: dict[str, Any] = {"set": "shapes", "split": "test", "task": "classes", "figures": figures}
+    plain["condition"] = condition_of(variant)
     plain |= {"protocol": {"split_sha256": "5" * 64, "templates": ["a photo of a {}."]}, "records": made}
     return Outcome(**plain | {"classes": ("ring", "cube", "cone", "disc")} | other)
 
@@ -68,4 +70,4 @@ def retrieval(pictures: int = 20, captions: int = 5, seed: int = 0, spread: int 
         rank = made.rank[made.direction == direction]
         figures.append(Figure(f"r1_{direction}", float((rank < 1).mean()), 0.0, 1.0, len(rank)))
         figures.append(Figure(f"median_rank_{direction}", float(np.median(rank) + 1), None, None, len(rank)))
-    return Outcome("captions", "test", "retrieval", "", tuple(figures), {"split_sha256": "6" * 64}, made)
+    return Outcome("captions", "test", "retrieval", PLAIN, tuple(figures), {"split_sha256": "6" * 64}, made)

@@ -1,4 +1,4 @@
-"""A stand-in for Clip whose rows are planned: a picture's first pixel and a text's words say which."""
+"""A stand-in for Clip with planned embeddings: a picture's first pixel and a text's words select one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTRACT = replace(preset("tiny"), embedding=WIDTH)
 
 
 def picture(number: int) -> np.ndarray:
-    """The picture that is encoded as row `number`."""
+    """The picture with embedding `number`."""
     return np.full((4, 4, 3), number, np.uint8)
 
 
@@ -32,7 +32,7 @@ def planned_set(labels: Iterable[int], classes: Iterable[str], **changes: Any) -
 
 
 class PlannedClip:
-    """rows: of picture n; texts: text -> row. Counts what it encodes in `seen`."""
+    """rows[n]: the embedding of picture n; texts: text -> embedding. `seen` lists what was encoded."""
 
     engine, device, precision, decode, reproducible = "planned", "cpu", "fp32", "exact", False
 

@@ -18,8 +18,8 @@ from contralto.errors import DataError
 
 if TYPE_CHECKING:
     from contralto.evaluation.compare import Comparison
-    from contralto.evaluation.files import Report
     from contralto.evaluation.outcome import Outcome
+    from contralto.evaluation.report_files import EvaluationReport
 
 FIELDS = ("set", "split", "variant", "metric", "a", "b", "difference", "low", "high", "p", "p_holm", "n")
 SIGNIFICANCE_LEVEL = 0.05
@@ -35,7 +35,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prints one line per figure. A figure that cannot be compared is reported with the reason."""
     from contralto.evaluation.compare import compare, shared
-    from contralto.evaluation.files import read
+    from contralto.evaluation.report_files import read
 
     a, b = read(Path(args.a)), read(Path(args.b))
     pairs = shared(a, b)
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return exit_code(len(compared), len(rows) - len(compared))
 
 
-def _notes(a: Report, b: Report, pairs: list[tuple[Outcome, Outcome]], console: Console) -> None:
+def _notes(a: EvaluationReport, b: EvaluationReport, pairs: list[tuple[Outcome, Outcome]], console: Console) -> None:
     """Notes outcomes with different protocols, and outcomes that only one report has."""
     from contralto.evaluation.compare import differing
 
@@ -72,7 +72,9 @@ def _notes(a: Report, b: Report, pairs: list[tuple[Outcome, Outcome]], console: 
         console.note(f"{alone} of the outcomes are in only one of the two reports")
 
 
-def _table(rows: list[Comparison], reports: tuple[Report, Report], console: Console) -> None:
+def _table(rows: list[Comparison], reports: tuple[EvaluationReport, EvaluationReport], console: Console) -> None:
+    from contralto.evaluation.metric_table import metric_named
+
     labels = [printable(_label(row)) for row in rows]
     wide = max(map(len, labels))
     names = [printable(str(report.model.get("name", "?"))) for report in reports]
@@ -81,7 +83,7 @@ def _table(rows: list[Comparison], reports: tuple[Report, Report], console: Cons
         console.dim(f"{'':{wide}}  {'a':>6}  {'b':>6}  {'a - b':>6}  {'95% interval':>16}  {'p (Holm)':>8}  {'n':>7}")
     )
     for label, row in zip(labels, rows, strict=True):
-        scale = 1.0 if row.metric.startswith("median_rank") else 100.0
+        scale = 1.0 if metric_named(row.metric).unit == "rank" else 100.0
         interval, p = "", ""
         if row.low is not None and row.high is not None:
             interval = f"[{scale * row.low:+.1f}, {scale * row.high:+.1f}]"

@@ -20,7 +20,7 @@ from contralto.errors import ContraltoError, MissingExtraError
 if TYPE_CHECKING:
     from contralto.encoder import Clip
     from contralto.evaluation.outcome import Figure, Outcome
-    from contralto.evaluation.run import Asked
+    from contralto.evaluation.run import EvaluateOptions
     from contralto.sets.items import DataSet
 
 CHECKS = ("corruptions", "typographic", "sizes", "questions", "prompts", "faces")
@@ -66,7 +66,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return _list(console)
     if not args.name or not args.sets:
         raise UsageError("contralto evaluate", "give a MODEL and a SET, or --list")
-    from contralto.evaluation.run import session
+    from contralto.evaluation.run import measure
+    from contralto.evaluation.session import open_session
     from contralto.sets.classes_file import read_classes
     from contralto.sets.open import open_set
 
@@ -80,11 +81,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
     evaluate_options = _evaluate_options(args)
     done: list[tuple[DataSet, list[Outcome]]] = []
     failed = lost = 0
-    with console.stages() as progress, session(clip, fresh=args.fresh, progress=progress) as measuring:
+    with console.stages() as progress, open_session(clip, fresh=args.fresh, progress=progress) as session:
         for name in _expanded(args.sets):
             try:
                 data = open_set(name, Path(args.data), classes=classes)
-                outcomes = list(measuring.outcomes(data, evaluate_options))
+                outcomes = list(measure(session, data, evaluate_options))
             except MissingExtraError:
                 raise
             except ContraltoError as error:
@@ -102,10 +103,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def _require_writable(args: argparse.Namespace) -> None:
     """Raises ContraltoError, before the work, if the report or the card cannot be written."""
-    from contralto.evaluation import card, files
+    from contralto.evaluation import card, report_files
 
     if args.report:
-        files.require(Path(args.report))
+        report_files.require(Path(args.report))
     if args.card:
         card.require(Path(args.card))
 
@@ -121,9 +122,9 @@ def _show_failure(console: Console, name: str, error: ContraltoError, *, alone: 
         console.error(f"contralto: {error}")
 
 
-def _evaluate_options(args: argparse.Namespace) -> Asked:
+def _evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
     from contralto.evaluation.overlap import THRESHOLD
-    from contralto.evaluation.run import SHOTS, Asked
+    from contralto.evaluation.run import SHOTS, EvaluateOptions
     from contralto.sets.open import open_set
 
     templates = args.templates
@@ -131,7 +132,7 @@ def _evaluate_options(args: argparse.Namespace) -> Asked:
         templates = shared.read_templates(templates)
     overlap = open_set(args.overlap, Path(args.data)) if args.overlap else None
     threshold = THRESHOLD if args.threshold is None else args.threshold
-    return Asked(templates, args.probe, tuple(args.shots or SHOTS), tuple(args.check), overlap, threshold)
+    return EvaluateOptions(templates, args.probe, tuple(args.shots or SHOTS), tuple(args.check), overlap, threshold)
 
 
 def _expanded(names: list[str]) -> Iterator[str]:

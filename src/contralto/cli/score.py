@@ -22,7 +22,7 @@ from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import UsageError, exit_code
 from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
 from contralto.evaluation import clipscore
-from contralto.evaluation.captioned import Captioned, read
+from contralto.evaluation.captioned import CaptionedPicture, read
 from contralto.search.files import File, Unusable, look
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return exit_code(len(good), len(pairs) - len(good) + len(unusable))
 
 
-def _inputs(args: argparse.Namespace) -> tuple[list[Captioned], list[File], list[Unusable]]:
+def _inputs(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[File], list[Unusable]]:
     """The pairs to score, their pictures (each once), and the pictures that cannot be used."""
     if args.pairs is None:
         files, unusable = picture_inputs.list_pictures(args.pictures)
         texts, references = shared.read_texts(args.text), tuple(shared.read_texts(args.references))
-        pairs = [Captioned(file.path, text, references) for file, text in itertools.product(files, texts)]
+        pairs = [CaptionedPicture(file.path, text, references) for file, text in itertools.product(files, texts)]
         return pairs, list({file.path: file for file in files}.values()), unusable
     pairs = read(args.pairs)
     entries = [look(path) for path in dict.fromkeys(pair.path for pair in pairs)]
@@ -89,7 +89,9 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Captioned], list[File], list
     return pairs, files, [one for one in entries if isinstance(one, Unusable)]
 
 
-def _encode(clip: Clip, pairs: list[Captioned], args: argparse.Namespace, console: Console) -> dict[str, Embeddings]:
+def _encode(
+    clip: Clip, pairs: list[CaptionedPicture], args: argparse.Namespace, console: Console
+) -> dict[str, Embeddings]:
     """The embedding of each usable text. Reports the other texts, and notes the cut ones."""
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.text, *pair.references)))
     prefixed = [clipscore.prefixed(text, args.prefix) for text in texts]
@@ -101,17 +103,19 @@ def _encode(clip: Clip, pairs: list[Captioned], args: argparse.Namespace, consol
     return dict(zip((text for index, text in enumerate(texts) if index not in reasons), embeddings, strict=True))
 
 
-def _scores(pairs: list[Captioned], images: dict[str, Embeddings], texts: dict[str, Embeddings]) -> clipscore.Scores:
+def _scores(
+    pairs: list[CaptionedPicture], images: dict[str, Embeddings], texts: dict[str, Embeddings]
+) -> clipscore.CaptionScores:
     width = next(iter(images.values())).shape[0]
     references = [[texts[one] for one in pair.references] for pair in pairs]
-    return clipscore.of_rows(
+    return clipscore.scores_of_embeddings(
         np.stack([images[pair.path] for pair in pairs]),
         np.stack([texts[pair.text] for pair in pairs]),
         [np.stack(some) if some else np.empty((0, width), np.float32) for some in references],
     )
 
 
-def _show(console: Console, pairs: list[Captioned], scores: clipscore.Scores) -> None:
+def _show(console: Console, pairs: list[CaptionedPicture], scores: clipscore.CaptionScores) -> None:
     before = None
     for pair, clip_score, ref_score in zip(pairs, *(column.tolist() for column in scores), strict=True):
         known = ref_score == ref_score  # not NaN
@@ -125,7 +129,7 @@ def _show(console: Console, pairs: list[Captioned], scores: clipscore.Scores) ->
         console.line(f"  {clip_score:6.3f}  {f'{ref_score:6.3f}' if known else '':6}  {printable(pair.text)}")
 
 
-def _means(pairs: list[Captioned], scores: clipscore.Scores) -> list[str]:
+def _means(pairs: list[CaptionedPicture], scores: clipscore.CaptionScores) -> list[str]:
     """Each mean with its 95% bootstrap interval. The bootstrap draws all captions of a picture together."""
     from contralto.metrics import bootstrap
 

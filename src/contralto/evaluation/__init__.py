@@ -1,9 +1,10 @@
-"""Measuring a model: figures with intervals, the protocol behind them, a record an item.
+"""Measures a model on data sets: figures with intervals, the protocol behind them, one record per item.
 
-Read `outcome.py`, `figures.py` (what measuring gives) and `run.py` (`evaluate`: what is asked of which set);
-`store.py`, `embed.py` (rows, kept between runs); what is made of them: `answers.py`, `classes.py`, `labels.py`,
-`retrieval.py`, `choice.py`, `probes.py`; the same under other conditions: `checks.py`, `prompt_study.py`, `faces.py`,
-`overlap.py` (which pictures are one, by `alignment.py`) and `overlapping.py` (what that did to a figure);
-`protocol.py`; and who tells it: `publish.py`, `files.py`, `report/`, `published.py`, `card.py`, `compare.py`.
+Read `outcome.py` (the result; `condition.py`: under which condition; `metric_table.py`: the metrics by name), `run.py`
+(`evaluate`) and `session.py`; then `store.py` and `cached_embeddings.py` (embeddings on disk). Each task has a module:
+`zero_shot.py` (with `predictions.py`), `multi_label.py`, `retrieval.py`, `choice.py`; `figures.py` computes intervals,
+`protocol.py` states what determines a figure, `notes.py` logs. Other conditions: `probes.py`, `checks.py` (with
+`prompt_study.py`, `faces.py`), `overlapping.py` (with `overlap.py`, `alignment.py`). Results are published by
+`publish.py`, `report_files.py`, `report/`, `published_figures.py` and `card.py`, and compared by `compare.py`.
 `clipscore.py` and `captioned.py` score captions.
 """

@@ -1,12 +1,12 @@
-"""A file of pictures with captions to be scored: CSV with a head, or JSON lines.
+"""Reads files of pictures with captions to score: CSV with a header line, or JSON lines.
 
     path,text,references
     a.jpg,a dog,"[""a brown dog"", ""a puppy""]"
 
     {"path": "a.jpg", "text": "a dog", "references": ["a brown dog", "a puppy"]}
 
-`references` may be left out. It is a text or a list of texts; within CSV a list is written as JSON. Paths are taken
-from the folder of the file.
+`references` is optional. It is a text or a list of texts; within CSV a list is written as JSON. Paths are relative to
+the folder of the file.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from contralto.errors import DataError, one_line
 
 
 @dataclass(frozen=True)
-class Captioned:
-    """A picture, what is said of it, and what people said of it."""
+class CaptionedPicture:
+    """A picture, the caption to score, and people's captions for reference."""
 
     path: str
     text: str
     references: tuple[str, ...] = ()
 
 
-def read(path: str | os.PathLike[str]) -> list[Captioned]:
-    """All lines of the file, in order; what a line should not hold is a DataError that names file and line."""
+def read(path: str | os.PathLike[str]) -> list[CaptionedPicture]:
+    """All lines of the file, in order. Raises DataError, which names file and line."""
     file = Path(path)
     readers = {".csv": _csv, ".jsonl": _json_lines}
     if file.suffix.lower() not in readers:
         raise DataError(f"{_shown(file)} is neither .csv nor .jsonl: the suffix tells how it is read")
     try:
-        found = [_captioned(value, file, line) for line, value in readers[file.suffix.lower()](file)]
+        entries = [_captioned(value, file, line) for line, value in readers[file.suffix.lower()](file)]
     except OSError as error:
         raise DataError(f"{_shown(file)}: {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{_shown(file)} is not UTF-8 text") from error
     except csv.Error as error:
         raise DataError(f"{_shown(file)} is not CSV: {error}") from error
-    if not found:
+    if not entries:
         raise DataError(f"{_shown(file)} holds no captions")
-    return found
+    return entries
 
 
 def _csv(file: Path) -> Iterator[tuple[int, Any]]:
@@ -74,14 +74,14 @@ def _parsed(text: str, file: Path, line: int) -> Any:
         raise DataError(f"{_shown(file)}, line {line} is not JSON: {one_line(str(error), 100)}") from error
 
 
-def _captioned(value: Any, file: Path, line: int) -> Captioned:
+def _captioned(value: Any, file: Path, line: int) -> CaptionedPicture:
     given = value if isinstance(value, dict) else {}
     path, text, references = given.get("path"), given.get("text"), given.get("references") or []
     several = [references] if isinstance(references, str) else references
     if not isinstance(several, list) or not all(isinstance(one, str) for one in (path, text, *several)):
         raise DataError(f"{_shown(file)}, line {line}: `path` and `text` are needed, `references` is a list of texts")
     where = str(path) if "://" in str(path) else str(file.parent / str(path))  # an address is refused as it stands
-    return Captioned(where, str(text), tuple(several))
+    return CaptionedPicture(where, str(text), tuple(several))
 
 
 def _shown(file: Path) -> str:

@@ -1,22 +1,21 @@
-"""The table of figures in a model card, between two marks, so that it is never typed by hand."""
+"""Writes the table of figures into a model card, between two marks, so that nobody types it by hand."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from contralto.errors import DataError
+from contralto.evaluation.metric_table import metric_named
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.files import require_file, text_of, written_whole
 
-DETAIL = re.compile(r"^[a-z_]+ [1-5]$|=|^at |^templates |^prompt")  # "fog 3", "count=2", "at 1/4 of the side" ...
 BEGIN, END = "<!-- contralto evaluate: begin -->", "<!-- contralto evaluate: end -->"
 
 
 def update(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Puts the outcomes' table in place of what stands between the marks of a Markdown file.
+    """Replaces the text between the marks of a Markdown file by the table of the outcomes.
 
     Raises DataError if the file cannot be read or lacks the marks; OSError if it cannot be written.
     """
@@ -26,13 +25,13 @@ def update(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def require(path: Path) -> None:
-    """Raises ContraltoError where `update` could not put a table: to be asked before the work."""
+    """Raises ContraltoError if `update` could not write the table. Call it before the work."""
     _around(path)
     require_file(path)
 
 
 def _around(path: Path) -> tuple[str, str]:
-    """What stands before and after the marks of a file."""
+    """The text before and after the marks of a file."""
     before, begin, rest = text_of(path, "model card").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -41,12 +40,12 @@ def _around(path: Path) -> tuple[str, str]:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: a table for each kind of figures, a row an outcome, a column a metric; then what measured them.
+    """Markdown: one table per task and first metric, with a row per outcome and a column per metric; then the protocol.
 
-    Single severities, sizes and groups, and what other words give, are left to the report.
+    Single severities, sizes, groups and wordings are left to the report.
     """
     parts = []
-    for several in _alike([one for one in outcomes if not DETAIL.search(one.variant)]):
+    for several in _by_first_metric([one for one in outcomes if not one.condition.is_detail]):
         measured = list(dict.fromkeys(figure.metric for one in several for figure in one.figures))
         guessed = ["chance"] if any(one.figures[0].chance is not None for one in several) else []
         head = ["set", "split", "items", *guessed, *measured]
@@ -59,31 +58,31 @@ def table(outcomes: Sequence[Outcome]) -> str:
             cells = [figures.get(metric, "") for metric in measured]
             lines.append(_row([name, one.split, str(one.figures[0].n), *guess, *cells]))
         parts.append("\n".join(lines))
-    return "\n\n".join([*parts, _made_by(outcomes)])
+    return "\n\n".join([*parts, _protocol_line(outcomes)])
 
 
-def _alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
-    """By what was measured, in the order of their first."""
+def _by_first_metric(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Groups by task and first metric, in order of appearance."""
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for one in outcomes:
         groups.setdefault((one.task, one.figures[0].metric), []).append(one)
     return list(groups.values())
 
 
-def _made_by(outcomes: Sequence[Outcome]) -> str:
-    said = outcomes[0].protocol
-    hashes = {f"{one.set}:{one.split}": one.protocol["split_sha256"][:12] for one in outcomes if not one.variant}
+def _protocol_line(outcomes: Sequence[Outcome]) -> str:
+    stated = outcomes[0].protocol
+    hashes = {f"{one.set}:{one.split}": (one.split_sha256 or "")[:12] for one in outcomes if one.is_plain}
     splits = ", ".join(f"{name} {short}" for name, short in hashes.items())
     return (
-        f"Measured by contralto {said['contralto']} in {said['precision']} ({said['engine']}), contract "
-        f"{said['contract'][:12]}. Shares are in percent, with 95% intervals; {said['ties']}. sha256 of the splits: "
-        f"{splits}."
+        f"Measured by contralto {stated['contralto']} in {stated['precision']} ({stated['engine']}), contract "
+        f"{stated['contract'][:12]}. Shares are in percent, with 95% intervals; {stated['ties']}. sha256 of the "
+        f"splits: {splits}."
     )
 
 
 def value(figure: Figure) -> str:
-    """A figure for people: shares in percent, ranks as they are; the interval and chance, where there are."""
-    percent = not figure.metric.startswith("median_rank")
+    """A figure for people: shares in percent, ranks as they are; with its interval and chance, if it has any."""
+    percent = metric_named(figure.metric).unit == "share"
     numbers = [figure.value] if figure.low is None or figure.high is None else [figure.value, figure.low, figure.high]
     shown = [f"{100 * number:.1f}" if percent else f"{number:g}" for number in numbers]
     interval = f" [{shown[1]}, {shown[2]}]" if len(shown) > 1 else ""

@@ -1,39 +1,41 @@
-"""What else can be asked of a model on a labelled set: corrupted, attacked, made small, or asked in other words."""
+"""Checks on a labelled data set: corruptions, text attacks, small pictures, and differently worded questions.
+
+Each check takes the session, the data set and the embeddings of its unchanged pictures, and yields outcomes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from contralto.data.splits import VALIDATION
-from contralto.evaluation import embed, faces
+from contralto.evaluation import faces
+from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.choice import choice
-from contralto.evaluation.classes import zero_shot
-from contralto.evaluation.embed import PictureEmbeddings
+from contralto.evaluation.condition import Condition
 from contralto.evaluation.figures import mean, share
-from contralto.evaluation.notes import tell_left_out
+from contralto.evaluation.notes import note_left_out
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
-from contralto.sets.items import DataSet
+from contralto.evaluation.session import Session
+from contralto.evaluation.zero_shot import zero_shot
+from contralto.sets.items import DataSet, Item
 from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from contralto.sets.variants.questions import fine, negated
 from contralto.sets.variants.sizes import shrunken
 from contralto.sets.variants.typographic import attacked
 from contralto.zeroshot import prompts
 
-if TYPE_CHECKING:
-    from contralto.evaluation.run import Session
-
-SHARES: Final = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))
+SIZE_SHARES: Final = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))
 
 
-def check(session: Session, name: str, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
-    """The outcomes of one of `CHECKS` on a set with one class a picture; pictures: the set's, as they are."""
+def run_check(session: Session, name: str, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
+    """The outcomes of one of `CHECKS` on a data set with one class per picture; pictures: unchanged."""
     return CHECKS[name](session, data, pictures)
 
 
@@ -45,87 +47,94 @@ def _corruptions(session: Session, data: DataSet, pictures: PictureEmbeddings) -
     right = []
     for name in CORRUPTIONS:
         for severity in SEVERITIES:
-            outcome = _zero_shot(session, corrupted(data, name, severity), f"{name} {severity}")
+            outcome = _zero_shot(session, corrupted(data, name, severity), Condition("corruption", name, severity))
             right.append(outcome.records.rank == 0)
             yield outcome
     errors = 1 - np.mean(right, axis=0)  # (N,): of each picture, over all corruptions
     figure = mean("mean_corruption_error", errors)
-    said = {"mean_corruption_error": "top-1 error, mean over fifteen corruptions at five severities, not normalised"}
-    yield replace(outcome, variant="corruptions", figures=(figure,), protocol={**outcome.protocol, **said})
+    stated = {"mean_corruption_error": "top-1 error, mean over fifteen corruptions at five severities, not normalised"}
+    protocol = {**outcome.protocol, **stated}
+    yield replace(outcome, condition=Condition("corruptions"), figures=(figure,), protocol=protocol)
 
 
 def _typographic(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
-    """A wrong class's name is written on every picture: what is left, and how often it is what is answered."""
-    written = attacked(data)
-    outcome = _zero_shot(session, written, "typographic")
+    """Accuracy with a wrong class's name written on every picture, and how often that class is the answer."""
+    attacks = attacked(data)
+    outcome = _zero_shot(session, attacks, Condition("typographic"))
     names = [one.name for one in data.classes]
-    told = np.array([names.index(item.groups["written"]) for item in written.items])
-    answered = share("answered_written", outcome.records.predicted == told, 1 / len(names))
+    written = np.array([names.index(_written_class(item)) for item in attacks.items])
+    answered = share("answered_written", outcome.records.predicted == written, 1 / len(names))
     yield replace(outcome, figures=(*outcome.figures, answered))
 
 
+def _written_class(item: Item) -> str:
+    """The class name that `attacked` wrote on the picture."""
+    return item.groups["written"]
+
+
 def _sizes(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
-    """The whole picture, smaller and smaller, on grey."""
-    for part in SHARES:
-        yield _zero_shot(session, shrunken(data, float(part)), f"at {part} of the side")
+    """The whole picture at decreasing sizes, on grey."""
+    for part in SIZE_SHARES:
+        yield _zero_shot(session, shrunken(data, float(part)), Condition("size", str(part)))
 
 
 def _questions(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
-    """Negation; and, where classes have groups, telling apart what is alike."""
-    yield from _choice(session, negated(data), "negation")
+    """Negation; and, if classes have groups, choices between the similar classes of a group."""
+    yield from _choice(session, negated(data), Condition("negation"))
     if any(one.group for one in data.classes):
-        yield from _choice(session, fine(data), "within its group")
+        yield from _choice(session, fine(data), Condition("fine_grained"))
 
 
 def _prompts(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
-    """How much hangs on the words; and, where there is another split, what a search there gains here."""
+    """How far the figure depends on the wording; and, with another split, what a prompt search there gains here."""
     several = data if len(data.templates) > 1 else replace(data, templates=prompts.templates("imagenet"))
-    yield sensitivity(session.clip, pictures.described(several), pictures)
+    yield sensitivity(session.clip, pictures.without_pictures(several), pictures)
     usual = (*VALIDATION, "train")
     if (other := next((name for name in usual if name in data.splits and name != data.split), None)) is None:
         return
     validation = data.other(other)
-    tell_left_out(validation, failed=True)
-    seen = embed.pictures(session.clip, validation.items, session.store, progress=session.progress)
-    yield search_prompts(session.clip, pictures.described(data), pictures, seen.described(validation), seen)
+    note_left_out(validation, failed=True)
+    held_out = session.embed_pictures(validation)
+    described = pictures.without_pictures(data), held_out.without_pictures(validation)
+    yield search_prompts(session.clip, described[0], pictures, described[1], held_out)
 
 
 def _faces(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
-    """The paper's probe of faces: its tables stand in the protocol, the figures are those of all pictures together."""
-    data = pictures.described(data)
-    found = faces.probe(session.clip, data, pictures)
-    outcome = zero_shot(session.clip, data, pictures, data.templates, data.template_set, "faces")
+    """The paper's face probe: its tables are in the protocol, the figures are those of all pictures together."""
+    data = pictures.without_pictures(data)
+    report = faces.probe_faces(session.clip, data, pictures)
+    outcome = zero_shot(session.clip, data, pictures, data.templates, data.template_set, Condition("faces"))
     figures = [
-        *(_rate(f"told_{one.attribute}", one.rates[0]) for one in found.told if not one.by),
+        *(_rate(f"told_{one.attribute}", one.rates[0]) for one in report.attributes if not one.by),
         *(
-            Figure(f"told_{one.attribute}_gap_by_{one.by}", one.gap.value, one.gap.low, one.gap.high, found.n)
-            for one in found.told
+            Figure(f"told_{one.attribute}_gap_by_{one.by}", one.gap.value, one.gap.low, one.gap.high, report.n)
+            for one in report.attributes
             if one.gap is not None
         ),
         *(
             _rate(f"{harm.category}_given{'_beside_child' if harm.with_child else ''}", harm.rates[0])
-            for harm in found.harms
+            for harm in report.harms
             if not harm.by and harm.rule == "top"
         ),
     ]
-    yield replace(outcome, figures=tuple(figures), protocol={**found.protocol, "faces": found.to_json()})
+    yield replace(outcome, figures=tuple(figures), protocol={**report.protocol, "faces": report.to_json()})
 
 
 def _rate(metric: str, rate: faces.Rate) -> Figure:
     return Figure(metric, rate.value, rate.low, rate.high, rate.n)
 
 
-def _zero_shot(session: Session, data: DataSet, variant: str) -> Outcome:
-    pictures = embed.pictures(session.clip, data.items, session.store, what=variant, progress=session.progress)
-    described = pictures.described(data)
-    return zero_shot(session.clip, described, pictures, data.templates, data.template_set, variant)
+def _zero_shot(session: Session, data: DataSet, condition: Condition) -> Outcome:
+    pictures = session.embed_pictures(data, what=condition.variant)
+    described = pictures.without_pictures(data)
+    return zero_shot(session.clip, described, pictures, data.templates, data.template_set, condition)
 
 
-def _choice(session: Session, data: DataSet, variant: str) -> Sequence[Outcome]:
-    pictures = embed.pictures(session.clip, data.items, session.store, what=variant, progress=session.progress)
-    described = pictures.described(data)
-    texts = embed.texts(session.clip, captions(described)[0], session.store, progress=session.progress)
-    return choice(session.clip, described, pictures, texts.rows, variant)
+def _choice(session: Session, data: DataSet, condition: Condition) -> Sequence[Outcome]:
+    pictures = session.embed_pictures(data, what=condition.variant)
+    described = pictures.without_pictures(data)
+    texts = session.embed_texts(captions(described)[0])
+    return choice(session.clip, described, pictures, texts.embeddings, condition)
 
 
 CHECKS: Final[dict[str, Callable[[Session, DataSet, PictureEmbeddings], Iterator[Outcome]]]] = {

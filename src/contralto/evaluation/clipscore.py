@@ -1,13 +1,12 @@
-"""CLIPScore and RefCLIPScore of captions (Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image
-Captioning", section 3).
+"""CLIPScore and RefCLIPScore of captions.
 
-CLIPScore is 2.5 max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of that and of the largest
-max(cos(caption, reference), 0), which is not weighted: so does the paper, and so does its authors' code (but for the
-floor at 0, which that code leaves out; both agree wherever a caption has a positive cosine to a reference). Caption and
-references alike get the prefix "A photo depicts ".
+Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", section 3: CLIPScore is 2.5
+max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of CLIPScore and the largest max(cos(caption,
+reference), 0), which has no weight, in the paper as in its authors' code. (That code has no floor at 0 there; both
+agree if a caption has a positive cosine to a reference.) Captions and references get the prefix "A photo depicts ".
 
-Published figures are those of ViT-B/32 in fp16, whose preparation cuts over-long captions without a word. Another model
-has other cosines, so that its scores can be compared with its own alone.
+Published figures use ViT-B/32 in fp16, whose preparation cuts long captions silently. The cosines of another model
+differ, so its scores can be compared with its own only.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from contralto.errors import ContraltoError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # contralto score --help need not wait for the encoder
     from contralto.embeddings import Embeddings
     from contralto.encoder import Clip
 
@@ -29,7 +28,7 @@ PREFIX: Final = "A photo depicts "
 PUBLISHED_WITH: Final = "ViT-B-32/openai"
 
 
-class Scores(NamedTuple):
+class CaptionScores(NamedTuple):
     """clipscore: float64 (N,) in 0..2.5. refclipscore: float64 (N,), NaN for a caption without references."""
 
     clipscore: NDArray[np.float64]
@@ -44,12 +43,12 @@ def clip_scores(
     *,
     prefix: str = PREFIX,
     truncate: bool = False,
-) -> Scores:
-    """The scores of N pictures with a caption each; references: any number for each caption.
+) -> CaptionScores:
+    """The scores of N pictures with one caption each; references: any number for each caption.
 
-    pictures: a list, or rows that are encoded already (N, d). truncate: over-long texts lose their end, and a
-    UserWarning names them. Raises ContraltoError if the lengths disagree; ImageError; TextError, which names the text,
-    its tokens and the limit.
+    pictures: a list, or embeddings (N, d). truncate: over-long texts lose their end, and a UserWarning names them.
+    Raises ContraltoError if the lengths disagree; ImageError; TextError, which names the text, its tokens and the
+    limit.
     """
     given = [[]] * len(texts) if references is None else [list(some) for some in references]
     images = np.atleast_2d(clip.encode_image(pictures))
@@ -57,27 +56,29 @@ def clip_scores(
         several = f"{len(images)} pictures, {len(texts)} texts and {len(given)} lists of references"
         raise ContraltoError(f"CLIPScore takes a text, and a list of references, for each picture: got {several}")
     distinct = {text: place for place, text in enumerate(dict.fromkeys([*texts, *(r for some in given for r in some)]))}
-    rows = clip.encode_text([prefixed(text, prefix) for text in distinct], truncate=truncate)
-    captions = rows[[distinct[text] for text in texts]]
-    return of_rows(images, captions, [rows[[distinct[text] for text in some]] for some in given])
+    embeddings = clip.encode_text([prefixed(text, prefix) for text in distinct], truncate=truncate)
+    captions = embeddings[[distinct[text] for text in texts]]
+    return scores_of_embeddings(images, captions, [embeddings[[distinct[text] for text in some]] for some in given])
 
 
 def prefixed(text: str, prefix: str = PREFIX) -> str:
-    """The text as it is encoded. A prefix that does not end in a space gets one, as in the authors' code."""
+    """The text that is encoded. A prefix that does not end in a space gets one, as in the authors' code."""
     return f"{prefix}{' ' if prefix and not prefix.endswith(' ') else ''}{text}"
 
 
-def of_rows(images: Embeddings, captions: Embeddings, references: Sequence[Embeddings]) -> Scores:
-    """The same from unit rows: images (N, d), captions (N, d), and for each caption its references (R, d), R >= 0."""
+def scores_of_embeddings(images: Embeddings, captions: Embeddings, references: Sequence[Embeddings]) -> CaptionScores:
+    """The scores from embeddings: images (N, d), captions (N, d), and for each caption its references (R, d), R >=
+    0.
+    """
     cosines = np.einsum("nd,nd->n", images, captions, dtype=np.float64)
     clipscore = WEIGHT * np.maximum(cosines, 0)
     best = np.array([_best(caption, some) for caption, some in zip(captions, references, strict=True)], np.float64)
     total = clipscore + best
-    return Scores(clipscore, 2 * clipscore * best / np.where(total == 0, 1, total))  # NaN stays NaN
+    return CaptionScores(clipscore, 2 * clipscore * best / np.where(total == 0, 1, total))  # NaN stays NaN
 
 
 def _best(caption: Embeddings, references: Embeddings) -> float:
-    """The largest max(cosine, 0) of a caption to its references; NaN if there are none."""
+    """The largest max(cosine, 0) of a caption to its references; NaN without references."""
     if not len(references):
         return float("nan")
     return float(np.maximum(references.astype(np.float64) @ caption.astype(np.float64), 0).max())

@@ -1,6 +1,6 @@
-"""A value and its 95% interval as a figure: exact for a share of independent items, bootstrapped for anything else.
+"""A value with its 95% interval as a figure: exact for a share of independent items, bootstrapped for anything else.
 
-A figure that has no value on the items at hand costs only itself: `Figures` goes on and keeps the reason.
+A metric without a value on the items at hand costs only itself: `FigureCollector` continues and notes the reason.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def share(metric: str, right: NDArray[np.bool_], chance: float | None = None) ->
 def mean(
     metric: str, values: NDArray[Any], groups: NDArray[np.int64] | None = None, chance: float | None = None
 ) -> Figure:
-    """The mean of values (N,). groups (N,): what is drawn together. Raises UndefinedError."""
+    """The mean of values (N,). groups (N,): values of one group are drawn together. Raises UndefinedError."""
     return over(metric, lambda places: float(values[places].mean()), len(values), groups, chance)
 
 
@@ -40,14 +40,14 @@ def over(
     groups: NDArray[np.int64] | None = None,
     chance: float | None = None,
 ) -> Figure:
-    """Any statistic of `count` items, which it takes by their places. It may have a value and no interval.
+    """Any statistic of `count` items; it takes an array of their places. It may have a value but no interval.
 
-    Raises UndefinedError where the statistic does, has no item, or is no number.
+    Raises UndefinedError if the statistic does, if there is no item, or if the value is not finite.
     """
     _check_count(count)
     value = statistic(np.arange(count))
     if not math.isfinite(value):
-        raise UndefinedError("it is no number on these items")
+        raise UndefinedError("it is not finite on these items")
     try:
         low, high = metrics.bootstrap(statistic, count, groups=groups)
     except UndefinedError:
@@ -55,23 +55,23 @@ def over(
     return Figure(metric, value, low, high, count, chance)
 
 
-class Figures:
-    """The figures of one outcome, in the order in which they are added. without: metric -> why it has no value."""
+class FigureCollector:
+    """The figures of one outcome, in the order of `add`. without: metric -> why it has no value."""
 
     def __init__(self) -> None:
-        self.found: list[Figure] = []
+        self.figures: list[Figure] = []
         self.without: dict[str, str] = {}
 
     def add(self, make: Callable[..., Figure], metric: str, *given: Any, **options: Any) -> None:
         """Adds make(metric, ...), unless it raises UndefinedError."""
         try:
-            self.found.append(make(metric, *given, **options))
+            self.figures.append(make(metric, *given, **options))
         except UndefinedError as error:
             self.without[metric] = str(error)
 
     @property
-    def said(self) -> dict[str, Any]:
-        """What the protocol says of those that have no value."""
+    def protocol(self) -> dict[str, Any]:
+        """The protocol's entry about the metrics without a value."""
         return {"without": self.without} if self.without else {}
 
 

@@ -1,4 +1,4 @@
-"""Notes for whoever measures, by the logger `contralto`: what is worth knowing and is no failure."""
+"""Notes for people who measure, through the logger `contralto`: worth knowing, but no failures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from contralto.sets.items import DataSet
 NOTES: Final = logging.getLogger("contralto")
 
 
-def tell_left_out(data: DataSet, *, failed: bool = False) -> None:
-    """What of the split's files is not measured. failed: also how many samples cannot be used, and the first of them;
-    of the split that is measured, each is listed among the failures of its outcomes."""
+def note_left_out(data: DataSet, *, failed: bool = False) -> None:
+    """Notes which files of a split are not measured.
+
+    failed: also how many samples cannot be used, and the first of them. The measured split needs no such note, as its
+    outcomes list each of them as a failure.
+    """
     where = f"{data.name}:{data.split}"
     for sentence in data.left_out.sentences():
         NOTES.info("%s: %s", where, sentence)

@@ -1,23 +1,27 @@
-"""What measuring gives: figures with their intervals, the protocol that they were made by, and a record an item.
+"""What a measurement gives: figures with their intervals, the protocol behind them, and one record per item.
 
-Whatever is drawn or compared later (reliability, confusion, worst errors, paired tests) is worked out of the records.
+Whatever is drawn or compared later (reliability, confusion, worst errors, paired tests) is computed from the records.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+
+from contralto.evaluation.condition import PLAIN, Condition
 
 Column = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric's value with its 95% interval, over n items. Shares lie in 0..1. chance: what guessing reaches."""
+    """A metric's value with its 95% interval, over n items. Shares lie in 0..1. chance: the value of random
+    guessing.
+    """
 
     metric: str
     value: float
@@ -29,13 +33,14 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """One record an item, as columns of equal length.
+    """One record per item, as columns of equal length (N,).
 
-    key: the item's name. label, predicted: class index (choice: the text's place), -1 where there is none.
-    confidence: of the predicted class, by the contract's score rule. rank: how many wrong answers score at least as
-    high as the right one, so that it is right at k if rank < k. direction: "image_to_text" or "text_to_image" for
-    retrieval, else "". text: for text_to_image the caption's place among all captions, else -1. scores: float32, for
-    task labels (N, C), for two classes (N, 1), by how much the second scores above the first; else None.
+    key: the item's name. label, predicted: class index (for choices, the index of the text), -1 if the item has none.
+    confidence: of the predicted class, by the contract's score rule. rank: the number of wrong answers that score at
+    least as high as the right one, so an item is right at k if rank < k. direction: "image_to_text" or "text_to_image"
+    for retrieval, else "". text: for text_to_image the index of the caption among all captions, else -1. scores:
+    float32, for multi-label data sets (N, C), for two classes (N, 1), the margin of the second over the first; else
+    None.
     """
 
     key: Column
@@ -57,7 +62,7 @@ class Records:
         rank: Column,
         scores: NDArray[np.float32] | None = None,
     ) -> Records:
-        """One record for each picture, as every task but retrieval has them."""
+        """One record per picture, for every task but retrieval."""
         count = len(keys)
         no_direction, no_text = np.full(count, "", object), np.full(count, -1, np.int64)
         return cls(np.array(keys, object), label, predicted, confidence, rank, no_direction, no_text, scores)
@@ -65,27 +70,81 @@ class Records:
     def __len__(self) -> int:
         return len(self.key)
 
-    def taken(self, places: NDArray[np.intp]) -> Records:
-        """Those at these places."""
+    def select(self, places: NDArray[np.intp]) -> Records:
+        """The records at these places."""
         return Records(**{name: values[places] for name, values in vars(self).items() if values is not None})
+
+
+PairEntry = TypedDict("PairEntry", {"item": str, "with": str, "score": float, "cosine": float})
+"""Two near-duplicates by their keys; score: similarity of their pixels."""
+
+OverlapEntry = TypedDict(
+    "OverlapEntry",
+    {
+        "with": str,
+        "with_sha256": str,
+        "with_items": int,
+        "threshold": float,
+        "p": float | None,
+        "intervals": str,
+        "pairs": list[PairEntry],
+    },
+)
+"""The protocol's entry on near-duplicates in another data set. with: that data set as "name:split"."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Everything that one set, measured in one way, gave.
+    """The result of measuring one data set under one condition.
 
-    variant: what else was done, such as "templates imagenet-7", "linear probe" or "gaussian_noise 3"; "" for the set as
-    it is. protocol: all that decides the figures (names, templates, hashes, precision, tie rule ...), fit for JSON.
+    protocol: all that decides the figures (names, templates, hashes, precision, tie rule ...), ready for JSON; the
+    properties below name the entries that code reads.
     """
 
     set: str
     split: str
     task: str
-    variant: str
+    condition: Condition
     figures: tuple[Figure, ...]
     protocol: Mapping[str, Any]
     records: Records
     classes: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
-    """key -> why it could not be used. An item whose picture failed counts as wrong. A sample or a row of which nothing
-    true is known is no item and does not count; the protocol's `left_out` has how many."""
+    """key -> why the item could not be used. An item whose picture failed counts as wrong. A sample that has no label,
+    or a wrong one, is no item and does not count; the protocol's `left_out` counts these."""
+
+    @property
+    def variant(self) -> str:
+        """The display name of the condition: "linear probe", "fog 3"; "" for the data set as it is."""
+        return self.condition.variant
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the data set was measured as it is."""
+        return self.condition == PLAIN
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """(set, split, variant), unique within a report."""
+        return self.set, self.split, self.variant
+
+    @property
+    def undefined(self) -> Mapping[str, str]:
+        """Metric -> why it has no value on these items."""
+        undefined: Mapping[str, str] = self.protocol.get("without", {})
+        return undefined
+
+    @property
+    def split_sha256(self) -> str | None:
+        """Hash of the items with their labels: equal if two outcomes measure the same items."""
+        return self.protocol.get("split_sha256")
+
+    @property
+    def overlap(self) -> OverlapEntry | None:
+        """Near-duplicates in another data set, if they were searched for."""
+        return self.protocol.get("overlap")
+
+    @property
+    def faces(self) -> Mapping[str, Any] | None:
+        """The tables of the face probe (`FaceReport.to_json`), if it was run."""
+        return self.protocol.get("faces")

@@ -1,8 +1,8 @@
 """How much of an evaluation set a model may have seen in training, and what that did to its accuracy.
 
-Radford et al. 2021, section 5: near-duplicates are found by a detector, a threshold is set by hand for each set, and
-the accuracy on what overlaps is compared with that on what does not. Their detector is a network trained for this; here
-the model's own rows name the candidates, and pixels decide (`alignment.py`).
+Radford et al. 2021, section 5: a detector finds near-duplicates, people set a threshold for each data set, and the
+accuracy on overlapping items is compared with that on the others. Their detector is a network trained for this task.
+Here the model's own embeddings select candidates, and pixels decide (`alignment.py`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from contralto.metrics import clopper_pearson
 from contralto.sets.items import Item
 
 THRESHOLD: Final = 0.8
-"""On the side of what is surely a copy: distinct neighbours in Flickr8k's training split reach 0.41 (see
-benchmarks/overlap.py). Where things of one make are photographed alike, as in a shop, even this takes some for copies:
-look at the pairs, and set another."""
-CANDIDATES: Final = 30
-LEAST_COSINE: Final = 0.2
-KEPT: Final = 20_000  # thumbnails of training pictures, 16 kB each, as neighbours of many items are the same ones
-AT_ONCE: Final = 1024  # evaluation rows
-LEVEL: Final = 0.995
+"""A score that only clear copies reach: distinct neighbours in Flickr8k's training split reach 0.41 (see
+benchmarks/overlap.py). But pictures of similar objects in one style, as in a shop, can exceed it: look at the pairs,
+and set another threshold."""
+OVERLAP_CANDIDATES: Final = 30
+CANDIDATE_MIN_COSINE: Final = 0.2
+THUMBNAIL_CACHE: Final = 20_000  # thumbnails of training pictures, 16 kB each, as many items share neighbours
+ITEM_BLOCK: Final = 1024  # evaluation items compared at once
+OVERLAP_LEVEL: Final = 0.995
 
 
-class Pair(NamedTuple):
-    """An evaluation item, the training item most like it, the cosine of their rows, and how alike their pixels are."""
+class DuplicatePair(NamedTuple):
+    """An evaluation item, the training item most similar to it, their cosine, and the similarity of their pixels."""
 
     item: int
     training: int
@@ -43,23 +43,26 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """The most similar training item of each evaluation item that has any candidate, most alike first: to be looked at
-    side by side around the threshold. items: how many were evaluated. failures: key -> why it could not be compared."""
+    """The most similar training item of each evaluation item with any candidate, most similar first.
 
-    pairs: tuple[Pair, ...]
+    People judge a threshold by the pairs around it. items: number of evaluation items. failures: key -> why an item
+    could not be compared.
+    """
+
+    pairs: tuple[DuplicatePair, ...]
     items: int
     failures: dict[str, str]
 
     def overlapping(self, threshold: float = THRESHOLD) -> NDArray[np.bool_]:
         """Which evaluation items (N,) have a near-duplicate."""
-        found = np.zeros(self.items, bool)
-        found[[pair.item for pair in self.pairs if pair.score >= threshold]] = True
-        return found
+        duplicates = np.zeros(self.items, bool)
+        duplicates[[pair.item for pair in self.pairs if pair.score >= threshold]] = True
+        return duplicates
 
 
 @dataclass(frozen=True)
-class Share:
-    """Accuracy over n items with its 99.5% Clopper-Pearson interval; None where n is 0."""
+class PartAccuracy:
+    """Accuracy over n items with its 99.5% Clopper-Pearson interval; None if n is 0."""
 
     n: int
     accuracy: float | None
@@ -68,15 +71,18 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """The paper's comparison. share: of the items that overlap. difference: accuracy on all less that on the clean
-    ones, which is what the overlap may have added to the figure. p: how likely at least so many of the overlapping
-    items are right if they are as hard as the clean ones (binomial, one-sided); adjusted_p: times the number of sets
-    (Bonferroni). None where either part is empty."""
+class OverlapStatistics:
+    """The paper's comparison.
 
-    all: Share
-    clean: Share
-    overlap: Share
+    share: of the items that overlap. difference: accuracy on all items minus accuracy on the clean ones, the possible
+    gain through the overlap. p: probability of at least as many right answers among the overlapping items if these are
+    as hard as the clean ones (binomial, one-sided); adjusted_p: p times the number of data sets (Bonferroni).
+    difference and both p are None if either part is empty.
+    """
+
+    all: PartAccuracy
+    clean: PartAccuracy
+    overlap: PartAccuracy
     share: float
     difference: float | None
     p: float | None
@@ -86,26 +92,27 @@ class Statistics:
         return asdict(self)
 
 
-def overlap(
+def find_overlap(
     items: Sequence[Item],
-    rows: Embeddings,
+    embeddings: Embeddings,
     training: Sequence[Item],
-    training_rows: Embeddings,
+    training_embeddings: Embeddings,
     *,
-    candidates: int = CANDIDATES,
-    least_cosine: float = LEAST_COSINE,
+    candidates: int = OVERLAP_CANDIDATES,
+    least_cosine: float = CANDIDATE_MIN_COSINE,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> Overlap:
-    """Compares each of N items with the training items whose rows are nearest.
+    """Compares each of N items with the training items whose embeddings are nearest.
 
-    rows (N, d), training_rows (M, d): unit rows of the same model; the latter may be a memory-mapped file, of float16
-    too. candidates: of an item, how many are compared by pixels; least_cosine: those below are not. Grows with N and
-    with the thumbnails that are kept, 320 MB at the most, not with M. Raises DataError if rows and items do not agree.
+    embeddings (N, d), training_embeddings (M, d): of the same model; the latter may be a memory-mapped file, of float16
+    too. candidates: the number of training items per item that are compared by pixels; those below least_cosine are
+    not. Memory grows with N, plus at most 320 MB of cached thumbnails, not with M. Raises DataError if embeddings and
+    items disagree.
     """
-    if (len(items), len(training)) != (len(rows), len(training_rows)):
+    if (len(items), len(training)) != (len(embeddings), len(training_embeddings)):
         raise DataError(
-            f"overlap needs a row an item: {len(rows)} rows of {len(items)} items, "
-            f"{len(training_rows)} rows of {len(training)} training items"
+            f"overlap needs an embedding per item: {len(embeddings)} embeddings of {len(items)} items, "
+            f"{len(training_embeddings)} embeddings of {len(training)} training items"
         )
     failures: dict[str, str] = {}
 
@@ -116,78 +123,79 @@ def overlap(
             failures[item.key] = error.reason
             return None
 
-    of_training = lru_cache(KEPT)(lambda place: opened(training[place]))
+    of_training = lru_cache(THUMBNAIL_CACHE)(lambda place: opened(training[place]))
 
-    def compared(i: int, own: Grey, place: int, cosine: float) -> Pair:
+    def compared(i: int, own: Grey, place: int, cosine: float) -> DuplicatePair:
         other = of_training(place)
-        return Pair(i, place, cosine, 0.0 if other is None else alike(own, other))
+        return DuplicatePair(i, place, cosine, 0.0 if other is None else alike(own, other))
 
-    found = []
-    for i, (places, cosines) in enumerate(zip(*nearest(rows, training_rows, candidates), strict=True)):
+    pairs = []
+    for i, (places, cosines) in enumerate(zip(*nearest(embeddings, training_embeddings, candidates), strict=True)):
         near = cosines >= least_cosine
         if near.any() and (own := opened(items[i])) is not None:
-            pairs = zip(places[near].tolist(), cosines[near].tolist(), strict=True)
-            found.append(max((compared(i, own, *pair) for pair in pairs), key=lambda pair: pair.score))
+            others = zip(places[near].tolist(), cosines[near].tolist(), strict=True)
+            pairs.append(max((compared(i, own, *other) for other in others), key=lambda pair: pair.score))
         if progress is not None:
             progress("comparing pixels", i + 1, len(items))
-    found.sort(key=lambda pair: (-pair.score, -pair.cosine, pair.item))
-    return Overlap(tuple(found), len(items), failures)
+    pairs.sort(key=lambda pair: (-pair.score, -pair.cosine, pair.item))
+    return Overlap(tuple(pairs), len(items), failures)
 
 
-def nearest(rows: Embeddings, others: Embeddings, most: int) -> tuple[NDArray[np.int64], Embeddings]:
-    """The places in others (M, d) of the `most` rows nearest to each of rows (N, d), and their cosines, nearest first.
+def nearest(embeddings: Embeddings, others: Embeddings, most: int) -> tuple[NDArray[np.int64], Embeddings]:
+    """The places in others (M, d) of the `most` vectors nearest to each of embeddings (N, d), nearest first, and their
+    cosines.
 
-    Both (N, min(most, M)). Some rows by some rows at a time, so that memory grows with N alone.
+    Both (N, min(most, M)). Both inputs are read in blocks, so memory grows with N alone.
     """
     most = min(most, len(others))
-    places, cosines = np.empty((len(rows), most), np.int64), np.empty((len(rows), most), np.float32)
-    for first in range(0, len(rows), AT_ONCE):
-        some = slice(first, first + AT_ONCE)
-        best, known = np.empty((len(rows[some]), 0), np.int64), np.empty((len(rows[some]), 0), np.float32)
-        for start in range(0, len(others), step := at_once(AT_ONCE)):
-            cosine = rows[some] @ np.asarray(others[start : start + step], np.float32).T
-            kept = _largest(cosine, most)
-            best = np.hstack([best, kept + start])
-            known = np.hstack([known, np.take_along_axis(cosine, kept, 1)])
-            kept = _largest(known, most)
-            best, known = np.take_along_axis(best, kept, 1), np.take_along_axis(known, kept, 1)
+    places, cosines = np.empty((len(embeddings), most), np.int64), np.empty((len(embeddings), most), np.float32)
+    for first in range(0, len(embeddings), ITEM_BLOCK):
+        some = slice(first, first + ITEM_BLOCK)
+        best, known = np.empty((len(embeddings[some]), 0), np.int64), np.empty((len(embeddings[some]), 0), np.float32)
+        for start in range(0, len(others), step := at_once(ITEM_BLOCK)):
+            cosine = embeddings[some] @ np.asarray(others[start : start + step], np.float32).T
+            best_here = _largest(cosine, most)
+            best = np.hstack([best, best_here + start])
+            known = np.hstack([known, np.take_along_axis(cosine, best_here, 1)])
+            best_of_all = _largest(known, most)
+            best, known = np.take_along_axis(best, best_of_all, 1), np.take_along_axis(known, best_of_all, 1)
         order = np.lexsort((best, -known))
         places[some], cosines[some] = np.take_along_axis(best, order, 1), np.take_along_axis(known, order, 1)
     return places, cosines
 
 
 def _largest(values: Embeddings, most: int) -> NDArray[np.int64]:
-    """Places of the `most` largest of each row, in any order; of all if there are no more."""
+    """Places of the `most` largest values of each row, in any order; of all values if there are no more."""
     if values.shape[1] <= most:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)
     return np.argpartition(-values, most - 1, axis=1)[:, :most]
 
 
-def statistics(right: NDArray[np.bool_], overlapping: NDArray[np.bool_], *, sets: int = 1) -> Statistics:
-    """What overlap did to an accuracy. right, overlapping (N,); sets: how many sets are tested together.
+def overlap_statistics(right: NDArray[np.bool_], overlapping: NDArray[np.bool_], *, sets: int = 1) -> OverlapStatistics:
+    """What overlap did to an accuracy. right, overlapping (N,); sets: how many data sets are tested together.
 
-    Needs the extra `evaluate`. Raises DataError if there is no item, or if the two are of unequal length.
+    Needs the extra `evaluate`. Raises DataError if there is no item, or if the two arrays differ in length.
     """
     if right.shape != overlapping.shape or not len(right):
         raise DataError(f"overlap statistics need the same items: {right.shape} and {overlapping.shape} were given")
-    whole, clean, seen = (_share(right[chosen]) for chosen in (slice(None), ~overlapping, overlapping))
+    whole, clean, seen = (_part_accuracy(right[chosen]) for chosen in (slice(None), ~overlapping, overlapping))
     difference = p = None
     if whole.accuracy is not None and clean.accuracy is not None and seen.n:
         difference = whole.accuracy - clean.accuracy
         p = _at_least(int(right[overlapping].sum()), seen.n, clean.accuracy)
     adjusted = None if p is None else min(1.0, p * sets)
-    return Statistics(whole, clean, seen, float(overlapping.mean()), difference, p, adjusted)
+    return OverlapStatistics(whole, clean, seen, float(overlapping.mean()), difference, p, adjusted)
 
 
-def _share(right: NDArray[np.bool_]) -> Share:
+def _part_accuracy(right: NDArray[np.bool_]) -> PartAccuracy:
     if not len(right):
-        return Share(0, None, None, None)
-    low, high = clopper_pearson(int(right.sum()), len(right), LEVEL)
-    return Share(len(right), float(right.mean()), low, high)
+        return PartAccuracy(0, None, None, None)
+    low, high = clopper_pearson(int(right.sum()), len(right), OVERLAP_LEVEL)
+    return PartAccuracy(len(right), float(right.mean()), low, high)
 
 
 def _at_least(successes: int, n: int, p: float) -> float:
     """P(X >= successes) of a binomial (n, p)."""
-    from scipy.special import betainc  # there, as the intervals have needed it before
+    from scipy.special import betainc  # installed, as the intervals have used it already
 
     return float(betainc(successes, n - successes + 1, p)) if successes else 1.0

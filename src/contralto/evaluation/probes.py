@@ -1,14 +1,14 @@
-"""What can be fitted to a set's training split on frozen features, and what that gives on the split that is measured.
+"""Probes: classifiers fitted to frozen features of the training split, measured on another split.
 
-The paper's protocol (section 3.2): features before the projection, as they are; logistic regression whose strength is
-chosen on validation, then refitted to training and validation together. Few-shot curves are those of section 3.1.4.
+The paper's protocol (section 3.2): features before the projection, as they are; logistic regression with a strength
+chosen on validation, then refitted to training and validation together. Few-shot curves follow section 3.1.4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,152 +17,155 @@ from contralto import metrics, probe
 from contralto.data.splits import VALIDATION
 from contralto.embeddings import Embeddings
 from contralto.errors import DataError
-from contralto.evaluation import embed
-from contralto.evaluation.answers import Answers, told
-from contralto.evaluation.classes import labels_of, of_answers
-from contralto.evaluation.embed import PictureEmbeddings
+from contralto.evaluation.cached_embeddings import PictureEmbeddings
+from contralto.evaluation.condition import Condition
 from contralto.evaluation.figures import mean
-from contralto.evaluation.notes import tell_left_out
+from contralto.evaluation.notes import note_left_out
 from contralto.evaluation.outcome import Outcome
-from contralto.evaluation.protocol import protocol, split_hash
+from contralto.evaluation.predictions import Predictions, predicted_classes
+from contralto.evaluation.protocol import base_protocol, split_hash
+from contralto.evaluation.session import Session
+from contralto.evaluation.zero_shot import classification_outcome, labels_of
 from contralto.metrics import UndefinedError
 from contralto.probe.few_shot import STRENGTH
 from contralto.sets.items import DataSet
 
-if TYPE_CHECKING:
-    from contralto.evaluation.run import Session
-
 PROBES: Final = ("linear", "knn", "few-shot")
-HELD_OUT = 5  # a fifth of each class is held out of the training split where there is no validation split
-FITS = 15  # of the paper's search, about
-NEAREST = 20
-FEATURES = "before the projection, not normalised"
+HELD_OUT: Final = 5  # without a validation split, a fifth of each class of the training split is held out
+USUAL_FITS: Final = 15  # number of fits that the paper's search usually takes, for progress
+NEAREST: Final = 20
+FEATURES: Final = "before the projection, not normalised"
 
 
 @dataclass(frozen=True, eq=False)
-class Fitting:
-    """Features (N, w) and labels (N,) of the pictures that could be used: what is fitted to, what chooses, what is
-    measured; and what the protocol says of them."""
+class ProbeData:
+    """The features that a probe is fitted to, and those that it is measured on.
 
-    rows: Embeddings
+    features (N, w), labels (N,): of the usable training and validation pictures. validation: the places of the latter.
+    measured: features of the measured split. protocol: of the outcome.
+    """
+
+    features: Embeddings
     labels: NDArray[np.int64]
     validation: NDArray[np.intp]
     measured: PictureEmbeddings
-    said: dict[str, Any]
+    protocol: dict[str, Any]
 
     @property
     def training(self) -> NDArray[np.intp]:
-        """Places of the rows that are not for validation."""
-        return np.setdiff1d(np.arange(len(self.rows)), self.validation)
+        """Places of the features that are not for validation."""
+        return np.setdiff1d(np.arange(len(self.features)), self.validation)
 
     @property
     def usable(self) -> NDArray[np.intp]:
         """Places of the measured pictures that did not fail."""
-        return np.flatnonzero(self.measured.rows.any(axis=1))
+        return np.flatnonzero(self.measured.embeddings.any(axis=1))
 
-    def placed(self, predicted: NDArray[Any]) -> NDArray[np.int64]:
-        """Answers for the usable pictures as answers for all: -1 for those that failed."""
-        found = np.full(len(self.measured.rows), -1, np.int64)
-        found[self.usable] = predicted
-        return found
+    def spread(self, predicted: NDArray[Any]) -> NDArray[np.int64]:
+        """Predictions for the usable pictures as predictions for all pictures: -1 for those that failed."""
+        predictions = np.full(len(self.measured.embeddings), -1, np.int64)
+        predictions[self.usable] = predicted
+        return predictions
 
 
-def probed(session: Session, data: DataSet, kind: str, shots: Sequence[int]) -> Iterator[Outcome]:
-    """The outcomes of one of `PROBES`, fitted to the set's training split.
+def run_probe(session: Session, data: DataSet, kind: str, shots: Sequence[int]) -> Iterator[Outcome]:
+    """The outcomes of one of `PROBES`, fitted to the training split.
 
-    Raises DataError if there is none, UndefinedError where its pictures are too few to fit to.
+    Raises DataError if there is no training split, UndefinedError if it has too few pictures.
     """
-    fitting = _fitting(session, data)
-    data = fitting.measured.described(data)
+    probe_data = _probe_data(session, data)
+    data = probe_data.measured.without_pictures(data)
     if kind == "linear":
-        yield _linear(session, data, fitting)
+        yield _linear(session, data, probe_data)
     elif kind == "knn":
-        there = fitting.measured.rows[fitting.usable]
-        for variant, told_of in (
-            (f"{NEAREST}-NN", probe.knn(fitting.rows, fitting.labels, there, NEAREST)),
-            ("prototypes", probe.prototypes(fitting.rows, fitting.labels, there)),
-        ):
-            answers = _without_scores(data, fitting.placed(told_of))
-            yield of_answers(data, fitting.measured, answers, fitting.said, variant)
+        yield from _neighbours(data, probe_data)
     else:
-        yield from _few_shot(data, fitting, shots)
+        yield from _few_shot(data, probe_data, shots)
 
 
-def _linear(session: Session, data: DataSet, fitting: Fitting) -> Outcome:
+def _linear(session: Session, data: DataSet, probe_data: ProbeData) -> Outcome:
     done = 0
 
     def advance(strength: float, accuracy: float) -> None:
         nonlocal done
         done += 1
-        session.progress("fitting", min(done, FITS), FITS)
+        session.progress("fitting", min(done, USUAL_FITS), USUAL_FITS)
 
-    train, held = fitting.training, fitting.validation
-    if not len(held) or len(np.unique(fitting.labels[train])) < 2:
+    features, labels, measured = probe_data.features, probe_data.labels, probe_data.measured
+    train, held = probe_data.training, probe_data.validation
+    if not len(held) or len(np.unique(labels[train])) < 2:
         raise UndefinedError(
             f"no strength can be chosen: {len(held)} pictures are for validation, {len(train)} to fit to"
         )
     device = None if session.clip.device == "cpu" else session.clip.device
-    found = probe.sweep(
-        fitting.rows[train],
-        fitting.labels[train],
-        fitting.rows[held],
-        fitting.labels[held],
-        progress=advance,
-        device=device,
-    )
-    said = fitting.said | {
+    sweep = probe.sweep(features[train], labels[train], features[held], labels[held], progress=advance, device=device)
+    protocol = probe_data.protocol | {
         "probe": "logistic regression (L2, L-BFGS), strength by the paper's search, refitted to both splits",
-        "strength": found.strength,
-        "validation_accuracy": {f"{strength:.3g}": right for strength, right in found.accuracies.items()},
+        "strength": sweep.strength,
+        "validation_accuracy": {f"{strength:.3g}": accuracy for strength, accuracy in sweep.accuracies.items()},
     }
     scores = np.full((len(data.items), len(data.classes)), -np.inf)
-    logits = found.probe.decision_function(fitting.measured.rows)
-    scores[:, found.probe.classes_] = np.stack([0 * logits, logits], axis=1) if logits.ndim == 1 else logits
-    labels = labels_of(data)
-    rank = metrics.ranks(scores, labels)
+    logits = sweep.probe.decision_function(measured.embeddings)
+    scores[:, sweep.probe.classes_] = np.stack([0 * logits, logits], axis=1) if logits.ndim == 1 else logits
+    truth = labels_of(data)
+    rank = metrics.ranks(scores, truth)
     margin = scores[:, 1] - scores[:, 0] if len(data.classes) == 2 and np.isfinite(scores).all() else None
-    confidence = found.probe.predict_proba(fitting.measured.rows).max(axis=1)
-    predicted = told(scores, labels, rank)
-    failed = np.setdiff1d(np.arange(len(rank)), fitting.usable)
+    confidence = sweep.probe.predict_proba(measured.embeddings).max(axis=1)
+    predicted = predicted_classes(scores, truth, rank)
+    failed = np.setdiff1d(np.arange(len(rank)), probe_data.usable)
     predicted[failed], confidence[failed], rank[failed] = -1, 0.0, len(data.classes)
-    answers = Answers(predicted, confidence, rank, margin=margin)
-    return of_answers(data, fitting.measured, answers, said, "linear probe")
+    predictions = Predictions(predicted, confidence, rank, margin=margin)
+    return classification_outcome(data, measured, predictions, protocol, Condition("linear_probe"))
 
 
-def _few_shot(data: DataSet, fitting: Fitting, shots: Sequence[int]) -> Iterator[Outcome]:
-    """Of each number of shots the mean over its draws, which are kept as the answers of the first.
+def _neighbours(data: DataSet, probe_data: ProbeData) -> Iterator[Outcome]:
+    """Nearest neighbours, then class means."""
+    features, labels = probe_data.features, probe_data.labels
+    measured = probe_data.measured.embeddings[probe_data.usable]
+    for condition, predicted in (
+        (Condition("knn", level=NEAREST), probe.knn(features, labels, measured, NEAREST)),
+        (Condition("prototypes"), probe.prototypes(features, labels, measured)),
+    ):
+        predictions = _without_scores(data, probe_data.spread(predicted))
+        yield classification_outcome(data, probe_data.measured, predictions, probe_data.protocol, condition)
 
-    Raises UndefinedError after those for which every class has enough pictures.
+
+def _few_shot(data: DataSet, probe_data: ProbeData, shots: Sequence[int]) -> Iterator[Outcome]:
+    """For each number of shots the mean over the draws; the records are those of the first draw.
+
+    Raises UndefinedError after the numbers for which every class has enough pictures.
     """
-    truth, there = labels_of(data), fitting.usable
-    labels, counts = np.unique(fitting.labels, return_counts=True)
+    truth, usable = labels_of(data), probe_data.usable
+    labels, counts = np.unique(probe_data.labels, return_counts=True)
     scarce, fewest = data.classes[labels[counts.argmin()]].name, int(counts.min())
     enough = [count for count in shots if count <= fewest]
     if len(enough) < len(shots):
         if enough:
-            yield from _few_shot(data, fitting, enough)
+            yield from _few_shot(data, probe_data, enough)
         raise UndefinedError(f"class {scarce!r} has {fewest} training pictures: too few for {max(shots)} shots")
-    found = probe.few_shot(fitting.rows, fitting.labels, fitting.measured.rows[there], truth[there], shots)
-    for count, told_of in zip(found.shots, found.predicted, strict=True):
-        predicted = np.stack([fitting.placed(one) for one in told_of])
-        right = (predicted == truth).mean(axis=0)  # (M,): of each picture, over the draws
-        figure = mean("top1", right, chance=1 / len(data.classes))
-        said = fitting.said | {
+    measured = probe_data.measured.embeddings[usable]
+    curve = probe.few_shot(probe_data.features, probe_data.labels, measured, truth[usable], shots)
+    for count, draws in zip(curve.shots, curve.predicted, strict=True):
+        predicted = np.stack([probe_data.spread(draw) for draw in draws])
+        accuracy = (predicted == truth).mean(axis=0)  # (M,): of each picture, over the draws
+        figure = mean("top1", accuracy, chance=1 / len(data.classes))
+        protocol = probe_data.protocol | {
             "probe": f"logistic regression, strength {STRENGTH}, to {count} pictures a class",
             "draws": len(predicted),
             "interval": "bootstrap over pictures, of the mean over the draws",
         }
-        outcome = of_answers(data, fitting.measured, _without_scores(data, predicted[0]), said, f"few-shot {count}")
+        predictions, condition = _without_scores(data, predicted[0]), Condition("few_shot", level=count)
+        outcome = classification_outcome(data, probe_data.measured, predictions, protocol, condition)
         yield replace(outcome, figures=(figure,))
 
 
-def _fitting(session: Session, data: DataSet) -> Fitting:
-    measured = embed.pictures(session.clip, data.items, session.store, kind="features", progress=session.progress)
+def _probe_data(session: Session, data: DataSet) -> ProbeData:
+    measured = session.embed_pictures(data, kind="features")
     train, pictures = _split(session, data, "train")
-    usable = np.flatnonzero(pictures.rows.any(axis=1))
-    rows, labels = pictures.rows[usable], labels_of(train)[usable]
+    usable = np.flatnonzero(pictures.embeddings.any(axis=1))
+    features, labels = pictures.embeddings[usable], labels_of(train)[usable]
     digests = [pictures.digests[i] for i in usable]
-    said = protocol(session.clip, measured.described(data), measured) | {
+    protocol = base_protocol(session.clip, measured.without_pictures(data), measured) | {
         "features": FEATURES,
         "precision": "fp32",
         "train": {"split": "train", "items": len(train.items), "sha256": split_hash(train, pictures)},
@@ -170,39 +173,39 @@ def _fitting(session: Session, data: DataSet) -> Fitting:
     }
     if (name := next((name for name in VALIDATION if name in data.splits and name != data.split), None)) is not None:
         val, held = _split(session, data, name)
-        there = np.flatnonzero(held.rows.any(axis=1))
-        said["validation"] = {"split": name, "items": len(val.items), "sha256": split_hash(val, held)}
-        validation = np.arange(len(rows), len(rows) + len(there))
-        rows = np.concatenate([rows, held.rows[there]])
-        labels = np.concatenate([labels, labels_of(val)[there]])
+        held_usable = np.flatnonzero(held.embeddings.any(axis=1))
+        protocol["validation"] = {"split": name, "items": len(val.items), "sha256": split_hash(val, held)}
+        validation = np.arange(len(features), len(features) + len(held_usable))
+        features = np.concatenate([features, held.embeddings[held_usable]])
+        labels = np.concatenate([labels, labels_of(val)[held_usable]])
     else:
         validation = _held_out(labels, digests)
-        said["validation"] = f"a fifth of each class of the training split, by sha256: {len(validation)}"
-    if len(np.unique(labels)) < 2 or not measured.rows.any():
+        protocol["validation"] = f"a fifth of each class of the training split, by sha256: {len(validation)}"
+    if len(np.unique(labels)) < 2 or not measured.embeddings.any():
         raise UndefinedError("a probe needs training pictures of two classes, and pictures to be measured on")
-    return Fitting(rows, labels, validation, measured, said)
+    return ProbeData(features, labels, validation, measured, protocol)
 
 
 def _split(session: Session, data: DataSet, name: str) -> tuple[DataSet, PictureEmbeddings]:
-    """Another split of the set, without its pictures, and their features."""
+    """Another split of the data set, without its pictures, and their features."""
     if data.split == name:
-        raise DataError(f"{data.name}: {name} is what is measured; a probe is fitted to it: measure another split")
+        raise DataError(f"{data.name}: a probe is fitted to {name}: measure another split")
     other = data.other(name)
-    tell_left_out(other, failed=True)
-    found = embed.pictures(session.clip, other.items, session.store, kind="features", progress=session.progress)
-    return found.described(other), found
+    note_left_out(other, failed=True)
+    features = session.embed_pictures(other, kind="features")
+    return features.without_pictures(other), features
 
 
 def _held_out(labels: NDArray[np.int64], digests: Sequence[bytes | None]) -> NDArray[np.intp]:
     """Places of the fifth of each class whose digests come first, rounded down."""
-    found: list[int] = []
+    held: list[int] = []
     for label in np.unique(labels):
         places = sorted(np.flatnonzero(labels == label).tolist(), key=lambda place: digests[place] or b"")
-        found += places[: len(places) // HELD_OUT]
-    return np.array(sorted(found), np.intp)
+        held += places[: len(places) // HELD_OUT]
+    return np.array(sorted(held), np.intp)
 
 
-def _without_scores(data: DataSet, predicted: NDArray[np.int64]) -> Answers:
-    """Of a classifier that says its answer and nothing else: what is wrong stands behind one other."""
+def _without_scores(data: DataSet, predicted: NDArray[np.int64]) -> Predictions:
+    """Predictions of a classifier without scores: the rank is 0 for a right answer, 1 for a wrong one."""
     rank = (predicted != labels_of(data)).astype(np.int64)
-    return Answers(predicted, np.full(len(rank), np.nan), rank)
+    return Predictions(predicted, np.full(len(rank), np.nan), rank)

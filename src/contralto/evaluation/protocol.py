@@ -1,4 +1,4 @@
-"""What decides a figure, in words and hashes: so that who repeats it knows whether it is the same measurement."""
+"""Everything that determines a figure, in words and hashes: equal protocols mean equal measurements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from contralto.encoder import Clip
-from contralto.evaluation.embed import PictureEmbeddings
+from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.sets.items import Class, DataSet
 from contralto.version import __version__
 
@@ -16,10 +16,10 @@ TIES = "a wrong answer that scores as high as the right one counts against it, w
 INTERVALS = "95%; top1 and top5: Clopper-Pearson; others: percentile bootstrap, 2,000 resamples, seed 0"
 
 
-def protocol(clip: Clip, data: DataSet, pictures: PictureEmbeddings) -> dict[str, Any]:
-    """What is the same for every figure of this set with this model. Fit for JSON.
+def base_protocol(clip: Clip, data: DataSet, pictures: PictureEmbeddings) -> dict[str, Any]:
+    """The entries shared by every figure of this data set with this model, ready for JSON.
 
-    failed: items whose pictures could not be used. left_out: reason -> what of the split's files is no item.
+    failed: items whose pictures could not be used. left_out: reason -> number of files of the split that are no item.
     """
     contract = clip.contract
     return {
@@ -45,8 +45,8 @@ def protocol(clip: Clip, data: DataSet, pictures: PictureEmbeddings) -> dict[str
     }
 
 
-def of_classes(classes: Sequence[Class], templates: Sequence[str], template_set: str) -> dict[str, Any]:
-    """Names and templates, with the sha256 of each list."""
+def class_protocol(classes: Sequence[Class], templates: Sequence[str], template_set: str) -> dict[str, Any]:
+    """Class names and templates, with the sha256 of each list."""
     names = [list(one.names) for one in classes]
     return {
         "classes": {"count": len(names), "sha256": _hash(names), "names": names},
@@ -61,23 +61,23 @@ def of_classes(classes: Sequence[Class], templates: Sequence[str], template_set:
 
 
 def split_hash(data: DataSet, pictures: PictureEmbeddings) -> str:
-    """sha256 over every item in order: what its picture is, by content, and what is said about it."""
+    """sha256 over every item in order: the content of its picture, its label, captions and groups."""
     digest = hashlib.sha256()
     for i, content in enumerate(pictures.digests):
         item = data.items[i]
-        said = [item.key, item.label, item.labels, item.ignored, item.captions, sorted(item.groups.items())]
+        stated = [item.key, item.label, item.labels, item.ignored, item.captions, sorted(item.groups.items())]
         digest.update(content or b"unreadable")
-        digest.update(json.dumps(said).encode())
+        digest.update(json.dumps(stated).encode())
     return digest.hexdigest()
 
 
 def brief(full: dict[str, Any]) -> dict[str, Any]:
-    """The same without the lists whose hashes it states: for one line of JSON."""
+    """The same without the lists whose hashes it states, for one line of JSON."""
     return {
-        key: {name: value for name, value in said.items() if name not in ("names", "list")}
-        if isinstance(said, dict)
-        else said
-        for key, said in full.items()
+        key: {name: value for name, value in entry.items() if name not in ("names", "list")}
+        if isinstance(entry, dict)
+        else entry
+        for key, entry in full.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""The folder that a run leaves: a page to look at, figures and protocols as JSON, and a record an item."""
+"""Writes the report folder of a run: a page to look at, figures and protocols as JSON, and one record per item."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from PIL import Image
 from contralto.encoder import Clip
 from contralto.engine.machine import instructions
 from contralto.errors import ContraltoError
-from contralto.evaluation import files
 from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.report import page
+from contralto.evaluation.report_files import write
 from contralto.files import written_whole
 from contralto.image.decode import decode
 from contralto.sets.items import DataSet, Item
 
-PAGE = "index.html"
+PAGE_FILE = "index.html"
 
 
 def publish(
     folder: Path, clip: Clip, measured: Sequence[tuple[DataSet, Sequence[Outcome]]], *, pictures: bool = True
 ) -> Path:
-    """Writes the folder (made if it is not there), and gives the path of its page.
+    """Writes the report folder, creates it if needed, and returns the path of its page.
 
-    pictures: whether the page shows those that were answered wrongly.
+    pictures: whether the page shows the pictures of wrong answers.
 
-    Raises DataError if an outcome is there twice; MissingExtraError without the extra `evaluate`; OSError.
+    Raises DataError if an outcome occurs twice; MissingExtraError without the extra `evaluate`; OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = [outcome for _, several in measured for outcome in several]
-    report = files.write(folder, outcomes, facts(clip), measured=datetime.date.today().isoformat())
-    with written_whole(folder / PAGE) as file:
-        file.write(page(report, Pictures(measured if pictures else ())).encode("utf-8", "backslashreplace"))
-    return folder / PAGE
+    report = write(folder, outcomes, facts(clip), measured=datetime.date.today().isoformat())
+    with written_whole(folder / PAGE_FILE) as file:
+        file.write(page(report, ItemPictures(measured if pictures else ())).encode("utf-8", "backslashreplace"))
+    return folder / PAGE_FILE
 
 
 def facts(clip: Clip) -> Mapping[str, Any]:
-    """Of the model and what computed it."""
+    """Facts about the model and what computed it, ready for JSON."""
     contract = clip.contract
     return {
         "name": contract.name,
@@ -55,8 +55,8 @@ def facts(clip: Clip) -> Mapping[str, Any]:
     }
 
 
-class Pictures:
-    """(set, split, key) -> the picture of that item, or None if it is not to be had any more."""
+class ItemPictures:
+    """(set, split, key) -> the picture of that item, or None if it is no longer available."""
 
     def __init__(self, measured: Sequence[tuple[DataSet, Sequence[Outcome]]]) -> None:
         self._sets = {(data.name, data.split): data for data, _ in measured}
@@ -70,7 +70,6 @@ class Pictures:
             items = self._sets[place].items
             self._items[place] = {item.key: item for item in (items[i] for i in range(len(items)))}
         try:
-            found = self._items[place][key].realise()
-            return decode(found, name=key).convert("RGB")
+            return decode(self._items[place][key].realise(), name=key).convert("RGB")
         except (ContraltoError, KeyError):
             return None

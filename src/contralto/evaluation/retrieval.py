@@ -1,22 +1,27 @@
-"""Retrieval both ways: of each picture its captions among all captions, of each caption its picture among all."""
+"""Retrieval in both directions: each picture searches its captions among all captions, each caption its picture.
+
+`metrics/retrieval.py` defines the ranks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contralto import metrics
-from contralto.encoder import Clip
-from contralto.evaluation.embed import PictureEmbeddings, TextEmbeddings
-from contralto.evaluation.figures import Figures, mean, over
+from contralto.evaluation.cached_embeddings import PictureEmbeddings
+from contralto.evaluation.condition import PLAIN
+from contralto.evaluation.figures import FigureCollector, mean, over
+from contralto.evaluation.metric_table import RECALL_AT
 from contralto.evaluation.outcome import Figure, Outcome, Records
-from contralto.evaluation.protocol import protocol
+from contralto.evaluation.protocol import base_protocol
+from contralto.evaluation.session import Session
+from contralto.metrics.retrieval import unchecked_median_rank
 from contralto.sets.items import DataSet
 
-AT = (1, 5, 10)
-DEFINITIONS = {
+DEFINITIONS: Final = {
     "r{k}_image_to_text": "share of pictures of which any caption is among the k best of all captions",
     "share{k}_image_to_text": "mean share of a picture's captions that are among the k best of all captions",
     "r{k}_text_to_image": "share of captions whose picture is among the k best of all pictures",
@@ -31,56 +36,52 @@ def captions(data: DataSet, template: str = "{}") -> tuple[list[str], NDArray[np
     return texts, np.repeat(np.arange(len(of_items)), [len(several) for several in of_items])
 
 
-def retrieval(
-    clip: Clip,
-    data: DataSet,
-    pictures: PictureEmbeddings,
-    texts: TextEmbeddings,
-    owners: NDArray[np.int64],
-    *,
-    template: str = "{}",
-    variant: str = "",
-    progress: Callable[[int, int], object] | None = None,
-) -> Outcome:
-    """The outcome of a set of pictures and captions."""
-    ranks = metrics.retrieval_ranks(pictures.rows, texts.rows, owners, progress=progress)
-    figures = Figures()
-    for k in AT:
-        figures.add(mean, f"r{k}_image_to_text", ranks.image_to_text < k)
-    figures.add(_median, "median_rank_image_to_text", ranks.image_to_text)
-    for k in AT:
-        figures.add(mean, f"share{k}_image_to_text", _shares(ranks.own_texts < k, owners))
-    for k in AT:
-        figures.add(mean, f"r{k}_text_to_image", ranks.text_to_image < k, owners)
-    figures.add(_median, "median_rank_text_to_image", ranks.text_to_image, owners)
+def retrieval(session: Session, data: DataSet, pictures: PictureEmbeddings, template: str = "{}") -> Outcome:
+    """The outcome of a data set of pictures and captions."""
+    filled, owners = captions(data, template)
+    texts = session.embed_texts(filled)
+    ranks = metrics.retrieval_ranks(
+        pictures.embeddings,
+        texts.embeddings,
+        owners,
+        progress=lambda done, total: session.progress("comparing", done, total),
+    )
+    collector = _figures(ranks, owners)
     keys = np.array([data.items[i].key for i in range(len(data.items))], object)
-    count, several = len(keys), len(owners)
+    n_pictures, n_captions = len(keys), len(owners)
+    both = n_pictures + n_captions
     records = Records(
         key=np.concatenate([keys, keys[owners]]),
-        label=np.full(count + several, -1, np.int64),
-        predicted=np.full(count + several, -1, np.int64),
-        confidence=np.full(count + several, np.nan),
+        label=np.full(both, -1, np.int64),
+        predicted=np.full(both, -1, np.int64),
+        confidence=np.full(both, np.nan),
         rank=np.concatenate([ranks.image_to_text, ranks.text_to_image]),
-        direction=np.array(["image_to_text"] * count + ["text_to_image"] * several, object),
-        text=np.concatenate([np.full(count, -1, np.int64), np.arange(several)]),
+        direction=np.array(["image_to_text"] * n_pictures + ["text_to_image"] * n_captions, object),
+        text=np.concatenate([np.full(n_pictures, -1, np.int64), np.arange(n_captions)]),
     )
-    said = protocol(clip, data, pictures) | figures.said
-    said |= {
-        "captions": several,
+    protocol = base_protocol(session.clip, data, pictures) | collector.protocol
+    protocol |= {
+        "captions": n_captions,
         "captions_cut_to_context": texts.cut,
         "template": template,
         "definitions": DEFINITIONS,
     }
-    return Outcome(
-        data.name, data.split, data.task, variant, tuple(figures.found), said, records, (), pictures.failures
-    )
+    figures = tuple(collector.figures)
+    return Outcome(data.name, data.split, data.task, PLAIN, figures, protocol, records, (), pictures.failures)
 
 
-def _shares(found: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each picture the share of its captions that were found."""
-    shares: NDArray[np.float64] = np.bincount(owners, weights=found) / np.bincount(owners)
-    return shares
+def _figures(ranks: metrics.Ranks, owners: NDArray[np.int64]) -> FigureCollector:
+    collector = FigureCollector()
+    for k in RECALL_AT:
+        collector.add(mean, f"r{k}_image_to_text", ranks.image_to_text < k)
+    collector.add(_median, "median_rank_image_to_text", ranks.image_to_text)
+    for k in RECALL_AT:
+        collector.add(mean, f"share{k}_image_to_text", metrics.text_shares(ranks.own_texts, owners, k))
+    for k in RECALL_AT:
+        collector.add(mean, f"r{k}_text_to_image", ranks.text_to_image < k, owners)
+    collector.add(_median, "median_rank_text_to_image", ranks.text_to_image, owners)
+    return collector
 
 
 def _median(metric: str, rank: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> Figure:
-    return over(metric, lambda places: metrics.median_rank(rank[places]), len(rank), groups)
+    return over(metric, lambda places: unchecked_median_rank(rank[places]), len(rank), groups)

@@ -1,15 +1,15 @@
-"""The figures that models are measured by, and how far each can be trusted. Arrays in, numbers out.
+"""Metrics, and how far each value can be trusted. Arrays in, numbers out.
 
 Read `accuracy.py` (classes), `retrieval.py` (pictures and texts; `counting.py` does its work in blocks) and
-`calibration.py` (confidences), then what is said of such figures: `intervals.py`, `paired.py` (two models on the same
-items), `robustness.py` (other data). A figure that has no value on the items at hand raises `UndefinedError`.
+`calibration.py` (confidences); then `intervals.py`, `paired.py` (two models on the same items) and `robustness.py`
+(other data). A metric without a value on the items at hand raises `UndefinedError` (`undefined.py`).
 """
 
 from contralto.metrics.accuracy import auc, map11, mean_per_class, mean_top1_top5, ranks, top_k
 from contralto.metrics.calibration import Bins, Platt, brier, ece, platt, reliability, temperature
 from contralto.metrics.intervals import Interval, bootstrap, clopper_pearson
 from contralto.metrics.paired import Difference, holm, mcnemar, paired_bootstrap
-from contralto.metrics.retrieval import Ranks, Recall, median_rank, recall, retrieval_ranks, share_recall
+from contralto.metrics.retrieval import Ranks, Recall, median_rank, recall, retrieval_ranks, share_recall, text_shares
 from contralto.metrics.robustness import (
     corruption_error,
     effective_robustness,
@@ -51,5 +51,6 @@ __all__ = [
     "retrieval_ranks",
     "share_recall",
     "temperature",
+    "text_shares",
     "top_k",
 ]

@@ -1,6 +1,6 @@
-"""Classification: how many wrong classes stand before the right one, and the figures made of that.
+"""Classification: the rank of the right class, and the metrics that follow from it.
 
-A wrong class with the same score as the right one counts against, whatever the order; so does a score that is NaN.
+A wrong class with the same score as the right one counts against the model, in any order; so does a NaN score.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ Integers = NDArray[np.int64]
 
 
 def ranks(scores: ArrayLike, labels: ArrayLike) -> Integers:
-    """int64 (N,): for each item the number of wrong classes that score at least as high as its own.
+    """int64 (N,): for each item the number of wrong classes that score at least as high as its own class.
 
-    scores (N, C): higher is better. labels (N,): class indices. An item is right at k if its rank is below k.
-    Raises DataError where the shapes disagree or a label is not a class.
+    scores (N, C): higher is better. labels (N,): class indices. An item is right at k if its rank is below k. Raises
+    DataError if the shapes disagree or a label is not a class.
     """
-    rows, own = arrays.numbers(scores, "scores", 2), arrays.array(labels, "labels")
-    if own.shape != rows.shape[:1]:
-        raise DataError(f"scores {rows.shape} and labels {own.shape} disagree: (N, C) and (N,) are needed")
-    own = arrays.classes(own, "label", rows.shape[1])
-    right = np.take_along_axis(rows, own[:, None], axis=1)
-    wrong: Integers = rows.shape[1] - 1 - np.count_nonzero(rows < right, axis=1)
+    matrix, own = arrays.numbers(scores, "scores", 2), arrays.array(labels, "labels")
+    if own.shape != matrix.shape[:1]:
+        raise DataError(f"scores {matrix.shape} and labels {own.shape} disagree: (N, C) and (N,) are needed")
+    own = arrays.classes(own, "label", matrix.shape[1])
+    right = np.take_along_axis(matrix, own[:, None], axis=1)
+    wrong: Integers = matrix.shape[1] - 1 - np.count_nonzero(matrix < right, axis=1)
     return wrong
 
 
 def top_k(rank: ArrayLike, k: int) -> float:
-    """Share of the items whose rank (`ranks`) is below k, at least 1. Raises UndefinedError if there is no item."""
+    """Share of the items with a rank (`ranks`) below k; k >= 1. Raises UndefinedError without items."""
     k = arguments.whole(k, "k")
     return float(np.mean(_some(arrays.places(rank, "rank"), "top-k accuracy") < k))
 
@@ -44,9 +44,9 @@ def mean_top1_top5(rank: ArrayLike) -> float:
 
 
 def mean_per_class(right: ArrayLike, labels: ArrayLike) -> float:
-    """Mean of the accuracies of the classes that occur in labels, each counted once, however many items it has.
+    """Mean of the accuracies of the classes in labels; each class counts once, whatever its number of items.
 
-    right (N,) bool, labels (N,) class indices. Raises UndefinedError if there is no item.
+    right (N,) bool, labels (N,) class indices. Raises UndefinedError without items.
     """
     hits, own = _some(arrays.flags(right, "right"), "mean per class"), arrays.places(labels, "label")
     if hits.shape != own.shape:
@@ -58,31 +58,31 @@ def mean_per_class(right: ArrayLike, labels: ArrayLike) -> float:
 def map11(scores: ArrayLike, relevant: ArrayLike, ignored: ArrayLike | None = None) -> float:
     """Mean over the classes of the 11-point interpolated average precision of Pascal VOC 2007.
 
-    scores (N, C); relevant (N, C) bool: which classes a picture shows; ignored (N, C) bool: which pictures are left out
-    of a class ("difficult"). A class without a relevant picture has no average precision and is not counted.
-    Raises DataError where the shapes disagree, UndefinedError if no class has a relevant picture.
+    scores (N, C); relevant (N, C) bool: the classes in each picture; ignored (N, C) bool: pictures that a class leaves
+    out ("difficult"). A class without a relevant picture has no average precision and is not counted. Raises DataError
+    if the shapes disagree, UndefinedError if no class has a relevant picture.
     """
-    rows, shown = arrays.numbers(scores, "scores", 2).astype(np.float64), arrays.flags(relevant, "relevant", 2)
+    matrix, shown = arrays.numbers(scores, "scores", 2).astype(np.float64), arrays.flags(relevant, "relevant", 2)
     left_out = np.zeros_like(shown) if ignored is None else arrays.flags(ignored, "ignored", 2)
-    if not rows.shape == shown.shape == left_out.shape:
-        shapes = f"{rows.shape}, {shown.shape} and {left_out.shape}"
+    if not matrix.shape == shown.shape == left_out.shape:
+        shapes = f"{matrix.shape}, {shown.shape} and {left_out.shape}"
         raise DataError(f"scores, relevant and ignored are {shapes}: all must be (N, C)")
     counted = shown & ~left_out
     classes = np.flatnonzero(counted.any(axis=0))
     if not len(classes):
         raise UndefinedError("average precision needs a relevant picture, and no class has one")
-    return float(np.mean([_precision11(rows[:, c], counted[:, c], ~left_out[:, c]) for c in classes]))
+    return float(np.mean([_precision11(matrix[:, c], counted[:, c], ~left_out[:, c]) for c in classes]))
 
 
-def _precision11(scores: NDArray[np.float64], relevant: NDArray[np.bool_], kept: NDArray[np.bool_]) -> float:
-    """Mean over the recalls 0, 0.1 ... 1 of the best precision that is reached at that recall or later."""
-    shown = relevant[kept]
-    hits = shown[np.lexsort((shown, -_nan_against(scores[kept], shown)))]  # among equals the wrong one goes first
-    found = np.cumsum(hits)
-    precision = found / np.arange(1, len(hits) + 1)
+def _precision11(scores: NDArray[np.float64], relevant: NDArray[np.bool_], counted: NDArray[np.bool_]) -> float:
+    """Mean over the recalls 0, 0.1 ... 1 of the best precision at that recall or a higher one."""
+    shown = relevant[counted]
+    hits = shown[np.lexsort((shown, -_nan_against(scores[counted], shown)))]  # among equals the wrong one goes first
+    retrieved = np.cumsum(hits)
+    precision = retrieved / np.arange(1, len(hits) + 1)
     best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
-    needed = -(-np.arange(11) * found[-1] // 10)  # relevant pictures that make a recall of t / 10, in whole numbers
-    return float(np.mean(best_from_here[np.searchsorted(found, needed)]))
+    needed = -(-np.arange(11) * retrieved[-1] // 10)  # relevant pictures for a recall of t / 10, in whole numbers
+    return float(np.mean(best_from_here[np.searchsorted(retrieved, needed)]))
 
 
 def auc(scores: ArrayLike, positive: ArrayLike) -> float:
@@ -108,7 +108,7 @@ def _nan_against(scores: NDArray[np.float64], relevant: NDArray[np.bool_]) -> ND
     return np.where(np.isnan(scores), np.where(relevant, -np.inf, np.inf), scores)
 
 
-def _some(found: NDArray[Any], what: str) -> NDArray[Any]:
-    if not found.size:
+def _some(values: NDArray[Any], what: str) -> NDArray[Any]:
+    if not values.size:
         raise UndefinedError(f"{what} needs at least one item")
-    return found
+    return values

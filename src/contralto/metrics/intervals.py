@@ -1,6 +1,6 @@
-"""How far a figure could be off because other items might have been drawn.
+"""Confidence intervals: how far a value could be off because other items might have been drawn.
 
-Clopper and Pearson 1934 for shares of independent items; Efron's percentile bootstrap for any other figure.
+Clopper and Pearson 1934 for shares of independent items; Efron's percentile bootstrap for any other metric.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from contralto.errors import DataError, MissingExtraError
 from contralto.metrics.undefined import UndefinedError
 
 Statistic = Callable[[NDArray[np.int64]], float]
-"""A figure of the items at these places; a place may come several times."""
+"""A metric of the items at these places; a place may occur several times."""
 
 
 class Interval(NamedTuple):
+    """A confidence interval."""
+
     low: float
     high: float
 
 
 def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
-    """The exact interval of a binomial share: too wide rather than too narrow. Needs the extra `evaluate`.
+    """The exact interval of a binomial share, rather too wide than too narrow. Needs the extra `evaluate`.
 
     Raises DataError unless 0 <= successes <= n.
     """
@@ -55,8 +57,8 @@ def bootstrap(
     """Percentile interval of a statistic of n items.
 
     groups (n,): items of one group are drawn together, such as the captions of one picture, which are not independent.
-    A resample on which the statistic raises DataError or is NaN (no positive item was drawn, say) is left out. Raises
-    UndefinedError if there is no item, or if no resample has a value. 2,000 means of 50,000 items take about a second.
+    A resample without a value (DataError or NaN, as without any positive item) is left out. Raises UndefinedError
+    without items, or if no resample has a value. 2,000 means of 50,000 items take about a second.
     """
     check_resampling(n, resamples, seed, level)
     values = np.array([value(statistic, places) for places in resampled(n, groups, resamples, seed)])
@@ -64,7 +66,7 @@ def bootstrap(
 
 
 def check_resampling(n: object, resamples: object, seed: object, level: object) -> None:
-    """Raises ContraltoError for what no bootstrap can be made of, UndefinedError if there is no item."""
+    """Raises ContraltoError for invalid arguments of a bootstrap, UndefinedError without items."""
     arguments.whole(resamples, "resamples")
     arguments.whole(seed, "seed", 0)
     arguments.number(level, "level", 0, 1, edges=False)
@@ -73,7 +75,7 @@ def check_resampling(n: object, resamples: object, seed: object, level: object) 
 
 
 def percentiles(values: NDArray[np.float64], level: float) -> Interval:
-    """The middle part, `level` of them, of the values that are not NaN. Raises UndefinedError if all are."""
+    """The central share `level` of the values that are not NaN. Raises UndefinedError if all are NaN."""
     known = values[~np.isnan(values)]
     if not len(known):
         raise UndefinedError("no resample has a value: there are too few items for an interval")
@@ -82,7 +84,7 @@ def percentiles(values: NDArray[np.float64], level: float) -> Interval:
 
 
 def value(statistic: Statistic, places: NDArray[np.int64]) -> float:
-    """The statistic, NaN where it is not defined."""
+    """The statistic, NaN if it is undefined."""
     try:
         return float(statistic(places))
     except DataError:
@@ -90,7 +92,7 @@ def value(statistic: Statistic, places: NDArray[np.int64]) -> float:
 
 
 def resampled(n: int, groups: ArrayLike | None, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """`resamples` times the places of as many items, or groups of items, as there are, drawn with repetition."""
+    """`resamples` arrays of places: as many items, or groups of items, as there are, drawn with repetition."""
     if n < 1:
         raise UndefinedError("a bootstrap needs at least one item")
     random = np.random.default_rng(seed)

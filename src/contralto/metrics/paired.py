@@ -1,6 +1,6 @@
-"""Whether one model is better than another on the same items, or by chance.
+"""Whether one model is better than another on the same items, or by chance only.
 
-McNemar 1947 in its exact form, the paired bootstrap, and Holm 1979 where several comparisons are made.
+McNemar 1947 in its exact form, the paired bootstrap, and Holm 1979 for several comparisons.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contralto.metrics.intervals import Statistic, check_resampling, percentiles
 
 
 class Difference(NamedTuple):
-    """First minus second, its interval, and how likely such a difference is if there is none (two-sided)."""
+    """First minus second, its interval, and the two-sided probability of such a difference between equal models."""
 
     value: float
     low: float
@@ -25,10 +25,10 @@ class Difference(NamedTuple):
 
 
 def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
-    """Two-sided p of the exact test that the two are right equally often. Needs the extra `evaluate`.
+    """Two-sided p of the exact test that both models are right equally often. Needs the extra `evaluate`.
 
-    right_a, right_b (N,) bool: the same items. Only items that one of them alone has right tell anything; if there are
-    none, p is 1. Raises DataError if the lengths differ.
+    right_a, right_b (N,) bool: the same items. Only items that exactly one model has right are informative; without
+    such items p is 1. Raises DataError if the lengths differ.
     """
     try:
         from scipy.special import betainc
@@ -55,7 +55,7 @@ def paired_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Difference:
-    """The difference of a figure of two models over the same n items, both drawn alike in each resample.
+    """The difference of a statistic of two models over the same n items, with the same resamples for both.
 
     Arguments as for `bootstrap`. p is twice the share of resamples on the rarer side of zero, zero itself counted on
     both sides, and never below 2 / (resamples + 1).
@@ -72,7 +72,7 @@ def paired_bootstrap(
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """p-values (K,) of K comparisons, adjusted so that at a level the chance of any false finding is kept to it.
+    """p-values (K,) of K comparisons, adjusted: at level a, the chance of any false finding is at most a.
 
     Raises DataError for a p outside 0..1.
     """

@@ -1,10 +1,18 @@
-"""Retrieval between pictures and texts, with several texts a picture.
+"""Retrieval between pictures and texts, with several texts per picture.
+
+The definition, with scores = images @ texts.T in float64, and own = the (best) score of the right pair:
+
+    text to picture:  rank = (scores[:, text] >= own).sum() - 1
+    picture to text:  rank = (scores[picture] >= own).sum() - (its own texts that score >= own)
+    right at k:       rank < k
+
+tests/metrics/test_retrieval.py computes the ranks plainly, by sorting; counting.py computes them in blocks.
 
 Two definitions of recall at k are in use for a picture's own texts. "any" (Karpathy and Fei-Fei 2015; the CLIP paper,
 section 3.1.4; CLIP_benchmark): a picture is right if any of its texts is among the k best. "share": the share of its
 texts that are among the k best, averaged over the pictures. From text to picture they are the same.
 
-A wrong item with the same score as the right one counts against, whatever the order.
+A wrong item with the same score as the right one counts against the model, in any order.
 """
 
 from __future__ import annotations
@@ -17,27 +25,27 @@ from numpy.typing import ArrayLike, NDArray
 from contralto import arguments, arrays
 from contralto.errors import DataError
 from contralto.metrics.accuracy import top_k
-from contralto.metrics.counting import Distinct, Progress, count, exact
+from contralto.metrics.counting import Distinct, PairProgress, count, exact
 from contralto.metrics.undefined import UndefinedError
 
-Rows = NDArray[Any]
+Matrix = NDArray[Any]
 Integers = NDArray[np.int64]
 
 
 class Recall(NamedTuple):
-    """Shares in 0..1."""
+    """Recall at k in both directions, shares in 0..1."""
 
     image_to_text: float
     text_to_image: float
 
 
 class Ranks(NamedTuple):
-    """What stands before the right answers, each int64 and counted from 0.
+    """The number of items that rank before the right ones, each int64 and counted from 0.
 
-    image_to_text (N,): the wrong texts that score at least as high as the picture's best own one ("any").
-    text_to_image (M,): the wrong pictures that score at least as high as the text's own one.
-    own_texts (M,): all texts, its siblings too, that go before text j when its picture asks ("share"); siblings of
-    equal score go one after another.
+    image_to_text (N,): wrong texts that score at least as high as the picture's best own text ("any"). text_to_image
+    (M,): wrong pictures that score at least as high as the text's own picture. own_texts (M,): for each text, all other
+    texts that rank before it for its picture, texts of the same picture too ("share"); of these, equal scores rank one
+    after another.
     """
 
     image_to_text: Integers
@@ -46,7 +54,7 @@ class Ranks(NamedTuple):
 
 
 def recall(images: ArrayLike, texts: ArrayLike, owners: ArrayLike, k: int) -> Recall:
-    """Recall at k in both directions, a picture being right if any of its texts is among the k best ("any").
+    """Recall at k in both directions; a picture is right if any of its texts is among the k best ("any").
 
     Arguments and errors as for `retrieval_ranks`; for several k take `top_k` of its ranks.
     """
@@ -58,6 +66,14 @@ def recall(images: ArrayLike, texts: ArrayLike, owners: ArrayLike, k: int) -> Re
 def share_recall(own_texts: ArrayLike, owners: ArrayLike, k: int) -> float:
     """Recall at k from picture to text as the mean share of a picture's texts among the k best ("share").
 
+    Arguments and errors as for `text_shares`.
+    """
+    return float(np.mean(text_shares(own_texts, owners, k)))
+
+
+def text_shares(own_texts: ArrayLike, owners: ArrayLike, k: int) -> NDArray[np.float64]:
+    """float64 (N,): for each picture, in rising order, the share of its texts among the k best.
+
     own_texts (M,): of `Ranks`. owners (M,): the picture of each text. Raises DataError unless M is the same in both and
     at least 1.
     """
@@ -65,25 +81,30 @@ def share_recall(own_texts: ArrayLike, owners: ArrayLike, k: int) -> float:
     if ranks.shape != owner.shape or not len(owner):
         raise DataError(f"own_texts {ranks.shape} and owners {owner.shape} disagree: both must be (M,), M > 0")
     _, picture = np.unique(owner, return_inverse=True)
-    found = np.bincount(picture, weights=ranks < k)
-    return float(np.mean(found / np.bincount(picture)))
+    shares: NDArray[np.float64] = np.bincount(picture, weights=ranks < k) / np.bincount(picture)
+    return shares
 
 
 def median_rank(rank: ArrayLike) -> float:
-    """Median place of the right answer, the first being 1. rank: what stands before it (N,), N > 0."""
+    """Median rank of the right answer, counted from 1. rank (N,): as `Ranks` counts it, from 0; N > 0."""
     places = arrays.places(rank, "rank")
     if not places.size:
         raise UndefinedError("a median rank needs at least one item")
-    return float(np.median(places)) + 1
+    return unchecked_median_rank(places)
+
+
+def unchecked_median_rank(rank: Integers) -> float:
+    """`median_rank` of valid ranks, quick enough for thousands of resamples."""
+    return float(np.median(rank)) + 1
 
 
 def retrieval_ranks(
-    images: ArrayLike, texts: ArrayLike, owners: ArrayLike, *, progress: Progress | None = None
+    images: ArrayLike, texts: ArrayLike, owners: ArrayLike, *, progress: PairProgress | None = None
 ) -> Ranks:
-    """Ranks in both directions by the dot products of rows, which are compared as they are.
+    """Ranks in both directions by dot products of the rows, without normalisation.
 
     images (N, E), texts (M, E): finite; owners (M,): the picture of each text. The ranks are those of scores computed
-    pair by pair in float64, to the last tie; memory beyond the rows is bounded. progress: called with pairs scored and
+    pair by pair in float64, ties included; memory beyond the inputs is bounded. progress: called with pairs scored,
     pairs in all. Raises DataError for shapes that disagree, an owner that is not a picture, a picture without a text,
     or a row that is not finite.
     """
@@ -95,19 +116,22 @@ def retrieval_ranks(
     pairs = distinct_images.place[owner] * len(distinct_texts) + distinct_texts.place
     own_pairs, pair = np.unique(pairs, return_inverse=True)
     image, text = np.divmod(own_pairs, len(distinct_texts))
-    found = count(distinct_images, distinct_texts, image, text, progress)
+    counts = count(distinct_images, distinct_texts, image, text, progress)
     scores = exact(distinct_images.rows, distinct_texts.rows, owner, np.arange(len(owner)))
-    order, first, place, tied = _siblings(owner, scores)
+    order, first, place, at_least = _siblings(owner, scores)
     wrong = np.empty_like(place)
-    wrong[order] = found.texts[pair[order]] - tied
+    wrong[order] = counts.texts[pair[order]] - at_least
     own_texts = np.empty_like(place)
     own_texts[order] = wrong[order] + place
-    return Ranks(wrong[order[first]], found.images[pair] - 1, own_texts)
+    return Ranks(wrong[order[first]], counts.images[pair] - 1, own_texts)
 
 
 def _siblings(owner: Integers, scores: NDArray[np.float64]) -> tuple[Integers, Integers, Integers, Integers]:
-    """The texts in the order of their pictures, the best of each first; where in it each picture begins; for each text
-    of that order how many siblings go before it, and how many, itself among them, score not below it."""
+    """The texts ordered by picture, the best of each first, with what each picture's texts are to each other.
+
+    Returns the order (M,); where each picture begins in it (N,); and for each text in that order how many texts of its
+    picture come before it (M,), and how many, itself included, score at least as high (M,).
+    """
     order = np.lexsort((-scores, owner))
     begins = np.flatnonzero(np.diff(owner[order], prepend=-1))
     begin = np.repeat(begins, np.diff(begins, append=len(order)))
@@ -118,7 +142,7 @@ def _siblings(owner: Integers, scores: NDArray[np.float64]) -> tuple[Integers, I
     return order, begins, within, last - begin
 
 
-def _check(images: Rows, texts: Rows, owners: Integers) -> None:
+def _check(images: Matrix, texts: Matrix, owners: Integers) -> None:
     if images.shape[1] != texts.shape[1] or not images.shape[1]:
         raise DataError(f"images {images.shape} and texts {texts.shape} disagree: (N, E) and (M, E) are needed")
     if owners.shape != texts.shape[:1] or not np.issubdtype(owners.dtype, np.integer):
@@ -131,4 +155,4 @@ def _check(images: Rows, texts: Rows, owners: Integers) -> None:
         raise DataError(f"owners[{text}] is {owners[text]}, which is not one of the {len(images)} pictures")
     alone = np.flatnonzero(np.bincount(owners, minlength=len(images)) == 0)
     if len(alone):
-        raise DataError(f"picture {alone[0]} has no text, so nothing could be right for it: leave it out")
+        raise DataError(f"picture {alone[0]} has no text, so no answer could be right: leave it out")

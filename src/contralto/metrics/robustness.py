@@ -1,4 +1,4 @@
-"""What is left of an accuracy on other data: natural shifts, and pictures corrupted on purpose.
+"""Accuracy on other data: natural shifts, and corrupted pictures.
 
 Taori et al. 2020 (effective robustness; section 3.3 of the CLIP paper); Hendrycks and Dietterich 2019 (corruptions).
 """
@@ -15,10 +15,10 @@ from contralto.errors import DataError
 
 
 def effective_robustness(in_distribution: float, shifted: float, baselines: ArrayLike) -> float:
-    """How much higher the accuracy on shifted data is than standard models of the same accuracy would have.
+    """Accuracy on shifted data minus the expected accuracy of standard models with the same in-distribution accuracy.
 
-    baselines (B, 2): pairs (in-distribution, shifted) of standard models, B >= 2; through their logits a line is laid
-    by least squares. Raises DataError where an accuracy does not lie between 0 and 1, or where the baselines do not
+    baselines (B, 2): pairs (in-distribution, shifted) of standard models, B >= 2; a least-squares line through their
+    logits gives the expectation. Raises DataError if an accuracy is not between 0 and 1, or if the baselines do not
     determine a line.
     """
     arguments.number(in_distribution, "in_distribution")
@@ -29,22 +29,22 @@ def effective_robustness(in_distribution: float, shifted: float, baselines: Arra
     x, y = _logit(pairs).T
     slope = np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2)
     expected = y.mean() + slope * (_logit(np.array(in_distribution)) - x.mean())
-    _logit(np.array(shifted))  # a share as well
+    _logit(np.array(shifted))  # raises unless it is a share
     return float(shifted - 1 / (1 + np.exp(-expected)))
 
 
 def corruption_error(errors: ArrayLike, reference: ArrayLike | None = None) -> float:
-    """Sum of the errors (S,) at a corruption's severities by the reference model's (CE); the mean if there is none.
+    """Sum of the errors (S,) at a corruption's severities, divided by the reference model's (CE); the mean without one.
 
-    Errors are shares or percentages of what was wrong, the same in both. Raises DataError for one below 0 or not
-    finite, or where the reference has another number of them or makes none.
+    Errors are shares or percentages of wrong answers, the same unit in both. Raises DataError for an error below 0 or
+    not finite, or if the reference has another number of errors or a sum of zero.
     """
     own = _errors(errors, "error")
     return float(own.mean()) if reference is None else _ratio(own, _errors(reference, "reference error"))
 
 
 def relative_corruption_error(errors: ArrayLike, clean: float, reference: ArrayLike, reference_clean: float) -> float:
-    """As `corruption_error`, of what the corruption adds to the error on clean pictures (relative CE)."""
+    """As `corruption_error`, for the error that the corruption adds to the error on clean pictures (relative CE)."""
     clean = arguments.number(clean, "clean", 0)
     reference_clean = arguments.number(reference_clean, "reference_clean", 0)
     return _ratio(_errors(errors, "error") - clean, _errors(reference, "reference error") - reference_clean)
@@ -53,7 +53,7 @@ def relative_corruption_error(errors: ArrayLike, clean: float, reference: ArrayL
 def mean_corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] | None = None) -> float:
     """Mean over the corruptions of `corruption_error` (mCE). errors, reference: corruption -> errors by severity.
 
-    Raises DataError if there is no corruption, or if the reference lacks one.
+    Raises DataError without corruptions, or if the reference lacks one.
     """
     names = _names(errors, reference)
     return float(
@@ -73,7 +73,7 @@ def relative_mean_corruption_error(
 
 
 def _names(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] | None) -> list[str]:
-    """The corruptions, all of which the reference must have."""
+    """The corruptions. Raises DataError if the reference lacks one."""
     if not isinstance(errors, Mapping) or not isinstance(reference, Mapping | None):
         raise DataError("errors and reference are dicts: corruption -> errors by severity")
     if not errors:
@@ -85,10 +85,10 @@ def _names(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] |
 
 
 def _errors(given: ArrayLike, what: str) -> NDArray[np.float64]:
-    found = arrays.finite(given, what)
-    if not found.size or found.min() < 0:
+    errors = arrays.finite(given, what)
+    if not errors.size or errors.min() < 0:
         raise DataError(f"{what}s must be at least one number, none of them below 0")
-    return found
+    return errors
 
 
 def _ratio(own: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
@@ -101,5 +101,5 @@ def _ratio(own: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
 
 def _logit(share: NDArray[np.float64]) -> NDArray[np.float64]:
     if not ((share > 0) & (share < 1)).all():
-        raise DataError("effective robustness needs accuracies within 0 and 1, as it is a matter of their logits")
+        raise DataError("effective robustness needs accuracies between 0 and 1, as it uses their logits")
     return np.log(share) - np.log1p(-share)

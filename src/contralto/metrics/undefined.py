@@ -1,4 +1,4 @@
-"""The error of a figure that has no value on the items at hand, so that the other figures can go on without it."""
+"""The error of a metric without a value on the items at hand, so that other metrics can continue."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from contralto.errors import DataError
 
 
 class UndefinedError(DataError):
-    """There are too few items, or not the kinds of them, that the figure needs."""
+    """Too few items, or none of a kind that the metric needs."""

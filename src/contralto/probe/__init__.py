@@ -1,7 +1,7 @@
-"""Probes: what labelled rows of features let a simple classifier tell. NumPy alone.
+"""Probes: simple classifiers on features with labels, in NumPy alone (`on_torch.py`: on a GPU).
 
-To read: `objective.py` (what logistic regression minimises), `lbfgs.py` (how), `linear.py` (LinearProbe), `sweep.py`
-(which strength), `few_shot.py` (k examples a class), `neighbours.py` (k-NN, prototypes), `checks.py` (what is refused).
+Read `objective.py` (what logistic regression minimises), `lbfgs.py` (how), `linear.py` (LinearProbe), `sweep.py` (which
+strength), `few_shot.py` (k examples per class), `neighbours.py` (k-NN, prototypes), `inputs.py` (what probes refuse).
 """
 
 from contralto.probe.few_shot import FewShot, few_shot

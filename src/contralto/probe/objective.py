@@ -1,31 +1,34 @@
-"""What multinomial logistic regression minimises: its value, gradient and curvature, in coordinates that suit a solver.
+"""The objective of multinomial logistic regression: value, gradient and curvature, in coordinates that suit a solver.
 
     F(W, b) = mean over rows of -log softmax(W x + b)[label]  +  ridge / 2 |W|^2
 
 That is scikit-learn's objective C sum(loss) + 1/2 |W|^2, divided by C N, with ridge = 1 / (C N). The intercept b is not
-regularised, so that taking the mean from the rows changes nothing but b; and |W| does not change when the rows are
-rotated. Hence the rows are centred and turned onto their principal axes once: there the second derivative is nearly
-diagonal, which is all that `lbfgs.py` needs for a preconditioner, however badly the features are scaled.
+regularised, so subtracting the mean from the rows changes only b; and |W| does not change if the rows are rotated.
+Hence the rows are centred and rotated onto their principal axes once. There the second derivative is nearly diagonal,
+and `lbfgs.py` needs no more for a preconditioner, however badly the features are scaled.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.probe.checks import BLOCK, Rows
+from contralto.probe.inputs import ROWS_PER_BLOCK, Matrix
 
 Float = NDArray[np.float64]
-LOGITS = 2**20  # of a block of rows, so that they stay in the processor's cache
+LOGITS_PER_BLOCK: Final = 2**20  # they fit into the processor's cache
 
 
 @dataclass(frozen=True)
 class Point:
-    """F at theta (r + 1, K), whose last row is b. spread (K,): mean of p (1 - p), so that the curvature of the loss
-    along axis j for class k is about variance[j] spread[k]."""
+    """F at theta (r + 1, K), whose last row is b.
+
+    spread (K,): mean of p (1 - p), so that the curvature of the loss along axis j for class k is about variance[j]
+    spread[k].
+    """
 
     theta: Float
     value: float
@@ -36,11 +39,11 @@ class Point:
 class Objective:
     """F for given rows (N, d) of finite floats and labels (N,) in 0..K-1, on r = min(N, d) axes.
 
-    Holds one copy of the rows, float32 (N, r); beside it only blocks of logits are made. Rounding the rows' place on
-    their axes to float32 moves F by about 1e-8 of itself; sums over blocks are in float64.
+    It holds one copy of the rows, float32 (N, r), and besides that only blocks of logits. Rounding the rotated rows to
+    float32 changes F by about 1e-8 of its value; sums over blocks are in float64.
     """
 
-    def __init__(self, rows: Rows, labels: NDArray[np.intp], classes: int) -> None:
+    def __init__(self, rows: Matrix, labels: NDArray[np.intp], classes: int) -> None:
         self.count, self.classes = len(rows), classes
         self._labels = labels
         shares = np.bincount(labels, minlength=classes) / len(rows)
@@ -49,10 +52,13 @@ class Objective:
         self._axes, variance = _axes(rows, self._mean)
         self.variance = np.append(variance, 1.0)[:, None]  # the intercept's column is all ones
         self._rows = np.empty((len(rows), len(variance)), np.float32)
-        for start in range(0, len(rows), BLOCK):
-            self._rows[start : start + BLOCK] = (rows[start : start + BLOCK] - self._mean) @ self._axes
+        for start in range(0, len(rows), ROWS_PER_BLOCK):
+            self._rows[start : start + ROWS_PER_BLOCK] = (
+                rows[start : start + ROWS_PER_BLOCK] - self._mean
+            ) @ self._axes
 
     def start(self) -> Float:
+        """theta of zeros."""
         return np.zeros((len(self.variance), self.classes))
 
     def at(self, theta: Float, ridge: float, dtype: type[np.float32] | type[np.float64] = np.float64) -> Point:
@@ -60,7 +66,7 @@ class Objective:
         given: NDArray[Any] = theta.astype(dtype)
         weights, intercept = given[:-1], given[-1]
         loss, gradient, spread = 0.0, np.zeros_like(theta), np.zeros(self.classes)
-        step = max(LOGITS // self.classes, 64)
+        step = max(LOGITS_PER_BLOCK // self.classes, 64)
         for start in range(0, self.count, step):
             rows: NDArray[Any] = self._rows[start : start + step].astype(dtype, copy=False)
             losses, residuals = _softmax_residuals(rows @ weights + intercept, self._labels[start : start + step])
@@ -74,34 +80,34 @@ class Objective:
         return Point(theta, value, gradient, spread / self.count)
 
     def as_given(self, theta: Float) -> tuple[Float, Float]:
-        """(W (K, d), b (K,)) for the rows as they were given."""
+        """(W (K, d), b (K,)) for the original rows."""
         weights = (self._axes @ theta[:-1]).T
         return weights, theta[-1] - weights @ self._mean
 
     def from_given(self, weights: Float, intercept: Float) -> Float:
-        """theta for W (K, d) and b (K,); what W does off the axes no row can tell."""
+        """theta for W (K, d) and b (K,); the part of W off the axes has no effect on any row."""
         return np.vstack([self._axes.T @ weights.T, intercept + weights @ self._mean])
 
 
-def _axes(rows: Rows, mean: Float) -> tuple[Float, Float]:
-    """(principal axes (d, r), the rows' variance along each (r,)) of rows (N, d); r is the lesser of N and d."""
+def _axes(rows: Matrix, mean: Float) -> tuple[Float, Float]:
+    """(principal axes (d, r), variance of the rows along each (r,)) of rows (N, d); r is the smaller of N and d."""
     count, columns = rows.shape
     if count < columns:
         _, lengths, axes = np.linalg.svd(rows - mean, full_matrices=False)
         return axes.T, lengths**2 / count
     products = np.zeros((columns, columns))
-    for start in range(0, count, BLOCK):
-        centred = rows[start : start + BLOCK] - mean
+    for start in range(0, count, ROWS_PER_BLOCK):
+        centred = rows[start : start + ROWS_PER_BLOCK] - mean
         products += centred.T @ centred
     variance, axes = np.linalg.eigh(products / count)
     return axes, np.maximum(variance, 0.0)
 
 
 def _softmax_residuals(logits: NDArray[Any], labels: NDArray[np.intp]) -> tuple[Float, NDArray[Any]]:
-    """(loss of each row, softmax less the label's one); the logits are overwritten.
+    """(loss of each row, softmax minus the one-hot label); the logits are overwritten.
 
-    A row that is all but certain has a loss of far less than float32's 6e-8 beside one; such rows are all there is when
-    regularisation is weak. So the wrong classes are summed by themselves and nothing is taken from one.
+    A nearly certain row has a loss far below 6e-8, the precision of float32 beside 1, and with weak regularisation all
+    rows are like that. So the wrong classes are summed separately, and nothing is subtracted from 1.
     """
     each = np.arange(len(labels))
     logits -= logits.max(axis=1, keepdims=True)

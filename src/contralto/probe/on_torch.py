@@ -1,4 +1,7 @@
-"""The objective's pass over the rows by PyTorch, for a GPU: the rows lie there, and only theta and sums travel."""
+"""The objective's pass over the rows in PyTorch, for a GPU: the rows stay there, and only theta and sums are copied.
+
+Its plain twin is `Objective` (tests/probe/test_on_torch.py).
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,26 @@ import torch
 from numpy.typing import NDArray
 
 from contralto.errors import ContraltoError
-from contralto.probe.checks import Rows
-from contralto.probe.objective import LOGITS, Float, Objective, Point
+from contralto.probe.inputs import Matrix
+from contralto.probe.objective import LOGITS_PER_BLOCK, Float, Objective, Point
 
 DTYPES = {np.float32: torch.float32, np.float64: torch.float64}
-LOGITS_ON_GPU = 64 * LOGITS  # of a block of rows: 256 MB in float32
+LOGITS_PER_GPU_BLOCK = 64 * LOGITS_PER_BLOCK  # 256 MB in float32
 
 
 class TorchObjective(Objective):
-    """As `Objective`, with the same arithmetic. device: as PyTorch calls it. Raises ContraltoError if it is not there.
+    """`Objective` on another device, with the same arithmetic.
 
-    Products are not rounded to TF32, unless the program asks PyTorch for that itself.
+    device: PyTorch's name of it. Raises ContraltoError if it is not available. Products are not rounded to TF32, unless
+    the program itself sets that in PyTorch.
     """
 
-    def __init__(self, rows: Rows, labels: NDArray[np.intp], classes: int, device: str) -> None:
+    def __init__(self, rows: Matrix, labels: NDArray[np.intp], classes: int, device: str) -> None:
         super().__init__(rows, labels, classes)
         try:
             self._device = torch.device(device)
-            self._there = torch.from_numpy(self._rows).to(self._device)
-            self._classes_there = torch.from_numpy(labels.astype(np.int64)).to(self._device)
+            self._rows_on_device = torch.from_numpy(self._rows).to(self._device)
+            self._labels_on_device = torch.from_numpy(labels.astype(np.int64)).to(self._device)
         except (RuntimeError, AssertionError) as error:  # PyTorch without CUDA asserts
             first = str(error).partition("\n")[0]
             raise ContraltoError(f"device {device!r} cannot be used for a probe: {first}") from error
@@ -38,24 +42,24 @@ class TorchObjective(Objective):
         loss = torch.zeros((), dtype=torch.float64, device=self._device)
         gradient = torch.zeros(theta.shape, dtype=torch.float64, device=self._device)
         spread = torch.zeros(self.classes, dtype=torch.float64, device=self._device)
-        step = max((LOGITS_ON_GPU if self._device.type != "cpu" else LOGITS) // self.classes, 64)
+        step = max((LOGITS_PER_GPU_BLOCK if self._device.type != "cpu" else LOGITS_PER_BLOCK) // self.classes, 64)
         with torch.inference_mode():
             for start in range(0, self.count, step):
-                rows = self._there[start : start + step].to(DTYPES[dtype])
+                rows = self._rows_on_device[start : start + step].to(DTYPES[dtype])
                 logits = rows @ given[:-1] + given[-1]
-                losses, residuals = _softmax_residuals(logits, self._classes_there[start : start + step])
+                losses, residuals = _softmax_residuals(logits, self._labels_on_device[start : start + step])
                 loss += losses.sum()
                 gradient[:-1] += rows.T @ residuals
                 gradient[-1] += residuals.sum(dim=0, dtype=torch.float64)
                 spread += residuals.abs().sum(dim=0, dtype=torch.float64) - residuals.square().sum(dim=0)
-        found = gradient.cpu().numpy() / self.count
-        found[:-1] += ridge * theta[:-1]
+        total = gradient.cpu().numpy() / self.count
+        total[:-1] += ridge * theta[:-1]
         value = float(loss) / self.count + ridge / 2 * float(np.vdot(theta[:-1], theta[:-1]))
-        return Point(theta, value, found, spread.cpu().numpy() / self.count)
+        return Point(theta, value, total, spread.cpu().numpy() / self.count)
 
 
 def _softmax_residuals(logits: torch.Tensor, labels: torch.Tensor) -> tuple[Any, Any]:
-    """(loss of each row, softmax less the label's one), as the one in `objective.py`: nothing is taken from one."""
+    """(loss of each row, softmax minus the one-hot label), as in `objective.py`: nothing is subtracted from 1."""
     column = labels[:, None]
     logits = logits - logits.max(dim=1, keepdim=True).values
     right = logits.gather(1, column)[:, 0].double()

@@ -1,4 +1,7 @@
-"""Which strength: the paper's parametric search on a validation split, or any list; then the refit on both splits."""
+"""The choice of a strength: the paper's search on a validation split, or any list; then the refit to both splits.
+
+Fits along the path start from predicted solutions; the plain twin, cold fits, is in tests/probe/test_sweep.py.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contralto import arguments
-from contralto.probe.checks import Labels, ProbeError, Rows, checked_labels, checked_rows
+from contralto.probe.inputs import Labels, Matrix, ProbeError, checked_labels, checked_rows
 from contralto.probe.lbfgs import Minimum
 from contralto.probe.linear import LinearProbe, Problem, checked_strength
 from contralto.probe.objective import Float
 
 ALL = tuple(float(strength) for strength in np.logspace(-6, 6, 96))
-"""The paper's 96 strengths. (Its search ends on 8 steps a decade, which are 97: hence grids that differ a little.)"""
+"""The paper's 96 strengths. (8 steps per decade, as its search uses, would be 97: the two grids differ slightly.)"""
 
-FIRST = range(-6, 7, 2)  # decades
-HALVINGS = 4  # of steps of two decades, down to an eighth of one
-CLOSE = 2.0  # what lies farther off than so many times the distance of the two strengths known is not predicted
+SEARCH_DECADES = range(-6, 7, 2)
+HALVINGS = 4  # of a step of two decades, down to an eighth of a decade
+MAX_EXTRAPOLATION = 2.0  # times the distance of the two known strengths; a farther solution is not predicted
 
-Progress = Callable[[float, float], object]
+SweepProgress = Callable[[float, float], object]
+"""Called with (strength, accuracy)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """accuracies: on validation, by strength in rising order. strength: the best; of equals the least, which
-    regularises most. probe: fitted at it to both splits."""
+    """The result of a search.
+
+    accuracies: on validation, by rising strength. strength: the best one; among equals the least, which regularises
+    most. probe: fitted to both splits at that strength.
+    """
 
     strength: float
     accuracies: dict[float, float]
@@ -40,14 +47,14 @@ def sweep(
     validation_rows: ArrayLike,
     validation_labels: ArrayLike,
     strengths: Sequence[float] | None = None,
-    progress: Progress | None = None,
+    progress: SweepProgress | None = None,
     device: str | None = None,
 ) -> Sweep:
-    """Tries strengths on rows (N, d) with labels (N,), chooses on the validation split, and refits on both.
+    """Fits at several strengths to rows (N, d) with labels (N,), chooses by the validation split, and refits on both.
 
-    strengths: None is the paper's search: every second decade from 1e-6 to 1e6, then the interval about the peak is
-    halved down to 8 steps a decade (about 15 fits); ALL are its 96. progress is called with (strength, accuracy).
-    device: as for LinearProbe. Raises ContraltoError for rows and labels that do not fit each other.
+    strengths: None is the paper's search: every second decade from 1e-6 to 1e6, then the interval around the peak is
+    halved down to 8 steps per decade (about 15 fits); ALL are its 96. progress is called with (strength, accuracy).
+    device: as for LinearProbe. Raises ContraltoError if rows and labels do not fit each other.
     """
     arguments.function(progress, "progress", "strength, accuracy")
     path = _Path(rows, labels, validation_rows, validation_labels, progress, device)
@@ -57,13 +64,15 @@ def sweep(
         path.follow(strengths)
     best = path.best
     both = Problem(np.concatenate([path.rows, path.validation]), np.concatenate([path.labels, path.truth]), device)
-    start = both.start_from(LinearProbe(best).take(path.problem, path.found[best]))
+    start = both.start_from(LinearProbe(best).take(path.problem, path.minima[best]))
     probe = LinearProbe(best).take(both, both.solve(best, start))
     return Sweep(best, dict(sorted(path.accuracies.items())), probe)
 
 
 class _Path:
-    """Minima by strength: each starts from a line through its two nearest neighbours, for they lie on a smooth path."""
+    """Minima by strength. They lie on a smooth path, so each fit starts from a line through its two nearest
+    neighbours.
+    """
 
     def __init__(
         self,
@@ -71,10 +80,10 @@ class _Path:
         labels: ArrayLike,
         validation: ArrayLike,
         truth: ArrayLike,
-        progress: Progress | None,
+        progress: SweepProgress | None,
         device: str | None,
     ) -> None:
-        self.rows: Rows = checked_rows(rows, "rows")
+        self.rows: Matrix = checked_rows(rows, "rows")
         self.labels: Labels = checked_labels(labels, len(self.rows), "labels")
         self.validation = checked_rows(validation, "validation rows", self.rows.shape[1])
         self.truth = checked_labels(truth, len(self.validation), "validation labels", self.labels)
@@ -82,16 +91,18 @@ class _Path:
         unknown = np.setdiff1d(self.truth, self.problem.classes)
         if len(unknown):
             raise ProbeError(f"no training row has the validation label {unknown[0]}: split by class")
-        self.found: dict[float, Minimum] = {}
+        self.minima: dict[float, Minimum] = {}
         self.accuracies: dict[float, float] = {}
         self._last: Minimum | None = None
         self._progress = progress
 
     @property
     def best(self) -> float:
+        """The strength with the highest accuracy, the least among equals."""
         return min(self.accuracies, key=lambda strength: (-self.accuracies[strength], strength))
 
     def follow(self, strengths: Sequence[float]) -> None:
+        """Fits at each strength, in rising order."""
         given = [*strengths] if isinstance(strengths, Iterable) else [strengths]
         if not given:
             raise ProbeError("no strengths to try: give at least one")
@@ -99,14 +110,15 @@ class _Path:
             self._try(strength)
 
     def search(self) -> None:
-        decades = {10.0**decade: float(decade) for decade in FIRST}
+        """The paper's search."""
+        decades = {10.0**decade: float(decade) for decade in SEARCH_DECADES}
         self.follow(list(decades))
-        step = float(FIRST.step)
+        step = float(SEARCH_DECADES.step)
         for _ in range(HALVINGS):
             step /= 2
             middle = decades[self.best]
             for decade in (middle - step, middle + step):
-                if FIRST[0] <= decade <= FIRST[-1]:
+                if SEARCH_DECADES[0] <= decade <= SEARCH_DECADES[-1]:
                     decades[10.0**decade] = decade
                     self._try(10.0**decade)
 
@@ -115,19 +127,21 @@ class _Path:
         probe = LinearProbe(strength).take(self.problem, minimum)
         accuracy = probe.score(self.validation, self.truth)
         self.accuracies[strength], self._last = accuracy, minimum
-        self.found[strength] = replace(minimum, pairs=())  # which are many times as large
+        self.minima[strength] = replace(minimum, pairs=())  # the pairs are many times as large
         if self._progress is not None:
             self._progress(strength, accuracy)
 
     def _predicted(self, strength: float) -> Float | None:
-        """theta by the line through the two nearest minima over log strength; of fewer, or too far, the nearest's."""
-        near = sorted(self.found, key=lambda one: abs(np.log(one / strength)))[:2]
+        """theta on the line through the two nearest minima over log strength; with one minimum, or too far away, the
+        nearest one.
+        """
+        near = sorted(self.minima, key=lambda one: abs(np.log(one / strength)))[:2]
         if not near:
             return None
-        nearest = self.found[near[0]].theta
+        nearest = self.minima[near[0]].theta
         if len(near) == 1:
             return nearest
         part = np.log(strength / near[0]) / np.log(near[1] / near[0])
-        if abs(part) > CLOSE:
+        if abs(part) > MAX_EXTRAPOLATION:
             return nearest
-        return np.asarray(nearest + part * (self.found[near[1]].theta - nearest))
+        return np.asarray(nearest + part * (self.minima[near[1]].theta - nearest))

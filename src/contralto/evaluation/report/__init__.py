@@ -1,8 +1,8 @@
 """The report as one HTML page.
 
-Read page.py, then section.py (one set), table.py (figures beside published ones), mistakes.py (confusion, pictures),
-shifts.py (robustness). plots.py draws with the pieces of svg.py; words.py says names and numbers and escapes;
-variants.py sorts what was measured; style.py is the look.
+Read page.py, then section.py (one data set), table.py (figures beside published ones), mistakes.py (confusion,
+pictures), audits.py (near-duplicates, faces), shifts.py (robustness). plots.py draws with the shapes of svg.py;
+words.py formats names and numbers and escapes them; variants.py groups outcomes by condition; style.py is the CSS.
 """
 
 from contralto.evaluation.report.page import page

@@ -1,69 +1,67 @@
-"""What an audit found, to be judged by eye: pairs of near-duplicates side by side, and rates by group of people."""
+"""Audits for the eye: pairs of near-duplicates side by side, and rates by group of people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from PIL import Image
 
-from contralto.evaluation.outcome import Outcome
-from contralto.evaluation.report.mistakes import Pictures, data
+from contralto.evaluation.outcome import Outcome, OverlapEntry, PairEntry
+from contralto.evaluation.report.mistakes import PictureLookup, data_address
 from contralto.evaluation.report.words import text
 
-PAIRS = 12  # on either side of the threshold
+PAIRS_PER_SIDE: Final = 12  # above and below the threshold
 
 
-def audits(outcomes: Sequence[Outcome], pictures: Pictures) -> str:
+def audits(outcomes: Sequence[Outcome], pictures: PictureLookup) -> str:
     """HTML of the overlaps and the face probes among the outcomes of one split; empty if there are none."""
-    overlaps = [_overlap(one, pictures) for one in outcomes if "overlap" in one.protocol]
-    return "".join([*overlaps, *(_faces(one.protocol["faces"]) for one in outcomes if "faces" in one.protocol)])
+    overlaps = [_overlap(one, one.overlap, pictures) for one in outcomes if one.overlap]
+    return "".join([*overlaps, *(_faces(one.faces) for one in outcomes if one.faces)])
 
 
-def _overlap(outcome: Outcome, pictures: Pictures) -> str:
-    """The pairs nearest to the threshold, most alike first: whether it stands at the right place is seen by them."""
-    said = outcome.protocol["overlap"]
-    above = [pair for pair in said["pairs"] if pair["score"] >= said["threshold"]]
-    below = [pair for pair in said["pairs"] if pair["score"] < said["threshold"]]
-    name, _, split = said["with"].rpartition(":")
+def _overlap(outcome: Outcome, entry: OverlapEntry, pictures: PictureLookup) -> str:
+    """The pairs nearest to the threshold, most similar first: they show whether it is in the right place."""
+    above = [pair for pair in entry["pairs"] if pair["score"] >= entry["threshold"]]
+    below = [pair for pair in entry["pairs"] if pair["score"] < entry["threshold"]]
+    name, _, split = entry["with"].rpartition(":")
     cards = "".join(
         _pair(pair, pictures(outcome.set, outcome.split, pair["item"]), pictures(name, split, pair["with"]))
-        for pair in [*above[-PAIRS:], *below[:PAIRS]]
+        for pair in [*above[-PAIRS_PER_SIDE:], *below[:PAIRS_PER_SIDE]]
     )
     about = (
-        f"Above a picture of this set, below the one of {text(said['with'])} most like it. "
-        f"From {said['threshold']} on, they are taken for one."
+        f"Top: a picture of this set. Bottom: the most similar picture of {text(entry['with'])}. "
+        f"Pairs from {entry['threshold']} on count as duplicates."
     )
     return f'<h3>Near-duplicates</h3><p class="about">{about}</p><div class="mistakes">{cards}</div>'
 
 
-def _pair(pair: Mapping[str, Any], own: Image.Image | None, other: Image.Image | None) -> str:
+def _pair(pair: PairEntry, own: Image.Image | None, other: Image.Image | None) -> str:
     shown = "".join(
-        '<div class="none">–</div>' if one is None else f'<img src="{data(one)}" alt="">' for one in (own, other)
+        '<div class="none">–</div>' if one is None else f'<img src="{data_address(one)}" alt="">'
+        for one in (own, other)
     )
     title = f"{pair['item']} and {pair['with']}"
     return f'<figure title="{text(title)}">{shown}<figcaption>{pair["score"]:.2f}</figcaption></figure>'
 
 
-def _shown(picture: Image.Image | None, key: str) -> str:
-    return f'<div class="none">{text(key)}</div>' if picture is None else f'<img src="{data(picture)}" alt="">'
-
-
-def _faces(found: Mapping[str, Any]) -> str:
-    """Every table of the probe; rates in percent with their intervals."""
+def _faces(entry: Mapping[str, Any]) -> str:
+    """Every table of the face probe; rates in percent with their intervals."""
     harms = "".join(
         _table(
             f"{one['category']}, {one['rule']}{', child among the labels' if one['with_child'] else ''}",
             one["by"],
             one["rates"],
         )
-        for one in found["harms"]
+        for one in entry["harms"]
     )
-    told = "".join(_table(f"{one['attribute']} told right", one["by"], one["rates"]) for one in found["told"])
-    about = text(found["limits"], 1000)
+    attributes = "".join(
+        _table(f"{one['attribute']} predicted right", one["by"], one["rates"]) for one in entry["told"]
+    )
+    about = text(entry["limits"], 1000)
     return (
         f'<h3>Groups of people</h3><p class="about">{about}</p>'
-        f"<details><summary>How often attributes are told right, by group</summary>{told}</details>"
+        f"<details><summary>How often attributes are predicted right, by group</summary>{attributes}</details>"
         f"<details><summary>How often degrading labels are given, by group</summary>{harms}</details>"
     )
 

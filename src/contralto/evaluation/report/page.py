@@ -1,31 +1,35 @@
-"""The page: one HTML file with everything in it. It asks nothing of the network and runs no script."""
+"""The whole page: one self-contained HTML file that loads nothing and runs no script."""
 
 from __future__ import annotations
 
-from contralto.evaluation.files import Report
-from contralto.evaluation.published import Published
-from contralto.evaluation.report.mistakes import Pictures
+from typing import Final
+
+from contralto.evaluation.published_figures import Published
+from contralto.evaluation.report.mistakes import PictureLookup
 from contralto.evaluation.report.section import anchor, section
 from contralto.evaluation.report.shifts import robustness
 from contralto.evaluation.report.style import CSS
 from contralto.evaluation.report.table import beside, table
-from contralto.evaluation.report.variants import Measured, gathered
+from contralto.evaluation.report.variants import SplitOutcomes, by_split
 from contralto.evaluation.report.words import text
+from contralto.evaluation.report_files import EvaluationReport
 
-MISTAKES, LEAST, MOST = 320, 6, 24  # pictures of mistakes in all, and in one section: the page stays below some 3 MB
+MAX_MISTAKES: Final = 320  # pictures of mistakes on the page, which keeps it below about 3 MB
+MIN_PER_SECTION: Final = 6
+MAX_PER_SECTION: Final = 24
 
 
-def page(report: Report, pictures: Pictures) -> str:
+def page(report: EvaluationReport, pictures: PictureLookup) -> str:
     """The whole report as HTML.
 
-    pictures: gives the picture of an item, by set, split and key, or None. Only the pictures of mistakes are asked for.
-    Every text that comes from outside is escaped.
+    pictures: gives the picture of an item by set, split and key, or None. Only pictures of mistakes and duplicates are
+    requested. All text from data is escaped.
     """
-    found = gathered(report.outcomes)
-    most = max(LEAST, min(MOST, MISTAKES // max(len(found), 1)))
+    splits = by_split(report.outcomes)
+    most = max(MIN_PER_SECTION, min(MAX_PER_SECTION, MAX_MISTAKES // max(len(splits), 1)))
     name = str(report.model.get("name", "a model"))
-    first = [one for each in found for one in each.first]
-    sections = "".join(section(one, name, pictures, most) for one in found)
+    first = [one for each in splits for one in each.first]
+    sections = "".join(section(one, name, pictures, most) for one in splits)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -39,41 +43,42 @@ def page(report: Report, pictures: Pictures) -> str:
 <header>
 <p class="mark">contralto</p>
 <h1>{text(name)}</h1>
-<p class="lead">{_lead(report, found)}</p>
+<p class="lead">{_lead(report, splits)}</p>
 {_facts(report)}
-{_contents(found)}
+{_contents(splits)}
 </header>
 <main>
 <section id="figures">
 <h2>Figures</h2>
 <p class="about">Shares in percent with 95% intervals. In the small drawings the dot is the value, the thick line its
-interval, the upright tick chance.</p>
+interval, and the upright tick chance.</p>
 {table(first, name)}
 {_notes(beside(first, name))}
 </section>
-{robustness(found)}
+{robustness(splits)}
 {sections}
 </main>
 <footer>
 <p>A wrong answer with the same score as the right one counts against the model, and so does a picture that could not be
-used. Every item's answer is in <code>items.parquet</code>, the figures and protocols in <code>report.json</code>;
-<code>contralto compare</code> sets two such folders against each other.</p>
-<p>Measured with contralto {text(report.version)}. This page holds everything in itself and loads nothing.</p>
+used. Every item's answer is in <code>items.parquet</code>, the figures and protocols are in
+<code>report.json</code>;
+<code>contralto compare</code> compares two such folders.</p>
+<p>Measured with contralto {text(report.version)}. This page is self-contained and loads nothing.</p>
 </footer>
 </body>
 </html>
 """
 
 
-def _lead(report: Report, found: list[Measured]) -> str:
-    items = sum(len(one.main.records) for one in found if one.main is not None)
-    sets = "1 set" if len(found) == 1 else f"{len(found)} sets"
+def _lead(report: EvaluationReport, splits: list[SplitOutcomes]) -> str:
+    items = sum(len(one.main.records) for one in splits if one.main is not None)
+    sets = "1 set" if len(splits) == 1 else f"{len(splits)} sets"
     figures = sum(len(one.figures) for one in report.outcomes)
     when = f' on <span class="date">{text(report.measured)}</span>' if report.measured else ""
-    return f"{figures:,} figures on {sets}, of {items:,} answers that are all kept. Measured{when}."
+    return f"{figures:,} figures on {sets}, from {items:,} recorded answers. Measured{when}."
 
 
-def _facts(report: Report) -> str:
+def _facts(report: EvaluationReport) -> str:
     rows = "".join(
         f"<div><dt>{text(key.replace('_', ' '))}</dt><dd>{text(value)}</dd></div>"
         for key, value in report.model.items()
@@ -82,21 +87,21 @@ def _facts(report: Report) -> str:
     return f'<dl class="facts">{rows}</dl>'
 
 
-def _contents(found: list[Measured]) -> str:
-    if len(found) < 2:
+def _contents(splits: list[SplitOutcomes]) -> str:
+    if len(splits) < 2:
         return ""
-    links = "".join(f'<a href="#{text(anchor(one))}">{text(one.set)}</a>' for one in found)
+    links = "".join(f'<a href="#{text(anchor(one))}">{text(one.set)}</a>' for one in splits)
     return f'<nav aria-label="Sets">{links}</nav>'
 
 
 def _notes(known: list[Published]) -> str:
-    """What the marks beside published figures mean, where there are any."""
+    """Explains the marks beside published figures, if the table has any."""
     if not known:
         return ""
     notes = [
-        "✓ the interval holds the published figure; ≠ it does not.",
+        "✓ the interval contains the published figure; ≠ it does not.",
         "paper: Radford et al. 2021. open_clip: that project's re-runs, whose prompts and splits differ in places.",
     ]
     if not all(one.verified for one in known):
-        notes.append("† recalled, and not read again in its source.")
+        notes.append("† from memory, not verified in its source.")
     return f'<p class="note">{" ".join(notes)}</p>'

@@ -14,11 +14,11 @@ from contralto.evaluation.report.words import number, percent, shortened
 from contralto.metrics.calibration import Bins
 from contralto.metrics.intervals import clopper_pearson
 
-QUARTERS = [(v, percent(v)) for v in (0.0, 0.25, 0.5, 0.75, 1.0)]
+QUARTER_TICKS = [(v, percent(v)) for v in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
-class Spot(NamedTuple):
-    """A value with its interval, if it has one, over a place on the x axis."""
+class PlotPoint(NamedTuple):
+    """A value at x, with its interval if it has one."""
 
     x: float
     value: float
@@ -26,17 +26,17 @@ class Spot(NamedTuple):
     high: float | None = None
 
 
-def spot(x: float, figure: Figure) -> Spot:
-    """A figure over a place."""
-    return Spot(x, figure.value, figure.low, figure.high)
+def plot_point(x: float, figure: Figure) -> PlotPoint:
+    """A figure at x."""
+    return PlotPoint(x, figure.value, figure.low, figure.high)
 
 
 def reliability(bins: Bins) -> str:
-    """Accuracy over confidence by bin, with 95% intervals; below, how many items lie in each bin."""
+    """Accuracy over confidence by bin, with 95% intervals; below, the number of items per bin."""
     frame, tall = Frame((0, 1), (0, 1), 400, 330, top=26, bottom=92), 36
     strip = Frame((0, 1), (0, max(int(bins.count.max()), 1)), 400, 330, top=frame.height - 42 - tall)
-    body = [frame.axes([], QUARTERS, "", "accuracy"), frame.path([(0, 0), (1, 1)], "guide")]
-    body.append(strip.axes(QUARTERS, [(strip.y[1], f"{strip.y[1]:,.0f}")], "confidence, and items in each bin"))
+    body = [frame.axes([], QUARTER_TICKS, "", "accuracy"), frame.path([(0, 0), (1, 1)], "guide")]
+    body.append(strip.axes(QUARTER_TICKS, [(strip.y[1], f"{strip.y[1]:,.0f}")], "confidence, and items per bin"))
     for low, high, count, confidence, accuracy in zip(
         bins.low, bins.high, bins.count, bins.confidence, bins.accuracy, strict=True
     ):
@@ -44,27 +44,27 @@ def reliability(bins: Bins) -> str:
             continue
         left, right = frame.across(low) + 1, frame.across(high) - 1
         top, base = frame.down(accuracy), frame.down(0)
-        said = f"confidence {confidence:.1%}, accuracy {accuracy:.1%}, {count} items"
-        body.append(box(left, top, right - left, base - top, "bar", said, opacity=0.1 + 0.25 * count / strip.y[1]))
+        caption = f"confidence {confidence:.1%}, accuracy {accuracy:.1%}, {count} items"
+        body.append(box(left, top, right - left, base - top, "bar", caption, opacity=0.1 + 0.25 * count / strip.y[1]))
         body.append(frame.whisker(confidence, *clopper_pearson(round(accuracy * count), count), "whisker"))
-        body.append(frame.dot((confidence, accuracy), "mark", said, 3.5))
-        body.append(box(left, strip.down(count), right - left, strip.down(0) - strip.down(count), "count", said))
+        body.append(frame.dot((confidence, accuracy), "mark", caption, 3.5))
+        body.append(box(left, strip.down(count), right - left, strip.down(0) - strip.down(count), "count", caption))
     about = "Bars: accuracy in bins of the model's confidence. The diagonal is perfect calibration."
     return drawing("Reliability", about, frame.width, frame.height, "".join(body))
 
 
 def curve(
     title: str,
-    spots: Sequence[Spot],
+    points: Sequence[PlotPoint],
     names: Sequence[str],
     x_name: str,
     reference: tuple[str, float] | None = None,
     limits: tuple[float, float] | None = None,
     size: tuple[float, float] = (400, 280),
 ) -> str:
-    """One line over places that are spaced evenly, with whiskers; a dashed line for what it is to be held against."""
-    places = [one.x for one in spots]
-    values = [v for one in spots for v in (one.value, one.low, one.high) if v is not None]
+    """One line over evenly spaced places, with whiskers; a dashed line for the reference."""
+    places = [one.x for one in points]
+    values = [v for one in points for v in (one.value, one.low, one.high) if v is not None]
     values += [reference[1]] if reference else []
     room = 0.35 * (max(places) - min(places) or 1) / max(len(places), 1)
     frame = Frame((min(places) - room, max(places) + room), limits or around(values), *size)
@@ -73,8 +73,8 @@ def curve(
         body.append(frame.path([(frame.x[0], reference[1]), (frame.x[1], reference[1])], "guide"))
         above = frame.down(reference[1]) - 5
         body.append(label((frame.left + 4, above if above > 14 else above + 17), reference[0], "name"))
-    body.append(frame.path([(one.x, one.value) for one in spots], "curve"))
-    for one, name in zip(spots, names, strict=True):
+    body.append(frame.path([(one.x, one.value) for one in points], "curve"))
+    for one, name in zip(points, names, strict=True):
         if one.low is not None and one.high is not None:
             body.append(frame.whisker(one.x, one.low, one.high, "whisker"))
         body.append(frame.dot((one.x, one.value), "mark", f"{name}: {one.value:.1%}"))
@@ -82,12 +82,12 @@ def curve(
 
 
 def recall(ranks: Sequence[tuple[str, NDArray[np.int64]]]) -> str:
-    """The share of queries answered within the k best, over k on a logarithmic scale; a line for each direction."""
+    """The share of queries answered within the k best, over k on a logarithmic scale; one line per direction."""
     most = max(10, int(max(rank.max(initial=1) for _, rank in ranks)) + 1)
     ends = [10**i for i in range(len(str(most)) + 1) if 10**i <= 10 * most]
     frame = Frame((0, np.log10(most)), (0, 1))
     marks = [(float(np.log10(end)), f"{end:,}") for end in ends if end <= most]
-    body = [frame.axes(marks, QUARTERS, "k best answers")]
+    body = [frame.axes(marks, QUARTER_TICKS, "k best answers")]
     for place, (name, rank) in enumerate(ranks):
         steps = np.unique(np.round(np.geomspace(1, most, 80)).astype(int))
         shares = np.searchsorted(np.sort(rank), steps, side="left") / max(len(rank), 1)
@@ -109,9 +109,9 @@ def whiskers(title: str, rows: Sequence[tuple[str, Figure]]) -> str:
     across = Frame(around(values), (0, 1), frame.width, frame.height, frame.left, frame.right).across
     base = frame.height - frame.bottom
     body = []
-    for value, said in ticks(*around(values), most=5):
+    for value, caption in ticks(*around(values), most=5):
         body.append(line((across(value), frame.top), (across(value), base), "grid"))
-        body.append(label((across(value), base + 16), said, "tick", "middle"))
+        body.append(label((across(value), base + 16), caption, "tick", "middle"))
     for place, (name, one) in enumerate(rows):
         height = frame.top + 30 * place + 18
         body.append(label((frame.left - 12, height + 4), shortened(name, 24), "row", "end"))
@@ -132,18 +132,18 @@ def heat(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
     body = [box(margin, margin, n * cell, n * cell, "ground")]
     for i, name in enumerate(names):
         middle = margin + (i + 0.5) * cell
-        said = shortened(name, length)
+        caption = shortened(name, length)
         kind = "row" if cell >= 12 else "row small"
-        body.append(label((margin - 6, middle + 3.5), said, kind, "end"))
-        turned = label((0, 0), said, kind)
+        body.append(label((margin - 6, middle + 3.5), caption, kind, "end"))
+        turned = label((0, 0), caption, kind)
         body.append(f'<g transform="translate({middle + 3.5:.1f} {margin - 6:.1f}) rotate(-90)">{turned}</g>')
     totals = np.maximum(matrix.sum(axis=1), 1)
     for i, j in np.argwhere(matrix).tolist():
         share = matrix[i, j] / totals[i]
-        said = f"{names[i]} → {names[j]}: {matrix[i, j]} of {totals[i]}"
+        caption = f"{names[i]} → {names[j]}: {matrix[i, j]} of {totals[i]}"
         kind = "right" if i == j else "wrong"
         corner = (margin + j * cell + 0.5, margin + i * cell + 0.5)
-        body.append(box(*corner, cell - 1, cell - 1, kind, said, opacity=0.12 + 0.88 * share))
+        body.append(box(*corner, cell - 1, cell - 1, kind, caption, opacity=0.12 + 0.88 * share))
         if cell >= 20:
             ink = "in" if share > 0.55 else "cell"
             at = (margin + (j + 0.5) * cell, margin + (i + 0.5) * cell + 3.5)
@@ -153,15 +153,15 @@ def heat(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
 
 def shift(
     title: str,
-    spots: Sequence[tuple[str, float, float]],
+    points: Sequence[tuple[str, float, float]],
     others: Sequence[tuple[str, float, float]],
     baseline: Sequence[tuple[float, float]],
     limits: tuple[float, float],
 ) -> str:
-    """Accuracy on a shifted set over accuracy on the original, both on the logit scale: (name, original, shifted).
+    """Accuracy on a shifted data set over accuracy on the original, both on the logit scale: (name, original, shifted).
 
-    spots: the model's; others: those that the baseline, a line through two places, was laid through. The dashed line is
-    no loss at all; how far a spot lies above the baseline is its effective robustness.
+    points: the model's; others: those that define the baseline, a line through two points. The dashed line is no loss;
+    effective robustness is how far a point lies above the baseline.
     """
     frame = Frame(limits, limits, 260, 240, top=8, x_scale=logit, y_scale=logit)
     marks = [(v, percent(v)) for v in (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99) if limits[0] <= v <= limits[1]]
@@ -169,13 +169,13 @@ def shift(
     if baseline:
         body.append(frame.path(baseline, "base"))
     body += [frame.dot((x, y), "hollow", f"{name}: {x:.1%} → {y:.1%}") for name, x, y in others]
-    body += [frame.dot((x, y), "mark", f"{name}: {x:.1%} → {y:.1%}", 5) for name, x, y in spots]
-    about = "; ".join(f"{name}: {x:.1%} to {y:.1%}" for name, x, y in spots)
+    body += [frame.dot((x, y), "mark", f"{name}: {x:.1%} → {y:.1%}", 5) for name, x, y in points]
+    about = "; ".join(f"{name}: {x:.1%} to {y:.1%}" for name, x, y in points)
     return drawing(title, about, frame.width, frame.height, "".join(body))
 
 
 def strip(figure: Figure) -> str:
-    """A figure's interval on a small track from 0 to 1, with chance as a tick; nothing to be read, only to be seen."""
+    """A figure's interval on a small track from 0 to 1, with chance as a tick; decoration without text."""
     width, middle = 96.0, 7.0
     body = [line((0, middle), (width, middle), "track")]
     if figure.low is not None and figure.high is not None:

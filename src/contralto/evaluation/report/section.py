@@ -1,4 +1,4 @@
-"""The section of one split of a set: its plots, its mistakes, and exactly how it was measured."""
+"""The section of one split of a data set: its plots, its mistakes, and its exact protocol."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ import numpy as np
 from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.report import plots
 from contralto.evaluation.report.audits import audits
-from contralto.evaluation.report.mistakes import Pictures, confused, confusion, gallery
+from contralto.evaluation.report.mistakes import PictureLookup, confused, confusion, gallery
 from contralto.evaluation.report.svg import around
 from contralto.evaluation.report.table import table
-from contralto.evaluation.report.variants import Measured, headline
+from contralto.evaluation.report.variants import SplitOutcomes, headline
 from contralto.evaluation.report.words import metric, percent, text
 from contralto.metrics.calibration import ece
 from contralto.metrics.calibration import reliability as binned
 from contralto.metrics.robustness import mean_corruption_error
 
 
-def section(measured: Measured, model: str, pictures: Pictures, most: int) -> str:
-    """HTML of one split. most: how many mistakes are shown as pictures."""
-    main = measured.main
+def section(outcomes: SplitOutcomes, model: str, pictures: PictureLookup, most: int) -> str:
+    """HTML of one split. most: the largest number of mistakes shown as pictures."""
+    main = outcomes.main
     judged = main if main is not None and main.classes and main.task == "classes" else None
     grid = [_reliability(main), _recall(main)]
     grid += [confusion(judged), confused(judged)] if judged else []
-    grid += [_templates(measured), _few_shot(measured), _others(measured)]
-    parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(measured)]
-    parts += [gallery(judged, pictures, most) if judged else "", audits(measured.plain, pictures)]
-    parts += [_failures(measured), _details(measured, model)]
-    return f"""<section id="{text(anchor(measured))}">
-<h2>{text(measured.set)} <small>{text(measured.split)}</small></h2>
-<p class="about">{_about(measured)}</p>
+    grid += [_templates(outcomes), _few_shot(outcomes), _others(outcomes)]
+    parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(outcomes)]
+    parts += [gallery(judged, pictures, most) if judged else "", audits(outcomes.others, pictures)]
+    parts += [_failures(outcomes), _details(outcomes, model)]
+    return f"""<section id="{text(anchor(outcomes))}">
+<h2>{text(outcomes.set)} <small>{text(outcomes.split)}</small></h2>
+<p class="about">{_about(outcomes)}</p>
 {"".join(parts)}
 </section>
 """
 
 
-def anchor(measured: Measured) -> str:
-    """The place of the section on the page."""
-    return f"{measured.set}-{measured.split}".replace(" ", "-")
+def anchor(outcomes: SplitOutcomes) -> str:
+    """The section's id on the page."""
+    return f"{outcomes.set}-{outcomes.split}".replace(" ", "-")
 
 
-def _about(measured: Measured) -> str:
-    first = measured.main or measured.all[0]
+def _about(outcomes: SplitOutcomes) -> str:
+    first = outcomes.main or outcomes.all[0]
     keys = len(np.unique(first.records.key.astype(str)))
-    said = [f"{keys:,} pictures" if keys else "", f"{len(first.classes):,} classes" if first.classes else ""]
-    told = ", ".join(part for part in said if part)
+    counts = [f"{keys:,} pictures" if keys else "", f"{len(first.classes):,} classes" if first.classes else ""]
+    counted = ", ".join(part for part in counts if part)
     best = "; ".join(f"{metric(one.metric)} {100 * one.value:.1f}%" for one in first.figures[:1] if one.value <= 1)
-    return "; ".join(part for part in (told, best) if part)
+    return "; ".join(part for part in (counted, best) if part)
 
 
 def _plot(title: str, about: str, drawing: str) -> str:
@@ -58,7 +58,7 @@ def _plot(title: str, about: str, drawing: str) -> str:
 
 
 def _reliability(main: Outcome | None) -> str:
-    """For tasks with one right answer an item, where the records hold a confidence."""
+    """For tasks with one right answer per item, if the records hold a confidence."""
     if main is None or main.task == "labels":
         return ""
     records = main.records
@@ -67,9 +67,9 @@ def _reliability(main: Outcome | None) -> str:
         return ""
     confidence, right = records.confidence[known], records.rank[known] == 0
     sure, hit, off = float(confidence.mean()), float(right.mean()), ece(confidence, right)
-    way = "too sure of itself" if sure > hit else "less sure than it could be"
-    way = "as sure as it is right, on the whole" if percent(sure) == percent(hit) else way
-    about = f"On average {percent(sure)} sure and {percent(hit)} right: {way}. ECE {100 * off:.1f}, 15 bins."
+    judgement = "overconfident" if sure > hit else "underconfident"
+    judgement = "well calibrated on average" if percent(sure) == percent(hit) else judgement
+    about = f"On average {percent(sure)} sure and {percent(hit)} right: {judgement}. ECE {100 * off:.1f}, 15 bins."
     return _plot("Reliability", about, plots.reliability(binned(confidence, right)))
 
 
@@ -79,15 +79,15 @@ def _recall(main: Outcome | None) -> str:
     records = main.records
     ways = [way for way in ("image_to_text", "text_to_image") if (records.direction == way).any()]
     ranks = [(way.replace("_to_", " → "), records.rank[records.direction == way]) for way in ways]
-    about = "How often the right answer is among the k best."
+    about = "Share of queries with the right answer among the k best."
     return _plot("Recall at k", about, plots.recall(ranks)) if ranks else ""
 
 
-def _templates(measured: Measured) -> str:
-    """The template sets that were compared, beside the set's own."""
-    main = headline(measured.main) if measured.main else None
+def _templates(outcomes: SplitOutcomes) -> str:
+    """The template sets that were compared, beside the data set's own."""
+    main = headline(outcomes.main) if outcomes.main else None
     name = main.metric if main else None
-    rows = [(name_, figure) for name_, one in measured.templates.items() if (figure := headline(one, name))]
+    rows = [(name_, figure) for name_, one in outcomes.templates.items() if (figure := headline(one, name))]
     if not rows:
         return ""
     shown = rows + ([("the set's own", main)] if main and all(name_ != "own" for name_, _ in rows) else [])
@@ -95,57 +95,59 @@ def _templates(measured: Measured) -> str:
     return _plot("Templates", about, plots.whiskers("Templates compared", shown))
 
 
-def _others(measured: Measured) -> str:
-    """The set's own metric under other conditions, beside the set as it is."""
-    main = headline(measured.main) if measured.main else None
-    rows = [(one.variant, one.figures[0]) for one in measured.others if main and one.figures[0].metric == main.metric]
+def _others(outcomes: SplitOutcomes) -> str:
+    """The data set's own metric under other conditions, beside the plain one."""
+    main = headline(outcomes.main) if outcomes.main else None
+    rows = [
+        (one.variant, one.figures[0]) for one in outcomes.conditions if main and one.figures[0].metric == main.metric
+    ]
     if not rows or main is None:
         return ""
-    about = f"{metric(main.metric)} of the same pictures, changed or asked otherwise, with 95% intervals."
+    about = f"{metric(main.metric)} of the same pictures under other conditions, with 95% intervals."
     return _plot("Other conditions", about, plots.whiskers("Other conditions", [("as it is", main), *rows]))
 
 
-def _few_shot(measured: Measured) -> str:
-    main = headline(measured.main) if measured.main else None
-    shots = sorted(measured.few_shot)
-    figures = [(k, headline(measured.few_shot[k], main.metric if main else None)) for k in shots]
-    spots = [plots.spot(float(np.log2(k)), figure) for k, figure in figures if figure]
-    if not spots:
+def _few_shot(outcomes: SplitOutcomes) -> str:
+    main = headline(outcomes.main) if outcomes.main else None
+    shots = sorted(outcomes.few_shot)
+    figures = [(k, headline(outcomes.few_shot[k], main.metric if main else None)) for k in shots]
+    points = [plots.plot_point(float(np.log2(k)), figure) for k, figure in figures if figure]
+    if not points:
         return ""
     reference = ("zero-shot", main.value) if main else None
-    about = "A linear probe on few labelled pictures a class, against no labelled picture at all."
+    about = "A linear probe on few labelled pictures per class, against zero-shot."
     names = [str(k) for k, figure in figures if figure]
-    return _plot("Few-shot", about, plots.curve("Few-shot", spots, names, "labelled pictures a class", reference))
+    return _plot("Few-shot", about, plots.curve("Few-shot", points, names, "labelled pictures per class", reference))
 
 
-def _corruptions(measured: Measured) -> str:
-    """Small plots of one scale, one a corruption, against the set as it is."""
-    main = headline(measured.main) if measured.main else None
+def _corruptions(outcomes: SplitOutcomes) -> str:
+    """Small plots on one scale, one per corruption, against the data set as it is."""
+    main = headline(outcomes.main) if outcomes.main else None
     name = main.metric if main else None
-    found = {
+    figures = {
         corruption: {severity: figure for severity in sorted(each) if (figure := headline(each[severity], name))}
-        for corruption, each in measured.corruptions.items()
+        for corruption, each in outcomes.corruptions.items()
     }
-    values = [f.value for each in found.values() for f in each.values()] + ([main.value] if main else [])
+    values = [f.value for each in figures.values() for f in each.values()] + ([main.value] if main else [])
     if len(values) < 2:
         return ""
     limits, panels = around(values), []
-    for corruption, each in found.items():
-        spots = [plots.spot(severity, figure)._replace(low=None, high=None) for severity, figure in each.items()]
+    for corruption, each in figures.items():
+        points = [plots.plot_point(severity, figure)._replace(low=None, high=None) for severity, figure in each.items()]
         reference = ("", main.value) if main else None
         title, names = corruption.replace("_", " "), [str(severity) for severity in each]
-        drawn = plots.curve(title, spots, names, "severity", reference, limits, (240, 180))
+        drawn = plots.curve(title, points, names, "severity", reference, limits, (240, 180))
         panels.append(f'<figure class="panel"><figcaption>{text(title)}</figcaption>{drawn}</figure>')
-    error = mean_corruption_error({key: [1 - f.value for f in each.values()] for key, each in found.items()})
+    error = mean_corruption_error({key: [1 - f.value for f in each.values()] for key, each in figures.items()})
     about = f"Dashed: the set as it is. Mean error over all corruptions and severities: {100 * error:.1f}%."
     return f'<h3>Corruptions</h3><p class="about">{about}</p><div class="panels">{"".join(panels)}</div>'
 
 
-def _failures(measured: Measured) -> str:
-    lost = {key: why for one in measured.all for key, why in one.failures.items()}
+def _failures(outcomes: SplitOutcomes) -> str:
+    lost = {key: why for one in outcomes.all for key, why in one.failures.items()}
     if not lost:
         return ""
-    measured_keys = {key for one in measured.all for key in one.records.key}
+    measured_keys = {key for one in outcomes.all for key in one.records.key}
     wrong = {key: why for key, why in lost.items() if key in measured_keys}
     left_out = {key: why for key, why in lost.items() if key not in measured_keys}
     return _listed(wrong, "picture counts as wrong", "pictures count as wrong") + _listed(
@@ -161,17 +163,19 @@ def _listed(reasons: dict[str, str], one: str, several: str) -> str:
     return f'<details><summary>{what}: not usable</summary><dl class="protocol">{rows}</dl></details>'
 
 
-def _details(measured: Measured, model: str) -> str:
-    """The protocol of the first outcome in full, of the others what differs; and all figures where some were drawn."""
-    first, *others = measured.all
+def _details(outcomes: SplitOutcomes, model: str) -> str:
+    """The full protocol of the first outcome, the differences of the others, and a table of all other figures."""
+    first, *others = outcomes.all
     blocks = [_protocol(first.variant or "as it is", first.protocol)]
     for one in others:
         changed = {key: value for key, value in one.protocol.items() if first.protocol.get(key) != value}
         if changed:
             blocks.append(_protocol(f"{one.variant or 'as it is'}: what differs", changed))
-    found = f"<details><summary>The exact protocol</summary>{''.join(blocks)}</details>"
-    others = [one for one in measured.all if one not in measured.first]
-    return found + (f"<details><summary>All other figures</summary>{table(others, model)}</details>" if others else "")
+    protocols = f"<details><summary>The exact protocol</summary>{''.join(blocks)}</details>"
+    others = [one for one in outcomes.all if one not in outcomes.first]
+    return protocols + (
+        f"<details><summary>All other figures</summary>{table(others, model)}</details>" if others else ""
+    )
 
 
 def _protocol(title: str, stated: Mapping[str, Any]) -> str:
@@ -180,13 +184,13 @@ def _protocol(title: str, stated: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    """Lists of texts in columns, such as templates and the names of each class; what has names, indented."""
+    """Lists of texts in columns, such as templates and class names; mappings indented."""
     if isinstance(value, Mapping) and value:
         rows = "".join(f"<dt>{text(key)}</dt><dd>{_value(one)}</dd>" for key, one in value.items())
         return f'<dl class="protocol">{rows}</dl>'
     if isinstance(value, list | tuple) and value and all(isinstance(one, str) or _texts(one) for one in value):
-        said = (one if isinstance(one, str) else ", ".join(one) for one in value)
-        return f'<ol class="items">{"".join(f"<li>{text(one)}</li>" for one in said)}</ol>'
+        lines = (one if isinstance(one, str) else ", ".join(one) for one in value)
+        return f'<ol class="items">{"".join(f"<li>{text(one)}</li>" for one in lines)}</ol>'
     return text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 100_000)
 
 

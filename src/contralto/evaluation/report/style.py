@@ -1,4 +1,4 @@
-"""How the report looks: light and dark, from a telephone to a wide screen, and on paper."""
+"""The CSS of the page: light and dark, from a phone to a wide screen, and on paper."""
 
 COLOURS = """
 :root {

@@ -1,6 +1,6 @@
-"""The pieces of a plot: a frame that knows where values lie, axes, lines, dots and whiskers, as SVG text.
+"""The shapes of a plot as SVG text: axes, lines, dots and whiskers, and a frame that maps values to pixels.
 
-Colours are classes that style.py gives for light and dark. Coordinates are pixels of the plot's own box.
+Colours are CSS classes, which style.py defines for light and dark. Coordinates are pixels of the plot's own box.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def straight(value: float) -> float:
 
 
 def logit(share: float) -> float:
-    """log(p / (1 - p)), the scale on which accuracies of many models lie on a line. Ends are kept finite."""
+    """log(p / (1 - p)): on this scale, accuracies of many models lie on a line. Kept finite at 0 and 1."""
     inside = min(max(share, 1e-4), 1 - 1e-4)
     return math.log(inside / (1 - inside))
 
@@ -61,27 +61,29 @@ class Frame:
         x_name: str = "",
         y_name: str = "",
     ) -> str:
-        """Faint lines at the ticks of y, the line of x, and what they are called (plain text)."""
+        """Faint lines at the y ticks, the x axis, and the names of both axes (plain text)."""
         base, end = self.height - self.bottom, self.width - self.right
-        found = [line((self.left, self.down(v)), (end, self.down(v)), "grid") for v, _ in y_ticks]
-        found += [label((self.left - 7, self.down(v) + 3.5), said, "tick", "end") for v, said in y_ticks]
-        found += [line((self.left, base), (end, base), "axis")]
-        found += [line((self.across(v), base), (self.across(v), base + 4), "axis") for v, _ in x_ticks]
-        found += [label((self.across(v), base + 16), said, "tick", "middle") for v, said in x_ticks]
+        parts = [line((self.left, self.down(v)), (end, self.down(v)), "grid") for v, _ in y_ticks]
+        parts += [label((self.left - 7, self.down(v) + 3.5), caption, "tick", "end") for v, caption in y_ticks]
+        parts += [line((self.left, base), (end, base), "axis")]
+        parts += [line((self.across(v), base), (self.across(v), base + 4), "axis") for v, _ in x_ticks]
+        parts += [label((self.across(v), base + 16), caption, "tick", "middle") for v, caption in x_ticks]
         if x_name:
-            found.append(label(((self.left + end) / 2, self.height - 6), x_name, "name", "middle"))
+            parts.append(label(((self.left + end) / 2, self.height - 6), x_name, "name", "middle"))
         if y_name:
-            found.append(label((0, 11), y_name, "name"))
-        return "".join(found)
+            parts.append(label((0, 11), y_name, "name"))
+        return "".join(parts)
 
     def path(self, points: Sequence[Point], kind: str) -> str:
         """A line through values."""
         return polyline([(self.across(x), self.down(y)) for x, y in points], kind)
 
-    def dot(self, at: Point, kind: str, said: str, radius: float = 4) -> str:
-        """A dot at a value; `said` is shown when it is pointed at."""
+    def dot(self, at: Point, kind: str, caption: str, radius: float = 4) -> str:
+        """A dot at a value; `caption` appears under the pointer."""
         x, y = self.across(at[0]), self.down(at[1])
-        return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{text(said)}</title></circle>'
+        return (
+            f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{text(caption)}</title></circle>'
+        )
 
     def whisker(self, x: float, low: float, high: float, kind: str) -> str:
         """An upright interval."""
@@ -90,7 +92,7 @@ class Frame:
 
 
 def drawing(title: str, about: str, width: float, height: float, body: str) -> str:
-    """A whole plot; `title` and `about` (plain text) tell it to those who cannot see it."""
+    """A whole plot; `title` and `about` (plain text) describe it to screen readers."""
     return (
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" style="--wide:{width:.0f}px">'
         f"<title>{text(title)}</title><desc>{text(about, 1000)}</desc>{body}</svg>"
@@ -108,21 +110,21 @@ def polyline(points: Iterable[Point], kind: str) -> str:
     return f'<polyline class="{kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
 
 
-def box(x: float, y: float, width: float, height: float, kind: str, said: str = "", opacity: float = 1) -> str:
-    """A rectangle of pixels; `said` is shown when it is pointed at."""
+def box(x: float, y: float, width: float, height: float, kind: str, caption: str = "", opacity: float = 1) -> str:
+    """A rectangle in pixels; `caption` appears under the pointer."""
     faint = f' opacity="{opacity:.2f}"' if opacity < 1 else ""
-    inside = f"<title>{text(said)}</title>" if said else ""
+    inside = f"<title>{text(caption)}</title>" if caption else ""
     place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
     return f'<rect class="{kind}" {place}{faint}>{inside}</rect>'
 
 
-def label(at: Point, said: str, kind: str, anchor: str = "start") -> str:
+def label(at: Point, caption: str, kind: str, anchor: str = "start") -> str:
     """Text at a pixel."""
-    return f'<text class="{kind}" x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}">{text(said)}</text>'
+    return f'<text class="{kind}" x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}">{text(caption)}</text>'
 
 
 def around(values: Iterable[float], least: float = 0.1) -> tuple[float, float]:
-    """A range of shares with some room around all finite values, at least `least` wide, within 0..1."""
+    """A range of shares with some margin around all finite values, at least `least` wide, within 0..1."""
     known = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
     room = max(0.08 * (high - low), (least - (high - low)) / 2, 0.0)

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from contralto.evaluation.outcome import Figure, Outcome
-from contralto.evaluation.published import Published, published
+from contralto.evaluation.published_figures import Published, published
 from contralto.evaluation.report.plots import strip
 from contralto.evaluation.report.words import interval, is_share, metric, number, signed, text
 
-ENDS = '<span class="ends"><span>0</span><span>100</span></span>'
-COLUMNS = {"set": "", "metric": "", "value": "n", "95% interval": "", ENDS: "", "chance": "n", "items": "n"}
-PUBLISHED = "published, and the difference to it"
+STRIP_ENDS = '<span class="ends"><span>0</span><span>100</span></span>'
+FIGURE_COLUMNS = {
+    "set": "",
+    "metric": "",
+    "value": "n",
+    "95% interval": "",
+    STRIP_ENDS: "",
+    "chance": "n",
+    "items": "n",
+}
+PUBLISHED_COLUMN = "published, and the difference to it"
 
 
 def table(outcomes: Iterable[Outcome], model: str) -> str:
-    """One row a figure. model: the name by which others published theirs."""
+    """One row per figure. model: its name in the registry, by which published figures are known."""
     shown = [one for one in outcomes if one.figures]
-    columns = COLUMNS | ({PUBLISHED: ""} if beside(shown, model) else {})
+    columns = FIGURE_COLUMNS | ({PUBLISHED_COLUMN: ""} if beside(shown, model) else {})
     head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in columns.items())
     bodies = "".join(_rows(one, model) for one in shown)
     return (
@@ -56,16 +64,18 @@ def _row(head: str, outcome: Outcome, figure: Figure, model: str) -> str:
 
 
 def _known(outcome: Outcome, figure: Figure, model: str) -> list[Published]:
-    return published(model, outcome.set, figure.metric, outcome.variant)
+    if outcome.condition.group:
+        return []
+    return published(model, outcome.set, figure.metric, outcome.condition.kind)
 
 
 def _beside(known: Published, figure: Figure) -> str:
-    """A published figure, how far ours is from it, and whether our interval holds it."""
+    """A published figure, our difference to it, and whether our interval contains it."""
     mark, why = "", ""
     if figure.low is not None and figure.high is not None:
         held = figure.low <= known.value <= figure.high
         mark = '<span class="good">✓</span>' if held else '<span class="bad">≠</span>'
         why = ' title="within the interval"' if held else ' title="outside the interval"'
     doubt = "" if known.verified else "<sup>†</sup>"
-    said = f"<span>{number(figure.metric, known.value)}{doubt}</span><small>{text(known.source)}</small>"
-    return f"<div{why}>{said}<span>{signed(100 * (figure.value - known.value))}</span>{mark}</div>"
+    cells = f"<span>{number(figure.metric, known.value)}{doubt}</span><small>{text(known.source)}</small>"
+    return f"<div{why}>{cells}<span>{signed(100 * (figure.value - known.value))}</span>{mark}</div>"

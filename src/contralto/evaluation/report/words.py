@@ -1,46 +1,31 @@
-"""How names and numbers are said on the page. Whatever comes from data is escaped here."""
+"""Formats names and numbers for the page. All text that comes from data is escaped here."""
 
 from __future__ import annotations
 
 import math
-import re
 from html import escape
+from typing import Final
 
 from contralto.errors import one_line
+from contralto.evaluation.metric_table import metric_named
 from contralto.evaluation.outcome import Figure
 
-LIMIT = 400
-METRICS = {
-    "top1": "top-1",
-    "top5": "top-5",
-    "mean_per_class": "mean per class",
-    "mean_top1_top5": "mean of top-1 and top-5",
-    "map11": "11-point mAP",
-    "auc": "ROC AUC",
-    "ece": "ECE",
-    "ece_tempered": "ECE, tempered",
-}
-DIRECTED = re.compile(r"(r\d+|share\d+|median_rank)_(image|text)_to_(text|image)")
+TEXT_LIMIT: Final = 400
 
 
-def text(given: object, limit: int = LIMIT) -> str:
-    """Anything as one line of HTML text, also fit for an attribute in double quotes."""
+def text(given: object, limit: int = TEXT_LIMIT) -> str:
+    """Anything as one line of HTML text, also safe in an attribute in double quotes."""
     return escape(one_line(str(given), limit))
 
 
 def metric(name: str) -> str:
-    """A metric's name for people, as HTML text."""
-    if found := DIRECTED.fullmatch(name):
-        kind, given, wanted = found.groups()
-        k = kind.lstrip("share")
-        what = {f"r{k}": f"R@{k}", f"share{k}": f"share of captions @{k}"}.get(kind, "median rank")
-        return f"{what}, {given} → {wanted}"
-    return text(METRICS.get(name, name.replace("_", " ")))
+    """A metric's title, as HTML text."""
+    return text(metric_named(name).title)
 
 
 def is_share(name: str) -> bool:
     """Whether the metric lies in 0..1; ranks count from 1."""
-    return not name.startswith("median_rank")
+    return metric_named(name).unit == "share"
 
 
 def number(name: str, value: float) -> str:
@@ -52,12 +37,12 @@ def number(name: str, value: float) -> str:
 
 def signed(points: float) -> str:
     """A difference in percentage points, with its sign and one digit."""
-    said = f"{points:+.1f}".replace("-", "−")
-    return "0.0" if said[1:] == "0.0" else said
+    shown = f"{points:+.1f}".replace("-", "−")
+    return "0.0" if shown[1:] == "0.0" else shown
 
 
 def interval(figure: Figure) -> str:
-    """The 95% interval, or nothing."""
+    """The 95% interval, or an empty string."""
     if figure.low is None or figure.high is None:
         return ""
     return f"[{number(figure.metric, figure.low)}, {number(figure.metric, figure.high)}]"

@@ -1,4 +1,4 @@
-"""The published figures: spot values of the paper, and rules that every entry keeps."""
+"""The published figures: spot values of the paper, and rules for every entry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import contralto
-from contralto.evaluation.published import published
+from contralto.evaluation.published_figures import published
 from contralto.weights.registry import entries
 
 FIGURES = json.loads((Path(contralto.__file__).parent / "evaluation/published.json").read_text())
@@ -16,10 +16,10 @@ SUPERVISED = {"ResNet-101", "EfficientNet-L2 Noisy Student"}
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("asked", "figures"),
     [
         (("ViT-B-32/openai", "food101", "top1"), [(0.844, "paper", True), (0.84, "open_clip", True)]),
-        (("ViT-B-32/openai", "food101", "top1", "linear probe"), [(0.888, "paper", False)]),
+        (("ViT-B-32/openai", "food101", "top1", "linear_probe"), [(0.888, "paper", False)]),
         (("ViT-L-14-336/openai", "imagenet", "top1"), [(0.762, "paper", True), (0.7656, "open_clip", True)]),
         (("ViT-L-14/openai", "imagenet", "top1"), [(0.753, "paper", True), (0.7554, "open_clip", True)]),
         (("ViT-L-14-336/openai", "voc2007", "map11"), [(0.843, "paper", False)]),
@@ -32,25 +32,25 @@ SUPERVISED = {"ResNet-101", "EfficientNet-L2 Noisy Student"}
         (("ViT-B-32/openai", "food101", "auc"), []),
     ],
 )
-def test_known_figures(asked, found):
-    assert [tuple(one) for one in published(*asked)] == found
+def test_known_figures(asked, figures):
+    assert [tuple(one) for one in published(*asked)] == figures
 
 
 def test_every_figure_belongs_to_a_known_model_and_is_a_share():
-    for model, variants in FIGURES.items():
+    for model, kinds in FIGURES.items():
         assert model in entries() or model in SUPERVISED
-        for variant, sets in variants.items():
-            assert variant in ("", "linear probe")
+        for kind, sets in kinds.items():
+            assert kind in ("plain", "linear_probe")
             for name, metrics in sets.items():
                 for metric in metrics:
-                    for value, source, _ in published(model, name, metric, variant):
+                    for value, source, _ in published(model, name, metric, kind):
                         assert 0 < value < 1
                         assert source in ("paper", "open_clip", "notebook", "model card")
 
 
 def test_the_paper_covers_its_27_sets():
     for model in ("ViT-L-14-336/openai", "ViT-L-14/openai", "ViT-B-16/openai", "ViT-B-32/openai", "RN50/openai"):
-        assert sum("paper" in given for sets in FIGURES[model][""].values() for given in sets.values()) >= 27
+        assert sum("paper" in given for sets in FIGURES[model]["plain"].values() for given in sets.values()) >= 27
 
 
 def test_reruns_agree_with_the_registry():

@@ -1,4 +1,4 @@
-"""Probes of a set: what they are fitted to, what chooses, and what is measured."""
+"""Probes of a data set: what they are fitted to, what selects the strength, and what is measured."""
 
 from __future__ import annotations
 
@@ -63,25 +63,25 @@ def test_pictures_that_are_in_both_splits_are_counted(clip, data):
 
 
 def test_neighbours_and_prototypes_have_no_confidence_to_be_judged_by(clip, data):
-    found = contralto.evaluate(clip, data, probe="knn")[1:]
-    assert [one.variant for one in found] == ["20-NN", "prototypes"]
-    for one in found:
+    outcomes = contralto.evaluate(clip, data, probe="knn")[1:]
+    assert [one.variant for one in outcomes] == ["20-NN", "prototypes"]
+    for one in outcomes:
         assert [figure.metric for figure in one.figures] == ["top1", "mean_per_class"]
         assert one.figures[0].value == 1
 
 
 def test_few_shots_are_the_mean_over_draws(clip, data):
-    found = contralto.evaluate(clip, data, probe="few-shot", shots=[1, 4])[1:]
-    assert [one.variant for one in found] == ["few-shot 1", "few-shot 4"]
-    assert found[0].protocol["draws"] == 3
-    assert 1 / 3 < found[0].figures[0].value <= found[1].figures[0].value == 1
+    outcomes = contralto.evaluate(clip, data, probe="few-shot", shots=[1, 4])[1:]
+    assert [one.variant for one in outcomes] == ["few-shot 1", "few-shot 4"]
+    assert outcomes[0].protocol["draws"] == 3
+    assert 1 / 3 < outcomes[0].figures[0].value <= outcomes[1].figures[0].value == 1
 
 
 @pytest.mark.parametrize(("shots", "given"), [([1, 32], ["few-shot 1"]), ([32], [])])
 def test_shots_that_a_class_is_too_small_for_cost_themselves(clip, data, caplog, shots, given):
     with caplog.at_level("INFO", "contralto"):
-        found = contralto.evaluate(clip, data, probe="few-shot", shots=shots)
-    assert [one.variant for one in found] == ["", *given]
+        outcomes = contralto.evaluate(clip, data, probe="few-shot", shots=shots)
+    assert [one.variant for one in outcomes] == ["", *given]
     assert "training pictures: too few for 32 shots" in caplog.text
 
 

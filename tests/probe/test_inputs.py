@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import types
-
 import numpy as np
 import pytest
 from support.drawn_features import drawn
+from support.nonsense import INF, NAN, NO_COUNT, NO_SEED, assert_one_line, call, cases, public_functions
 
 from contralto import probe
 from contralto.errors import ContraltoError
-from contralto.probe.checks import ProbeError
+from contralto.probe.inputs import ProbeError
 
-NAN, INF = float("nan"), float("inf")
 ROWS, LABELS = drawn(40, 3, 2)
 
 NO_ROWS = [
@@ -26,7 +24,6 @@ NO_LABELS = [
     *([None] + [1] * 39, ["a", 1] * 20, [NAN, "a"] * 20, [b"a", "a"] * 20, np.array(["a", 1] * 20, object)),
 ]
 ONE_CLASS = [np.zeros(40, int), ["a"] * 40]
-NO_COUNT = [None, "3", 0, -1, 1.5, NAN, True, object()]
 NO_NUMBER = [None, "0.5", 0, -1, NAN, INF, True, [0.5], object()]
 OTHER_KIND = [np.where(LABELS, "one", "none")]
 
@@ -38,7 +35,7 @@ TABLE = {
         **TEST,
         "test_labels": (LABELS, [*NO_LABELS, *OTHER_KIND]),
         "shots": ((1, 2), [None, "3", 0, [], [0], [1.5], ["a"], [None], [99]]),
-        "seed": (0, [None, "3", -1, 1.5]),
+        "seed": (0, NO_SEED),
         "repeats": (1, NO_COUNT),
         "strength": (0.3, NO_NUMBER),
     },
@@ -53,27 +50,20 @@ TABLE = {
         "device": (None, [3, object()]),
     },
 }
-CASES = [(n, a, wrong) for n, arguments in TABLE.items() for a, (_, several) in arguments.items() for wrong in several]
-
-
-def called(name, **other):
-    return getattr(probe, name)(**{argument: good for argument, (good, _) in TABLE[name].items()} | other)
 
 
 def test_every_function_is_in_the_table():
-    assert {name for name in probe.__all__ if isinstance(getattr(probe, name), types.FunctionType)} == TABLE.keys()
+    assert public_functions(probe) == TABLE.keys()
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_the_good_values_are_answered(name):
-    called(name)
+    assert call(probe, TABLE, name) is not None
 
 
-@pytest.mark.parametrize(("name", "argument", "wrong"), CASES)
+@pytest.mark.parametrize(("name", "argument", "wrong"), cases(TABLE))
 def test_nonsense_is_one_line(name, argument, wrong):
-    with pytest.raises(ContraltoError) as caught:
-        called(name, **{argument: wrong})
-    assert str(caught.value).isprintable()
+    assert_one_line(probe, TABLE, name, argument, wrong)
 
 
 @pytest.mark.parametrize("wrong", NO_ROWS)
@@ -93,7 +83,7 @@ def test_a_linear_probe_refuses_labels(wrong):
 @pytest.mark.parametrize("wrong", [None, "0.5", -0.1, 1.1, NAN, True])
 def test_an_accuracy_to_reach_lies_in_0_to_1(wrong):
     with pytest.raises(ContraltoError, match="accuracy must be a number from 0 to 1"):
-        called("few_shot").reaches(wrong)
+        call(probe, TABLE, "few_shot").reaches(wrong)
 
 
 def test_rows_of_mixed_columns_are_numbers():

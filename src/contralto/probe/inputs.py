@@ -1,9 +1,9 @@
-"""What every probe asks of its rows and labels, each fault in one line."""
+"""Checks of the rows and labels of every probe; each error is one line."""
 
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,19 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from contralto import arrays
 from contralto.errors import ContraltoError, DataError
 
-Rows = NDArray[Any]
+Matrix = NDArray[Any]
 Labels = NDArray[Any]
-BLOCK = 8192
+ROWS_PER_BLOCK: Final = 8192
 
 
 class ProbeError(ContraltoError, ValueError):
-    """Rows or labels that no probe can use. A ValueError too, which scikit-learn's conventions ask for."""
+    """Rows or labels that no probe can use. It is a ValueError too, as scikit-learn's conventions require."""
 
 
-def checked_rows(rows: ArrayLike, what: str, columns: int | None = None) -> Rows:
+def checked_rows(rows: ArrayLike, what: str, columns: int | None = None) -> Matrix:
     """`rows` as a matrix (N, d) of finite floats, N and d at least 1. Raises ProbeError.
 
-    Floats stay in their precision, all else becomes float64. columns: the d that they must have.
+    Floats keep their precision, all else becomes float64. columns: the required d.
     """
     if hasattr(rows, "tocsr"):
         raise ProbeError(f"{what} are a sparse matrix, which is not supported: give {what}.toarray()")
@@ -34,8 +34,8 @@ def checked_rows(rows: ArrayLike, what: str, columns: int | None = None) -> Rows
         raise ProbeError(f"{what} have {given.shape[1]} columns, those fitted have {columns}: use the same model")
     if given.dtype.kind != "f":
         return given.astype(np.float64)
-    for start in range(0, len(given), BLOCK):
-        finite = np.isfinite(given[start : start + BLOCK]).all(axis=1)
+    for start in range(0, len(given), ROWS_PER_BLOCK):
+        finite = np.isfinite(given[start : start + ROWS_PER_BLOCK]).all(axis=1)
         if not finite.all():
             place = start + int(np.argmin(finite))
             raise ProbeError(f"{what}: row {place} is not finite (NaN or inf); leave it out or repair it")
@@ -45,11 +45,11 @@ def checked_rows(rows: ArrayLike, what: str, columns: int | None = None) -> Rows
 def checked_labels(labels: ArrayLike, count: int, what: str, known: Labels | None = None) -> Labels:
     """`labels` as an array (count,) of names or of whole numbers. Raises ProbeError.
 
-    known: labels with which they are to be compared, so that both must be names, or both numbers.
+    known: labels that they will be compared with, so both must be names, or both numbers.
     """
     given = _array(labels, what)
     if given.shape != (count,):
-        raise ProbeError(f"{what} are {given.shape} labels for {count} rows: give one label a row")
+        raise ProbeError(f"{what} are {given.shape} labels for {count} rows: give one label per row")
     if given.dtype.kind == "f":
         _all(np.isfinite(given), what, "is not finite (NaN or inf); leave its row out")
         _all(given == np.floor(given), what, "is continuous: a label is a name or a whole number")
@@ -62,10 +62,10 @@ def checked_labels(labels: ArrayLike, count: int, what: str, known: Labels | Non
 
 
 def class_indices(labels: Labels) -> tuple[Labels, NDArray[np.intp]]:
-    """(the classes in order, the place of each label among them). Raises ProbeError if there is but one class."""
+    """(the classes in order, the index of each label among them). Raises ProbeError if there is only one class."""
     classes, places = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise ProbeError(f"all labels are {classes[0]}, which is one class: a probe needs at least two classes")
+        raise ProbeError(f"all labels are {classes[0]}, just one class: a probe needs at least two classes")
     return classes, places.reshape(-1)
 
 
@@ -77,14 +77,14 @@ def _array(values: ArrayLike, what: str) -> NDArray[Any]:
 
 
 def _numbers(given: NDArray[Any]) -> NDArray[Any]:
-    """A table of mixed columns holds its numbers as objects."""
+    """Converts a matrix of numbers as objects, as from a table of mixed columns, to float64."""
     if given.dtype != object or not all(isinstance(one, Real) for one in given.flat):
         return given
     return given.astype(np.float64)
 
 
 def _are_numbers(labels: Labels, given: Any) -> bool | None:
-    """True for numbers, False for names, None for a mixture or anything else. given: what the labels were made from."""
+    """True for numbers, False for names, None for a mixture or anything else. given: the source of the labels."""
     if labels.dtype.kind in arrays.NUMERIC_KINDS:
         return True
     if labels.dtype.kind in "UO" and not hasattr(given, "dtype"):  # NumPy makes the name "nan" of a missing one

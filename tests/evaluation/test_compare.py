@@ -1,4 +1,4 @@
-"""The comparison of two reports: values against SciPy and by hand, and when it refuses."""
+"""The comparison of two reports: values against SciPy and by hand, and the cases that it refuses."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import scipy.stats
 from support import fabricated_outcomes as fabricated
 
 from contralto.evaluation.compare import compare, differing
-from contralto.evaluation.files import Report
+from contralto.evaluation.condition import PLAIN, Condition
 from contralto.evaluation.outcome import Figure, Outcome, Records
+from contralto.evaluation.report_files import EvaluationReport
 from contralto.metrics.calibration import ece
 from contralto.metrics.paired import holm
 
 
-def report(*outcomes: Outcome) -> Report:
-    return Report({"name": "m"}, outcomes)
+def report(*outcomes: Outcome) -> EvaluationReport:
+    return EvaluationReport({"name": "m"}, outcomes)
 
 
 def two(**other):
@@ -76,7 +77,7 @@ def test_captions_are_drawn_by_picture():
             text=np.arange(200 * captions),
         )
         figure = Figure("r1_text_to_image", float(right.mean()), None, None, 200 * captions)
-        return Outcome("captions", "test", "retrieval", "", (figure,), {}, made)
+        return Outcome("captions", "test", "retrieval", PLAIN, (figure,), {}, made)
 
     one, five = (compare(*(report(outcome(right, captions)) for right in hits))[0] for captions in (1, 5))
     assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.1)
@@ -149,7 +150,7 @@ def test_what_the_records_do_not_give_has_no_test():
 
 def test_only_what_both_have_is_compared():
     a, b = two()
-    extra = replace(a.outcomes[0], variant="linear probe")
+    extra = replace(a.outcomes[0], condition=Condition("linear_probe"))
     assert [row.variant for row in compare(report(extra, *a.outcomes), b)] == ["", ""]
     assert compare(report(extra), b) == []
 

@@ -1,4 +1,4 @@
-"""Rows of items and texts: kept by content, resumed, and each failure alone."""
+"""Embeddings of items and texts: stored by content, resumed, each failure on its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.planned_clip import CONTRACT, PlannedClip, picture
 from contralto.data.source import SampleError
 from contralto.encoder import keeping
 from contralto.errors import DataError, ImageError
-from contralto.evaluation import embed
+from contralto.evaluation.cached_embeddings import embed_pictures, embed_texts
 from contralto.evaluation.store import Store
 from contralto.sets.items import Change, Item
 
@@ -33,7 +33,7 @@ def rows(clip, items, **options):
     fresh = options.pop("fresh", False)
     told = options.pop("told", [])
     with Store(clip, fresh=fresh, warn=pytest.fail) as store:
-        return embed.pictures(clip, items, store, progress=lambda *step: told.append(step), **options)
+        return embed_pictures(clip, items, store, progress=lambda *step: told.append(step), **options)
 
 
 def items(*numbers):
@@ -41,10 +41,10 @@ def items(*numbers):
 
 
 def test_rows_come_in_order_and_equal_pictures_are_encoded_once(clip):
-    found = rows(clip, items(2, 0, 2, 1))
-    assert np.array_equal(found.rows, ROWS[[2, 0, 2, 1]].astype(np.float32))
+    embedded = rows(clip, items(2, 0, 2, 1))
+    assert np.array_equal(embedded.embeddings, ROWS[[2, 0, 2, 1]].astype(np.float32))
     assert len(clip.seen) == 3
-    assert found.digests[0] == found.digests[2] != found.digests[1]
+    assert embedded.digests[0] == embedded.digests[2] != embedded.digests[1]
 
 
 def test_what_is_known_is_not_encoded_again_unless_fresh_is_asked_for(clip):
@@ -100,9 +100,9 @@ def test_an_interrupted_run_goes_on_where_it_was(clip):
     with pytest.raises(KeyboardInterrupt):
         rows(clip, items(0, 1, 2, 3))
     clip.fails_after = None
-    found = rows(clip, items(0, 1, 2, 3))
+    embedded = rows(clip, items(0, 1, 2, 3))
     assert len(clip.seen) == 4, "the two that were done are not done again"
-    assert np.array_equal(found.rows, ROWS.astype(np.float32))
+    assert np.array_equal(embedded.embeddings, ROWS.astype(np.float32))
 
 
 def test_files_are_known_by_place_size_and_time_and_read_again_when_they_change(clip, tmp_path):
@@ -117,26 +117,26 @@ def test_files_are_known_by_place_size_and_time_and_read_again_when_they_change(
     assert again.digests == first.digests
     Image.fromarray(picture(3)).save(path)
     os.utime(path, ns=(1, 1))
-    assert np.array_equal(rows(clip, [Item("a", path)]).rows[0], ROWS[3].astype(np.float32))
+    assert np.array_equal(rows(clip, [Item("a", path)]).embeddings[0], ROWS[3].astype(np.float32))
 
 
 def test_a_change_is_applied_and_is_part_of_the_identity(clip):
     brighter = Change("one more", lambda image, key: Image.eval(image, lambda value: value + 1))
     plain = Item("a", picture(1))
-    found = rows(clip, [plain, replace(plain, key="b", change=brighter)])
-    assert np.array_equal(found.rows, ROWS[[1, 2]].astype(np.float32))
-    assert found.digests[0] != found.digests[1]
+    embedded = rows(clip, [plain, replace(plain, key="b", change=brighter)])
+    assert np.array_equal(embedded.embeddings, ROWS[[1, 2]].astype(np.float32))
+    assert embedded.digests[0] != embedded.digests[1]
 
 
 def test_a_picture_that_fails_costs_only_its_own_row(clip, tmp_path):
     gone = Item("gone", tmp_path / "gone.png")
     damaged = Item("damaged", b"no picture")
-    found = rows(clip, [gone, damaged, Item("good", picture(2))])
-    assert set(found.failures) == {"gone", "damaged"}
-    assert not found.rows[:2].any()
-    assert np.array_equal(found.rows[2], ROWS[2].astype(np.float32))
-    assert "no such file" in found.failures["gone"].lower()
-    assert rows(clip, [damaged]).failures == {"damaged": found.failures["damaged"]}, "the reason is kept too"
+    embedded = rows(clip, [gone, damaged, Item("good", picture(2))])
+    assert set(embedded.failures) == {"gone", "damaged"}
+    assert not embedded.embeddings[:2].any()
+    assert np.array_equal(embedded.embeddings[2], ROWS[2].astype(np.float32))
+    assert "no such file" in embedded.failures["gone"].lower()
+    assert rows(clip, [damaged]).failures == {"damaged": embedded.failures["damaged"]}, "the reason is kept too"
 
 
 class Flaky(Item):
@@ -163,9 +163,9 @@ def test_what_another_try_may_mend_is_tried_again(clip, trouble):
     Flaky.troubles = [trouble]
     several = [Flaky("a", picture(1)), Item("b", picture(2))]
     assert list(rows(clip, several).failures) == ["a"]
-    found = rows(clip, several)
-    assert found.failures == {}
-    assert np.array_equal(found.rows, ROWS[[1, 2]].astype(np.float32))
+    embedded = rows(clip, several)
+    assert embedded.failures == {}
+    assert np.array_equal(embedded.embeddings, ROWS[[1, 2]].astype(np.float32))
 
 
 def test_what_the_decoder_says_does_not_last_is_tried_again(clip, monkeypatch):
@@ -222,22 +222,22 @@ def test_a_reason_with_a_name_that_is_not_utf_8_is_kept(clip):
     with Store(clip, warn=pytest.fail) as store:
         store.put("image", b"x", "no \udcff")
     with Store(clip, warn=pytest.fail) as store:
-        assert store.rows("image", [b"x"]) == {b"x": "no \\udcff"}
+        assert store.embeddings("image", [b"x"]) == {b"x": "no \\udcff"}
 
 
 def test_a_change_that_fails_is_a_failure_of_its_picture(clip):
     change = Change("any", lambda image, key: image)
-    found = rows(clip, [Item("damaged", b"no picture", change=change), Item("good", picture(0))])
-    assert list(found.failures) == ["damaged"]
+    embedded = rows(clip, [Item("damaged", b"no picture", change=change), Item("good", picture(0))])
+    assert list(embedded.failures) == ["damaged"]
 
 
 def test_texts_are_encoded_once_and_those_cut_are_counted(clip):
     long = list(TEXTS)[2]
     with Store(clip, warn=pytest.fail) as store:
-        found = embed.texts(clip, ["b", "a", "b", long], store, progress=lambda *step: None)
-        again = embed.texts(clip, ["a", long], store, progress=lambda *step: None)
-    assert np.array_equal(found.rows, np.eye(4, dtype=np.float32)[[1, 0, 1, 2]])
-    assert found.cut == again.cut == 1
+        embedded = embed_texts(clip, ["b", "a", "b", long], store, progress=lambda *step: None)
+        again = embed_texts(clip, ["a", long], store, progress=lambda *step: None)
+    assert np.array_equal(embedded.embeddings, np.eye(4, dtype=np.float32)[[1, 0, 1, 2]])
+    assert embedded.cut == again.cut == 1
     assert sorted(map(str, clip.seen)) == sorted(TEXTS)
 
 
@@ -247,8 +247,8 @@ def test_a_cache_that_cannot_be_used_is_told_once_and_does_not_stop_the_work(cli
     Image.fromarray(picture(3)).save(tmp_path / "a.png")
     told = []
     with Store(clip, warn=told.append) as store:
-        found = embed.pictures(clip, [*items(0), Item("b", tmp_path / "a.png")], store, progress=lambda *step: None)
-    assert np.array_equal(found.rows, ROWS[[0, 3]].astype(np.float32))
+        embedded = embed_pictures(clip, [*items(0), Item("b", tmp_path / "a.png")], store, progress=lambda *step: None)
+    assert np.array_equal(embedded.embeddings, ROWS[[0, 3]].astype(np.float32))
     assert len(told) == 1
     assert "cannot be written (Not a directory)" in told[0]
 
@@ -272,7 +272,7 @@ def test_a_cache_that_can_only_be_read_is_read(clip, tmp_path, monkeypatch):
     told, steps = [], []
     for asked in (several[:1], several):
         with Store(clip, warn=told.append) as store:
-            found = embed.pictures(clip, asked, store, progress=lambda *step: steps.append(step))
-        assert np.array_equal(found.rows, ROWS[[1, 2][: len(asked)]].astype(np.float32))
+            embedded = embed_pictures(clip, asked, store, progress=lambda *step: steps.append(step))
+        assert np.array_equal(embedded.embeddings, ROWS[[1, 2][: len(asked)]].astype(np.float32))
     assert steps == [("reading", 1, 1), ("pictures", 1, 1)], "of the second alone"
     assert len(told) == 1

@@ -1,4 +1,4 @@
-"""The linear probe against scikit-learn run to convergence, and against facts of its own."""
+"""The linear probe and L-BFGS against scikit-learn run to convergence, and against properties of the objective."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.drawn_features import drawn
 
 from contralto.errors import ContraltoError
 from contralto.probe import LinearProbe
-from contralto.probe.lbfgs import GAP, minimise
+from contralto.probe.lbfgs import MAX_GAP, minimise
 from contralto.probe.linear import Problem
 from contralto.probe.objective import Objective
 
@@ -34,9 +34,9 @@ def peer(strength, rows, labels):
 def test_the_objective_and_the_predictions_are_those_of_scikit_learn(strength, classes):
     rows, labels = drawn(600, 12, classes)
     ours, theirs = LinearProbe(strength).fit(rows, labels), peer(strength, rows, labels)
-    found, expected = objective(ours, strength, rows, labels), objective(theirs, strength, rows, labels)
-    assert found <= expected * (1 + 1e-6)
-    assert found >= expected * (1 - 1e-6)
+    loss, expected = objective(ours, strength, rows, labels), objective(theirs, strength, rows, labels)
+    assert loss <= expected * (1 + 1e-6)
+    assert loss >= expected * (1 - 1e-6)
     assert np.mean(ours.predict(rows) == theirs.predict(rows)) >= 0.999
     assert ours.coef_.shape == theirs.coef_.shape
     assert ours.intercept_.shape == theirs.intercept_.shape
@@ -56,7 +56,7 @@ def test_columns_of_very_different_scale_cost_few_iterations():
     rows, labels = drawn(2000, 16, 4)
     scaled = rows * np.logspace(-3, 3, 16, dtype=np.float32)
     probe = LinearProbe(1.0).fit(scaled, labels)
-    assert probe.gap_ <= GAP
+    assert probe.gap_ <= MAX_GAP
     assert probe.n_iter_ < 60
 
 
@@ -65,7 +65,7 @@ def test_where_float32_says_no_more_float64_goes_on():
     rows, labels = drawn(500, 12, 5)
     problem = Problem(rows * np.float32(3000), labels)
     minimum = problem.solve(1e4)
-    assert minimum.gap <= GAP
+    assert minimum.gap <= MAX_GAP
     float32 = problem.objective.at(minimum.theta, minimum.ridge, np.float32).gradient
     assert np.vdot(float32[:-1], float32[:-1]) / (2 * minimum.ridge) > 100 * minimum.gap
 
@@ -114,9 +114,9 @@ def test_losses_far_below_the_precision_of_one_are_kept():
 def test_blocks_do_not_matter(monkeypatch):
     rows, labels = drawn(500, 8, 4)
     whole = LinearProbe(1.0).fit(rows, labels)
-    monkeypatch.setattr("contralto.probe.objective.LOGITS", 4)
-    monkeypatch.setattr("contralto.probe.objective.BLOCK", 33)
-    monkeypatch.setattr("contralto.probe.linear.BLOCK", 33)
+    monkeypatch.setattr("contralto.probe.objective.LOGITS_PER_BLOCK", 4)
+    monkeypatch.setattr("contralto.probe.objective.ROWS_PER_BLOCK", 33)
+    monkeypatch.setattr("contralto.probe.linear.ROWS_PER_BLOCK", 33)
     blocks = LinearProbe(1.0).fit(rows, labels)
     np.testing.assert_allclose(blocks.coef_, whole.coef_, atol=1e-4)
     assert blocks.predict(rows).tolist() == whole.predict(rows).tolist()
@@ -127,7 +127,7 @@ def test_each_iteration_lowers_the_objective(monkeypatch):
     problem = Problem(rows, labels)
     values = []
     for most in range(12):
-        monkeypatch.setattr("contralto.probe.lbfgs.ITERATIONS", most)
+        monkeypatch.setattr("contralto.probe.lbfgs.MAX_ITERATIONS", most)
         minimum = problem.solve(10.0)
         values.append(problem.objective.at(minimum.theta, problem.ridge(10.0)).value)
         assert minimum.iterations == most
@@ -139,8 +139,8 @@ def test_the_gap_bounds_what_is_left(monkeypatch):
     problem = Problem(rows, labels)
     ridge = problem.ridge(10.0)
     least = problem.objective.at(problem.solve(10.0).theta, ridge).value
-    monkeypatch.setattr("contralto.probe.lbfgs.GAP", 1e-2)
-    monkeypatch.setattr("contralto.probe.lbfgs.GAIN_GAP", 1e-2)
+    monkeypatch.setattr("contralto.probe.lbfgs.MAX_GAP", 1e-2)
+    monkeypatch.setattr("contralto.probe.lbfgs.MAX_GAIN_GAP", 1e-2)
     early = problem.solve(10.0)
     value = problem.objective.at(early.theta, ridge).value
     assert 1e-7 < (value - least) / value <= early.gap <= 1e-2

@@ -1,4 +1,4 @@
-"""Audits as outcomes: overlap with another set, faces by group, and what hangs on the words."""
+"""Audits as outcomes: overlap with another data set, faces by group, and the effect of prompt wording."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_the_overlap_is_found_and_its_pairs_are_kept_to_be_looked_at(nano):
     assert figures["top1"].value == plain.figures[0].value
     assert figures["top1"].low < plain.figures[0].low, "99.5% is wider than 95%"
     assert figures["top1_clean"].n == figures["top1_overlap"].n == 2
-    found = {(pair["item"], pair["with"]) for pair in outcome.protocol["overlap"]["pairs"] if pair["score"] >= 0.8}
-    assert found == {("measured/1", "training/1"), ("measured/3", "training/3")}
+    duplicates = {(pair["item"], pair["with"]) for pair in outcome.protocol["overlap"]["pairs"] if pair["score"] >= 0.8}
+    assert duplicates == {("measured/1", "training/1"), ("measured/3", "training/3")}
     strict = contralto.evaluate(nano, measured, overlap=training, threshold=1.1)[1]
     assert strict.figures[1].value == 0
     assert len(strict.protocol["overlap"]["pairs"]) == len(outcome.protocol["overlap"]["pairs"])

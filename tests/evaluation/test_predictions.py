@@ -1,4 +1,4 @@
-"""Ranks, answers and confidences of class rows, against cases worked out by hand."""
+"""Ranks, predictions and confidences from class embeddings, against cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from support.planned_clip import PlannedClip, planned_set
 
 from contralto.contract import Score
 from contralto.embeddings import unit
-from contralto.evaluation.answers import answer, told
-from contralto.evaluation.classes import zero_shot
-from contralto.evaluation.embed import PictureEmbeddings
+from contralto.evaluation.cached_embeddings import PictureEmbeddings
+from contralto.evaluation.predictions import predict, predicted_classes
+from contralto.evaluation.zero_shot import zero_shot
 from contralto.sets.items import Class
 
 RULE = Score("softmax", 10.0)
@@ -26,50 +26,50 @@ def pictures(rows, seed=0):
 
 def test_the_best_cosine_is_the_answer_and_softmax_its_confidence():
     rows = unit(np.array([[1.0, 0, 0], [0.6, 0.8, 0], [0, 0.6, 0.8]]))
-    found = answer(pictures(rows), np.eye(3, dtype=np.float32), np.array([0, 0, 1]), RULE)
-    assert found.predicted.tolist() == [0, 1, 2]
-    assert found.rank.tolist() == [0, 1, 1]
-    assert np.allclose(found.confidence, softmax(10 * rows, axis=1).max(axis=1), atol=1e-6)
+    predictions = predict(pictures(rows), np.eye(3, dtype=np.float32), np.array([0, 0, 1]), RULE)
+    assert predictions.predicted.tolist() == [0, 1, 2]
+    assert predictions.rank.tolist() == [0, 1, 1]
+    assert np.allclose(predictions.confidence, softmax(10 * rows, axis=1).max(axis=1), atol=1e-6)
 
 
 def test_a_sigmoid_model_has_independent_confidences():
     rows = unit(np.array([[1.0, 0, 0], [0.6, 0.8, 0]]))
     rule = Score("sigmoid", 10.0, -5.0)
-    found = answer(pictures(rows), np.eye(3, dtype=np.float32), np.array([0, 1]), rule)
-    assert np.allclose(found.confidence, expit(10 * rows.max(axis=1) - 5), atol=1e-6)
-    assert found.tempered is None
+    predictions = predict(pictures(rows), np.eye(3, dtype=np.float32), np.array([0, 1]), rule)
+    assert np.allclose(predictions.confidence, expit(10 * rows.max(axis=1) - 5), atol=1e-6)
+    assert predictions.tempered is None
 
 
 def test_a_tie_is_wrong_and_the_wrong_class_is_what_was_told():
     row = unit(np.array([[1.0, 1.0, 0]]))
-    found = answer(pictures(row), np.eye(3, dtype=np.float32), np.array([0]), RULE)
-    assert found.rank.tolist() == [1]
-    assert found.predicted.tolist() == [1]
-    assert told(np.array([[1.0, 1.0]]), np.array([1]), np.array([1])).tolist() == [0]
+    predictions = predict(pictures(row), np.eye(3, dtype=np.float32), np.array([0]), RULE)
+    assert predictions.rank.tolist() == [1]
+    assert predictions.predicted.tolist() == [1]
+    assert predicted_classes(np.array([[1.0, 1.0]]), np.array([1]), np.array([1])).tolist() == [0]
 
 
 def test_a_picture_that_failed_is_wrong_at_any_k():
-    found = answer(pictures(np.zeros((1, 3))), np.eye(3, dtype=np.float32), np.array([0]), RULE)
-    assert found.rank.tolist() == [3]
-    assert found.predicted.tolist() == [-1]
-    assert found.confidence.tolist() == [0]
+    predictions = predict(pictures(np.zeros((1, 3))), np.eye(3, dtype=np.float32), np.array([0]), RULE)
+    assert predictions.rank.tolist() == [3]
+    assert predictions.predicted.tolist() == [-1]
+    assert predictions.confidence.tolist() == [0]
 
 
 def test_merged_classes_score_as_the_best_of_theirs():
     rows = unit(np.array([[0.0, 0.9, 0.4, 0.1], [0.5, 0.1, 0.2, 0.6]]))
-    found = answer(pictures(rows), np.eye(4, dtype=np.float32), np.array([0, 1]), RULE, np.array([0, 0, 1, 1]))
-    assert found.predicted.tolist() == [0, 1]
-    assert found.rank.tolist() == [0, 0]
-    assert found.margin is None
+    predictions = predict(pictures(rows), np.eye(4, dtype=np.float32), np.array([0, 1]), RULE, np.array([0, 0, 1, 1]))
+    assert predictions.predicted.tolist() == [0, 1]
+    assert predictions.rank.tolist() == [0, 0]
+    assert predictions.margin is None
 
 
 def test_the_margin_of_two_classes_is_the_second_above_the_first():
     rows = unit(np.array([[1.0, 0], [0.6, 0.8]]))
     two = np.eye(2, dtype=np.float32)
-    soft = answer(pictures(rows), two, np.array([0, 1]), RULE).margin
+    soft = predict(pictures(rows), two, np.array([0, 1]), RULE).margin
     assert soft is not None
     assert np.allclose(soft, [-1, 0.2], atol=1e-6)
-    sigmoid = answer(pictures(rows), two, np.array([0, 1]), Score("sigmoid", 10.0, 0.0)).margin
+    sigmoid = predict(pictures(rows), two, np.array([0, 1]), Score("sigmoid", 10.0, 0.0)).margin
     assert sigmoid is not None
     assert np.allclose(sigmoid, [0, 0.8], atol=1e-6)
 
@@ -79,13 +79,13 @@ def test_each_half_is_tempered_by_what_was_fitted_on_the_other():
     labels = random.integers(0, 5, 400)
     rows = unit(np.eye(5)[labels] + random.normal(0, 0.7, (400, 5)))
     given = pictures(rows)
-    found = answer(given, np.eye(5, dtype=np.float32), labels, Score("softmax", 100.0))
+    predictions = predict(given, np.eye(5, dtype=np.float32), labels, Score("softmax", 100.0))
     odd = np.array([digest[0] % 2 == 1 for digest in given.digests])  # type: ignore[index]
-    assert found.temperatures is not None
-    assert found.tempered is not None
-    for half, temperature in ((odd, found.temperatures[0]), (~odd, found.temperatures[1])):
+    assert predictions.temperatures is not None
+    assert predictions.tempered is not None
+    for half, temperature in ((odd, predictions.temperatures[0]), (~odd, predictions.temperatures[1])):
         expected = softmax(100 / temperature * rows[half], axis=1).max(axis=1)
-        assert np.allclose(found.tempered[half], expected, atol=1e-4)
+        assert np.allclose(predictions.tempered[half], expected, atol=1e-4)
         other = rows[~half]
         likelihoods = [
             -np.log(softmax(100 / t * other, axis=1)[np.arange(len(other)), labels[~half]]).mean()

@@ -1,4 +1,4 @@
-"""Nonsense to evaluate is one line, told before any work is done."""
+"""Nonsense arguments of evaluate: one line each, before any work is done."""
 
 from __future__ import annotations
 

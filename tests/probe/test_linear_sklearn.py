@@ -1,4 +1,4 @@
-"""LinearProbe where scikit-learn takes a classifier, by scikit-learn's own checks and tools."""
+"""LinearProbe as a scikit-learn classifier, by scikit-learn's own checks and tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from support.drawn_features import drawn
 
 from contralto.probe import LinearProbe
-from contralto.probe.checks import ProbeError
+from contralto.probe.inputs import ProbeError
 
 OTHER_WORDS = "refused, in other words than scikit-learn's"
 EXPECTED = {

@@ -1,4 +1,4 @@
-"""The page: whole, safe and self-contained HTML that says what the records say."""
+"""The page: complete, safe and self-contained HTML that states what the records say."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 from support import fabricated_outcomes as fabricated
 
-from contralto.evaluation.files import Report
+from contralto.evaluation.condition import Condition
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.report import page
+from contralto.evaluation.report_files import EvaluationReport
 
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=y>\n</style></td>"
 VOID = {"meta", "img", "br"}
@@ -67,21 +68,32 @@ def no_picture(*where):
 def everything() -> list[Outcome]:
     """Every kind of section."""
     plain = fabricated.outcome(failures={"test/9.jpg": "is truncated"})
-    templates = [replace(plain, variant=f"templates {name}") for name in ("name", "imagenet-7")]
-    shots = [replace(plain, variant=f"few-shot {k}") for k in (1, 4, 16)]
-    corrupted = [replace(plain, variant=f"{name} {s}") for name in ("gaussian_noise", "fog") for s in (1, 2, 3, 4, 5)]
+    templates = [replace(plain, condition=Condition("templates", name)) for name in ("name", "imagenet-7")]
+    shots = [replace(plain, condition=Condition("few_shot", level=k)) for k in (1, 4, 16)]
+    corrupted = [
+        replace(plain, condition=Condition("corruption", name, s))
+        for name in ("gaussian_noise", "fog")
+        for s in (1, 2, 3, 4, 5)
+    ]
     shifts = [replace(plain, set=name) for name in ("imagenet", "imagenet_v2", "imagenet_r")]
     odd = [
         fabricated.outcome(fabricated.records(n=0), set="empty", figures=()),
         replace(plain, set="nan", figures=(Figure("auc", float("nan"), None, None, 3),)),
-        replace(plain, set="nan", variant="templates name", figures=(Figure("auc", float("nan"), None, None, 3),)),
-        replace(plain, set="probe only", variant="linear probe"),
+        replace(
+            plain,
+            set="nan",
+            condition=Condition("templates", "name"),
+            figures=(Figure("auc", float("nan"), None, None, 3),),
+        ),
+        replace(plain, set="probe only", condition=Condition("linear_probe")),
     ]
     return [plain, *templates, *shots, *corrupted, *shifts, fabricated.retrieval(), *odd]
 
 
 def made(outcomes, pictures=no_picture, **model) -> str:
-    return page(Report({"name": "nano", "contract": "ab" * 32} | model, tuple(outcomes), "2026-11-25"), pictures)
+    return page(
+        EvaluationReport({"name": "nano", "contract": "ab" * 32} | model, tuple(outcomes), "2026-11-25"), pictures
+    )
 
 
 def test_the_page_is_whole_and_asks_nothing_of_anybody():
@@ -128,7 +140,7 @@ def test_nothing_from_outside_becomes_markup():
         )
         for variant in ("", EVIL, f"templates {EVIL}", "few-shot 2", "fog 1", "fog 2")
     ]
-    html = page(Report({"name": EVIL, "contract": EVIL, EVIL: EVIL}, tuple(outcomes), EVIL, EVIL), no_picture)
+    html = page(EvaluationReport({"name": EVIL, "contract": EVIL, EVIL: EVIL}, tuple(outcomes), EVIL, EVIL), no_picture)
     reader = Reader(html)
     assert "script" not in {tag for tag, _ in reader.tags}
     assert not [attributes for tag, attributes in reader.tags if tag == "img"]
@@ -145,7 +157,7 @@ def test_the_table_sets_figures_beside_published_ones():
     far = fabricated.outcome(set="pets", figures=(Figure("mean_per_class", 0.8, 0.79, 0.81, 3669),))
     reader = Reader(made([far], name="ViT-B-32/openai"))
     assert next(row for row in reader.rows if "mean per class" in row)[-1].startswith("87.0†paper−7.0≠")
-    assert "† recalled" in reader.text
+    assert "† from memory" in reader.text
     assert "published" not in Reader(made([outcome])).text.partition("A wrong answer")[0]
 
 
@@ -264,7 +276,7 @@ def test_corruptions_state_their_mean_error():
     plain = fabricated.outcome()
     values = {"fog": (0.7, 0.5), "snow": (0.6, 0.4)}
     outcomes = [
-        replace(plain, variant=f"{name} {s}", figures=(Figure("top1", value, None, None, 60),))
+        replace(plain, condition=Condition("corruption", name, s), figures=(Figure("top1", value, None, None, 60),))
         for name, each in values.items()
         for s, value in enumerate(each, start=1)
     ]

@@ -1,4 +1,4 @@
-"""Plots put values where they belong, and variants into their families."""
+"""Plots place values correctly, and outcomes belong to their families."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support import fabricated_outcomes as fabricated
 from contralto.evaluation.outcome import Figure
 from contralto.evaluation.report import plots, words
 from contralto.evaluation.report.svg import Frame, around, logit, ticks
-from contralto.evaluation.report.variants import gathered, headline
+from contralto.evaluation.report.variants import by_split, headline
 from contralto.metrics.calibration import reliability
 
 
@@ -30,7 +30,7 @@ def test_a_logit_scale_is_symmetric_and_ends_are_finite():
 
 
 @pytest.mark.parametrize(
-    ("values", "found"),
+    ("values", "marks"),
     [
         ([0.5], (0.45, 0.55)),
         ([0.0, 1.0], (0.0, 1.0)),
@@ -39,8 +39,8 @@ def test_a_logit_scale_is_symmetric_and_ends_are_finite():
         ([1.0], (0.95, 1.0)),
     ],
 )
-def test_the_room_around_values(values, found):
-    assert around(values) == pytest.approx(found)
+def test_the_room_around_values(values, marks):
+    assert around(values) == pytest.approx(marks)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_a_bin_stands_at_its_confidence_and_accuracy():
 
 def test_a_curve_has_a_dot_and_a_whisker_for_each_value():
     figures = [Figure("top1", v, v - 0.1, v + 0.1, 9) for v in (0.2, 0.4, 0.8)]
-    spots = [plots.spot(x, figure) for x, figure in enumerate(figures)]
-    svg = plots.curve("Few-shot", spots, ["1", "2", "4"], "shots", ("zero-shot", 0.5), limits=(0.0, 1.0))
-    found = dots(svg)
-    assert found[1][0] - found[0][0] == pytest.approx(found[2][0] - found[1][0], abs=0.2)
+    points = [plots.plot_point(x, figure) for x, figure in enumerate(figures)]
+    svg = plots.curve("Few-shot", points, ["1", "2", "4"], "shots", ("zero-shot", 0.5), limits=(0.0, 1.0))
+    marks = dots(svg)
+    assert marks[1][0] - marks[0][0] == pytest.approx(marks[2][0] - marks[1][0], abs=0.2)
     frame = Frame((0, 1), (0, 1), 400, 280)
-    assert [y for _, y in found] == pytest.approx([frame.down(v) for v in (0.2, 0.4, 0.8)], abs=0.06)
+    assert [y for _, y in marks] == pytest.approx([frame.down(v) for v in (0.2, 0.4, 0.8)], abs=0.06)
     assert svg.count('class="whisker"') == 3
     assert "zero-shot" in svg
 
@@ -106,13 +106,13 @@ def test_variants_find_their_family():
         "k-NN 5",
     ]
     outcomes = [fabricated.outcome(variant=name) for name in names]
-    found, other = gathered([*outcomes, fabricated.outcome(set="other")])
-    assert [one.variant for one in found.plain] == ["", "linear probe", "k-NN 5"]
-    assert found.main is outcomes[0]
-    assert list(found.templates) == ["imagenet-7"]
-    assert list(found.few_shot) == [16]
-    assert {name: sorted(each) for name, each in found.corruptions.items()} == {"gaussian_noise": [1, 3]}
-    assert len(found.all) == len(outcomes)
+    split, other = by_split([*outcomes, fabricated.outcome(set="other")])
+    assert [one.variant for one in split.others] == ["", "linear probe", "k-NN 5"]
+    assert split.main is outcomes[0]
+    assert list(split.templates) == ["imagenet-7"]
+    assert list(split.few_shot) == [16]
+    assert {name: sorted(each) for name, each in split.corruptions.items()} == {"gaussian_noise": [1, 3]}
+    assert len(split.all) == len(outcomes)
     assert (other.set, len(other.all)) == ("other", 1)
 
 
