@@ -1,10 +1,11 @@
-"""Independent label scores (`zeroshot/calibrated.py`): how far the probabilities can be trusted, on labelled sets.
+"""Independent label scores (`zeroshot/calibrated.py`): how reliable the probabilities are, on labelled data sets.
 
     python benchmarks/calibration.py [--model nano] [--data DIR]
 
-A calibration is fitted on the pictures of the splits train (of which nano saw all: it is surer there than elsewhere)
-and measured on val: fitted to the set itself; to the other five, as if the set were unknown; and the same, told the
-share of labels that are true (one of L). ECE has 15 bins; the Brier score of who only knows that share stands beside.
+A calibration is fitted on train splits and measured on the val split. (nano was trained on all these train splits, so
+its scores are higher there than elsewhere.) Three fits: on the same data set; on the five others, as if this one were
+unknown; and on the five others, with the share of true labels (one of L) known. ECE uses 15 bins. The last column is
+the Brier score of a forecast that knows only this share.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> None:
     print(f"{described()}; {options.model}")
     paths = sorted(options.data.glob("*.tar"))
     train, val = ([_pairs(clip, path, split) for path in paths] for split in ("train", "val"))
-    heads = ("its own train", "the other sets", "the same, share told")
+    heads = ("its own train", "the other sets", "the same, share given")
     print(
         f"{'':18}{'labels':>7}{'AUC':>7}" + "".join(f"{head + ': ECE, Brier':>34}" for head in heads) + "  share alone"
     )
@@ -41,8 +42,8 @@ def main() -> None:
         cosines, truth = val[i]
         share = float(truth.mean())
         own, others = _fitted([train[i]]), _fitted(train[:i] + train[i + 1 :])
-        found = (own.probabilities(cosines), others.probabilities(cosines), others.probabilities(cosines, share))
-        cells = "".join(f"{_ece(likely, truth):26.3f}{_brier(likely, truth):8.4f}" for likely in found)
+        forecasts = (own.probabilities(cosines), others.probabilities(cosines), others.probabilities(cosines, share))
+        cells = "".join(f"{_ece(likely, truth):26.3f}{_brier(likely, truth):8.4f}" for likely in forecasts)
         order = auc(cosines.ravel(), truth.ravel())
         print(f"{path.stem:18}{truth.shape[1]:7}{order:7.3f}{cells}{share * (1 - share):13.4f}")
     together = _fitted(train)
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def _pairs(clip: contralto.Clip, path: Path, split: str) -> Pairs:
-    """Cosines (N, L) and which labels are true."""
+    """Cosines (N, L), and whether each label is true (N, L)."""
     folders = ClassFolders(path, split)
     samples = [folders[i] for i in range(len(folders))]
     cosines = clip.similarity([sample.picture for sample in samples], clip.encode_labels(folders.names))

@@ -1,10 +1,10 @@
-"""Our figures beside CLIP_benchmark's of the same embeddings, to the digit, and where the two differ by definition.
+"""Compares our figures with those of CLIP_benchmark on the same embeddings, to the last digit.
 
     python benchmarks/clip_benchmark.py --peers ../ruler/bin/python [--model nano] [SET ...]
 
-Sets are tars of ../shared/data where none is named. CLIP_benchmark runs its own metrics on rows that it is given
-(README.md says how to install it). Fails if a figure of one definition differs. Ties can make one differ: theirs are
-broken by the order, ours count against.
+Without SET, the data sets are the tars of ../shared/data. CLIP_benchmark computes its own metrics on the given
+embeddings (README.md tells how to install it). Exits 1 if a figure differs. Ties can cause a difference:
+CLIP_benchmark breaks them by order, we count them against the model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from contralto.zeroshot import prompts
 
 DATA = Path(__file__).parents[2] / "shared/data"
 PROGRAM = Path(__file__).parent / "programs/clip_benchmark_metrics.py"
-NAMES = {
+OUR_NAMES = {  # CLIP_benchmark's name of a figure -> ours
     "acc1": "top1",
     "acc5": "top5",
     "mean_per_class_recall": "mean_per_class",
@@ -49,17 +49,17 @@ def main() -> None:
     differing = 0
     for name in sets:
         ours, theirs = both(clip, name, options.peers)
-        for theirs_called, called in NAMES.items():
-            if called in ours and theirs_called in theirs:
-                same = abs(ours[called] - theirs[theirs_called]) < 1e-6  # theirs are float32
+        for their_name, our_name in OUR_NAMES.items():
+            if our_name in ours and their_name in theirs:
+                same = abs(ours[our_name] - theirs[their_name]) < 1e-6  # theirs are float32
                 differing += not same
-                line = f"{Path(name).stem:20}{called:24}{ours[called]:22.17g}{theirs[theirs_called]:22.17g}"
+                line = f"{Path(name).stem:20}{our_name:24}{ours[our_name]:22.17g}{theirs[their_name]:22.17g}"
                 print(line, "" if same else "  DIFFERS")
     sys.exit(f"{differing} figures differ" if differing else 0)
 
 
 def both(clip: contralto.Clip, name: str, python: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Figures by their names: ours, then theirs."""
+    """Figures by name: ours, then theirs."""
     data = open_set(name)
     with open_session(clip) as session, tempfile.TemporaryDirectory() as folder:
         (outcome,) = measure(session, data)

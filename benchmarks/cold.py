@@ -1,11 +1,11 @@
-"""Cold start: from the start of a process to its answer.
+"""Cold start: the time from the start of a process to its answer.
 
     python benchmarks/cold.py [--peers PYTHON] [--models DIR] [--quick] [--json]
 
-search: `contralto search FOLDER QUERY` over a folder that is indexed, with a ViT-B/32, beside scripts that load the
-same model, read the rows from an .npy file, encode the query and print the ten best; all must print the same ranking.
-classify: `contralto classify`, with the same ViT-B/32 and with nano, which is smaller, beside transformers.
-Programs take turns; a first round fills the page cache and the index and does not count. Medians are printed.
+search: `contralto search FOLDER QUERY` in an indexed folder, with a ViT-B/32, against scripts that load the same model,
+read the embeddings from an .npy file, encode the query and print the ten best. All must print the same ranking.
+classify: `contralto classify`, with the same ViT-B/32 and with nano, which is smaller, against transformers.
+The programs take turns. A first round, which does not count, fills the page cache and the index. Prints medians.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from models import Models, models
 from report import Report
 
 QUERY, LABELS, TOP = "a dog running on the beach", ["cat", "dog", "red car"], 10
-TIE = 1e-3  # cosines closer than this may change places
+TIE = 1e-3  # matches whose cosines differ by less may swap ranks
 PROGRAMS = Path(__file__).parent / "programs"
 
 
 @dataclass
 class Program:
-    """A command, or None with the reason; what it took, and what it printed last."""
+    """A command, its seconds and its last output; `absent` is the reason if it cannot run."""
 
     name: str
     command: list[str]
@@ -49,51 +49,51 @@ def main() -> None:
     options = parser(__doc__, runs=5).parse_args()
     report = Report(options, {})
     report.say(described())
-    with models(options, options.model) as found, tempfile.TemporaryDirectory() as scratch:
+    with models(options, options.model) as model_folders, tempfile.TemporaryDirectory() as scratch:
         count = 40 if options.quick else 200
-        folder = photographs(found.place / "photographs-small", count, (320, 240), options)[0].parent
-        rows, paths = indexed(folder, found, Path(scratch))
-        searches = search_programs(found, folder, (rows, paths), interpreters(options))
+        folder = photographs(model_folders.place / "photographs-small", count, (320, 240), options)[0].parent
+        rows, paths = indexed(folder, model_folders, Path(scratch))
+        searches = search_programs(model_folders, folder, (rows, paths), interpreters(options))
         others = Disturbance()
         take_turns(searches, rounds(options), others)
         show(report, f"search in {len(json.loads(paths.read_text()))} indexed pictures", searches, options.json)
         compare(report, searches)
-        classifies = classify_programs(found, folder / "0000.jpg", interpreters(options))
+        classifies = classify_programs(model_folders, folder / "0000.jpg", interpreters(options))
         take_turns(classifies, rounds(options), others)
         show(report, "classify", classifies, options.json)
         report.warn(others)
     report.end()
 
 
-def indexed(folder: Path, found: Models, scratch: Path) -> tuple[Path, Path]:
+def indexed(folder: Path, model_folders: Models, scratch: Path) -> tuple[Path, Path]:
     """Rows and paths of the folder as the index holds them, for the peers."""
     out, rows, paths = (scratch / name for name in ("all.npz", "rows.npy", "paths.json"))
-    command = [*contralto("embed", str(folder), "--out", str(out), "--quiet"), "--model", str(found.native)]
-    subprocess.run(command, check=True, env=with_cache(found), stdout=subprocess.DEVNULL)
+    command = [*contralto("embed", str(folder), "--out", str(out), "--quiet"), "--model", str(model_folders.native)]
+    subprocess.run(command, check=True, env=with_cache(model_folders), stdout=subprocess.DEVNULL)
     with np.load(out) as kept:
         np.save(rows, kept["embeddings"])
         paths.write_text(json.dumps(kept["paths"].tolist()))
     return rows, paths
 
 
-def search_programs(found: Models, folder: Path, kept: tuple[Path, Path], pythons: list[str]) -> list[Program]:
-    ours = contralto("search", str(folder), QUERY, "--top", str(TOP), "--json", "--model", str(found.native))
-    rest, hf = [*map(str, kept), QUERY, str(TOP)], str(found.transformers)
+def search_programs(model_folders: Models, folder: Path, kept: tuple[Path, Path], pythons: list[str]) -> list[Program]:
+    ours = contralto("search", str(folder), QUERY, "--top", str(TOP), "--json", "--model", str(model_folders.native))
+    rest, hf = [*map(str, kept), QUERY, str(TOP)], str(model_folders.transformers)
     peers = [
         ("transformers", "search_transformers.py", [hf, "CLIPModel"]),
         ("transformers, text tower only", "search_transformers.py", [hf, "CLIPTextModelWithProjection"]),
-        ("open_clip", "search_open_clip.py", [str(found.open_clip)]),
+        ("open_clip", "search_open_clip.py", [str(model_folders.open_clip)]),
     ]
     programs = [started(name, script, [*arguments, *rest], pythons) for name, script, arguments in peers]
-    return [Program("contralto", ours, with_cache(found), True), *programs]
+    return [Program("contralto", ours, with_cache(model_folders), True), *programs]
 
 
-def classify_programs(found: Models, picture: Path, pythons: list[str]) -> list[Program]:
+def classify_programs(model_folders: Models, picture: Path, pythons: list[str]) -> list[Program]:
     ours = contralto("classify", str(picture), "--labels", *LABELS)
-    arguments = [str(found.transformers), str(picture), *LABELS]
+    arguments = [str(model_folders.transformers), str(picture), *LABELS]
     return [
-        Program("contralto", [*ours, "--model", str(found.native)], with_cache(found), True),
-        Program("contralto, nano", ours, with_cache(found), True),
+        Program("contralto", [*ours, "--model", str(model_folders.native)], with_cache(model_folders), True),
+        Program("contralto, nano", ours, with_cache(model_folders), True),
         started("transformers", "classify_transformers.py", arguments, pythons),
     ]
 
@@ -102,8 +102,8 @@ def contralto(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "contralto", *arguments]
 
 
-def with_cache(found: Models) -> dict[str, str]:
-    return os.environ | {"CONTRALTO_CACHE": str(found.cache)}
+def with_cache(model_folders: Models) -> dict[str, str]:
+    return os.environ | {"CONTRALTO_CACHE": str(model_folders.cache)}
 
 
 def started(name: str, script: str, arguments: list[str], pythons: list[str]) -> Program:
@@ -170,8 +170,8 @@ def compare(report: Report, programs: list[Program]) -> None:
 
 
 def ranking(output: str) -> list[tuple[str, float]]:
-    found = [json.loads(line) for line in output.splitlines()]
-    return [(os.path.realpath(one["path"]), one["score"]) for one in found]
+    matches = [json.loads(line) for line in output.splitlines()]
+    return [(os.path.realpath(one["path"]), one["score"]) for one in matches]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A contest: every contender is a process of its own, and they compute one after another, round by round: A B C A B C.
+"""A contest: each contender runs in its own process, and they compute in turns, round by round: A B C A B C.
 
-So each has its own threads and its own interpreter (`--peers PYTHON`, where the project's lacks a peer), none disturbs
-another, and what else the machine does falls on all alike. Who cannot take part is listed with the reason.
+So each contender has its own threads and interpreter (`--peers PYTHON` if this one lacks a peer), and load by other
+processes affects all contenders equally. A contender that cannot start is listed with the reason.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Result:
-    """Of a contender over the rounds: the median of each round, and what it gave in the last."""
+    """Of one contender: the median seconds of each round, and the value of the last call."""
 
     seconds: list[float]
     value: Any
@@ -49,12 +49,12 @@ class Result:
         return statistics.median(self.seconds)
 
 
-class Failed(Exception):
-    """What a contender said, in one line."""
+class ContenderError(Exception):
+    """The error of a contender, in one line."""
 
 
 class Worker:
-    """The process of a contender. Raises Failed if it cannot start."""
+    """The process of a contender. Raises ContenderError if it cannot start."""
 
     def __init__(self, contender: Contender, python: str, scratch: Path) -> None:
         self._scratch, self._log = scratch, (scratch / "log.txt").open("w+")
@@ -64,12 +64,12 @@ class Worker:
         )
         try:
             self.about = self._reply()["about"]
-        except Failed:
+        except ContenderError:
             self.close()
             raise
 
     def call(self, method: str, arguments: dict[str, Any], least: float = 0.0) -> tuple[list[float], Any]:
-        """(seconds of each call, the value of the last); it is called until `least` seconds have gone by."""
+        """(seconds of each call, the value of the last call); repeats the call until `least` seconds have passed."""
         out = str(self._scratch / "out.npy")
         request = {"call": method, "arguments": arguments, "least": least, "out": out}
         assert self._process.stdin is not None
@@ -84,15 +84,15 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             self._log.seek(0)
-            last = (self._log.read().strip().splitlines() or ["nothing said"])[-1]
-            raise Failed(f"the process ended with {self._process.wait()}: {last[:200]}")
+            last = (self._log.read().strip().splitlines() or ["no output"])[-1]
+            raise ContenderError(f"the process ended with {self._process.wait()}: {last[:200]}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            raise Failed(reply["error"])
+            raise ContenderError(reply["error"])
         return reply
 
     def close(self) -> None:
-        """The end of its input ends the process."""
+        """Closes the input of the process, which ends it."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None and not pipe.closed:
                 pipe.close()
@@ -101,7 +101,7 @@ class Worker:
 
 
 class Contest:
-    """The contenders that could start (`workers`, by name), and of each other why not (`absent`)."""
+    """`workers`: the running contenders by name; `absent`: the reason for each contender that could not run."""
 
     def __init__(self, contenders: list[Contender], pythons: list[str], scratch: Path) -> None:
         self.kinds = {one.name: one.kind for one in contenders}
@@ -112,7 +112,7 @@ class Contest:
             self._start(one, pythons, scratch / f"contender-{place}")
 
     def _start(self, one: Contender, pythons: list[str], scratch: Path) -> None:
-        """In the first interpreter where it can; ours only in the one that runs this."""
+        """Starts a contender in the first interpreter that can run it; ours only in the current one."""
         model = one.options.get("model")
         if model and not Path(model).is_dir():
             self.absent[one.name] = f"no folder {Path(model).name}: that layout has no place for this architecture"
@@ -123,7 +123,7 @@ class Contest:
             try:
                 self.workers[one.name] = Worker(one, python, scratch)
                 return
-            except Failed as error:
+            except ContenderError as error:
                 reasons.append(str(error) if python == pythons[0] else f"{error} ({python})")
         self.absent[one.name] = "; ".join(dict.fromkeys(reasons))
 
@@ -137,10 +137,10 @@ class Contest:
         warm_up: bool = True,
         after: Callable[[], None] | None = None,
     ) -> dict[str, Result]:
-        """Each contender's results of `runs` rounds, after one, number 0, that does not count.
+        """The results of each contender over `runs` rounds, after a warm-up round with number 0.
 
-        arguments(round, contender) is what its method is given; least: seconds that a turn lasts at least. after:
-        called when a round is over.
+        arguments(round, contender) returns the arguments of its method. least: minimum seconds per turn. after: called
+        after each round.
         """
         seconds: dict[str, list[float]] = {name: [] for name in self.workers}
         values: dict[str, Any] = {}
@@ -149,8 +149,8 @@ class Contest:
                 self.others.pause()
                 try:
                     took, values[name] = worker.call(method, arguments(turn, name), least if turn else 0.0)
-                except Failed as error:
-                    self._leaves(name, str(error))
+                except ContenderError as error:
+                    self._remove(name, str(error))
                     continue
                 if turn:
                     seconds[name].append(statistics.median(took))
@@ -159,10 +159,10 @@ class Contest:
         return {name: Result(seconds[name], values[name]) for name in self.workers}
 
     def ask(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """What each that can answers."""
+        """The answer of each contender."""
         return {name: worker.call(method, arguments)[1] for name, worker in self.workers.items()}
 
-    def _leaves(self, name: str, reason: str) -> None:
+    def _remove(self, name: str, reason: str) -> None:
         self.workers.pop(name).close()
         self.absent[name] = reason
 
@@ -189,23 +189,25 @@ def interpreters(options: argparse.Namespace) -> list[str]:
 
 
 def saved(array: np.ndarray, path: Path) -> dict[str, str]:
-    """An array as an argument for a worker."""
+    """Saves an array and returns it as an argument for a worker."""
     np.save(path, array)
     return {"npy": str(path)}
 
 
 def parser(description: str | None, *, runs: int, model: bool = True) -> argparse.ArgumentParser:
-    """The options that all benchmarks have."""
+    """A parser with the options that all benchmarks share."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--runs", type=int, default=runs, help=f"rounds that count (default: {runs})")
-    made.add_argument("--quick", action="store_true", help="a short form: fewer rounds, less material")
-    made.add_argument("--json", action="store_true", help="an object a row on stdout, all else on stderr")
-    help = "another interpreter, for peers that the running one lacks; may be given several times"
+    made.add_argument("--runs", type=int, default=runs, help=f"number of measured rounds (default: {runs})")
+    made.add_argument("--quick", action="store_true", help="fewer rounds and less input")
+    made.add_argument(
+        "--json", action="store_true", help="print one JSON object per row on stdout, everything else on stderr"
+    )
+    help = "another interpreter, for peers that this one lacks; can be repeated"
     made.add_argument("--peers", metavar="PYTHON", action="append", default=[], help=help)
-    help = "where models and material are kept between runs (default: a temporary folder)"
+    help = "folder for models and input, reused by later runs (default: a temporary folder)"
     made.add_argument("--models", metavar="DIR", type=Path, help=help)
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    help = "captions, class names and photographs, if there (default: ../shared/data)"
+    help = "folder with captions, class names and photographs (default: ../shared/data)"
     made.add_argument("--data", metavar="DIR", type=Path, default=beside, help=help)
     if model:
         made.add_argument("--model", metavar="PRESET", default="ViT-B-32", help="default: ViT-B-32")

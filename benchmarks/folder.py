@@ -1,10 +1,10 @@
-"""A folder of 12-megapixel JPEGs -> unit vectors in a file on disk: pictures a second, decoding included.
+"""A folder of 12-megapixel JPEGs -> embeddings in a file on disk: pictures per second, with decoding.
 
     python benchmarks/folder.py [--count 24] [--peers PYTHON] [--models DIR] [--quick] [--json]
 
-Contralto streams the files, with scaled decoding (as `contralto embed` does) and with the reference's pixels. The peers
-take batches of 16, decoded by Pillow before each batch, or by two threads while the tower computes; transformers also
-with its processor on torchvision. Rows are held against transformers' own, from its Pillow pipeline in float32.
+Contralto streams the files, with scaled decoding (as `contralto embed` does) and with exact decoding. The peers take
+batches of 16; Pillow decodes each batch before the tower computes it, or two threads decode ahead. transformers also
+runs with its torchvision processor. The reference embeddings come from transformers: Pillow pipeline, float32.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from models import Models, models
 from report import Report, Row, cosines, reference, rows
 
 SIZE = (4000, 3000)
-SCALED = 0.99  # the bound for pixels of scaled decoding; exact ones keep that of their precision
+SCALED_BOUND = 0.99  # lowest cosine with scaled decoding; exact decoding keeps the bound of its precision
 AHEAD = 2
 
 
-def contenders(found: Models) -> list[Contender]:
-    ours = {"model": str(found.native), "cache": str(found.cache)}
-    hf, oc = {"model": str(found.transformers)}, {"model": str(found.open_clip)}
+def contenders(model_folders: Models) -> list[Contender]:
+    ours = {"model": str(model_folders.native), "cache": str(model_folders.cache)}
+    hf, oc = {"model": str(model_folders.transformers)}, {"model": str(model_folders.open_clip)}
     return [
         Contender("contralto auto, scaled", "ours", "ours", ours | {"decode": "scaled"}),
         Contender("contralto int8, scaled", "ours", "ours", ours | {"decode": "scaled", "precision": "int8"}),
@@ -44,16 +44,16 @@ def contenders(found: Models) -> list[Contender]:
 
 def main() -> None:
     made = parser(__doc__, runs=3)
-    made.add_argument("--count", type=int, default=24, help="pictures (default: 24)")
+    made.add_argument("--count", type=int, default=24, help="number of pictures (default: 24)")
     options = made.parse_args()
     count = min(options.count, 6) if options.quick else options.count
-    with models(options, options.model) as found, tempfile.TemporaryDirectory() as scratch:
-        paths = photographs(found.place / "photographs-12", count, SIZE, options)
+    with models(options, options.model) as model_folders, tempfile.TemporaryDirectory() as scratch:
+        paths = photographs(model_folders.place / "photographs-12", count, SIZE, options)
 
         def given(_: int, name: str) -> dict[str, Any]:
             return {"paths": [str(path) for path in paths], "out": written(Path(scratch), name)}
 
-        with contest(contenders(found), options) as running:
+        with contest(contenders(model_folders), options) as running:
             results = running.run("folder", given, rounds(options))
             on_disk = {name: np.load(written(Path(scratch), name)) for name in results}
             results = {name: replace(result, value=on_disk[name]) for name, result in results.items()}
@@ -61,9 +61,9 @@ def main() -> None:
             report = Report(options, {})
             size = sum(path.stat().st_size for path in paths) / count / 1e6
             about = f"{count} JPEGs of {SIZE[0]} x {SIZE[1]}, {size:.1f} MB each; {rounds(options)} rounds"
-            report.head(running, about, found.described)
+            report.head(running, about, model_folders.described)
             report.rates(
-                f"{found.contract.name}, a folder of 12-megapixel JPEGs to vectors on disk", "pictures/s", each
+                f"{model_folders.contract.name}, a folder of 12-megapixel JPEGs to vectors on disk", "pictures/s", each
             )
             if right := reference(list(results)):
                 report.say(f"\ncosine to {right}, mean:")
@@ -77,7 +77,7 @@ def written(folder: Path, name: str) -> str:
 
 
 def loosened(row: Row) -> Row:
-    return replace(row, bound=SCALED) if "scaled" in row.name else row
+    return replace(row, bound=SCALED_BOUND) if "scaled" in row.name else row
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
-"""Damaged files against every reader: each gives a sound model or one line, quickly, in little memory, running nothing.
+"""Damaged files against every reader: each must give a sound model or a one-line error, fast and in little memory.
 
     python benchmarks/fuzz.py [--count 100000] [--seed 0] [--keep FOLDER]
 
-Good small files are mutated (see mutate.py) and read under an audit hook, which sees what Python opens, starts,
-imports, compiles or connects to. An input that breaks a rule is printed, and kept in FOLDER. Exits 1 if one did.
-"Slowest" and "peak" are of single inputs; the peak is what Python and NumPy allocate (tracemalloc).
+The script mutates good small files (see mutate.py) and reads them under an audit hook, which records what Python
+opens, starts, imports, compiles or connects to. An input that breaks a rule is printed and saved in FOLDER; then the
+exit code is 1. "Slowest" and "peak" refer to single inputs; the peak is the memory that Python and NumPy allocate
+(tracemalloc).
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import encodings.unicode_escape  # noqa: F401  errors show odd characters by it, which loads it once
+import encodings.unicode_escape  # noqa: F401  error messages use this codec; imported here so that no read imports it
 import io
 import json
 import math
-import mmap  # noqa: F401  NumPy imports it with the first memory map
+import mmap  # noqa: F401  NumPy imports it for its first memory map
 import os
 import sys
 import tempfile
@@ -42,14 +43,14 @@ from contralto.weights import container, native, open_clip, transformers
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.names import expected
 
-SLOW, LARGE = 20.0, 400.0  # seconds (tracemalloc makes each many times longer) and MB that one input may take
+MAX_SECONDS, MAX_MB = 20.0, 400.0  # for one input (tracemalloc makes a read many times slower)
 FORBIDDEN = ("subprocess", "socket", "import", "exec", "compile", "pickle", "ctypes", "shutil", "urllib", "os.")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 @dataclass(frozen=True)
 class Reader:
-    """file: what is damaged; others: what lies beside it; read: given the file's path."""
+    """file: the damaged file; others: the files beside it; read: a function of the path of the file."""
 
     name: str
     share: float
@@ -70,7 +71,7 @@ class Tally:
 
 
 class Watch:
-    """What an input makes Python do outside itself."""
+    """Records what Python does outside its process while it reads an input."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -91,12 +92,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, default=Path("fuzz-faults"), help="folder for inputs that break a rule")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        default=Path("fuzz-faults"),
+        help="folder for inputs that break a rule (default: fuzz-faults)",
+    )
     options = parser.parse_args()
     warnings.simplefilter("error")
     begin, watch = time.perf_counter(), Watch()
     one_line("\n")  # the first imports a codec
-    shared = Path("/dev/shm")  # in memory, where there is one
+    shared = Path("/dev/shm")  # in memory, if available
     print(f"{'reader':23}{'inputs':>9}{'accepted':>10}{'refused':>9}{'slowest ms':>12}{'peak MB':>9}{'faults':>8}")
     total = 0
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
@@ -111,7 +117,7 @@ def main() -> None:
 
 
 def run(reader: Reader, count: int, options: argparse.Namespace, folder: Path, watch: Watch) -> Tally:
-    """Reads `count` damaged files, the good ones first, which must be accepted."""
+    """Reads `count` files: first the good ones, which must be accepted, then damaged ones."""
     folder.mkdir()
     for name, content in reader.others.items():
         (folder / name).write_bytes(content)
@@ -143,16 +149,16 @@ def inputs(reader: Reader, count: int, random: Random) -> Iterator[bytes]:
 
 
 def one(reader: Reader, path: Path, tally: Tally, watch: Watch) -> str:
-    """Reads the file; what rule was broken, or nothing."""
+    """Reads the file; returns the broken rule, or an empty string."""
     tally.inputs += 1
     watch.seen.clear()
     fault = ""
     tracemalloc.start()
     watch.is_on, begin = True, time.perf_counter()
     try:
-        found = reader.read(path)
+        model = reader.read(path)
         watch.is_on = False
-        sound(found, path)
+        sound(model, path)
         tally.accepted += 1
     except ContraltoError as error:
         watch.is_on = False
@@ -169,22 +175,22 @@ def one(reader: Reader, path: Path, tally: Tally, watch: Watch) -> str:
     tally.slowest, tally.peak = max(tally.slowest, seconds), max(tally.peak, peak)
     if watch.seen:
         fault = f"it did {collections.Counter(watch.seen).most_common(3)}"
-    if seconds > SLOW or peak > LARGE:
+    if seconds > MAX_SECONDS or peak > MAX_MB:
         fault = fault or f"it took {seconds:.1f} s and {peak:.0f} MB"
     return fault
 
 
-def sound(found: container.Container | Checkpoint, path: Path) -> None:
-    """Every number of every tensor can be read, and there are no more than the files have bytes for."""
-    size = sum(file.stat().st_size for file in found.files)
-    for stored in found.tensors.values():
+def sound(model: container.Container | Checkpoint, path: Path) -> None:
+    """Checks that every tensor can be read and is not larger than the files."""
+    size = sum(file.stat().st_size for file in model.files)
+    for stored in model.tensors.values():
         if stored.array.nbytes > size or stored.array.size != math.prod(stored.shape):
             raise AssertionError(f"{path}: a tensor of {stored.array.nbytes} bytes in {size}")
         stored.array.tobytes()
 
 
 def readers() -> list[Reader]:
-    """Each with its good files."""
+    """All readers, each with its good files."""
     torch.manual_seed(0)
     base = torch.randn(4, 3)
     odd = {"b.c": base.t(), "d": base.half()[1:], "e": base.bfloat16(), "f": torch.tensor(4), "g": base[:0]}
@@ -226,14 +232,14 @@ class Block(nn.Module):
 
 def _script() -> bytes:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.jit is deprecated; the published archives are of it
+        warnings.simplefilter("ignore")  # torch.jit is deprecated, but the published archives use it
         buffer = io.BytesIO()
         torch.jit.save(torch.jit.script(nn.Sequential(Block(), nn.Sequential(Block()))), buffer)
     return buffer.getvalue()
 
 
 def _folders(damage: tuple[mutate.Mutator, ...]) -> Iterator[Reader]:
-    """A small model in each layout, of which the configuration is damaged."""
+    """A small model in each layout, for damage to its configuration."""
     whole = preset("ViT-B-32")
     image = replace(whole.image, size=(32, 32), tower=ViT(64, 1, 1, 16, 256, "quickgelu"))
     text = replace(whole.text, tower=CausalText(49408, 64, 1, 1, 256, "quickgelu"))

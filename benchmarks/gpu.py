@@ -1,13 +1,13 @@
-"""Pictures and texts a second on a GPU: engines compiled and eager beside open_clip and transformers, in turns.
+"""Pictures and texts per second on a GPU: engines compiled and eager against open_clip and transformers, in turns.
 
     python benchmarks/gpu.py [--device cuda] [--models ViT-B-32 ViT-B-16 ViT-L-14] [--rounds 7] [--quick]
 
-All start from arrays on the host and end with rows there, all compute in bf16 (float32 on a CPU), and all hold the
-same random weights, which went to the peers through files in their own layouts. Captions have about 14 tokens: ours
-are cut to their length, as our users' are; the peers get 77 columns, as theirs do. The peers' inputs lie in page-locked
-memory already. Each peer runs plainly, under autocast, and through torch.compile. Medians are printed, for pictures
-also the share of the matrix-product peak, measured in the same run. Exits 1 where a row differs from float32 by more
-than a cosine of 0.999. --quick: two layers and small batches, to see that it works (on a CPU too: --device cpu).
+Input arrays and output embeddings are in host memory. All contenders compute in bf16 (float32 on a CPU) and hold the
+same random weights; peers load them from files in their own layouts. Captions have about 14 tokens: ours are cut to
+their length, as for our users; peers get 77 columns, as for theirs. The inputs of peers are already in page-locked
+memory. Each peer runs plainly, under autocast, and through torch.compile. The output has medians, and for pictures the
+share of the matrix-product peak of the same run. Exits 1 if the cosine of an embedding to float32 is below 0.999.
+--quick: two layers and small batches, to test the script (on a CPU too: --device cpu).
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def main() -> None:
 
 
 def measure(name: str, device: torch.device, dtype: torch.dtype, peak: float, quick: bool, rounds: int) -> None:
-    """Prints a line for each tower, batch and contender. Exits if rows differ."""
-    torch.compiler.reset()  # it stops compiling a function after 8 variants, and models of a peer share theirs
+    """Prints a line for each tower, batch and contender. Exits if embeddings differ."""
+    torch.compiler.reset()  # PyTorch compiles at most 8 variants of a function, and models of a peer share functions
     contract = shortened(preset(name)) if quick else preset(name)
     batches = (1, 3) if quick else (1, 32, 256, 1024)
     with tempfile.TemporaryDirectory() as scratch:
@@ -65,28 +65,28 @@ def measure(name: str, device: torch.device, dtype: torch.dtype, peak: float, qu
         for layout, make in (("open_clip", open_clip), ("transformers", transformers)):
             clip.save(Path(scratch, layout), layout)
             contenders |= make(Path(scratch, layout), device, dtype)
-        for side, count in [(side, count) for side in ("image", "text") for count in batches]:
-            batch = pixels(contract, count) if side == "image" else captions(contract, count)
-            check(model, side, batch[:32], contenders, device)
-            seconds = timed(contenders, side, batch, rounds)
-            report(f"{name} {side} {count}", count, seconds, picture_flops(contract) / peak if side == "image" else 0)
+        for tower, count in [(tower, count) for tower in ("image", "text") for count in batches]:
+            batch = pixels(contract, count) if tower == "image" else captions(contract, count)
+            check(model, tower, batch[:32], contenders, device)
+            seconds = timed(contenders, tower, batch, rounds)
+            report(f"{name} {tower} {count}", count, seconds, picture_flops(contract) / peak if tower == "image" else 0)
 
 
-def timed(contenders: dict[str, Contender], side: str, batch: np.ndarray, rounds: int) -> dict[str, float]:
-    """Median seconds of each, in turns. A first round compiles and is not counted, nor is preparing the input."""
+def timed(contenders: dict[str, Contender], tower: str, batch: np.ndarray, rounds: int) -> dict[str, float]:
+    """Median seconds of each contender, in turns. The first rounds compile; they and the preparation are not timed."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     inputs = {name: contender.prepare(batch) for name, contender in contenders.items()}
     for turn in range(rounds + 2):
         for name, contender in contenders.items():
             begin = time.perf_counter()
-            contender.run(side, inputs[name])
+            contender.run(tower, inputs[name])
             if turn >= 2:
                 seconds[name].append(time.perf_counter() - begin)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def report(what: str, count: int, seconds: dict[str, float], least: float) -> None:
-    """A line each. least: seconds that one item takes at the peak, 0 where that is not known."""
+    """Prints a line per contender. least: seconds for one item at the peak, 0 if unknown."""
     peers = [value for name, value in seconds.items() if not name.startswith("contralto")]
     plain = seconds.get("open_clip")
     for name, value in seconds.items():
@@ -98,25 +98,25 @@ def report(what: str, count: int, seconds: dict[str, float], least: float) -> No
         print(line, flush=True)
 
 
-def check(model: CLIP, side: str, batch: np.ndarray, contenders: dict[str, Contender], device: torch.device) -> None:
-    """Every contender's rows against the model itself in float32."""
+def check(model: CLIP, tower: str, batch: np.ndarray, contenders: dict[str, Contender], device: torch.device) -> None:
+    """Compares the embeddings of every contender with the model in float32."""
     reference = model.to(device)
     with torch.inference_mode():
-        encode = reference.encode_image if side == "image" else reference.encode_text
+        encode = reference.encode_image if tower == "image" else reference.encode_text
         want = unit(encode(torch.from_numpy(batch).to(device)).cpu().numpy())
     model.to("cpu")
     for name, contender in contenders.items():
-        cosine = float((unit(contender.run(side, contender.prepare(batch))) * want).sum(axis=1).min())
+        cosine = float((unit(contender.run(tower, contender.prepare(batch))) * want).sum(axis=1).min())
         if not cosine >= LEAST_COSINE:
-            sys.exit(f"{name}: {side} rows have a cosine of {cosine:.5f} to float32, less than {LEAST_COSINE}")
+            sys.exit(f"{name}: {tower} embeddings have a cosine of {cosine:.5f} to float32, less than {LEAST_COSINE}")
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype, size: int) -> float:
-    """FLOP/s of the fastest of ten products of square matrices, each of five runs."""
+    """FLOP/s of square matrix products: the best of ten measurements of five products each."""
     one, other = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best = float("inf")
     for _ in range(10):
@@ -129,7 +129,7 @@ def matrix_peak(device: torch.device, dtype: torch.dtype, size: int) -> float:
 
 
 def picture_flops(contract: Contract) -> float:
-    """Of one picture: all matrix products and convolutions that the tower's definition holds."""
+    """Operations for one picture: all matrix products and convolutions of the tower."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from contralto.model.clip import CLIP

@@ -1,4 +1,4 @@
-"""What gpu.py compares: our engines and the peers, each with what it takes as input and what makes rows of it."""
+"""The contenders of gpu.py: our engines and the peers, each with its input format and its encoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from contralto.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Contender:
-    """prepare: an array on the host -> the input, not timed. run(side, input): its rows, float32 on the host."""
+    """prepare: an array on the host -> the input (not timed). run(tower, input): embeddings, float32 on the host."""
 
     prepare: Callable[[np.ndarray], Any]
     run: Callable[[str, Any], np.ndarray]
@@ -26,22 +26,22 @@ class Contender:
 
 def ours(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> dict[str, Contender]:
     precision = "fp32" if dtype == torch.float32 else "bf16"
-    found = {}
+    contenders = {}
     for kind in (Compiled, Eager):
         runner = Runner(checkpoint.contract, kind(checkpoint, precision, str(device)), reproducible=False)
 
-        def run(side: str, batch: np.ndarray, runner: Runner = runner) -> np.ndarray:
-            return runner.engine.image(batch) if side == "image" else runner.texts(batch, batch_size=len(batch))
+        def run(tower: str, batch: np.ndarray, runner: Runner = runner) -> np.ndarray:
+            return runner.engine.image(batch) if tower == "image" else runner.texts(batch, batch_size=len(batch))
 
-        found[f"contralto {kind.name}"] = Contender(lambda batch: batch, run)
-    return found
+        contenders[f"contralto {kind.name}"] = Contender(lambda batch: batch, run)
+    return contenders
 
 
 def open_clip(folder: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Contender]:
     try:
         import open_clip as peer
     except ImportError:
-        print("open_clip is not installed, so it is not measured")
+        print("open_clip is not installed and is skipped")
         return {}
 
     def load() -> dict[str, Any]:
@@ -56,7 +56,7 @@ def transformers(folder: Path, device: torch.device, dtype: torch.dtype) -> dict
         from transformers import CLIPModel
         from transformers.utils.logging import disable_progress_bar
     except ImportError:
-        print("transformers is not installed, so it is not measured")
+        print("transformers is not installed and is skipped")
         return {}
     disable_progress_bar()
 
@@ -77,17 +77,19 @@ def transformers(folder: Path, device: torch.device, dtype: torch.dtype) -> dict
 def variants(
     name: str, load: Callable[[], dict[str, Any]], device: torch.device, dtype: torch.dtype
 ) -> dict[str, Contender]:
-    """A peer with its weights in the dtype; from float32 under autocast; and compiled, with CUDA graphs."""
+    """A peer in three variants: weights in the dtype; float32 under autocast; compiled, with CUDA graphs."""
     plain, cast, built = load(), load(), load()
     for parts in (plain, built):
         parts["module"].to(dtype)
-    compiled = {side: torch.compile(built[side], mode="reduce-overhead", dynamic=False) for side in ("image", "text")}
-    found = {
+    compiled = {
+        tower: torch.compile(built[tower], mode="reduce-overhead", dynamic=False) for tower in ("image", "text")
+    }
+    contenders = {
         name: contender(plain, device, dtype, autocast=False),
         f"{name} autocast": contender(cast, device, dtype, autocast=True),
         f"{name} compiled": contender(compiled, device, dtype, autocast=False),
     }
-    return found if dtype != torch.float32 else {key: found[key] for key in (name, f"{name} compiled")}
+    return contenders if dtype != torch.float32 else {key: contenders[key] for key in (name, f"{name} compiled")}
 
 
 def contender(encoders: dict[str, Any], device: torch.device, dtype: torch.dtype, autocast: bool) -> Contender:
@@ -95,11 +97,11 @@ def contender(encoders: dict[str, Any], device: torch.device, dtype: torch.dtype
         tensor = torch.from_numpy(batch)
         return tensor.pin_memory() if device.type == "cuda" else tensor
 
-    def run(side: str, batch: torch.Tensor) -> np.ndarray:
+    def run(tower: str, batch: torch.Tensor) -> np.ndarray:
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=autocast):
             given = batch.to(device, non_blocking=True)
-            if side == "image" and not autocast:
+            if tower == "image" and not autocast:
                 given = given.to(dtype)
-            return encoders[side](given).float().cpu().numpy()
+            return encoders[tower](given).float().cpu().numpy()
 
     return Contender(prepare, run)

@@ -1,9 +1,10 @@
-"""Zero-shot labels in each precision beside those of fp32, on labelled validation sets: what a lower precision changes.
+"""Zero-shot labels in each precision against fp32, on labelled validation sets: the effect of a lower precision.
 
     python benchmarks/labels.py [--model nano] [--data DIR]
 
-A set is a tar of val/CLASS/NAME.jpg with a JSON of the same stem beside it (`classes`: `dir` and `name`, `templates`).
-Printed: how many pictures keep their best label, the lowest cosine of their rows to those of fp32, and the accuracy.
+A data set is a tar of val/CLASS/NAME.jpg, beside a JSON file of the same stem (`classes`: `dir` and `name`,
+`templates`). The output has the share of pictures with an unchanged best label, the lowest cosine to the fp32
+embedding, the accuracy.
 """
 
 from __future__ import annotations
@@ -50,20 +51,20 @@ def main() -> None:
 
 
 def loaded(model: str) -> list[tuple[str, contralto.Clip]]:
-    """fp32 first; those that this machine does not compute in, or refuses, are named and left out."""
-    found = []
+    """The model in each precision, fp32 first. Prints and skips a precision that this machine cannot run."""
+    clips = []
     for precision in ("fp32", "auto", "bf16", "int8"):
         try:
             clip = contralto.load(model, engine="openvino", precision=precision)
             clip.engine_report()
-            found.append((precision, clip))
+            clips.append((precision, clip))
         except ContraltoError as error:
             print(f"{precision}: {error}")
-    return found
+    return clips
 
 
 def read(path: Path) -> tuple[list[str], tuple[str, ...], list[bytes], np.ndarray]:
-    """Class names, templates, pictures of the split val, and the place of each one's class."""
+    """Class names, templates, pictures of the val split, and the class index of each picture."""
     stated = json.loads(path.with_suffix(".json").read_text())
     classes = stated["classes"]
     named = [one["name"] if isinstance(one, dict) else one for one in classes]

@@ -1,10 +1,10 @@
-"""Loading a ViT-L/14 from safetensors: seconds and memory, beside transformers, each in a process of its own, in turns.
+"""Loading a ViT-L/14 from safetensors: seconds and memory, against transformers, each in its own process, in turns.
 
     python benchmarks/loading.py [--runs 3]
 
-The folder is written by transformers, with random weights in float32 (1.7 GB). "load" ends when the model can be
-asked; "answer" when it has encoded a text and a picture. Memory: what the process has of its own at the end of each
-(anonymous), and the pages of the mapped weight file, which the system may take back. Rows are compared.
+transformers writes the folder, with random weights in float32 (1.7 GB). "load" ends when the model is ready; "answer"
+ends when it has encoded a text and a picture. Memory at the end of each: private memory of the process (anonymous),
+and pages of the mapped weight file, which the system can reclaim. The embeddings of both are compared.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from contralto.engine.machine import instructions
 OURS = """
 import contralto
 clip = contralto.load(folder, precision="fp32")
-told("load")
+record("load")
 row = clip.encode_text("a photo of a cat")
 image = clip.encode_pixels(pixels)[0]
-told("answer")
+record("answer")
 """
 THEIRS = """
 import torch
 from transformers import AutoTokenizer, CLIPModel
 model = CLIPModel.from_pretrained(folder).eval()
-told("load")
+record("load")
 ids = AutoTokenizer.from_pretrained(folder)(["a photo of a cat"], return_tensors="pt")
 with torch.no_grad():
     row = model.get_text_features(**ids).pooler_output[0]
     image = model.get_image_features(torch.from_numpy(pixels)).pooler_output[0]
 row, image = (row / row.norm()).numpy(), (image / image.norm()).numpy()
-told("answer")
+record("answer")
 """
 FRAME = """
 import json, sys, time
 import numpy as np
 folder = sys.argv[1]
 pixels = np.random.default_rng(0).standard_normal((1, 3, 224, 224), np.float32)
-found, begin = {{}}, time.perf_counter()
+results, begin = {{}}, time.perf_counter()
 
-def told(what):
+def record(what):
     fields = dict(line.split(":", 1) for line in open("/proc/self/status") if line.startswith(("RssAnon", "RssFile")))
     sizes = {{name: int(value.split()[0]) / 1000 for name, value in fields.items()}}
-    found[what] = {{"seconds": time.perf_counter() - begin, **sizes}}
+    results[what] = {{"seconds": time.perf_counter() - begin, **sizes}}
 {program}
-print(json.dumps(found | {{"row": row.tolist(), "image": image.tolist()}}))
+print(json.dumps(results | {{"row": row.tolist(), "image": image.tolist()}}))
 """
 
 
@@ -69,20 +69,20 @@ def main() -> None:
         parity_peers.PEERS["ViT-L-14"](folder, False)
         size = (folder / "model.safetensors").stat().st_size / 1e6
         programs = {"contralto": OURS, "transformers": THEIRS}
-        found: dict[str, list[dict[str, Any]]] = {name: [] for name in programs}
-        run(OURS, folder)  # the file comes into the page cache, and its sha256 into ours: as from the second start on
+        results_by_name: dict[str, list[dict[str, Any]]] = {name: [] for name in programs}
+        run(OURS, folder)  # fills the page cache and our cache of hashes, as after the first start
         for _ in range(runs):
             for name, program in programs.items():
-                found[name].append(run(program, folder))
+                results_by_name[name].append(run(program, folder))
     for what in ("row", "image"):
-        rows = [np.array(found[name][0][what]) for name in programs]
+        rows = [np.array(results_by_name[name][0][what]) for name in programs]
         apart = float(np.abs(rows[0] - rows[1]).max())
         assert apart < 1e-4, f"{what}: rows differ by {apart}"
         print(f"{what}: largest difference {apart:.1e}")
     print(f"weights: {size:.0f} MB; medians of {runs}")
     heads = ("load s", "own MB", "mapped", "answer s", "own MB", "mapped", "own/weights")
     print(f"{'':13} " + " ".join(f"{head:>11}" for head in heads))
-    for name, results in found.items():
+    for name, results in results_by_name.items():
         cells = [middle(results, what, key) for what in ("load", "answer") for key in ("seconds", "RssAnon", "RssFile")]
         cells.append(cells[4] / size)
         print(f"{name:13} " + " ".join(f"{cell:11.2f}" if cell < 100 else f"{cell:11.0f}" for cell in cells))

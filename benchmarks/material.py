@@ -1,4 +1,4 @@
-"""What contenders work on: captions, class names and photographs, from `--data` where that is, else made here."""
+"""The input of the contenders: captions, class names and photographs, from `--data` if present, otherwise generated."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from PIL import Image
 
 CAPTIONS, CLASSES = Path("flickr8k", "flickr8k-dev.tar"), Path("words", "imagenet1k.json")
 
-# What tokenizers part over: case, accents, combining marks, scripts, markup, contractions, spaces, length. Names of
-# special tokens are not among them: inside a text OpenAI's code knows <|endoftext|>, and open_clip <end_of_text>.
+# Strings that tokenizers treat differently: case, accents, combining marks, scripts, markup, contractions, spaces,
+# length. They contain no special tokens: inside a text, OpenAI's code reads <|endoftext|>, and open_clip <end_of_text>.
 AWKWARD = [
     "", " ", "\t\n", "a  b\u00a0c", "  leading and trailing  ", "HELLO World", "İstanbul ǅ ß ẞ ſ", "naïve café",
     "nai\u0308ve cafe\u0301", "ﬁre ﬂy ½ ² Ⅷ", "ａｂｃ", "日本語のテキスト", "한국어 텍스트", "русский текст",
@@ -48,33 +48,33 @@ WHERE = (
 
 
 def captions(options: argparse.Namespace, count: int) -> tuple[list[str], str]:
-    """(at most `count` captions, drawn at random with a fixed seed; where they are from)."""
+    """(at most `count` captions, a random sample with a fixed seed; their source in words)."""
     source = options.captions or options.data / CAPTIONS
     if source.exists():
-        found = _captions_of(source)
-        return random.Random(0).sample(found, min(count, len(found))), f"captions of {source.name}"
+        texts = _captions_of(source)
+        return random.Random(0).sample(texts, min(count, len(texts))), f"captions of {source.name}"
     if options.captions:
-        sys.exit(f"{source}: there is no such file")
-    return [_sentence(random.Random(n)) for n in range(count)], "captions made by code, no real ones"
+        sys.exit(f"{source}: no such file")
+    return [_sentence(random.Random(n)) for n in range(count)], "generated captions, not real ones"
 
 
 def classes(options: argparse.Namespace) -> tuple[list[str], str]:
-    """(class names, where they are from). --classes: JSON as in the data folder, or a name a line."""
+    """(class names, their source in words). --classes: JSON as in the data folder, or one name per line."""
     source = options.classes or options.data / CLASSES
     if source.exists():
         text = source.read_text(encoding="utf-8")
         named = [one["name"] for one in json.loads(text)] if source.suffix == ".json" else text.splitlines()
         return named, f"{len(named)} class names of {source.name}"
     if options.classes:
-        sys.exit(f"{source}: there is no such file")
+        sys.exit(f"{source}: no such file")
     made = [f"{colour} {thing}" for thing in THINGS for colour in (*COLOURS, *LOOKS)]
-    return made, f"{len(made)} class names made by code, no real ones"
+    return made, f"{len(made)} generated class names, not real ones"
 
 
 def photographs(folder: Path, count: int, size: tuple[int, int], options: argparse.Namespace) -> list[Path]:
-    """JPEGs of this size, made if they are not there: real pictures enlarged, or clouds of colour, with detail added.
+    """JPEGs of this size, made if they do not exist: enlarged real pictures or clouds of colour, with added detail.
 
-    The detail is noise at several scales, so that a 12-megapixel file has the 3 to 5 MB that cameras write.
+    The detail is noise at several scales, so a 12-megapixel file has 3 to 5 MB, as files of cameras have.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{place:04}.jpg" for place in range(count)]
@@ -106,7 +106,7 @@ def _pictures_of(source: Path, count: int) -> list[Image.Image]:
 
 
 def _clouds(draw: np.random.Generator) -> Image.Image:
-    """Coarse shapes over finer ones, each of half the contrast."""
+    """Six layers of random shapes; each layer is finer and has half the contrast of the one before."""
     values = np.full((192, 256, 3), 128.0)
     for level in range(6):
         grid = draw.standard_normal((3 * 2**level, 4 * 2**level, 3)) * 0.5**level
@@ -125,7 +125,7 @@ def _detailed(picture: Image.Image, draw: np.random.Generator) -> Image.Image:
 
 
 def _sentence(draw: random.Random) -> str:
-    """A dozen words, about 14 tokens with the special ones, as Flickr8k's captions have."""
+    """About a dozen words, or 14 tokens with the special ones, like the captions of Flickr8k."""
     pick = draw.choice
     who = f"{pick(['A', 'The', 'One'])} {pick(LOOKS)} {pick(WHO)}"
     wearing = f" with a {pick(COLOURS)} {pick(THINGS)}" if draw.random() < 0.6 else ""

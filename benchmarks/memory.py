@@ -1,10 +1,10 @@
-"""The peak of resident memory, as a container's limit counts it: each case in a process of its own.
+"""Peak resident memory, as the limit of a container counts it. Each case runs in its own process.
 
     python benchmarks/memory.py [--models DIR] [--before SRC] [--pictures 64] [--precisions fp32 bf16 int8] [--json]
 
-A process imports what it needs, encodes --pictures pictures (prepared pixels) and as many captions, and tells how far
-VmHWM of /proc/self/status rose above the imports, in MB. --before names the src folder of another version of Contralto,
-which takes turns with this one. sizes: pictures in batches of 1 to 32, one after the other, as a server gets them.
+A process imports its modules, encodes --pictures pictures (prepared pixels) and as many captions, and reports how far
+VmHWM of /proc/self/status rose above the value after the imports, in MB. --before: the src folder of another version
+of Contralto, which takes turns with this one. sizes: batches of 1 to 32 pictures in sequence, as a server gets them.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ print(peak() - before)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, help="where models are kept between runs")
-    parser.add_argument("--before", type=Path, help="the src folder of another version")
+    parser.add_argument("--models", type=Path, help="folder for models, reused by later runs")
+    parser.add_argument("--before", type=Path, help="src folder of another version")
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--precisions", nargs="+", default=["fp32"])
     parser.add_argument("--json", action="store_true")
@@ -68,19 +68,19 @@ def main() -> None:
         for (name, folder), precision in ((one, each) for one in models.items() for each in options.precisions):
             for work in ("both", "sizes") if name == "nano" else ("both",):
                 asked = (str(folder), precision, work, str(options.pictures))
-                found = {version: run(source, Path(scratch), *asked) for version, source in versions.items()}
-                show(f"{name}, {precision}, {work}", found, options.json)
+                peaks = {version: run(source, Path(scratch), *asked) for version, source in versions.items()}
+                show(f"{name}, {precision}, {work}", peaks, options.json)
 
 
 def made(place: Path, source: Path) -> dict[str, Path]:
-    """Models with random weights, in each dtype, written by the older version; nano is the one in the package."""
-    found = {"nano": Path("nano")}
+    """nano from the package, and models with random weights in each dtype, written by the older version."""
+    folders = {"nano": Path("nano")}
     for dtype in DTYPES:
         folder = place / f"ViT-B-32-{dtype}"
         if not (folder / "contralto.json").is_file():
             started(MAKE, source, place, str(folder), "ViT-B-32", dtype)
-        found[f"ViT-B-32 stored in {dtype}"] = folder
-    return found
+        folders[f"ViT-B-32 stored in {dtype}"] = folder
+    return folders
 
 
 def run(source: Path, scratch: Path, *arguments: str) -> float:
@@ -94,13 +94,13 @@ def started(program: str, source: Path, scratch: Path, *arguments: str) -> str:
     return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def show(what: str, found: dict[str, float], as_json: bool) -> None:
+def show(what: str, peaks: dict[str, float], as_json: bool) -> None:
     if as_json:
-        peers = {"before": round(found["before"])} if "before" in found else {}
-        figure = {"what": f"peak memory, {what}", "value": round(found["now"]), "unit": "MB"}
+        peers = {"before": round(peaks["before"])} if "before" in peaks else {}
+        figure = {"what": f"peak memory, {what}", "value": round(peaks["now"]), "unit": "MB"}
         print(json.dumps(figure | {"peak": None, "fraction": None, "peers": peers}), flush=True)
     else:
-        print(f"{what:44}" + "".join(f"{value:9.0f}" for value in found.values()), flush=True)
+        print(f"{what:44}" + "".join(f"{value:9.0f}" for value in peaks.values()), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One model in every layout that a contender reads, so that all hold the same numbers: random, but for nano's."""
+"""One model in each layout that a contender reads, so all hold the same weights: random, except for nano."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import contralto
 from contralto.contract import Contract
 
 SEED = 0
-RANDOM = "weights random: rows of any two items are more alike than with trained ones, which flatters every cosine"
+RANDOM_NOTE = "random weights: embeddings are more similar than with trained weights, which raises every cosine"
 
 
 @dataclass(frozen=True)
 class Models:
-    """Folders: the model in each layout; `cache` for Contralto's own, `place` for material that a benchmark makes."""
+    """Folders: the model in each layout; `cache` of Contralto; `place` for generated input."""
 
     place: Path
     native: Path
@@ -34,12 +34,12 @@ class Models:
     @property
     def described(self) -> str:
         name = f"model: {self.contract.name}"
-        return name if self.contract.name == "nano" else f"{name}, {RANDOM}"
+        return name if self.contract.name == "nano" else f"{name}, {RANDOM_NOTE}"
 
 
 @contextmanager
 def models(options: argparse.Namespace, preset: str) -> Iterator[Models]:
-    """Made in `--models` if they are not there yet. Contralto's cache is new each time: nothing old is measured."""
+    """The model folders, created in `--models` if absent. Contralto's cache is always new, so no old result counts."""
     scratch = Path(tempfile.mkdtemp(prefix="contralto-models-"))
     try:
         place = options.models or scratch
@@ -54,16 +54,21 @@ def models(options: argparse.Namespace, preset: str) -> Iterator[Models]:
         shutil.rmtree(scratch)
 
 
-def plain(found: Models) -> list[Contender]:
-    """Our own reference in PyTorch, where nobody else has an implementation: what ours is then held against."""
-    if found.transformers.is_dir() or found.open_clip.is_dir():
+def plain(model_folders: Models) -> list[Contender]:
+    """Our reference in PyTorch, which we compare with if no peer implements the architecture."""
+    if model_folders.transformers.is_dir() or model_folders.open_clip.is_dir():
         return []
-    options = {"model": str(found.native), "cache": str(found.cache), "engine": "eager", "precision": "fp32"}
+    options = {
+        "model": str(model_folders.native),
+        "cache": str(model_folders.cache),
+        "engine": "eager",
+        "precision": "fp32",
+    }
     return [Contender("contralto eager", "ours", "peer", options)]
 
 
 def make(folder: Path, preset: str) -> None:
-    """Whole or not at all. A layout without a place for the architecture is left out, and so is who reads it."""
+    """Writes all folders or none. Skips a layout that cannot hold the architecture; its readers are absent then."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         partial = Path(scratch) / "model"

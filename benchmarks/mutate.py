@@ -1,7 +1,7 @@
-"""Damage that knows the format: each function takes a good file and a random.Random, and returns a bad or odd one.
+"""Format-aware damage: each function takes a good file and a random.Random, and returns a damaged or odd file.
 
-Plain flips seldom pass a reader's first check. So a header is damaged as JSON and its length put right, a pickle
-instruction by instruction, and a zip entry by entry.
+Plain bit flips rarely pass the first check of a reader. So these functions damage a header as JSON and correct its
+length, a pickle instruction by instruction, and a zip entry by entry.
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ INSTRUCTIONS = (
 
 
 def anything(data: bytes, random: Random) -> bytes:
-    """Bits flipped, bytes cut out, doubled, swapped, put in, the rest cut off, a number written over."""
-    found = bytearray(data)
+    """Flips bits; deletes, repeats, replaces or inserts bytes; truncates; or overwrites a number."""
+    damaged = bytearray(data)
     for _ in range(random.choice((1, 1, 1, 2, 4, 16))):
-        if not found:
+        if not damaged:
             break
-        begin = random.randrange(len(found))
-        end = min(len(found), begin + random.choice((1, 2, 4, 8, 30, 200)))
+        begin = random.randrange(len(damaged))
+        end = min(len(damaged), begin + random.choice((1, 2, 4, 8, 30, 200)))
         match random.randrange(8):
             case 0 | 1:
-                found[begin] ^= 1 << random.randrange(8)
+                damaged[begin] ^= 1 << random.randrange(8)
             case 2:
-                found[begin] = random.randrange(256)
+                damaged[begin] = random.randrange(256)
             case 3:
-                del found[begin:end]
+                del damaged[begin:end]
             case 4:
-                found[begin:begin] = found[begin:end]
+                damaged[begin:begin] = damaged[begin:end]
             case 5:
-                found[begin:end] = random.randbytes(end - begin)
+                damaged[begin:end] = random.randbytes(end - begin)
             case 6:
-                del found[begin:]
+                del damaged[begin:]
             case 7:
                 size = random.choice((2, 4, 8))
                 number = random.choice((*NUMBERS, len(data), len(data) - 1)) % 2 ** (8 * size)
-                found[begin : begin + size] = number.to_bytes(size, "little")
-    return bytes(found)
+                damaged[begin : begin + size] = number.to_bytes(size, "little")
+    return bytes(damaged)
 
 
 def json_text(data: bytes, random: Random) -> bytes:
-    """A value replaced, a key deleted, renamed or doubled, an object swapped for another or nested deeply."""
+    """Replaces values; deletes, renames or repeats keys; swaps objects or nests them deeply."""
     try:
         tree = json.loads(data)
     except (ValueError, RecursionError):
@@ -85,7 +85,7 @@ def json_text(data: bytes, random: Random) -> bytes:
                 del holder[key]
             case 4:
                 here, there = (json.loads(json.dumps(value)) for value in (holder[key], other[other_key]))
-                holder[key], other[other_key] = there, here  # copies: an object must not come to hold itself
+                holder[key], other[other_key] = there, here  # copies, so that no object contains itself
             case 5 if isinstance(holder, dict):
                 holder[str(random.choice(ODD))] = holder.pop(key)
             case 6 if type(holder[key]) is int:
@@ -102,13 +102,13 @@ def json_text(data: bytes, random: Random) -> bytes:
 
 
 def _holders(tree: Any) -> list[Any]:
-    found, waiting = [], [tree]
+    holders, waiting = [], [tree]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict | list):
-            found.append(one)
+            holders.append(one)
             waiting += one.values() if isinstance(one, dict) else one
-    return found
+    return holders
 
 
 def _keys(holder: Any) -> list[Any]:
@@ -116,7 +116,7 @@ def _keys(holder: Any) -> list[Any]:
 
 
 def safetensors(data: bytes, random: Random) -> bytes:
-    """Its header as JSON, its length put right mostly."""
+    """Damages the header as JSON, and usually corrects its length."""
     length = int.from_bytes(data[:8], "little")
     text = json_text(data[8 : 8 + length], random)
     claimed = len(text) if random.random() < 0.95 else random.choice(NUMBERS)
@@ -125,10 +125,10 @@ def safetensors(data: bytes, random: Random) -> bytes:
 
 
 def pickled(data: bytes, random: Random) -> bytes:
-    """Instructions deleted, doubled, swapped, put in; numbers replaced. What follows the first pickle stays."""
+    """Deletes, repeats, swaps or inserts instructions, or replaces numbers. Data after the first pickle stays."""
     try:
         places = [place for _, _, place in pickletools.genops(data) if place is not None]
-    except Exception:  # what pickletools makes of a pickle that is broken already
+    except Exception:  # pickletools fails on a pickle that is already damaged
         return anything(data, random)
     end = places[-1] + 1
     pieces = [data[a:b] for a, b in zip(places, [*places[1:], end], strict=True)]
@@ -157,7 +157,7 @@ def _integer(number: int) -> bytes:
 
 
 def zipped(data: bytes, random: Random) -> bytes:
-    """Its pickle, or an entry renamed, compressed, cut, doubled or left out; records overwritten."""
+    """Damages the pickle; renames, compresses, damages or deletes an entry; or overwrites a record."""
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         entries = [(name, file.read(name), zipfile.ZIP_STORED) for name in file.namelist()]
     here = random.randrange(len(entries))
@@ -185,21 +185,21 @@ def zipped(data: bytes, random: Random) -> bytes:
 
 
 def _records(data: bytes, random: Random) -> bytes:
-    """A number written into one of the zip's own records."""
-    found = bytearray(data)
+    """Writes a number into one of the records of the zip."""
+    damaged = bytearray(data)
     marker = random.choice((b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"))
     places = [i for i in range(len(data)) if data.startswith(marker, i)]
     if places:
         form = random.choice("HIQ")
         number = random.choice(NUMBERS) % 2 ** (8 * struct.calcsize("<" + form))
         place = random.choice(places) + random.randrange(4, 46)
-        if place + struct.calcsize("<" + form) <= len(found):
-            struct.pack_into("<" + form, found, place, number)
-    return bytes(found)
+        if place + struct.calcsize("<" + form) <= len(damaged):
+            struct.pack_into("<" + form, damaged, place, number)
+    return bytes(damaged)
 
 
 def legacy(data: bytes, random: Random) -> bytes:
-    """One of its five pickles, mostly that of the value; or what follows them."""
+    """Damages one of its five pickles, usually the one with the value, or the data after them."""
     places = [0]
     for _ in range(5):
         stop = max(place for _, _, place in pickletools.genops(data[places[-1] :]) if place is not None)

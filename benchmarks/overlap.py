@@ -1,12 +1,12 @@
-"""What the detector of overlap finds: changed copies of pictures, and pictures that are no copies.
+"""Which near-duplicates the overlap detector finds: modified copies of pictures, and false matches.
 
     python benchmarks/overlap.py TRAINING OTHERS [--model MODEL] [--count N] [--sheet FILE]
 
-TRAINING and OTHERS are sets as `contralto evaluate` takes them, such as two splits of one. Of N pictures of TRAINING a
-copy is made in each way of `WAYS` and looked for in all of TRAINING: recall is the share that is found as a copy of its
-own original. Each of OTHERS is looked for as well: those that are found are mistakes, or real near-duplicates in the
-data, which the sheet shows side by side, most alike first. The threshold was
-chosen on Flickr8k's training split, with fashion-products and grocery81 already seen.
+TRAINING and OTHERS are data sets as `contralto evaluate` takes them, for example two splits of one. The script makes a
+copy of N pictures of TRAINING for each change in `CHANGES`, and searches each copy in all of TRAINING. Recall is the
+share of copies that match their original. It also searches each picture of OTHERS: a match is an error, or a real
+near-duplicate in the data; the sheet shows these pairs side by side, most similar first. The threshold was chosen on
+Flickr8k's training split, after fashion-products and grocery81 had been seen.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from contralto.sets.data_set import Item, PictureChange
 from contralto.sets.open import open_set
 
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-SHOWN, SIDE = 24, 160
+SHEET_PAIRS, SHEET_SIDE = 24, 160
 
 
 def encoded(picture: Image.Image, quality: int) -> Image.Image:
@@ -43,7 +43,7 @@ def shrink(picture: Image.Image, part: float) -> Image.Image:
 
 
 def cropped(picture: Image.Image, key: str, area: float) -> Image.Image:
-    """A part of this area, of another shape, anywhere."""
+    """A random part with this share of the area and another aspect ratio."""
     drawn = np.random.default_rng(list(key.encode()))
     width = drawn.uniform(area, 1)
     size = round(picture.width * width), round(picture.height * area / width)
@@ -56,7 +56,7 @@ def together(picture: Image.Image, key: str) -> Image.Image:
     return encoded(shrink(ImageOps.mirror(changed), 0.7), 40)
 
 
-WAYS: dict[str, Callable[[Image.Image, str], Image.Image]] = {
+CHANGES: dict[str, Callable[[Image.Image, str], Image.Image]] = {
     "JPEG 30": lambda picture, key: encoded(picture, 30),
     "JPEG 10": lambda picture, key: encoded(picture, 10),
     "half the side": lambda picture, key: shrink(picture, 1 / 2),
@@ -74,17 +74,17 @@ WAYS: dict[str, Callable[[Image.Image, str], Image.Image]] = {
 }
 
 
-def rows_of(clip: Clip, items: Sequence[Item]) -> Embeddings:
+def embeddings_of(clip: Clip, items: Sequence[Item]) -> Embeddings:
     return clip.encode_image(item.encoder_input() for item in items)
 
 
-def sheet(found: Overlap, items: Sequence[Item], training: Sequence[Item], path: Path) -> None:
-    """The most similar pairs, four a line."""
-    page = Image.new("RGB", (8 * SIDE, -(-SHOWN // 4) * SIDE), "white")
-    for place, pair in enumerate(found.pairs[:SHOWN]):
+def sheet(overlaps: Overlap, items: Sequence[Item], training: Sequence[Item], path: Path) -> None:
+    """Writes the most similar pairs, four per line."""
+    page = Image.new("RGB", (8 * SHEET_SIDE, -(-SHEET_PAIRS // 4) * SHEET_SIDE), "white")
+    for place, pair in enumerate(overlaps.pairs[:SHEET_PAIRS]):
         for half, item in enumerate((items[pair.item], training[pair.training])):
-            picture = decode(item.encoder_input()).convert("RGB").resize((SIDE - 4, SIDE - 4))
-            page.paste(picture, ((place % 4 * 2 + half) * SIDE, place // 4 * SIDE))
+            picture = decode(item.encoder_input()).convert("RGB").resize((SHEET_SIDE - 4, SHEET_SIDE - 4))
+            page.paste(picture, ((place % 4 * 2 + half) * SHEET_SIDE, place // 4 * SHEET_SIDE))
     page.save(path)
 
 
@@ -102,25 +102,25 @@ def main() -> None:
     given = options.parse_args()
     clip = contralto.load(given.model)
     training, others = (list(open_set(name).items) for name in (given.training, given.others))
-    known = rows_of(clip, training)
+    known = embeddings_of(clip, training)
     drawn = np.random.default_rng(0).permutation(len(training))[: given.count]
-    print(f"{len(training)} training pictures; share found at a threshold (the default is {THRESHOLD})")
+    print(f"{len(training)} training pictures; share matched at a threshold (the default is {THRESHOLD})")
     print(" " * 16 + "".join(f"{threshold:8}" for threshold in THRESHOLDS))
-    for name, apply in WAYS.items():
+    for name, apply in CHANGES.items():
         copies = [replace(training[i], change=PictureChange(name, apply)) for i in drawn]
-        found = find_overlap(copies, rows_of(clip, copies), training, known)
+        overlaps = find_overlap(copies, embeddings_of(clip, copies), training, known)
         scores = np.zeros(len(copies))
-        for pair in found.pairs:
+        for pair in overlaps.pairs:
             scores[pair.item] = pair.score if pair.training == drawn[pair.item] else 0
         shares(name, scores)
-    found = find_overlap(others, rows_of(clip, others), training, known)
+    overlaps = find_overlap(others, embeddings_of(clip, others), training, known)
     scores = np.zeros(len(others))
-    scores[[pair.item for pair in found.pairs]] = [pair.score for pair in found.pairs]
+    scores[[pair.item for pair in overlaps.pairs]] = [pair.score for pair in overlaps.pairs]
     shares(f"{len(others)} others", scores)
-    for pair in found.pairs[:10]:
+    for pair in overlaps.pairs[:10]:
         print(f"{pair.score:.3f}  cosine {pair.cosine:.3f}  {others[pair.item].key}  {training[pair.training].key}")
     if given.sheet:
-        sheet(found, others, training, given.sheet)
+        sheet(overlaps, others, training, given.sheet)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How far Contralto's numbers are from transformers', with the same random weights, moved through a saved folder.
+"""The differences between Contralto and transformers, with the same random weights, moved through a saved folder.
 
     python benchmarks/parity.py [--small] [--only NAME ...]
 
-Each architecture is built in transformers, saved as its users save it, and loaded by `contralto.load`. Printed are the
-largest differences of ids, pixels, features before the projection, unit embeddings, logits, and of the gradients of
-each model's own loss (over the largest gradient), for each engine, and the seconds that both took to load and to
-compute. --small: the same architectures a few layers deep. Exits 1 if a bound of BOUNDS is broken.
+transformers builds and saves each architecture, and `contralto.load` loads it. The output has, for each engine, the
+largest differences of ids, pixels, features before the projection, unit embeddings, logits, and gradients of the
+model's own loss (relative to the largest gradient), and the seconds for loading and computing of both. --small: the
+same architectures with a few layers. Exits 1 if a bound of BOUNDS is broken.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TEXTS = ["a photo of a cat", "two dogs play in the snow near a red house", "it's
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="a few layers of each")
+    parser.add_argument("--small", action="store_true", help="only a few layers of each")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(peers.PEERS), help=", ".join(peers.PEERS))
     args = parser.parse_args()
     print(f"instructions: {' '.join(instructions())}; torch {torch.__version__}, {torch.get_num_threads()} threads")
@@ -47,14 +47,14 @@ def main() -> None:
     print(f"{'model':18} {'engine':9} {'ids':>4} " + " ".join(f"{head:>9}" for head in heads))
     broken = []
     for name in args.only or peers.PEERS:
-        for engine, found in compare(name, args.small):
-            broken += [f"{name}, {engine}: {what} {found[what]:.1e}" for what in broken_bounds(engine, found)]
-            print(row(name, engine, found), flush=True)
+        for engine, results in compare(name, args.small):
+            broken += [f"{name}, {engine}: {what} {results[what]:.1e}" for what in broken_bounds(engine, results)]
+            print(row(name, engine, results), flush=True)
     sys.exit("\n".join(["outside the bounds:", *broken]) if broken else None)
 
 
 def compare(name: str, small: bool) -> Iterator[tuple[str, dict[str, float]]]:
-    """(engine, what was found) for both engines; theirs is built, saved and read once."""
+    """(engine, results) for both engines; the peer is built, saved and loaded once."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         peers.PEERS[name](folder, small)
@@ -67,11 +67,11 @@ def compare(name: str, small: bool) -> Iterator[tuple[str, dict[str, float]]]:
             clip = contralto.load(folder, engine=engine, precision="fp32")
             load = time.perf_counter() - begin
             pixels, ids = clip.preprocess(pictures()), clip.tokenize(TEXTS)
-            clip.encode_pixels(pixels[:1]), clip.encode_text(TEXTS[:1])  # towers are read on first use
+            clip.encode_pixels(pixels[:1]), clip.encode_text(TEXTS[:1])  # the first use loads the towers
             begin = time.perf_counter()
             images, texts = clip.encode_pixels(theirs.pixels), clip.encode_text(TEXTS)
             seconds = time.perf_counter() - begin
-            found = {
+            results = {
                 "ids": float((ids[:, : theirs.ids.shape[1]] != theirs.ids).sum()),
                 "pixels": apart(pixels, theirs.pixels),
                 "rows": max(apart(images, theirs.images), apart(texts, theirs.texts)),
@@ -82,12 +82,12 @@ def compare(name: str, small: bool) -> Iterator[tuple[str, dict[str, float]]]:
                 "peer run": theirs.seconds,
             }
             if engine == "eager":
-                found |= inner(clip, peer, theirs)
-            yield engine, found
+                results |= inner(clip, peer, theirs)
+            yield engine, results
 
 
 def inner(clip: contralto.Clip, peer: Any, theirs: Any) -> dict[str, float]:
-    """Features before the projection, and the gradients of the loss by every weight, under our names."""
+    """Largest differences of the features before the projection, and of the gradients of all weights."""
     model = clip.torch()
     pixels, ids = torch.from_numpy(theirs.pixels), torch.from_numpy(clip.tokenize(TEXTS))[: len(theirs.pixels)]
     with torch.no_grad():
@@ -108,7 +108,7 @@ def inner(clip: contralto.Clip, peer: Any, theirs: Any) -> dict[str, float]:
 
 
 def gradients(clip: contralto.Clip, theirs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Their gradients under our names: moved as the weights are."""
+    """Their gradients under our names, converted in the same way as the weights."""
     shapes = {name: shape for name, shape in expected(clip.contract).items() if not name.startswith("logit_")}
     layout = [part for part in peers.layout(clip.contract) if part.native[0] in shapes and part.foreign in theirs]
     held = {name for part in layout for name in part.native}
@@ -126,16 +126,16 @@ def apart(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max())
 
 
-def broken_bounds(engine: str, found: dict[str, float]) -> list[str]:
+def broken_bounds(engine: str, results: dict[str, float]) -> list[str]:
     bounds = BOUNDS | ({"rows": BOUNDS["openvino rows"]} if engine == "openvino" else {})
-    return [what for what, value in found.items() if what in bounds and not value <= bounds[what]]
+    return [what for what, value in results.items() if what in bounds and not value <= bounds[what]]
 
 
-def row(name: str, engine: str, found: dict[str, float]) -> str:
+def row(name: str, engine: str, results: dict[str, float]) -> str:
     apart = ("pixels", "features", "rows", "logits", "gradients")
-    cells = [f"{found[what]:9.1e}" if what in found else f"{'-':>9}" for what in apart]
-    cells += [f"{found[what]:9.2f}" for what in ("load", "peer load", "run", "peer run")]
-    return f"{name:18} {engine:9} {found['ids']:4.0f} " + " ".join(cells)
+    cells = [f"{results[what]:9.1e}" if what in results else f"{'-':>9}" for what in apart]
+    cells += [f"{results[what]:9.2f}" for what in ("load", "peer load", "run", "peer run")]
+    return f"{name:18} {engine:9} {results['ids']:4.0f} " + " ".join(cells)
 
 
 if __name__ == "__main__":

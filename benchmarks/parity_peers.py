@@ -1,4 +1,4 @@
-"""What parity.py compares with: models of transformers with random weights, saved as users save them, and run."""
+"""The models that parity.py compares with: models of transformers with random weights, saved and run as users do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from contralto.weights.layouts.conversion import Part
 
 @dataclass(frozen=True)
 class Outputs:
-    """Of one batch: what goes in, what comes out, and the seconds that both towers took."""
+    """Inputs and outputs for one batch, and the seconds for both towers."""
 
     pixels: np.ndarray
     ids: np.ndarray
@@ -34,7 +34,7 @@ class Outputs:
 
 
 class Peer:
-    """A saved folder as transformers' users run it."""
+    """A saved folder, used as users of transformers do."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoModel, AutoProcessor
@@ -47,7 +47,7 @@ class Peer:
         kind = self.model.config.model_type
         length = 77 if kind == "clip" else 64
         inputs = self.processor(text=texts, images=images, return_tensors="pt", padding="max_length", max_length=length)
-        if kind == "siglip":  # published tokenizers give none: padding is seen
+        if kind == "siglip":  # published tokenizers return no mask, so the model attends to padding
             inputs.pop("attention_mask", None)
         with torch.no_grad():
             features = self.model.vision_model(inputs["pixel_values"]).pooler_output
@@ -61,7 +61,7 @@ class Peer:
         return Outputs(pixels, ids, features.numpy(), image_rows, text_rows, logits, seconds)
 
     def gradients(self, outputs: Outputs, count: int) -> dict[str, np.ndarray]:
-        """Name -> gradient of the model's own loss on the first `count` pairs."""
+        """Name -> gradient of the model's loss on the first `count` pairs."""
         ids = torch.from_numpy(outputs.ids[:count])
         inputs: dict[str, Any] = {"input_ids": ids, "pixel_values": torch.from_numpy(outputs.pixels)}
         if self.model.config.model_type == "align":
@@ -98,7 +98,7 @@ def clip(width: int, layers: int, patch: int, text_width: int, embedding: int) -
 
 def siglip(width: int, layers: int, patch: int, mlp: int, vocabulary: int) -> Callable[[Path, bool], None]:
     def build(folder: Path, small: bool) -> None:
-        """The published vocabularies are not here: letters, as SigLIP 2 keeps its words."""
+        """A vocabulary of letters in SigLIP 2's format, because the published vocabularies are not available."""
         from tokenizers import Tokenizer, models, normalizers, processors
         from transformers import (
             PreTrainedTokenizerFast,
@@ -126,7 +126,7 @@ def siglip(width: int, layers: int, patch: int, mlp: int, vocabulary: int) -> Ca
 
 
 def align(folder: Path, small: bool) -> None:
-    """EfficientNet-B7 and BERT-base; the vocabulary is nano's, 12,288 words of BERT's."""
+    """EfficientNet-B7 and BERT-base, with the vocabulary of nano: 12,288 words of BERT's."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import (
         AlignConfig,
@@ -158,7 +158,7 @@ def align(folder: Path, small: bool) -> None:
 
 
 def settled(model: Any) -> Any:
-    """Batch norms that know the figures of some pictures; with those of no training all rows would be alike."""
+    """Sets the statistics of batch norms from some pictures; with the initial ones all embeddings would be similar."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.train()

@@ -1,8 +1,8 @@
-"""The machine's own limit: the fastest matrix products in fp32, bf16 and int8, by OpenVINO and by PyTorch.
+"""The limit of the machine: the fastest matrix products in fp32, bf16 and int8, by OpenVINO and by PyTorch.
 
     python benchmarks/peak.py [--runs 3]
 
-What counts is the best seen of several medians: whatever else runs on a machine can only make it slower.
+The result is the best of several medians, because other load on the machine can only make it slower.
 """
 
 from __future__ import annotations
@@ -22,21 +22,23 @@ CONTENDERS = [
 
 
 class Limit:
-    """The best seen so far: `best` of all, `each` by runtime. Measured between the rounds of a contest, as others come
-    and go on a machine, so that nobody seems faster than it."""
+    """The best rates so far: `best` over all runtimes, `each` per runtime.
+
+    It is measured between the rounds of a contest: other load varies, and no contender may seem faster than the limit.
+    """
 
     def __init__(self, running: Contest) -> None:
         self._running = running
         self.each: dict[str, dict[str, float]] = {}
 
     def measure(self) -> None:
-        for name, found in self._running.ask("peaks").items():
+        for name, rates in self._running.ask("peaks").items():
             known = self.each.setdefault(name, {})
-            known |= {precision: max(rate, known.get(precision, 0.0)) for precision, rate in found.items()}
+            known |= {precision: max(rate, known.get(precision, 0.0)) for precision, rate in rates.items()}
 
     @property
     def best(self) -> dict[str, float]:
-        """Precision -> operations a second."""
+        """Precision -> operations per second."""
         names = dict.fromkeys(name for one in self.each.values() for name in one)
         return {name: max(one.get(name, 0.0) for one in self.each.values()) for name in names}
 
@@ -49,10 +51,10 @@ def limit(options: argparse.Namespace) -> Iterator[Limit]:
 
 def main() -> None:
     options = parser(__doc__, runs=3, model=False).parse_args()
-    with limit(options) as found:
+    with limit(options) as measured:
         for _ in range(rounds(options)):
-            found.measure()
-    whole, each = found.best, found.each
+            measured.measure()
+    whole, each = measured.best, measured.each
     if options.json:
         for precision, rate in whole.items():
             peers = {name: round(one[precision] / 1e9, 1) for name, one in each.items() if precision in one}

@@ -1,8 +1,8 @@
-"""A 12-megapixel JPEG to pixels, on one core: ours and plain Pillow in turns, equality checked first.
+"""A 12-megapixel JPEG to pixels, on one core: ours and plain Pillow in turns, after a check that both are equal.
 
     python benchmarks/preprocess.py [PICTURE.jpg]
 
-The picture is drawn here (4000 x 3000, quality 90) if none is named. Medians of milliseconds, and their ratio.
+Without PICTURE, the script draws one (4000 x 3000, quality 90). Prints medians in milliseconds, and their ratio.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _photograph(width: int, height: int) -> bytes:
-    """Smooth light and colour, edges, texture at several scales and the noise of a sensor: some 2.5 bits a pixel."""
+    """Smooth light and colour, edges, texture at several scales, and sensor noise: about 2.5 bits per pixel."""
     random = np.random.default_rng(0)
     picture = np.zeros((height, width, 3), np.float32)
     for cell, strength in ((400, 90), (100, 50), (24, 30), (8, 16), (3, 10)):
@@ -64,7 +64,7 @@ def _photograph(width: int, height: int) -> bytes:
 
 
 def _on_its_side(data: bytes) -> bytes:
-    """The same with EXIF's orientation 6, as a telephone held upright writes it."""
+    """The same JPEG with EXIF orientation 6, which an upright phone writes."""
     tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
     body = b"Exif\0\0" + tiff
     return data[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + data[2:]
@@ -79,7 +79,7 @@ def _open(data: bytes, at_least: int | None = None) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     if at_least is not None:
         image.draft(None, (at_least, at_least))
-    ImageOps.exif_transpose(image, in_place=True)  # else it copies a picture that is upright
+    ImageOps.exif_transpose(image, in_place=True)  # otherwise it copies an upright picture
     return image
 
 

@@ -1,15 +1,15 @@
-"""A sweep of the linear probe's 96 strengths beside 96 cold fits of scikit-learn, which are what a plain loop costs.
+"""A sweep over 96 strengths of the linear probe, against 96 cold fits of scikit-learn (the cost of a plain loop).
 
     python benchmarks/probe.py [--every 8] [--rows 20000] [--columns 512] [--classes 100] [--apart 0.25] [--json]
 
-Features are drawn: classes overlap, scales are uneven, the mean is not zero. scikit-learn's LogisticRegression has its
-defaults but max_iter=1000, and the same float32 rows. Fits take turns: ours cold, theirs cold, at every 8th strength;
-theirs in between are taken from the straight line between those measured (--every 1 measures all). Our sweep runs
-before and after them, and includes the accuracy on 4,000 validation rows at each strength and the refit.
+The features are random: classes overlap, scales are uneven, the mean is not zero. scikit-learn's LogisticRegression
+uses its defaults except max_iter=1000, and the same float32 features. The fits take turns: ours cold, theirs cold, at
+every 8th strength; the times in between are interpolated linearly (--every 1 measures all). Our sweep runs before and
+after them, and includes the accuracy on 4,000 validation rows at each strength and the final fit.
 
-It fails if the sweep is less than 10 times as fast, or if at a strength our objective is above theirs by more than
-1e-6 of it. Where scikit-learn is run until it has converged (--converge, by default at 0.01 and 1), it also fails if
-the objectives differ by more than 1e-6, or the predictions on more than one row in a thousand.
+Exits 1 if the sweep is less than 10 times as fast, or if our objective exceeds theirs by more than a relative 1e-6 at
+any strength. With scikit-learn run to convergence (--converge, by default at 0.01 and 1), it also exits 1 if the
+objectives differ by more than 1e-6, or the predictions differ on more than one row in a thousand.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     train, validation = slice(VALIDATION, None), slice(VALIDATION)
     say(options, f"{described()}; {options.rows} x {options.columns}, {options.classes} classes")
     others, faults = Disturbance(), []
-    peer(1.0, rows[:200], np.arange(200) % 2)  # imports, and starts its threads
+    peer(1.0, rows[:200], np.arange(200) % 2)  # warm-up: imports, and starts the threads
     sweeps = [timed_sweep(rows, labels, train, validation, others)]
     measured = sorted({*range(0, len(ALL), options.every), len(ALL) - 1})
     ours, theirs = [], []
@@ -45,16 +45,16 @@ def main() -> None:
         f"{'strength':>10} {'ours, s':>9} {'theirs, s':>9} {'iterations':>12} {'objective: theirs / ours - 1':>30}",
     )
     for place in measured:
-        found = turn(rows[train], labels[train], ALL[place], others)
-        ours.append(found["ours"])
-        theirs.append(found["theirs"])
-        iterations = f"{found['our_iterations']} / {found['their_iterations']}"
+        result = turn(rows[train], labels[train], ALL[place], others)
+        ours.append(result["ours"])
+        theirs.append(result["theirs"])
+        iterations = f"{result['our_iterations']} / {result['their_iterations']}"
         say(
             options,
-            f"{ALL[place]:10.3g} {ours[-1]:9.2f} {theirs[-1]:9.2f} {iterations:>12} {-found['above']:30.2e}",
+            f"{ALL[place]:10.3g} {ours[-1]:9.2f} {theirs[-1]:9.2f} {iterations:>12} {-result['above']:30.2e}",
         )
-        if found["above"] > MOST_ABOVE:
-            faults.append(f"at {ALL[place]:.3g} our objective is {found['above']:.1e} above")
+        if result["above"] > MOST_ABOVE:
+            faults.append(f"at {ALL[place]:.3g} our objective is {result['above']:.1e} above")
     sweeps.append(timed_sweep(rows, labels, train, validation, others))
     for strength in options.converge:
         faults += converged(options, rows[train], labels[train], strength)
@@ -68,20 +68,20 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument(
-        "--every", type=int, default=8, help="theirs is measured at every so manyth strength (default: 8)"
-    )
+    made.add_argument("--every", type=int, default=8, help="measure theirs at every Nth strength (default: 8)")
     made.add_argument("--rows", type=int, default=20_000)
     made.add_argument("--columns", type=int, default=512)
     made.add_argument("--classes", type=int, default=100)
-    made.add_argument("--apart", type=float, default=0.25, help="of class centres, in deviations (default: 0.25)")
+    made.add_argument(
+        "--apart", type=float, default=0.25, help="distance of class centres, in standard deviations (default: 0.25)"
+    )
     made.add_argument("--converge", type=float, nargs="*", default=[0.01, 1.0], metavar="STRENGTH")
-    made.add_argument("--json", action="store_true", help="an object on stdout, all else on stderr")
+    made.add_argument("--json", action="store_true", help="print a JSON object on stdout, everything else on stderr")
     return made.parse_args()
 
 
 def drawn(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """(float32 rows of validation and training, labels)."""
+    """(float32 features for validation and training, labels)."""
     generator = np.random.default_rng(0)
     count, columns = VALIDATION + options.rows, options.columns
     scale = (1 + np.arange(columns)) ** -0.5
@@ -100,7 +100,7 @@ def timed_sweep(rows: np.ndarray, labels: np.ndarray, train: slice, validation: 
 
 
 def turn(rows: np.ndarray, labels: np.ndarray, strength: float, others: Disturbance) -> dict[str, float]:
-    """Seconds and iterations of a cold fit of each; above: by what part our objective is above theirs."""
+    """Seconds and iterations of one cold fit of each. above: relative excess of our objective over theirs."""
     others.pause()
     start = time.perf_counter()
     ours = LinearProbe(strength).fit(rows, labels)
@@ -120,7 +120,7 @@ def turn(rows: np.ndarray, labels: np.ndarray, strength: float, others: Disturba
 
 
 def converged(options: argparse.Namespace, rows: np.ndarray, labels: np.ndarray, strength: float) -> list[str]:
-    """What is wrong beside scikit-learn in float64 with a tolerance of 1e-8 instead of 1e-4."""
+    """The faults of our fit against scikit-learn in float64 with a tolerance of 1e-8 instead of 1e-4."""
     ours = LinearProbe(strength).fit(rows, labels)
     theirs = peer(strength, rows.astype(np.float64), labels, tol=1e-8, max_iter=100_000)
     part = objective(ours, strength, rows, labels) / objective(theirs, strength, rows, labels) - 1
@@ -137,12 +137,12 @@ def peer(strength: float, rows: np.ndarray, labels: np.ndarray, **options: float
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that 1,000 iterations were not enough
+        warnings.simplefilter("ignore")  # the warning that 1,000 iterations were too few
         return LogisticRegression(C=strength, **{"max_iter": 1000, **options}).fit(rows, labels)
 
 
 def objective(probe: Any, strength: float, rows: np.ndarray, labels: np.ndarray) -> float:
-    """scikit-learn's, in float64."""
+    """The objective of scikit-learn, in float64."""
     logits = rows.astype(np.float64) @ probe.coef_.astype(np.float64).T + probe.intercept_
     logits -= logits[np.arange(len(logits)), labels][:, None]
     most = logits.max(axis=1, keepdims=True)

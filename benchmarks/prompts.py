@@ -1,11 +1,11 @@
-"""ImageNet's class matrix: 1,000 class names in 80 templates each, encoded and averaged to a unit row a class.
+"""ImageNet's class matrix: 1,000 class names in 80 templates each, encoded and averaged to one embedding per class.
 
     python benchmarks/prompts.py [--peers PYTHON] [--models DIR] [--classes FILE] [--quick] [--json]
 
-Contralto makes the whole matrix, each round with an empty cache folder and the names in another order. The peers would
-need about an hour for that: each round they get a few classes drawn at random, with all templates, and prompts a second
-are compared. Rows of those classes must agree. GFLOP/s counts the plain tower at every real token of every prompt, so
-what is computed once for many prompts counts as often as it is used. Exits 1 if rows of ours are outside their bound.
+Contralto computes the whole matrix; each round has an empty cache folder and another order of names. The peers would
+need about an hour for this, so each round they get a few random classes with all templates, and prompts per second are
+compared. The embeddings of those classes must agree. GFLOP/s counts the plain tower at every real token of every
+prompt, so shared computation counts as often as it is used. Exits 1 if our embeddings are outside their bound.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from contralto.engine.operations import token_operations
 from contralto.zeroshot import prompts
 
 TEMPLATES = "imagenet"
-SAMPLE, QUICK = 8, 24  # classes that the peers get a round; classes in the short form
-FIRST = 16  # classes of the round that does not count
+PEER_CLASSES, QUICK_CLASSES = 8, 24  # classes per round for peers; classes with --quick
+WARM_UP_CLASSES = 16
 
 
-def contenders(found: Models) -> list[Contender]:
-    ours = {"model": str(found.native), "cache": str(found.cache)}
-    hf, oc = str(found.transformers), str(found.open_clip)
-    ort = {"model": str(found.native), "side": "text", "tokenizer": hf}
+def contenders(model_folders: Models) -> list[Contender]:
+    ours = {"model": str(model_folders.native), "cache": str(model_folders.cache)}
+    hf, oc = str(model_folders.transformers), str(model_folders.open_clip)
+    ort = {"model": str(model_folders.native), "tower": "text", "tokenizer": hf}
     return [
         *(
             Contender(f"contralto {precision}", "ours", "ours", ours | {"precision": precision})
@@ -50,7 +50,7 @@ def contenders(found: Models) -> list[Contender]:
 
 
 class Turns:
-    """Who gets which classes in which round."""
+    """The classes for each contender and round."""
 
     def __init__(self, names: list[str], sample: int) -> None:
         self.names, self._sample = names, sample
@@ -63,20 +63,20 @@ class Turns:
         if not name.startswith("contralto"):
             return {"labels": [self.names[place] for place in self.places(turn)], "templates": self.templates}
         turned = self.names[turn:] + self.names[:turn]
-        return {"labels": turned if turn else turned[:FIRST], "templates": TEMPLATES}
+        return {"labels": turned if turn else turned[:WARM_UP_CLASSES], "templates": TEMPLATES}
 
 
 def main() -> None:
     made = parser(__doc__, runs=3)
-    made.add_argument("--classes", metavar="FILE", type=Path, help="a class name a line")
+    made.add_argument("--classes", metavar="FILE", type=Path, help="file with one class name per line")
     options = made.parse_args()
     names, where = material.classes(options)
     if options.quick:
-        names = random.Random(0).sample(names, QUICK)
-    turns, last = Turns(names, 1 if options.quick else SAMPLE), rounds(options)
+        names = random.Random(0).sample(names, QUICK_CLASSES)
+    turns, last = Turns(names, 1 if options.quick else PEER_CLASSES), rounds(options)
     with (
-        models(options, options.model) as found,
-        contest(contenders(found), options) as running,
+        models(options, options.model) as model_folders,
+        contest(contenders(model_folders), options) as running,
         limit(options) as peak,
     ):
         results = running.run("labels", turns, last, after=peak.measure)
@@ -86,14 +86,16 @@ def main() -> None:
                 in_order = np.roll(results[name].value, last, axis=0)
                 results[name] = replace(results[name], value=in_order[turns.places(last)])
         texts = [text for name in names[::10] for text in prompts.fill(turns.templates, name)]
-        tokens = float((contralto.load(found.native).tokenize(texts) != 0).sum(axis=1).mean())
-        per_token = token_operations(found.contract)
+        tokens = float((contralto.load(model_folders.native).tokenize(texts) != 0).sum(axis=1).mean())
+        per_token = token_operations(model_folders.contract)
         each = rows(running, results, "text", counts, per_token * tokens if per_token else None)
         report = Report(options, peak.best)
         remark = f"{where}; {len(turns.templates)} templates, {tokens:.1f} tokens a prompt"
-        report.head(running, f"{remark}; {last} rounds", found.described)
+        report.head(running, f"{remark}; {last} rounds", model_folders.described)
         total = len(names) * len(turns.templates)
-        title = f"{found.contract.name} prompts to a class matrix, {len(names)} classes (peers: a sample of them)"
+        title = (
+            f"{model_folders.contract.name} prompts to a class matrix, {len(names)} classes (peers: a sample of them)"
+        )
         report.rates(title, "prompts/s", each)
         report.say(f"\nseconds for all {total:,} prompts (those of peers worked out from their rate):")
         for row in each:

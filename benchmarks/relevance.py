@@ -1,16 +1,16 @@
-"""Where the good answers end: the cut-off of `contralto search` beside fixed cosines and the ten best.
+"""Where the relevant results end: the cut-off of `contralto search` against fixed cosines and the ten best.
 
     python benchmarks/relevance.py [--model nano] [--data DIR] [--part test|fit]
 
-`relevance_cases.py` says which pictures and questions the two parts hold and how the right answers are known. Nothing
-was chosen on the part `test`. Two figures count, each the mean over kinds of questions, with a 95% bootstrap interval
-over the questions:
+`relevance_cases.py` describes the pictures and questions of the two parts and how the correct answers are known.
+Nothing was chosen with the part `test`. Two figures count, each a mean over kinds of questions, with a 95% bootstrap
+interval over the questions:
 
-    F1          where something fits: how well the pictures called relevant agree with those that are
-    answered    where nothing fits: the share of questions for which no picture is called relevant
+    F1          for questions with an answer: agreement of the results called relevant with the relevant pictures
+    answered    for questions without an answer: the share with no picture called relevant
 
-The fixed cosine with hindsight is the one with the highest F1 on the very questions that it is measured on; beside it
-stands the one that answers as many questions with nothing as the cut-off does.
+The fixed cosine with hindsight has the highest F1 on the questions that it is measured on. The other fixed cosine
+gives an empty answer to as many questions as the cut-off does.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STEPS = np.arange(0.1, 0.9, 0.01)
 
 
 class Answered(NamedTuple):
-    """A case without its rows: which pictures are right (N,), their cosines (N,) and the cut-off."""
+    """A case without its embeddings: correct pictures (N,), their cosines (N,) and the cut-off."""
 
     kind: str
     question: str
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 class Nouns:
-    """An encoder of the background alone, whose rows are read once for all questions."""
+    """An encoder of the background queries only; it computes their embeddings once for all questions."""
 
     def __init__(self, clip: contralto.Clip) -> None:
         self.rows = clip.encode_labels(list(relevance.NOUNS), None)
@@ -90,17 +90,17 @@ def _table(title: str, answers: list[Answered]) -> None:
     sizes = np.array([one.size for one in answers])
     questions = len({one.question for one in answers if one.right.any()})
     nothing = len({one.question for one in answers if not one.right.any()})
-    print(f"\n{title}: {questions} questions that something fits, {nothing} that nothing fits; {len(answers):,} cases")
+    print(f"\n{title}: {questions} questions with an answer, {nothing} without; {len(answers):,} cases")
     columns = _columns(answers, some, kinds)
     print(f"{'':36}" + "".join(f"{name:>21}" for name in columns))
     for what, chosen in (("F1, something fits", some), ("answered, nothing fits", ~some)):
-        cells = (_interval(found, answers, kinds, chosen) for found in columns.values())
+        cells = (_interval(f1, answers, kinds, chosen) for f1 in columns.values())
         print(f"{what:36}" + "".join(f"{cell:>21}" for cell in cells))
     for labels, chosen in ((kinds, some), (sizes, some), (kinds, ~some), (sizes, ~some)):
         print()
         for label in dict.fromkeys(labels[chosen]):
             places = chosen & (labels == label)
-            print(f"{label:36}" + "".join(f"{found[places].mean():21.3f}" for found in columns.values()))
+            print(f"{label:36}" + "".join(f"{f1[places].mean():21.3f}" for f1 in columns.values()))
 
 
 def _above(step: float, one: Answered) -> np.ndarray:
@@ -108,10 +108,10 @@ def _above(step: float, one: Answered) -> np.ndarray:
 
 
 def _columns(answers: list[Answered], some: np.ndarray, kinds: np.ndarray) -> dict[str, np.ndarray]:
-    """What each way of choosing gets in each case."""
+    """The figures of each way of choosing, case by case."""
     cut_off = _judged(answers, lambda one: one.cosines > one.least)
     fixed = [_judged(answers, functools.partial(_above, step)) for step in STEPS]
-    figures = [(_mean_of_kinds(found, kinds, some), _mean_of_kinds(found, kinds, ~some)) for found in fixed]
+    figures = [(_mean_of_kinds(f1, kinds, some), _mean_of_kinds(f1, kinds, ~some)) for f1 in fixed]
     best = int(np.argmax([f1 for f1, _ in figures]))
     enough = _mean_of_kinds(cut_off, kinds, ~some)
     alike = next((i for i, (_, answered) in enumerate(figures) if answered >= enough), len(STEPS) - 1)
@@ -124,40 +124,40 @@ def _columns(answers: list[Answered], some: np.ndarray, kinds: np.ndarray) -> di
 
 
 def _judged(answers: list[Answered], choose: Callable[[Answered], np.ndarray]) -> np.ndarray:
-    """F1 of each case; where nothing fits, 1 for an answer of nothing and 0 for another."""
-    found = []
+    """F1 of each case; without an answer, 1 if the result is empty and 0 otherwise."""
+    f1 = []
     for one in answers:
         called, right = choose(one), one.right
         both = 2 * float((called & right).sum())
-        found.append(both / (called.sum() + right.sum()) if right.any() else float(not called.any()))
-    return np.array(found)
+        f1.append(both / (called.sum() + right.sum()) if right.any() else float(not called.any()))
+    return np.array(f1)
 
 
 def _best(one: Answered) -> np.ndarray:
     return np.isin(np.arange(len(one.cosines)), [place for place, _ in query.best(one.cosines, TOP)])
 
 
-def _mean_of_kinds(found: np.ndarray, kinds: np.ndarray, chosen: np.ndarray) -> float:
-    """Each kind as heavy as the others."""
-    return float(np.mean([found[chosen & (kinds == kind)].mean() for kind in np.unique(kinds[chosen])]))
+def _mean_of_kinds(f1: np.ndarray, kinds: np.ndarray, chosen: np.ndarray) -> float:
+    """The mean over kinds, with equal weight for each kind."""
+    return float(np.mean([f1[chosen & (kinds == kind)].mean() for kind in np.unique(kinds[chosen])]))
 
 
-def _interval(found: np.ndarray, answers: list[Answered], kinds: np.ndarray, chosen: np.ndarray) -> str:
-    """The mean of kinds, and its interval over questions drawn anew, each with all its collections."""
+def _interval(f1: np.ndarray, answers: list[Answered], kinds: np.ndarray, chosen: np.ndarray) -> str:
+    """The mean over kinds, with a bootstrap interval over questions, each with all its collections."""
     random = np.random.default_rng(0)
     means = []
     for kind in np.unique(kinds[chosen]):
         places = np.flatnonzero(chosen & (kinds == kind))
         _, question = np.unique([answers[i].question for i in places], return_inverse=True)
-        total, cases = np.bincount(question, found[places]), np.bincount(question)
+        total, cases = np.bincount(question, f1[places]), np.bincount(question)
         drawn = random.integers(len(total), size=(RESAMPLES, len(total)))
         means.append(total[drawn].sum(axis=1) / cases[drawn].sum(axis=1))
     low, high = np.quantile(np.mean(means, axis=0), (0.025, 0.975))
-    return f"{_mean_of_kinds(found, kinds, chosen):.3f} [{low:.3f}, {high:.3f}]"
+    return f"{_mean_of_kinds(f1, kinds, chosen):.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _cost(clip: contralto.Clip) -> None:
-    """What the cut-off adds to a search of 10,000 pictures, the background's rows being in the cache."""
+    """The time that the cut-off adds to a search in 10,000 pictures, with a cached background."""
     random = np.random.default_rng(0)
     rows = random.standard_normal((10_000, clip.contract.embedding)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -173,7 +173,7 @@ def _cost(clip: contralto.Clip) -> None:
             relevance.threshold(clip, asked, rows, cosines)
             seconds.append(time.perf_counter() - began)
         print(f"10,000 pictures, by {what}: {1000 * min(seconds):.1f} ms")
-    print(f"background's rows, the first time: {1000 * first:.0f} ms")
+    print(f"embeddings of the background, first time: {1000 * first:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
-"""The questions of `relevance.py`: collections of pictures, what is asked of each, and which pictures are right.
+"""The questions of `relevance.py`: collections of pictures, the questions about each, and the correct answers.
 
-`relevance_questions.json` holds two parts that share neither a picture nor a question. The part `fit` chose the rule
-and the constants of `contralto.search.relevance`; the part `test` chose nothing. nano was trained on no picture of
-either.
+`relevance_questions.json` has two parts that share no picture and no question. The rule and the constants of
+`contralto.search.relevance` were chosen with the part `fit`; nothing was chosen with the part `test`. nano was not
+trained on any of these pictures.
 
     fit   half of Flickr8k dev, half of openclipart, the val pictures of fashion-products, textures10, trash6 and tiny32
     test  the other half of Flickr8k dev, the val pictures of grocery81, scenes15 and clothing10, and stamps
 
-A picture of Flickr8k is right if at least two of its five captions say each part of the question (one pattern a part).
-It is left out of the collection if that is in doubt: each part is said, but some part by one caption only. A picture of
-another set is right if its class, group or folder is among those named; a drawing that is not, but has a word of the
-question in its title, is left out. A question that nothing fits is asked of pictures whose captions have no word of it;
-it is not asked of a set where `perhaps` names it. Each question is asked of the set itself and of collections of other
-sizes, filled with pictures of the sets `beside` it, in which nothing fits.
+A picture of Flickr8k is correct if at least two of its five captions contain each part of the question (one pattern
+per part). A doubtful picture is left out: each part occurs, but some part in one caption only. A picture of another
+data set is correct if its class, group or folder is among the named ones; a drawing that is not correct, but has a
+word of the question in its title, is left out. A question without an answer is asked of pictures whose captions have
+no word of it; it is not asked of a data set that `perhaps` names. Each question is asked of the data set itself and of
+collections of other sizes, filled with pictures of the data sets in `beside`, which contain no answer.
 """
 
 from __future__ import annotations

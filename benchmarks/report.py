@@ -1,4 +1,4 @@
-"""What a contest found: a table for people or, with --json, an object a row; and whether ours kept its bounds."""
+"""The results of a contest: a table, or with --json an object per line; and whether ours are within their bounds."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 from contest import Contest, Kind, Result
 from machine import Disturbance, described
 
-Side = Literal["image", "text"]
+TowerName = Literal["image", "text"]
 
-DISTURBED = 0.1
-# The least cosine of a row to the reference's: the precision computed in -> pictures, texts. What auto takes on its
-# own must be closer than what is asked for by name.
+BUSY_SHARE = 0.1
+# Lowest cosine of an embedding to the reference: precision of the computation -> (pictures, texts). A precision that
+# auto chooses must be closer than one that the user requests.
 BOUNDS = {"fp32": (0.99999, 0.99999), "bf16": (0.999, 0.9999), "fp16": (0.999, 0.9999), "int8": (0.99, 0.999)}
-AUTO = {"int8": (0.999, 0.999)}
+AUTO_BOUNDS = {"int8": (0.999, 0.999)}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A contender's line. operations: of the plain tower for one item, None where they say nothing."""
+    """One contender in the table. operations: of the plain tower for one item; None if they have no meaning here."""
 
     name: str
     kind: Kind
@@ -39,35 +39,35 @@ class Row:
         return self.cosines is None or bool(self.cosines.min() >= self.bound)
 
 
-def bound(name: str, side: Side, precision: str) -> float:
-    of = AUTO if "auto" in name and precision in AUTO else BOUNDS
-    return of[precision][0 if side == "image" else 1]
+def bound(name: str, tower: TowerName, precision: str) -> float:
+    of = AUTO_BOUNDS if "auto" in name and precision in AUTO_BOUNDS else BOUNDS
+    return of[precision][0 if tower == "image" else 1]
 
 
 def cosines(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(N,) of unit rows, each with its own."""
+    """Cosines (N,) of unit vectors (N, d) and (N, d), pair by pair."""
     return np.einsum("nd,nd->n", rows.astype(np.float64), others.astype(np.float64))
 
 
 def reference(names: Sequence[str]) -> str | None:
-    """Whose rows count as right: an independent implementation that rounds nothing, else our plain one."""
+    """The contender that counts as correct: an independent implementation in float32, otherwise our plain one."""
     wanted = ("transformers", "open_clip", "contralto eager", "contralto fp32")
     return next((name for want in wanted for name in names if name.startswith(want) and "bf16" not in name), None)
 
 
 class Report:
-    """Prints as it goes. `broken` collects what of ours is outside its bound."""
+    """Prints the results at once. `broken` collects our results that are outside their bounds."""
 
     def __init__(self, options: argparse.Namespace, peaks: dict[str, float]) -> None:
         self._json, self.peaks = options.json, peaks
         self.broken: list[str] = []
 
     def say(self, line: str = "") -> None:
-        """For people: on stdout, or beside it when that is for programs."""
+        """Prints a line for people: on stdout, or on stderr with --json."""
         print(line, file=sys.stderr if self._json else sys.stdout, flush=True)
 
     def head(self, contest: Contest, *remarks: str) -> None:
-        """The machine, its limit, who takes part and who does not."""
+        """Prints the machine, its limit, and the contenders."""
         self.say(described())
         self.warn(contest.others)
         if self.peaks:
@@ -79,9 +79,9 @@ class Report:
             self.say(remark)
 
     def warn(self, others: Disturbance) -> None:
-        if others.part > DISTURBED:
+        if others.part > BUSY_SHARE:
             self.say(
-                f"BUSY MACHINE: others took {others.part:.0%} of it between turns; run this again when it is quiet"
+                f"BUSY MACHINE: other processes used {others.part:.0%} of it between turns; run again when it is idle"
             )
 
     def absent(self, contest: Contest) -> None:
@@ -89,7 +89,7 @@ class Report:
             self.say(f"absent: {name}: {reason}")
 
     def rates(self, title: str, unit: str, rows: list[Row]) -> None:
-        """Items a second of each; "ratio": to the fastest baseline; "alike": to the fastest peer in its precision."""
+        """Items per second. "ratio": to the fastest baseline; "alike": to the fastest peer in the same precision."""
         baseline = max((row.rate for row in rows if row.kind == "baseline"), default=None)
         width = max([len(row.name) for row in rows] + [9])
         self.say(f"\n{title}")
@@ -125,7 +125,7 @@ class Report:
         return row.rate * row.operations / self.peaks[row.precision]
 
     def _object(self, title: str, unit: str, row: Row, rows: list[Row]) -> dict[str, object]:
-        """peak: what the matrix peak would allow, in the row's unit. peers: of a row of ours, everyone else's value."""
+        """peak: the rate at the matrix peak, in the unit of the row. peers: for our rows, the values of all others."""
         fraction = self._fraction(row)
         others = {other.name: round(other.rate, 2) for other in rows if other.kind != "ours"}
         return {
@@ -138,7 +138,7 @@ class Report:
         }
 
     def end(self, contest: Contest | None = None) -> None:
-        """Exits 1 if anything of ours was outside its bound."""
+        """Exits 1 if any of our results was outside its bound."""
         if contest is not None:
             self.absent(contest)
         if self.broken:
@@ -146,16 +146,16 @@ class Report:
 
 
 def rows(
-    contest: Contest, results: dict[str, Result], side: Side, counts: dict[str, int], operations: float | None
+    contest: Contest, results: dict[str, Result], tower: TowerName, counts: dict[str, int], operations: float | None
 ) -> list[Row]:
-    """A Row of each contender whose result is unit rows; counts: how many items each did a round."""
-    computed = contest.ask("precision", side=side)
+    """A Row per contender; their results are embeddings. counts: items per round."""
+    computed = contest.ask("precision", tower=tower)
     right = reference(list(results))
-    found = []
+    table = []
     for name, result in results.items():
         precision = computed[name]
         same = None if right is None or name == right else cosines(result.value, results[right].value)
-        limit = bound(name, side, precision)
+        limit = bound(name, tower, precision)
         rate = counts[name] / result.median
-        found.append(Row(name, contest.kinds[name], rate, precision, operations, same, limit))
-    return found
+        table.append(Row(name, contest.kinds[name], rate, precision, operations, same, limit))
+    return table

@@ -1,11 +1,11 @@
-"""Retrieval ranks over many simulated pictures and texts: time, GFLOP/s and memory beyond the rows.
+"""Retrieval ranks over many simulated pictures and texts: time, GFLOP/s, and memory beside the embeddings.
 
     python benchmarks/retrieval.py [--pictures 100000] [--texts 500000] [--width 512] [--json]
 
-A text's row is its picture's and noise, pictures come in clusters, one row in fifty repeats another: ranks spread over
-all sizes and there are ties. GFLOP/s counts one multiplication and one addition a value of each pair, whatever else is
-done. First a small part is ranked by scores computed pair by pair in float64 as well: exits 1 where they differ, or
-where the memory exceeds 2 GB.
+The embedding of a text is that of its picture plus noise; pictures are clustered; one embedding in fifty repeats
+another. So ranks of all sizes occur, and ties. GFLOP/s counts one multiplication and one addition per value of each
+pair, whatever else is done. First, the ranks of a small part are checked against scores computed pair by pair in
+float64. Exits 1 if they differ, or if the memory exceeds 2 GB.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from machine import Disturbance, described
 from contralto.metrics import median_rank, retrieval_ranks, top_k
 
 SMALL = 300, 1500
-MEMORY = 2e9  # bytes
+MAX_MEMORY = 2e9  # bytes
 
 
 def simulated(pictures: int, texts: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit rows float32 and owners; made in place, so that the most memory used before ranking is that of the rows."""
+    """Unit vectors (float32) and owners. Computed in place, so the embeddings are the peak memory before ranking."""
     random = np.random.default_rng(seed)
     centres = random.standard_normal((max(1, pictures // 100), width), dtype=np.float32)
     images = random.standard_normal((pictures, width), dtype=np.float32)
@@ -47,7 +47,7 @@ def simulated(pictures: int, texts: int, width: int, seed: int = 0) -> tuple[np.
 
 
 def plain(images: np.ndarray, texts: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each pair's score by itself, a wrong one that is equal counted before the right one."""
+    """Ranks from the score of each pair; a wrong item with an equal score counts as better."""
     wide = texts.astype(np.float64)
     scores = np.stack([(row.astype(np.float64) * wide).sum(axis=1) for row in images])
     own = scores[owners, np.arange(len(texts))]
@@ -56,7 +56,7 @@ def plain(images: np.ndarray, texts: np.ndarray, owners: np.ndarray) -> tuple[np
 
 
 def peak() -> int:
-    """Bytes of main memory that this process has held at most (Linux)."""
+    """Peak resident memory of this process in bytes (Linux)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -97,7 +97,7 @@ def main() -> None:
         print(described(), f"; others took {disturbance.part:.0%} of them before and after", sep="")
         for name, value in row.items():
             print(f"{name:26}{value}")
-    sys.exit(0 if exact and memory < MEMORY else 1)
+    sys.exit(0 if exact and memory < MAX_MEMORY else 1)
 
 
 if __name__ == "__main__":

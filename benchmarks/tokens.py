@@ -2,9 +2,9 @@
 
     python benchmarks/tokens.py [--peers PYTHON] [--captions FILE] [--quick] [--json]
 
-Each round starts every tokenizer in a new process. "Cold" is its first pass over the captions, "warm" the median of the
-passes after it. Ids are compared with open_clip's, on the captions and on strings that tokenizers part over; exits 1 if
-ours differ anywhere.
+Each round starts every tokenizer in a new process. "Cold" is its first pass over the captions, "warm" the median of
+the later passes. The ids are compared with open_clip's, on the captions and on strings that tokenizers often treat
+differently. Exits 1 if ours differ anywhere.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from contest import Contender, Contest, contest, parser, rounds
 from models import Models, models
 from report import Report
 
-LEAST = 0.5  # seconds of warm passes a round
+LEAST_SECONDS = 0.5  # minimum of warm passes per round
 REFERENCES = ("open_clip", "transformers")
 
 
-def contenders(found: Models) -> list[Contender]:
+def contenders(model_folders: Models) -> list[Contender]:
     return [
-        Contender("contralto", "ours", "ours", {"model": str(found.native), "cache": str(found.cache)}),
+        Contender("contralto", "ours", "ours", {"model": str(model_folders.native), "cache": str(model_folders.cache)}),
         Contender("open_clip", "oc", "baseline", {"only": "tokens"}),
-        Contender("transformers", "hf", "peer", {"model": str(found.transformers), "only": "tokens"}),
+        Contender("transformers", "hf", "peer", {"model": str(model_folders.transformers), "only": "tokens"}),
         Contender("instant-clip-tokenizer", "instant", "peer"),
     ]
 
 
 @dataclass
-class Found:
-    """Of a tokenizer: seconds of each round, and the ids that it gave."""
+class TokenizerResult:
+    """Of one tokenizer: seconds of each round, and its ids."""
 
     cold: list[float] = field(default_factory=list)
     warm: list[float] = field(default_factory=list)
@@ -47,20 +47,22 @@ class Found:
     odd: Any = None
 
     def rates(self, count: int) -> tuple[float, float]:
-        """(warm, cold) texts a second."""
+        """(warm, cold) texts per second."""
         return count / statistics.median(self.warm), count / statistics.median(self.cold)
 
 
 def main() -> None:
     made = parser(__doc__, runs=5)
-    made.add_argument("--captions", metavar="FILE", type=Path, help="a caption a line, or a WebDataset tar")
+    made.add_argument(
+        "--captions", metavar="FILE", type=Path, help="file with one caption per line, or a WebDataset tar"
+    )
     options = made.parse_args()
     texts, where = material.captions(options, 1000 if options.quick else 5000)
     report = Report(options, {})
-    each: dict[str, Found] = defaultdict(Found)
-    with models(options, options.model) as models_found:
+    each: dict[str, TokenizerResult] = defaultdict(TokenizerResult)
+    with models(options, options.model) as model_folders:
         for left in reversed(range(rounds(options))):
-            with contest(contenders(models_found), options) as running:
+            with contest(contenders(model_folders), options) as running:
                 measure(running, texts, each)
                 if not left:
                     report.head(running)
@@ -69,17 +71,17 @@ def main() -> None:
     right = next((name for name in REFERENCES if name in each), "contralto")
     show(report, each, right, len(texts))
     if options.json:
-        as_json({name: found.rates(len(texts)) for name, found in each.items()})
+        as_json({name: result.rates(len(texts)) for name, result in each.items()})
     ours, theirs = each["contralto"], each[right]
     wrong = [texts[place] for place in differ(ours.ids, theirs.ids)]
-    if right == "open_clip":  # transformers' own differ on some of the others
+    if right == "open_clip":  # the ids of transformers differ for some of the other strings
         wrong += [material.AWKWARD[place] for place in differ(ours.odd, theirs.odd)]
     if wrong:
         sys.exit(f"ids of ours differ from {right}'s on {', '.join(ascii(text[:60]) for text in wrong)}")
 
 
-def measure(running: Contest, texts: list[str], each: dict[str, Found]) -> None:
-    """One round, in processes that have not seen a text."""
+def measure(running: Contest, texts: list[str], each: dict[str, TokenizerResult]) -> None:
+    """One round, in new processes."""
 
     def given(texts: list[str]) -> Callable[[int, str], dict[str, Any]]:
         return lambda _, __: {"texts": texts}
@@ -87,33 +89,33 @@ def measure(running: Contest, texts: list[str], each: dict[str, Found]) -> None:
     for name, result in running.run("tokens", given(texts), 1, warm_up=False).items():
         each[name].cold.append(result.median)
         each[name].ids = result.value
-    for name, result in running.run("tokens", given(texts), 1, least=LEAST, warm_up=False).items():
+    for name, result in running.run("tokens", given(texts), 1, least=LEAST_SECONDS, warm_up=False).items():
         each[name].warm.append(result.median)
     for name, result in running.run("tokens", given(material.AWKWARD), 1, warm_up=False).items():
         each[name].odd = result.value
 
 
-def show(report: Report, each: dict[str, Found], right: str, count: int) -> None:
-    """x is how often the warm rate of the first reference; then how many texts have other ids than its."""
+def show(report: Report, each: dict[str, TokenizerResult], right: str, count: int) -> None:
+    """Prints rates, their ratio to the warm rate of the reference, and the number of texts with other ids."""
     report.say(f"{'tokenizer':24}{'warm/s':>10}{'cold/s':>10}{f'x {right}':>15}{'captions differ':>18}{'odd ones':>12}")
     base = each[right].rates(count)[0]
-    for name, found in each.items():
-        fast, slow = found.rates(count)
-        some, odd = (len(differ(*both)) for both in ((found.ids, each[right].ids), (found.odd, each[right].odd)))
-        counts = f"{some:18}{f'{odd} of {len(found.odd)}':>12}"
+    for name, result in each.items():
+        fast, slow = result.rates(count)
+        some, odd = (len(differ(*both)) for both in ((result.ids, each[right].ids), (result.odd, each[right].odd)))
+        counts = f"{some:18}{f'{odd} of {len(result.odd)}':>12}"
         report.say(f"{name:24}{fast:10.0f}{slow:10.0f}{fast / base:14.1f}x{counts}")
 
 
 def differ(ids: np.ndarray, others: np.ndarray) -> list[int]:
-    """The places of texts with other ids."""
+    """The indices of the texts with other ids."""
     return np.flatnonzero((ids != others).any(axis=1)).tolist()
 
 
 def as_json(rates: dict[str, tuple[float, float]]) -> None:
     for place, kind in enumerate(("warm", "cold")):
-        for name, found in rates.items():
+        for name, result in rates.items():
             peers = {other: round(rate[place]) for other, rate in rates.items() if other != "contralto"}
-            row = {"what": f"captions to ids, {kind}, {name}", "value": round(found[place]), "unit": "texts/s"}
+            row = {"what": f"captions to ids, {kind}, {name}", "value": round(result[place]), "unit": "texts/s"}
             row |= {"peak": None, "fraction": None, "peers": peers if name == "contralto" else {}}
             print(json.dumps(row), flush=True)
 

@@ -1,9 +1,10 @@
-"""One contender in a process of its own, told over standard input what to do and when. Started by contest.py.
+"""Runs one contender in its own process, controlled over standard input. contest.py starts it.
 
     python benchmarks/worker.py MODULE OPTIONS_AS_JSON
 
-A line in is {"call": method, "arguments": {...}, "least": seconds, "out": path}, a line out what came of it. Arrays
-travel as .npy files, read before and written after the clock runs. No import beyond the standard library and NumPy.
+Each input line is {"call": method, "arguments": {...}, "least": seconds, "out": path}; each output line is the result.
+Arrays are passed as .npy files, read before and written after the timed part. Imports only the standard library and
+NumPy.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 
 def main() -> None:
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no reply
+    os.dup2(2, 1)  # prints of a library must not mix with the replies
 
     def reply(**what: Any) -> None:
         print(json.dumps(what), file=replies, flush=True)
@@ -30,7 +31,7 @@ def main() -> None:
     try:
         contender = importlib.import_module(f"contenders.{module}").make(**json.loads(options))
     except Exception as error:
-        reply(error=told(error))
+        reply(error=error_line(error))
         return
     reply(about=contender.about)
     for line in sys.stdin:
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def answer(contender: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """Calls the method again and again until `least` seconds have gone by, once at least."""
+    """Calls the method at least once, and repeats it until `least` seconds have passed."""
     arguments = {name: np.load(value["npy"]) if isinstance(value, dict) and "npy" in value else value
                  for name, value in request["arguments"].items()}  # fmt: skip
     seconds: list[float] = []
@@ -50,14 +51,14 @@ def answer(contender: Any, request: dict[str, Any]) -> dict[str, Any]:
             value = work(**arguments)
             seconds.append(time.perf_counter() - begin)
     except Exception as error:
-        return {"error": told(error)}
+        return {"error": error_line(error)}
     if isinstance(value, np.ndarray):
         np.save(request["out"], value)
         value = {"npy": request["out"]}
     return {"seconds": seconds, "value": value}
 
 
-def told(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     kind = "" if type(error).__name__ == "ContraltoError" else f"{type(error).__name__}: "
     return kind + (lines[0] if lines else "no message")[:200]

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 760, 380, 50, 20, 210, 45
-SHOWN = {  # figure: label, colour, chance
+FIGURES = {  # figure -> label, colour, chance
     "new_colour_shape": ("colour x shape, never seen", "#c0392b", 1 / 64),
     "new_count_shape": ("count x shape, never seen", "#2471a3", 1 / 32),
     "new_place_shape": ("place x shape, never seen", "#1e8449", 1 / 40),
@@ -37,7 +37,7 @@ def main(log: str, out: str) -> None:
         svg.append(f'<text x="{x(step):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{step}</text>')
     svg.append(f'<text x="{x(last / 2):.1f}" y="{HEIGHT - 8}" text-anchor="middle">steps of 128 pairs</text>')
     ends: list[float] = []
-    for name, (label, colour, chance) in SHOWN.items():
+    for name, (label, colour, chance) in FIGURES.items():
         path = " ".join(f"{x(step):.1f},{y(figures[name]):.1f}" for step, figures in points)
         svg.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         if chance is not None:
@@ -46,7 +46,7 @@ def main(log: str, out: str) -> None:
                 f'stroke="{colour}" stroke-dasharray="3 4"/>'
             )
         end = y(points[-1][1][name])
-        while any(abs(end - other) < 15 for other in ends):  # labels must not lie on each other
+        while any(abs(end - other) < 15 for other in ends):  # labels must not overlap
             end += 1
         ends.append(end)
         svg.append(f'<text x="{x(last) + 8:.1f}" y="{end + 4:.1f}" fill="{colour}">{label}</text>')

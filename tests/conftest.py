@@ -1,4 +1,4 @@
-"""No test reads or writes the cache of whoever runs it."""
+"""Every test has a cache folder of its own; no test reads or writes the cache of the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NUMBERS = itertools.count()
 
 @pytest.fixture(scope="session", autouse=True)
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the caches of this run lie; that of the fixtures which tests share is the folder itself."""
+    """The folder of the caches of this run; fixtures that tests share use this folder itself as their cache."""
     path = tmp_path_factory.mktemp("caches")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTRALTO_CACHE", str(path))
@@ -22,7 +22,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def own_cache(caches: Path) -> Iterator[Path]:
-    """A cache for each test, so that none sees what another one kept. The folder comes into being when it is used."""
+    """A cache for each test, so no test reads the cache of another one. The folder is created at its first use."""
     path = caches / str(next(NUMBERS))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTRALTO_CACHE", str(path))

@@ -17,6 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ORDER = [
     {"version"},
     {"errors"},
+    {"engine_names", "filenames"},
     {"arguments", "arrays", "cache", "database", "files", "progress"},
     {"metrics"},
     {"probe"},

@@ -54,6 +54,6 @@ def test_retrieval_on_flickr8k_dev_is_what_the_card_says():
     captions = [caption for sample in samples for caption in sample.captions]
     owners = np.repeat(np.arange(len(samples)), [len(sample.captions) for sample in samples])
     images = clip.encode_image([sample.picture for sample in samples])
-    found = recalls(images, clip.encode_text(captions), owners)
-    assert (found["r1_image_to_text"], found["r10_image_to_text"]) == pytest.approx((0.284, 0.700), abs=0.01)
-    assert (found["r1_text_to_image"], found["r10_text_to_image"]) == pytest.approx((0.221, 0.649), abs=0.01)
+    shares = recalls(images, clip.encode_text(captions), owners)
+    assert (shares["r1_image_to_text"], shares["r10_image_to_text"]) == pytest.approx((0.284, 0.700), abs=0.01)
+    assert (shares["r1_text_to_image"], shares["r10_text_to_image"]) == pytest.approx((0.221, 0.649), abs=0.01)

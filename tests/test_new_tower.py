@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from contralto.encoder.features import headless
 
 from contralto.architecture import CausalText, ViT
 from contralto.contract import Contract, Image, Text, Tokenizer
-from contralto.encoder.features import headless
 from contralto.engine import operations
 from contralto.engine.graph import whole_tower
 from contralto.errors import ContractError

@@ -48,8 +48,10 @@ class Tokens:
         self.about = versions("transformers", "tokenizers")
 
     def tokens(self, texts: list[str]) -> np.ndarray:
-        found = self._tokenizer(texts, padding="max_length", max_length=77, truncation=True, return_tensors="np")
-        return found["input_ids"] * found["attention_mask"]  # it pads with the end token, the published ids with 0
+        encoded = self._tokenizer(texts, padding="max_length", max_length=77, truncation=True, return_tensors="np")
+        return (
+            encoded["input_ids"] * encoded["attention_mask"]
+        )  # it pads with the end token; the published ids are padded with 0
 
 
 def _processor(pixels: str) -> Any:
@@ -63,9 +65,9 @@ def _processor(pixels: str) -> Any:
     return CLIPImageProcessorPil
 
 
-def _features(found: Any) -> torch.Tensor:
-    """Since version 5 an output object."""
-    return getattr(found, "pooler_output", found)
+def _features(output: Any) -> torch.Tensor:
+    """The tensor; transformers returns an output object since version 5."""
+    return getattr(output, "pooler_output", output)
 
 
 def make(

@@ -1,4 +1,4 @@
-"""instant-clip-tokenizer, a Rust package that only makes ids."""
+"""instant-clip-tokenizer, a Rust package that only tokenizes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import torch
 from contenders import versions
 from contenders.torch_peers import TorchPeer, use_all_processors
 
-if "pkg_resources" not in sys.modules:  # which it takes `packaging` from, and setuptools no longer has
+if "pkg_resources" not in sys.modules:  # `clip` imports `packaging` from it; setuptools no longer has it
     sys.modules["pkg_resources"] = ModuleType("pkg_resources")
     sys.modules["pkg_resources"].packaging = packaging  # type: ignore[attr-defined]
 

@@ -1,6 +1,6 @@
-"""ONNX Runtime on the graphs that Contralto writes beside its weights: fp32, or int8 made by its own dynamic quantiser.
+"""ONNX Runtime on the graphs that Contralto writes beside its weights: fp32, or int8 by its own dynamic quantiser.
 
-Its texts are tokenized by transformers (Rust), in batches of 32, each padded to its longest.
+transformers (Rust) tokenizes its texts, in batches of 32, each padded to its longest text.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from contenders import TEXTS_AT_ONCE, batches, class_rows, processors, unit, versions
+from contenders import TEXTS_AT_ONCE, batches, class_embeddings, processors, unit, versions
 
 
 class OnnxRuntime:
-    def __init__(self, model: str, precision: str, side: str, tokenizer: str) -> None:
-        graph = Path(model) / f"{side}.onnx"
+    def __init__(self, model: str, precision: str, tower: str, tokenizer: str) -> None:
+        graph = Path(model) / f"{tower}.onnx"
         if precision == "int8":
             graph = quantised(graph)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = processors()
         self._session = onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
         self._precision, self.about = precision, versions("onnxruntime")
-        if side == "text":
+        if tower == "text":
             from transformers import CLIPTokenizerFast
 
             self._tokenizer = CLIPTokenizerFast.from_pretrained(tokenizer)
             self.about += f", {versions('tokenizers')}"
 
-    def precision(self, side: str) -> str:
+    def precision(self, tower: str) -> str:
         return self._precision
 
     def images(self, pixels: np.ndarray) -> np.ndarray:
         return unit(self._session.run(None, {"pixels": pixels})[0])
 
     def texts(self, texts: list[str]) -> np.ndarray:
-        rows = []
+        embeddings = []
         for some in batches(texts, TEXTS_AT_ONCE):
-            found = self._tokenizer(some, padding="longest", max_length=77, truncation=True, return_tensors="np")
-            ids = found["input_ids"] * found["attention_mask"]
-            rows.append(unit(self._session.run(None, {"ids": ids.astype(np.int64)})[0]))
-        return np.concatenate(rows)
+            encoded = self._tokenizer(some, padding="longest", max_length=77, truncation=True, return_tensors="np")
+            ids = encoded["input_ids"] * encoded["attention_mask"]
+            embeddings.append(unit(self._session.run(None, {"ids": ids.astype(np.int64)})[0]))
+        return np.concatenate(embeddings)
 
     def labels(self, labels: list[str], templates: list[str]) -> np.ndarray:
         prompts = [template.replace("{}", label) for label in labels for template in templates]
-        return class_rows(self.texts(prompts), len(templates))
+        return class_embeddings(self.texts(prompts), len(templates))
 
 
 def quantised(graph: Path) -> Path:
-    """A copy in int8, made once beside the original."""
+    """A copy in int8, written once beside the original."""
     from onnxruntime.quantization import quantize_dynamic
 
     made = graph.with_name(f"{graph.stem}-ort-int8.onnx")
@@ -62,7 +62,7 @@ def quantised(graph: Path) -> Path:
 
 
 def folded(graph: Path) -> Any:
-    """The model with weights transposed where the graph does that: the quantiser sees only products by a constant."""
+    """The model with transposed weights instead of Transpose nodes: the quantiser handles only constant weights."""
     import onnx
     from onnx import numpy_helper
 
@@ -81,5 +81,5 @@ def folded(graph: Path) -> Any:
     return model
 
 
-def make(model: str, precision: str, side: str, tokenizer: str = "") -> OnnxRuntime:
-    return OnnxRuntime(model, precision, side, tokenizer)
+def make(model: str, precision: str, tower: str, tokenizer: str = "") -> OnnxRuntime:
+    return OnnxRuntime(model, precision, tower, tokenizer)

@@ -1,4 +1,4 @@
-"""Contralto, as its users call it."""
+"""Contralto, called as users call it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from contenders import PICTURES_AT_ONCE, versions
 
 class Ours:
     def __init__(self, model: str, cache: str, **choices: Any) -> None:
-        os.environ["CONTRALTO_CACHE"] = cache  # the user's own is neither used nor filled
+        os.environ["CONTRALTO_CACHE"] = cache  # the cache of the user is neither used nor filled
         self._clip, self._cache = contralto.load(model, **choices), cache
-        self._clip.engine_report()  # what is measured once on a machine is measured now
+        self._clip.engine_report()  # does the measurement that happens once per machine now
         self.about = f"contralto {contralto.__version__}, {versions('openvino')}, engine {self._clip.engine}"
 
-    def precision(self, side: str) -> str:
-        """`clip.precision` is one word, or one a tower: "int8 (image), fp32 (text)"."""
+    def precision(self, tower: str) -> str:
+        """`clip.precision` is one word, or one per tower: "int8 (image), fp32 (text)"."""
         parts = self._clip.precision.split(", ")
-        return next((part.split(" ")[0] for part in parts if f"({side})" in part), parts[0])
+        return next((part.split(" ")[0] for part in parts if f"({tower})" in part), parts[0])
 
     def images(self, pixels: np.ndarray) -> np.ndarray:
         return self._clip.encode_pixels(pixels)
@@ -34,7 +34,7 @@ class Ours:
         return self._clip.tokenize(texts, truncate=True)
 
     def labels(self, labels: list[str], templates: str) -> np.ndarray:
-        """With an empty cache folder, since a matrix found on disk would be no computation."""
+        """Uses an empty cache folder, because a matrix from the disk would skip the computation."""
         with tempfile.TemporaryDirectory(dir=self._cache) as empty:
             os.environ["CONTRALTO_CACHE"] = empty
             try:
@@ -43,8 +43,8 @@ class Ours:
                 os.environ["CONTRALTO_CACHE"] = self._cache
 
     def folder(self, paths: list[str], out: str) -> None:
-        found = [row for _, row in self._clip.stream_images(paths, batch_size=PICTURES_AT_ONCE)]
-        np.save(out, np.stack([row for row in found if isinstance(row, np.ndarray)]))
+        results = [row for _, row in self._clip.stream_images(paths, batch_size=PICTURES_AT_ONCE)]
+        np.save(out, np.stack([row for row in results if isinstance(row, np.ndarray)]))
 
 
 def make(**options: Any) -> Ours:

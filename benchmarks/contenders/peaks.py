@@ -1,4 +1,4 @@
-"""The fastest matrix products that a runtime makes here: the limit that the others' figures are held against."""
+"""The fastest matrix products of a runtime on this machine: the limit for the other figures."""
 
 from __future__ import annotations
 

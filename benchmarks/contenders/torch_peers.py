@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from contenders import PICTURES_AT_ONCE, TEXTS_AT_ONCE, batches, class_rows, processors, unit
+from contenders import PICTURES_AT_ONCE, TEXTS_AT_ONCE, batches, class_embeddings, processors, unit
 
 
 class TorchPeer:
-    """A subclass gives `_ids(texts)`, `_pixels(pictures)`, `_encode_images` and `_encode_texts`, all on tensors."""
+    """Subclasses define `_ids(texts)`, `_pixels(pictures)`, `_encode_images` and `_encode_texts`, all on tensors."""
 
     about: str
     _dtype = torch.float32
@@ -33,24 +33,24 @@ class TorchPeer:
     def _encode_texts(self, ids: Any) -> torch.Tensor:
         raise NotImplementedError
 
-    def precision(self, side: str) -> str:
+    def precision(self, tower: str) -> str:
         return {torch.float32: "fp32", torch.bfloat16: "bf16"}[self._dtype]
 
     def images(self, pixels: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return _rows(self._encode_images(torch.from_numpy(pixels).to(self._dtype)))
+            return _to_unit(self._encode_images(torch.from_numpy(pixels).to(self._dtype)))
 
     def texts(self, texts: list[str]) -> np.ndarray:
         with torch.inference_mode():
-            parts = [_rows(self._encode_texts(self._ids(some))) for some in batches(texts, TEXTS_AT_ONCE)]
+            parts = [_to_unit(self._encode_texts(self._ids(some))) for some in batches(texts, TEXTS_AT_ONCE)]
         return np.concatenate(parts)
 
     def labels(self, labels: list[str], templates: list[str]) -> np.ndarray:
         prompts = [template.replace("{}", label) for label in labels for template in templates]
-        return class_rows(self.texts(prompts), len(templates))
+        return class_embeddings(self.texts(prompts), len(templates))
 
     def folder(self, paths: list[str], out: str) -> None:
-        """Batches of 16. With `ahead` threads the next batches are decoded while the tower computes."""
+        """Batches of 16. `ahead` threads decode the next batches while the tower computes."""
         steps = batches(paths, PICTURES_AT_ONCE)
         np.save(out, np.concatenate([self.images(pixels) for pixels in _in_order(self._read, steps, self._ahead)]))
 
@@ -66,7 +66,7 @@ def use_all_processors() -> None:
     torch.set_num_threads(processors())
 
 
-def _rows(features: torch.Tensor) -> np.ndarray:
+def _to_unit(features: torch.Tensor) -> np.ndarray:
     return unit(features.float().numpy())
 
 

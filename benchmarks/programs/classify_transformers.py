@@ -1,4 +1,4 @@
-"""What one would write with transformers: FOLDER PICTURE LABEL... -> the labels' probabilities."""
+"""A typical user program with transformers: FOLDER PICTURE LABEL... -> the probabilities of the labels."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""CLIP_benchmark's own figures of embeddings that are given: python THIS IN.npz, JSON on stdout.
+"""CLIP_benchmark's own figures for given embeddings: python THIS IN.npz, JSON on stdout.
 
-Its functions take a model and a loader; here the model looks its rows up. IN.npz: `task`, images (N, d), and for
+Its functions take a model and a loader; here the model looks up the embeddings. IN.npz: `task`, images (N, d), and for
 classes texts (C x T, d), labels (N,), `templates`; for retrieval texts (M, d), owners (M,).
 """
 
@@ -18,8 +18,8 @@ from clip_benchmark.metrics import zeroshot_classification, zeroshot_retrieval
 BATCH = 64
 
 
-class Rows:
-    """Stands for a model: what is encoded are the places of rows."""
+class EmbeddingLookup:
+    """Stands in for a model: its input is indices, its output the embeddings at these indices."""
 
     def __init__(self, images: np.ndarray, texts: np.ndarray) -> None:
         self.images, self.texts = torch.from_numpy(images), torch.from_numpy(texts)
@@ -36,7 +36,7 @@ def tokens(texts: list[str]) -> torch.Tensor:
 
 
 class Loader:
-    """Batches of (places, what belongs to them); `dataset.classes` is asked for."""
+    """Batches of (indices, labels or captions); CLIP_benchmark reads `dataset.classes`."""
 
     def __init__(self, count: int, beside: list[Any] | np.ndarray, classes: int = 0) -> None:
         self.dataset = SimpleNamespace(classes=list(range(classes)))
@@ -51,21 +51,21 @@ class Loader:
 
 def main() -> None:
     given = np.load(sys.argv[1])
-    model = Rows(given["images"], given["texts"])
+    model = EmbeddingLookup(given["images"], given["texts"])
     if str(given["task"]) == "retrieval":
         captions: list[list[str]] = [[] for _ in given["images"]]
         for text, owner in enumerate(given["owners"]):
             captions[owner].append(str(text))
         loader = Loader(len(captions), captions)
-        found = zeroshot_retrieval.evaluate(model, loader, tokens, "cpu", amp=False, recall_k_list=[1, 5, 10])
+        figures = zeroshot_retrieval.evaluate(model, loader, tokens, "cpu", amp=False, recall_k_list=[1, 5, 10])
     else:
         several = int(given["templates"])
         classes = len(given["texts"]) // several
         names = [str(one) for one in range(classes)]
         prompts = {name: [str(int(name) * several + template) for template in range(several)] for name in names}
         loader = Loader(len(given["images"]), given["labels"], classes)
-        found = zeroshot_classification.evaluate(model, loader, tokens, names, prompts, "cpu", amp=False)
-    print(json.dumps(found))
+        figures = zeroshot_classification.evaluate(model, loader, tokens, names, prompts, "cpu", amp=False)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

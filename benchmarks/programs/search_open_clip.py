@@ -1,4 +1,4 @@
-"""What one would write with open_clip: FOLDER ROWS PATHS QUERY TOP -> the best, an object a line."""
+"""A typical user program with open_clip: FOLDER ROWS PATHS QUERY TOP -> the best matches, an object per line."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What one would write with transformers: FOLDER CLASS ROWS PATHS QUERY TOP -> the best, an object a line."""
+"""A typical user program with transformers: FOLDER CLASS ROWS PATHS QUERY TOP -> the best, an object per line."""
 
 import json
 import sys
@@ -12,8 +12,8 @@ folder, kind, rows, paths, query, top = sys.argv[1:]
 model = getattr(transformers, kind).from_pretrained(folder).eval()
 ids = transformers.CLIPTokenizerFast.from_pretrained(folder)([query], return_tensors="pt")
 with torch.inference_mode():
-    found = model.get_text_features(**ids) if kind == "CLIPModel" else model(**ids).text_embeds
-row = getattr(found, "pooler_output", found)[0]
+    output = model.get_text_features(**ids) if kind == "CLIPModel" else model(**ids).text_embeds
+row = getattr(output, "pooler_output", output)[0]
 scores = np.load(rows) @ (row / row.norm()).numpy()
 names = json.loads(Path(paths).read_text())
 for place in np.argsort(-scores, kind="stable")[: int(top)]:

@@ -1,9 +1,9 @@
-"""Contralto: CLIP for Python. Pictures and texts in one space.
+"""Contralto: CLIP for Python. Pictures and texts in one embedding space.
 
     clip = contralto.load()
     clip.classify("cat.jpg", ["cat", "dog"])
 
-Names are resolved on first use, so that importing contralto costs nothing: no runtime, no Pillow, no PyTorch.
+Names are resolved on first use, so importing contralto is fast: it loads no runtime, no Pillow and no PyTorch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
     "save",
 ]
 
-_HOMES = {
+_MODULE_OF = {
     "__version__": "contralto.version",
     "Clip": "contralto.encoder",
     "Contract": "contralto.contract",
@@ -43,16 +43,16 @@ _HOMES = {
     "save": "contralto.encoder",
 }
 
-_MODULES = ("metrics", "probe")
+_SUBMODULES = ("metrics", "probe")
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULES:
+    if name in _SUBMODULES:
         return import_module(f"contralto.{name}")
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'contralto' has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value  # asked for once
+    value: object = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value  # the next access skips this function
     return value
 
 

@@ -1,4 +1,4 @@
-"""`python -m contralto` is the command `contralto`."""
+"""`python -m contralto` runs the command `contralto`."""
 
 import sys
 

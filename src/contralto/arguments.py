@@ -1,4 +1,4 @@
-"""What a plain argument must be. Each fault is a ContraltoError of one line that names the argument and the value."""
+"""Checks of arguments. A wrong argument raises a ContraltoError: one line with its name and its value."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from contralto.errors import ContraltoError, one_line
 
 
 def whole(value: object, name: str, least: int = 1) -> int:
-    """A whole number of at least `least`, as an int; True and 2.0 are none. Raises ContraltoError."""
+    """A whole number of at least `least`, as an int; True and 2.0 are refused. Raises ContraltoError."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ContraltoError(f"{name} must be a whole number of at least {least}, got {shown(value)}")
     return int(value)
 
 
 def number(value: object, name: str, low: float = -math.inf, high: float = math.inf, *, edges: bool = True) -> float:
-    """A finite number from low to high, as a float; without `edges` these two are excluded. Raises ContraltoError."""
+    """A finite number from low to high, as a float; `edges=False` excludes low and high. Raises ContraltoError."""
     if not isinstance(value, Real) or isinstance(value, bool) or not _within(float(value), low, high, edges):
         raise ContraltoError(f"{name} must be {_range(low, high, edges)}, got {shown(value)}")
     return float(value)
 
 
 def flag(value: object, name: str) -> bool:
-    """True or False, NumPy's too. Raises ContraltoError."""
+    """True or False, also from NumPy. Raises ContraltoError."""
     if not isinstance(value, bool) and type(value).__name__ != "bool":  # numpy.bool, without importing NumPy
         raise ContraltoError(f"{name} must be True or False, got {shown(value)}")
     return bool(value)
@@ -55,13 +55,13 @@ def path(value: object, name: str, what: str = "a path") -> str:
 
 
 def function(value: object, name: str, takes: str) -> None:
-    """Something to be called with what `takes` says, or None. Raises ContraltoError."""
+    """Checks for None or a function; `takes` names its parameters in the message. Raises ContraltoError."""
     if value is not None and not callable(value):
         raise ContraltoError(f"{name} must be a function of ({takes}) or None, got {shown(value)}")
 
 
 def shown(value: object) -> str:
-    """A value as errors quote it: one short line."""
+    """A value for error messages: one short line."""
     return one_line(reprlib.repr(value), 80)
 
 

@@ -1,9 +1,9 @@
-"""Every foreseeable failure is a ContraltoError whose message is one line: what, which file, why, what to do.
+"""Errors. Every expected failure raises a ContraltoError; its message is one line: what, which file, why, what to do.
 
 ContraltoError
-|-- ContractError      a contract or preset that is malformed, inconsistent or of a newer version
-|-- ImageError         a picture that cannot be used          (.item, .reason)
-|-- TextError          a text that cannot be used             (.item, .reason)
+|-- ContractError      a malformed, inconsistent or too new contract or preset
+|-- ImageError         a picture that cannot be used          (.item, .reason, .lasting)
+|-- TextError          a text that cannot be used             (.item, .reason, .lasting)
 |-- WeightsError       a weight file that cannot be used
 |-- DataError          a training or evaluation set that cannot be read
 `-- MissingExtraError  an optional dependency that is not installed
@@ -13,14 +13,14 @@ from __future__ import annotations
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """`text` with control characters escaped and its length bounded, fit for one line of a terminal."""
-    text = text[: limit + 1]  # one more than is shown, of what may be megabytes
+    """`text` for one line of a terminal: control characters are escaped, and the length is limited."""
+    text = text[: limit + 1]  # one character more than the limit; the text may have megabytes
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 class ContraltoError(Exception):
-    """Base of all errors that Contralto raises on purpose."""
+    """The base class of all errors that Contralto raises on purpose."""
 
 
 class ContractError(ContraltoError):
@@ -30,8 +30,8 @@ class ContractError(ContraltoError):
 class ItemError(ContraltoError):
     """One item of many failed; the others are not affected.
 
-    lasting: whether the bytes of the item alone decide this, so that it may be remembered. It is False where another
-    try may succeed: memory was short, a disk or a network failed, the reader of a format is not installed.
+    lasting: whether the failure depends only on the bytes of the item, so that it may be cached. It is False if another
+    try may succeed: too little memory, a failure of a disk or network, or a missing reader for the format.
     """
 
     def __init__(self, item: str, reason: str, lasting: bool = True) -> None:
@@ -43,11 +43,11 @@ class ItemError(ContraltoError):
 
 
 class ImageError(ItemError):
-    """A picture that cannot be decoded or is outside the limits."""
+    """A picture that cannot be decoded or exceeds the limits."""
 
 
 class TextError(ItemError):
-    """A text that cannot be turned into tokens, or is too long."""
+    """A text that cannot be tokenized or is too long."""
 
 
 class WeightsError(ContraltoError):
@@ -55,11 +55,11 @@ class WeightsError(ContraltoError):
 
 
 class DataError(ContraltoError):
-    """A data set that is missing, damaged or laid out differently."""
+    """A data set that is missing, damaged or in another layout."""
 
 
 class MissingExtraError(ContraltoError):
-    """An optional dependency is absent."""
+    """An optional dependency that is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra '{extra}': pip install 'contralto[{extra}]'")

@@ -1,17 +1,14 @@
-"""Files are written whole or not at all: a temporary file beside the target, flushed to the disk, then renamed.
+"""Writes files whole or not at all: to a temporary file beside the target, flushed to the disk, then renamed.
 
-What a user names as a target is looked at before the work (`require_file`, `require_folder`), and an error of the file
-system always names the file that it is about.
+`require_file` and `require_folder` check a user's target before the work. Each error of the file system names its file.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import io
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -20,49 +17,29 @@ from pathlib import Path
 from typing import BinaryIO
 
 from contralto.errors import ContraltoError, DataError, one_line
+from contralto.filenames import FILE_SUFFIXES, explain_missing
 
-NAME_LIMIT = 8192  # of a path in a message
-LONGEST = 200  # bytes of a name that a temporary file repeats: file systems take 255
-
-# A name that ends so is taken for a file's by whoever reads it.
-FILE_SUFFIXES = frozenset(
-    {
-        *(".safetensors", ".pt", ".pth", ".bin", ".onnx", ".npz", ".npy", ".parquet", ".csv", ".json", ".jsonl"),
-        *(".html", ".htm", ".md", ".pdf", ".txt", ".zip", ".tar", ".gz"),
-    }
-)
-SYSTEM_NAMES = frozenset(
-    {
-        *("__macosx", "temporary items", "network trash folder", "lost+found", "lost.dir", "found.000", "__pycache__"),
-        *("@eadir", "@tmp", "#recycle", "@recycle", "#snapshot", "~snapshot", "@recently-snapshot"),
-        *("$recycle.bin", "recycler", "recycled", "system volume information"),
-    }
-)
-
-
-def is_system_name(name: str) -> bool:
-    """Whether a file or folder of this name is none of the user's data: it is hidden, or a system made it for itself,
-    as macOS does beside what it unpacks, a NAS for its thumbnails, Windows for what was deleted."""
-    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+PATH_LIMIT = 8192  # characters of a path in a message
+REPEATED_NAME_BYTES = 200  # a temporary file repeats the target's name; file systems allow 255 bytes
 
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of `path` when the block ends well; else `path` stays as it was.
+    """A binary file that replaces `path` when the block ends without an error; otherwise `path` stays unchanged.
 
-    Its folder must exist. A link stays: the file that it points to is replaced. A file that is replaced keeps its
-    permissions. A pipe or a character device, such as /dev/null, is written into when the block has ended. Raises
-    OSError, which names `path` whatever library did the writing.
+    The folder must exist. If `path` is a link, the file that it points to is replaced. The new file keeps the
+    permissions of the old one. A pipe or a character device, such as /dev/null, gets the bytes after the block. Raises
+    OSError, which names `path`, even if a library did the writing.
     """
     with _named(path):
         before = _state(path)
-        beside = _beside(path, before)
-        raw = _Watched(beside, "xb", opener=_private if _is_stream(before) else None)
+        temporary = _temporary_path(path, before)
+        raw = _MonitoredFile(temporary, "xb", opener=_private if _is_stream(before) else None)
     file = io.BufferedWriter(raw)
     try:
         try:
             yield file
-        except Exception as error:  # a library may have turned the system's error into one of its own
+        except Exception as error:  # a library may have replaced the OSError by an error of its own
             if raw.failed is None:
                 raise
             raise _about(raw.failed, path) from error
@@ -72,17 +49,17 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(raw.fileno())
             file.close()
-            _put(beside, path, before)
+            _put(temporary, path, before)
     except BaseException:
         with contextlib.suppress(OSError):
             file.close()
         with contextlib.suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise
 
 
-class _Watched(io.FileIO):
-    """A file that remembers the first error of writing to it."""
+class _MonitoredFile(io.FileIO):
+    """A file that stores the first error of a write in `failed`."""
 
     failed: OSError | None = None
 
@@ -95,56 +72,56 @@ class _Watched(io.FileIO):
 
 
 def _private(path: str, flags: int) -> int:
-    """Opens a file for nobody else to read: the folder for temporary files is everybody's."""
+    """Opens a file that only its owner can read, because all users share the folder for temporary files."""
     return os.open(path, flags, 0o600)
 
 
 def _state(path: Path) -> os.stat_result | None:
-    """What lies at `path`, links followed; None for nothing. Raises OSError for what cannot be written into."""
+    """The status of `path`, links followed; None if it does not exist. Raises OSError if it cannot be written."""
     try:
-        found = path.stat()
+        state = path.stat()
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(state.st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a file")
-    if not (stat.S_ISREG(found.st_mode) or _is_stream(found)):
+    if not (stat.S_ISREG(state.st_mode) or _is_stream(state)):
         raise OSError(errno.EINVAL, "is neither a file nor a pipe")
-    return found
+    return state
 
 
 def _is_stream(state: os.stat_result | None) -> bool:
     return state is not None and (stat.S_ISFIFO(state.st_mode) or stat.S_ISCHR(state.st_mode))
 
 
-def _beside(path: Path, state: os.stat_result | None) -> Path:
-    """A new name for a temporary file: in the folder of the target, links followed; that of a pipe has no folder."""
+def _temporary_path(path: Path, state: os.stat_result | None) -> Path:
+    """A new path for the temporary file: beside the target, links followed; for a pipe, in the system's folder."""
     token = f"{secrets.token_hex(6)}.tmp"
     if _is_stream(state):
-        import tempfile  # seldom needed, and not cheap
+        import tempfile  # rarely needed, and slow to import
 
         return Path(tempfile.gettempdir()) / f"contralto.{token}"
     target = Path(os.path.realpath(path))
-    return target.with_name(f".{os.fsdecode(os.fsencode(target.name)[:LONGEST])}.{token}")
+    return target.with_name(f".{os.fsdecode(os.fsencode(target.name)[:REPEATED_NAME_BYTES])}.{token}")
 
 
-def _put(beside: Path, path: Path, state: os.stat_result | None) -> None:
-    """What was written goes where it belongs."""
+def _put(temporary: Path, path: Path, state: os.stat_result | None) -> None:
+    """Moves the temporary file to the target, or copies its bytes to a pipe or device."""
     if _is_stream(state):
-        with open(beside, "rb") as source, open(path, "wb") as sink:
+        with open(temporary, "rb") as source, open(path, "wb") as sink:
             shutil.copyfileobj(source, sink)
-        beside.unlink()
+        temporary.unlink()
         return
     if state is not None:
         if hasattr(os, "chown"):
-            with contextlib.suppress(OSError):  # only root may give a file to its owner
-                os.chown(beside, state.st_uid, state.st_gid)
-        beside.chmod(stat.S_IMODE(state.st_mode))
-    os.replace(beside, os.path.realpath(path))
+            with contextlib.suppress(OSError):  # only root may change the owner
+                os.chown(temporary, state.st_uid, state.st_gid)
+        temporary.chmod(stat.S_IMODE(state.st_mode))
+    os.replace(temporary, os.path.realpath(path))
 
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """An error of the file system names `path`, not a temporary file or nothing."""
+    """Makes each OSError in the block name `path`, not the temporary file or nothing."""
     try:
         yield
     except OSError as error:
@@ -155,91 +132,70 @@ def _about(error: OSError, path: Path) -> OSError:
     return OSError(error.errno, error.strerror or str(error), os.fspath(path))
 
 
-def failure(error: OSError, where: str | os.PathLike[str] | None = None) -> str:
-    """One line: the file that the error names, else `where`, and the system's own words."""
+def error_text(error: OSError, where: str | os.PathLike[str] | None = None) -> str:
+    """One line: the file that the error names, else `where`, and the message of the system."""
     name = where if error.filename is None else error.filename
     cause = (error.strerror or str(error)).lower()
     return cause if name is None else f"{_shown(name)}: {cause}"
 
 
-def unwritten(folder: Path, error: OSError) -> str:
-    """One line: a folder that cannot be written, the file of which that is known, and the system's own words."""
+def write_error_text(folder: Path, error: OSError) -> str:
+    """One line: the folder that cannot be written, the file if the error names it, and the message of the system."""
     file = "" if error.filename is None else f"{_shown(error.filename)}: "
     return f"{_shown(folder)} cannot be written: {file}{error.strerror or error}"
 
 
 def _shown(name: object) -> str:
-    return one_line(os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else str(name), NAME_LIMIT)
+    return one_line(os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else str(name), PATH_LIMIT)
 
 
 def require_file(path: Path) -> None:
-    """Raises ContraltoError, one line, where `written_whole` could not write: to be asked before the work."""
+    """Raises ContraltoError (one line) if `written_whole` could not write this file. Call it before the work."""
     if not path.parent.is_dir():
         folder = os.fspath(path.parent)
-        raise ContraltoError(f"{_shown(path)}: {why_no_file(folder) or f'there is no folder {_shown(folder)}'}")
+        raise ContraltoError(f"{_shown(path)}: {explain_missing(folder) or f'there is no folder {_shown(folder)}'}")
     try:
         with _named(path):
             state = _state(path)
             if state is not None and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if not _is_stream(state):
-                _try(_beside(path, state))
+                _try(_temporary_path(path, state))
     except OSError as error:
-        raise ContraltoError(failure(error)) from error
+        raise ContraltoError(error_text(error)) from error
 
 
 def require_folder(path: Path) -> None:
-    """Raises ContraltoError, one line, where a folder could not be made or written into: before the work.
+    """Raises ContraltoError (one line) if this folder cannot be created or written. Call it before the work.
 
-    A folder that is to be made must not be called as files are, such as out.html.
+    The name of a new folder must not have the suffix of a file: out.html is refused.
     """
     if not path.exists():
         if path.suffix.lower() in FILE_SUFFIXES:
-            raise ContraltoError(f"{_shown(path)}: a folder is written, and {path.suffix} is the suffix of a file")
+            raise ContraltoError(f"{_shown(path)}: must be a folder, but {path.suffix} is the suffix of a file")
         if path.parts[:1] and path.parts[0].startswith("~"):
-            raise ContraltoError(f"{_shown(path)}: {why_no_file(os.fspath(path))}")
+            raise ContraltoError(f"{_shown(path)}: {explain_missing(os.fspath(path))}")
     here = path
     while not os.path.lexists(here) and here != here.parent:
         here = here.parent
     try:
         with _named(here):
             if not here.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, "is no folder")
+                raise NotADirectoryError(errno.ENOTDIR, "is not a folder")
             _try(here / f".contralto.{secrets.token_hex(6)}.tmp")
     except OSError as error:
-        raise ContraltoError(failure(error)) from error
+        raise ContraltoError(error_text(error)) from error
 
 
 def _try(path: Path) -> None:
-    """Makes an empty file and removes it. Raises OSError."""
+    """Creates an empty file and removes it. Raises OSError."""
     with open(path, "xb"):
         pass
     path.unlink()
 
 
-def why_no_file(name: str) -> str | None:
-    """In words, why nothing has this name and what to do; None if something has it, or a file could."""
-    if os.path.lexists(name):
-        return None
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", name)
-    if name == "-":
-        return "standard input is not read: write it to a file, and name that"
-    if scheme and scheme[1].lower() == "file":
-        return "is an address: name the path alone, without file://"
-    if scheme and scheme[1].lower() in ("http", "https", "ftp"):
-        return "is a web address: download it first (curl -O ADDRESS)"
-    if scheme:
-        return "is an address, not a file: download it first"
-    if name.startswith("~"):
-        return "'~' is not expanded: write the whole path"
-    if glob.has_magic(name):
-        found = next(glob.iglob(name), None)
-        return "no file matches the pattern" if found is None else "is a pattern: name the files, or their folder"
-    return None
-
-
 def text_of(path: str | os.PathLike[str], what: str) -> str:
-    """The text of a UTF-8 file, without a mark at its beginning. Raises DataError, which calls it "{what} {path}"."""
+    """The text of a UTF-8 file, without a byte order mark. Raises DataError, which names the file "{what} {path}"."""
     where = one_line(os.fspath(path), 200)
     try:
         return Path(path).read_text(encoding="utf-8-sig")
@@ -250,9 +206,9 @@ def text_of(path: str | os.PathLike[str], what: str) -> str:
 
 
 def copy_files(files: Iterable[Path], folder: Path) -> None:
-    """Copies each file into the folder under its own name, whole or not at all; one that lies there already stays.
+    """Copies each file into the folder under the same name, whole or not at all. Skips a file that is already there.
 
-    Raises OSError as the file system does.
+    Raises OSError.
     """
     for path in files:
         target = folder / path.name

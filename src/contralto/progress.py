@@ -1,4 +1,4 @@
-"""How far long work is, told through the log: a program that shows logs shows that, and the command line a bar."""
+"""Progress of long work, as log records. Any program can show them; the command line shows a bar."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ LOG = logging.getLogger("contralto")
 
 
 def tell(stage: str, done: int, total: int, now: str = "") -> None:
-    """Logs a record (INFO) with the fields stage, done and total. now: what is being done at the moment.
+    """Logs a record (INFO) with the fields stage, done and total. now: the current item, for the message.
 
-    stage stays the same from the first record to the last, whose done is total.
+    All records of one piece of work have the same stage. In the last record, done equals total.
     """
     LOG.info(f"{stage}: {now}" if now else stage, extra={"stage": stage, "done": done, "total": total})

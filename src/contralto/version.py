@@ -1,3 +1,3 @@
-"""The version, in the one place where everything reads it."""
+"""The version of Contralto; all other places read it from here."""
 
 __version__ = "0.1.0"

@@ -2,7 +2,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from support.fake_clip import FakeClip
+from support.fake_clip import FakeClip, paint
 
 import contralto
 from contralto.cli.main import main
@@ -10,7 +10,7 @@ from contralto.cli.main import main
 
 @pytest.fixture
 def clip(monkeypatch, tmp_path):
-    """The fake model in place of every other; the index in a folder of its own."""
+    """A fake model that replaces every model; its index is in the cache of the test."""
     fake = FakeClip()
     monkeypatch.setenv("CONTRALTO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(contralto, "load", lambda *given, **options: fake, raising=False)
@@ -18,8 +18,16 @@ def clip(monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def folder(tmp_path, clip):
+    """A folder with the pictures red.png, green.png and blue.png."""
+    for name in ("red", "green", "blue"):
+        paint(tmp_path / "p" / f"{name}.png", name)
+    return tmp_path / "p"
+
+
+@pytest.fixture
 def cli(capsys):
-    """Runs a command; gives its exit code, stdout, stderr, and the JSON objects of stdout if --json was given."""
+    """Runs a command; returns its exit code, stdout, stderr, and the JSON objects on stdout if --json is given."""
 
     def run(*arguments):
         code = main([str(argument) for argument in arguments])

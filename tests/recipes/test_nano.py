@@ -44,7 +44,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A copy of the recipes with the stand-ins, and small.py, which is nano on them."""
+    """A copy of the recipes with the stand-ins, and a recipe `small`, which is nano on them."""
     folder = tmp_path_factory.mktemp("nano") / "recipes"
     shutil.copytree(recipe_file.folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
     nano_stand_ins.write_data(folder / "data")

@@ -1,4 +1,4 @@
-"""A deterministic stand-in for Clip: pictures by their mean colour, texts by the colour words in them."""
+"""A deterministic stand-in for Clip: embeds pictures by their mean colour, texts by their colour words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220), 
 
 
 class FakeClip:
-    """Records what it was asked to encode in `seen`."""
+    """Records the encoded items in `seen`."""
 
     engine, device, precision, decode, reproducible = "fake", "cpu", "fp32", "scaled", False
 
@@ -60,8 +60,8 @@ class FakeClip:
             raise TextError(failures[0].item, failures[0].reason)
         bad = {failure.index for failure in failures}
         rows = [self._text(t) for i, t in enumerate(texts) if i not in bad]
-        found = np.stack(rows) if rows else np.empty((0, self.contract.embedding), np.float32)
-        return (found, failures) if on_error == "skip" else found
+        embeddings = np.stack(rows) if rows else np.empty((0, self.contract.embedding), np.float32)
+        return (embeddings, failures) if on_error == "skip" else embeddings
 
     def encode_labels(self, labels: Any, templates: Any = "photo") -> np.ndarray:
         return np.stack([self._text(label) for label in labels])

@@ -1,7 +1,7 @@
-"""Where things lie in a checkout, for tests that run a process of their own or read what lies beside the product."""
+"""Paths in a checkout, for tests that start a process or read data beside the repository."""
 
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 TESTS = REPOSITORY / "tests"  # on PYTHONPATH, `support` can be imported
-SHARED = REPOSITORY.parent / "shared"  # data and kinds of fault, where a checkout has them beside it
+SHARED = REPOSITORY.parent / "shared"  # data and fault lists, if the checkout has this folder

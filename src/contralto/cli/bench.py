@@ -1,7 +1,7 @@
-"""What a model makes on this machine, how far that is from what the machine could make, and what to use it with.
+"""Measures the speed of a model on this machine, compares it with the machine's peak, and recommends settings.
 
-Each precision is measured, then batches, and the preparation of pictures and texts. With pictures of your own, int8 is
-fitted to them instead of to drawn ones, from then on.
+The measurement covers each precision, batch sizes, and the preparation of pictures and texts. If you give pictures of
+your own, int8 is calibrated with them instead of drawn pictures, also for later runs.
 """
 
 from __future__ import annotations
@@ -9,32 +9,34 @@ from __future__ import annotations
 import argparse
 
 from contralto.cli import options as shared
-from contralto.cli import pictures
+from contralto.cli import picture_inputs
 from contralto.cli.console import Console
-from contralto.cli.outcome import FAILED, OK, PARTLY
+from contralto.cli.exit_codes import FAILED, OK, PARTLY
 from contralto.encoder.bench import Throughput, throughputs
 from contralto.engine.machine import instructions
 
-MOST = 64  # pictures that int8 is fitted to
+MAX_CALIBRATION_PICTURES = 64
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What `contralto bench` takes."""
-    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="fit int8 to these, or to those of a folder")
-    shared.model(parser)
-    shared.common(parser)
+    """Adds the arguments of `contralto bench`."""
+    parser.add_argument(
+        "pictures", nargs="*", metavar="PICTURE", help="pictures or folders for the calibration of int8"
+    )
+    shared.add_model_options(parser)
+    shared.add_output_options(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Prints a line a figure, as it is found."""
-    clip = shared.load(args, console)
-    files, unusable = pictures.named(args.pictures)
-    for lost in unusable:
-        console.failed(lost.path, lost.reason)
+    """Prints one line per figure, as soon as it is measured."""
+    clip = shared.load_model(args, console)
+    files, unusable = picture_inputs.list_pictures(args.pictures)
+    for failure in unusable:
+        console.failure(failure.path, failure.reason)
     if unusable and not files:
         return FAILED
     if files or (args.engine in ("auto", "openvino") and args.precision in ("auto", "int8")):
-        clip.calibrate([file.path for file in files[:MOST]] or None)
+        clip.calibrate([file.path for file in files[:MAX_CALIBRATION_PICTURES]] or None)
     if not console.json:
         console.line(f"{clip.contract.name}; processor: {' '.join(instructions()) or 'unknown'}")
         console.line(console.dim(f"{'':52}{'of the peak':>30}"))

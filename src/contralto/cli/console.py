@@ -1,4 +1,4 @@
-"""What a command says: results on stdout, as text or as JSON lines; everything else on stderr."""
+"""The output of a command: results on stdout, as text or as JSON lines; everything else on stderr."""
 
 from __future__ import annotations
 
@@ -17,88 +17,88 @@ PATH_LIMIT = 8192
 
 
 class Console:
-    """The streams of one command. `kept` is said when the command is interrupted: what of its work stays."""
+    """The streams of one command. `saved_work` is the message on interruption: it says which work is saved."""
 
     def __init__(self) -> None:
         self.json = self.quiet = self.debug = False
-        self.kept = "nothing was written"
-        self._bar: Callable[[str, int, int], None] | None = None  # of the command's own stages, while there are any
-        self._own = contextlib.ExitStack()  # the bar of what the library tells, where there is no other
-        for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks is no reason to fail
+        self.saved_work = "nothing was written"
+        self.bar: Callable[[str, int, int], None] | None = None  # updates the current bar; None without a bar
+        self._library_bar = contextlib.ExitStack()  # holds the bar for stages that the library logs
+        for stream in (sys.stdout, sys.stderr):  # escape characters that the terminal cannot encode
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
 
     def line(self, text: str = "") -> None:
-        """A line of the result. Raises OSError, a full disk or a reader that left."""
+        """Writes a line of the result. Raises OSError if the disk is full or the reader left."""
         with _stdout():
             if sys.stdout is None:
                 raise OSError("is closed")
             sys.stdout.write(text + "\n")
 
     def record(self, value: dict[str, Any]) -> None:
-        """A result as one line of JSON, in ASCII: a name that is not UTF-8 travels as surrogate escapes."""
+        """Writes a result as one line of ASCII JSON. A name that is not UTF-8 is written with surrogate escapes."""
         self.line(json.dumps(value, allow_nan=False))
 
-    def failed(self, path: str, reason: str) -> None:
-        """An input that could not be used. Told even when quiet: it is why the exit code is not 0."""
-        self.error(json.dumps({"path": path, "error": reason}) if self.json else f"{shown(path)}: {reason}")
+    def failure(self, path: str, reason: str) -> None:
+        """Reports an input that could not be used, even with --quiet: it explains the exit code."""
+        self.error(json.dumps({"path": path, "error": reason}) if self.json else f"{printable(path)}: {reason}")
 
     def note(self, text: str) -> None:
-        """Something worth knowing that is no failure."""
+        """Writes a note to stderr, unless --quiet is given. A note is not a failure."""
         if not self.quiet:
             self.error(f"note: {one_line(text, 1000)}")
 
     @contextlib.contextmanager
     def notes_of(self, logger: str) -> Iterator[None]:
-        """What the library logs meanwhile as notes, and how far it is, as when it measures the machine, as a bar."""
+        """Shows the log records of the library: progress records as a bar, all others as notes."""
         handler = _Notes(self)
-        found = logging.getLogger(logger)
-        level = found.level
-        found.addHandler(handler)
-        found.setLevel(logging.INFO)
+        log = logging.getLogger(logger)
+        level = log.level
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
         try:
             yield
         finally:
-            self._own.close()
-            found.removeHandler(handler)
-            found.setLevel(level)
+            self._library_bar.close()
+            log.removeHandler(handler)
+            log.setLevel(level)
 
-    def reached(self, stage: str, done: int, total: int, text: str) -> None:
-        """How far the library is: in the bar that is shown, or one for this stage; a note where there are no bars."""
+    def show_stage(self, stage: str, done: int, total: int, text: str) -> None:
+        """Shows the progress of the library in the current bar, or in a new one; without a terminal, as one note."""
         if self.quiet or not _terminal(sys.stderr):
             if done == 0:
                 self.note(f"{text} ...")
             return
-        if self._bar is None:
-            self._bar = self._own.enter_context(self.stages())
-        self._bar(stage, done, total)
+        if self.bar is None:
+            self.bar = self._library_bar.enter_context(self.stages())
+        self.bar(stage, done, total)
         if done >= total:
-            self._own.close()
+            self._library_bar.close()
 
     def error(self, text: str) -> None:
-        """A line on stderr; there is nobody to tell where that fails."""
+        """Writes a line to stderr. A failure to write is ignored: no other channel is left."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
 
-    def stopped(self) -> None:
-        """After Ctrl-C or TERM."""
+    def stop(self) -> None:
+        """Ends the output after Ctrl-C or TERM."""
         with contextlib.suppress(OSError):
             self.flush()
-        self.error(f"stopped: {self.kept}")
+        self.error(f"stopped: {self.saved_work}")
 
     def flush(self) -> None:
-        """Raises OSError if the result cannot be written."""
+        """Flushes stdout. Raises OSError if the result cannot be written."""
         with _stdout():
             if sys.stdout is not None:
                 sys.stdout.flush()
 
     def abandon(self) -> None:
-        """Nothing more can be written: what is left in the buffer goes nowhere, silently."""
+        """Discards the buffered output, because stdout can no longer be written."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
     def bold(self, text: str) -> str:
         """Bold on a terminal, unless NO_COLOR is set."""
@@ -110,9 +110,9 @@ class Console:
 
     @contextlib.contextmanager
     def progress(self, what: str, total: int, *, streams: bool = False) -> Iterator[Callable[[], None]]:
-        """Gives a function to be called after each of `total` things: a bar with rate and time left on a terminal.
+        """Yields a function to call after each of `total` items. On a terminal it moves a bar with rate and time left.
 
-        streams: results are printed meanwhile; then there is no bar where both would share the terminal.
+        streams: the command prints results at the same time. No bar is shown if both would go to the terminal.
         """
         with self.stages(streams=streams) as tell:
             done = 0
@@ -128,9 +128,9 @@ class Console:
 
     @contextlib.contextmanager
     def stages(self, *, streams: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-        """Gives a function for (what is done, done, total): a bar for the stage that it was last called with."""
+        """Yields a function of (stage, done, total). It shows a bar for the latest stage."""
         if self.quiet or not _terminal(sys.stderr) or (streams and _terminal(sys.stdout)):
-            yield lambda what, done, total: None
+            yield lambda stage, done, total: None
             return
         from rich.console import Console as Terminal
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -149,18 +149,18 @@ class Console:
                     stage, began, first = what, time.monotonic(), done
                     bar.add_task(what, total=total, rate="")
                 rate = (done - first) / max(time.monotonic() - began, 1e-6)
-                told = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-                bar.update(bar.task_ids[0], completed=done, total=total, rate=told if done > first else "")
+                text = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+                bar.update(bar.task_ids[0], completed=done, total=total, rate=text if done > first else "")
 
-            outer, self._bar = self._bar, tell
+            outer, self.bar = self.bar, tell
             try:
                 yield tell
             finally:
-                self._bar = outer
+                self.bar = outer
 
     @contextlib.contextmanager
     def download(self) -> Iterator[Callable[[int, int], None]]:
-        """Gives a function for (bytes done, bytes in all): a bar from its first call on, if there is a terminal."""
+        """Yields a function of (bytes done, total bytes). On a terminal its first call shows a bar."""
         if self.quiet or not _terminal(sys.stderr):
             yield lambda done, total: None
             return
@@ -187,7 +187,7 @@ class Console:
 
 @contextlib.contextmanager
 def _stdout() -> Iterator[None]:
-    """An error of writing says where; a reader that left is not one."""
+    """Names standard output in an OSError, except in BrokenPipeError: a reader that left is not a failure."""
     try:
         yield
     except BrokenPipeError:
@@ -203,13 +203,13 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(total := getattr(record, "total", None), int):
-            self._console.reached(record.stage, record.done, total, record.getMessage())  # type: ignore[attr-defined]
+            self._console.show_stage(record.stage, record.done, total, record.getMessage())  # type: ignore[attr-defined]
         else:
             self._console.note(record.getMessage())
 
 
-def shown(path: str) -> str:
-    """A name for people: control characters and bytes that are not UTF-8 are escaped, nothing is cut."""
+def printable(path: str) -> str:
+    """A name for display: control characters and bytes that are not UTF-8 are escaped; nothing is cut."""
     return one_line(path, PATH_LIMIT)
 
 

@@ -1,6 +1,6 @@
-"""A model's contract: towers, pixel and text preparation, score rule, weights, licence; and the engine that runs it.
+"""Shows a model's contract (towers, preparation of pictures and texts, score rule, weights, licence) and its engine.
 
-What is remembered of its speed on this machine is told as well. Nothing is measured: contralto bench does that.
+Earlier measurements of its speed on this machine are shown too. To measure, run contralto bench.
 """
 
 from __future__ import annotations
@@ -12,44 +12,46 @@ from dataclasses import asdict
 from typing import Any
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
-from contralto.cli.outcome import OK
+from contralto.cli.console import Console, printable
+from contralto.cli.exit_codes import OK
 from contralto.contract import Contract
 from contralto.weights.registry import parameters
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What `contralto info` takes."""
-    parser.add_argument("name", nargs="?", metavar="MODEL", help="instead of --model")
-    shared.model(parser)
-    shared.common(parser)
+    """Adds the arguments of `contralto info`."""
+    parser.add_argument("name", nargs="?", metavar="MODEL", help="the same as --model")
+    shared.add_model_options(parser)
+    shared.add_output_options(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Prints the facts, or the contract with `engine` added as one object."""
+    """Prints a table, or one JSON object: the contract with `engine` added."""
     args.model = args.name or args.model
-    clip = shared.load(args, console)
+    clip = shared.load_model(args, console)
     report = clip.engine_report(measure=False)
     if console.json:
         engine = report._asdict() | {"measured": [asdict(one) for one in report.measured]}
         console.record(json.loads(clip.contract.to_json()) | {"engine": engine})
         return OK
-    told = facts(clip.contract) | {"engine": f"{report.engine}, {report.precision}", "why": report.why}
+    table = facts(clip.contract) | {"engine": f"{report.engine}, {report.precision}", "why": report.why}
     for one in report.measured:
         figures = f"{one.per_second:.0f}/s, cosine {one.cosine:.5f}"
-        told[f"{one.tower} {one.precision}"] = figures if one.keeps_the_bound else f"{figures}, too coarse for auto"
+        table[f"{one.tower} {one.precision}"] = (
+            figures if one.keeps_the_bound else f"{figures}, not accurate enough for auto"
+        )
     if clip.engine == "openvino" and args.precision in ("auto", "int8"):
-        told["to measure"] = f"contralto bench --model {shlex.quote(args.model)}"
-    for name, value in told.items():
-        console.line(f"{console.dim(f'{name:<12}')}  {shown(value)}")
+        table["to measure"] = f"contralto bench --model {shlex.quote(args.model)}"
+    for name, value in table.items():
+        console.line(f"{console.dim(f'{name:<12}')}  {printable(value)}")
     return OK
 
 
 def facts(contract: Contract) -> dict[str, str]:
-    """What people ask of a contract, in words."""
+    """The main facts of a contract as a table: name -> text."""
     image, text, score, weights = contract.image, contract.text, contract.score, contract.weights
     bias = "" if score.bias is None else f", bias {score.bias:g}"
-    found: dict[str, Any] = {
+    rows: dict[str, Any] = {
         "name": contract.name,
         "parameters": f"{parameters(contract):,}",
         "pictures": f"{image.tower.kind}, {image.size[1]} x {image.size[0]}, {image.resize} {image.interpolation}",
@@ -63,4 +65,4 @@ def facts(contract: Contract) -> dict[str, str]:
         "licence": contract.licence or "not stated",
         "hash": contract.hash,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in rows.items() if value is not None}

@@ -1,7 +1,7 @@
-"""`contralto COMMAND ...`: finds the command, runs it, and turns whatever ends it into one line and an exit code.
+"""`contralto COMMAND ...`: finds and runs the command, and turns every error into one line and an exit code.
 
-Exit codes: 0 all well; 1 failed, or no input was usable; 2 wrong usage; 3 finished, but some inputs could not be used;
-130 on Ctrl-C; 143 on TERM; 129 when the terminal is closed.
+Exit codes: 0 success; 1 failure, or no input was usable; 2 wrong usage; 3 finished, but some inputs could not be used;
+130 Ctrl-C; 143 TERM; 129 the terminal was closed (HUP).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from types import FrameType
 
 from contralto.cli.commands import COMMANDS, GROUPS, Parser
 from contralto.cli.console import Console
-from contralto.cli.outcome import FAILED, HUNG_UP, INTERRUPTED, OK, TERMINATED, USAGE, Usage
+from contralto.cli.exit_codes import FAILED, HUNG_UP, INTERRUPTED, OK, TERMINATED, USAGE, UsageError
 from contralto.errors import ContraltoError, one_line
 
 
-class Terminated(BaseException):
-    """TERM was received, or HUP, as when a terminal is closed."""
+class TerminationSignal(BaseException):
+    """The process received TERM, or HUP, which a closed terminal sends."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -33,13 +33,15 @@ class Terminated(BaseException):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code. Nothing is raised but what Python itself is ended by."""
+    """Runs one command and returns its exit code. Every Exception becomes an exit code."""
     console = Console()
-    with _ended_by_signals(), warnings.catch_warnings(), console.notes_of("contralto"):
-        warnings.filterwarnings("ignore", module="PIL")  # a damaged EXIF block of a picture that is fine otherwise
+    with _termination_signals(), warnings.catch_warnings(), console.notes_of("contralto"):
+        warnings.filterwarnings(
+            "ignore", module="PIL"
+        )  # Pillow warns of a damaged EXIF block even if the picture is fine
         code = _guarded(sys.argv[1:] if argv is None else list(argv), console)
     if argv is None and code in (INTERRUPTED, TERMINATED, HUNG_UP):
-        os._exit(code)  # threads that still decode a large picture are not waited for
+        os._exit(code)  # do not wait for threads that still decode a large picture
     return code
 
 
@@ -47,22 +49,22 @@ def _guarded(arguments: list[str], console: Console) -> int:
     try:
         code = _command(arguments, console)
         console.flush()
-    except Usage as error:
+    except UsageError as error:
         console.error(f"{error.command}: {one_line(str(error))}\nsee {error.command} --help")
         code = USAGE
     except SystemExit as stop:  # argparse, after --help
         code = OK if stop.code is None else int(stop.code)
     except BrokenPipeError as error:
-        if error.filename is None:  # the reader of stdout has seen enough
+        if error.filename is None:  # the reader of stdout closed it, as head does
             console.abandon()
             code = OK
-        else:  # a pipe that was named as a file
+        else:  # the output file is a pipe whose reader left
             code = _failed(error, console)
     except KeyboardInterrupt:
-        console.stopped()
+        console.stop()
         code = INTERRUPTED
-    except Terminated as stop:
-        console.stopped()
+    except TerminationSignal as stop:
+        console.stop()
         code = stop.code
     except Exception as error:
         code = _failed(error, console)
@@ -83,7 +85,7 @@ def _command(arguments: list[str], console: Console) -> int:
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"; did you mean {close[0]}?" if close else f": choose from {', '.join(COMMANDS)}"
-        raise Usage("contralto", f"no command is called {name!r}{hint}" if name else f"name a command{hint}")
+        raise UsageError("contralto", f"unknown command {name!r}{hint}" if name else f"name a command{hint}")
     module = importlib.import_module(f"contralto.cli.{name}")
     parser = Parser.of(name, module.__doc__)
     module.options(parser)
@@ -97,12 +99,14 @@ def _failed(error: Exception, console: Console) -> int:
         console.error("".join(traceback.format_exception(error)).rstrip())
     elif isinstance(error, ContraltoError):
         console.error(f"contralto: {_flat(error)}")
-    elif isinstance(error, OSError):  # a full disk, a closed output
-        from contralto.files import failure
+    elif isinstance(error, OSError):  # for example a full disk or a closed output
+        from contralto.files import error_text
 
-        console.error(f"contralto: {failure(error)}")
+        console.error(f"contralto: {error_text(error)}")
     else:
-        console.error(f"contralto: internal error, --debug shows where: {type(error).__name__}: {_flat(error)}")
+        console.error(
+            f"contralto: internal error (--debug shows the traceback): {type(error).__name__}: {_flat(error)}"
+        )
     try:
         console.flush()
     except OSError:
@@ -117,29 +121,31 @@ def _flat(error: Exception) -> str:
 def _help() -> str:
     width = max(map(len, COMMANDS))
     groups = "\n\n".join(
-        "\n".join([f"{wanted}:", *(f"  {name:{width}}  {command.what}" for name, command in group.items())])
-        for wanted, group in GROUPS.items()
+        "\n".join([f"{title}:", *(f"  {name:{width}}  {command.description}" for name, command in group.items())])
+        for title, group in GROUPS.items()
     )
     return (
-        "CLIP: pictures and texts in one space.\n\n"
+        "CLIP: pictures and texts in one embedding space.\n\n"
         f"usage: contralto COMMAND ...\n\n{groups}\n\n"
-        "contralto COMMAND --help tells its options; contralto --version tells the version.\n\n"
+        "contralto COMMAND --help shows its options; contralto --version shows the version.\n\n"
         '  contralto classify cat.jpg --labels cat dog "red car"\n'
         '  contralto search ~/Pictures "a dog on the beach"'
     )
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """TERM and HUP end the command as Ctrl-C does, so that what was done is kept. Further ones change nothing, and one
-    that is ignored, as HUP is by nohup, stays so."""
+def _termination_signals() -> Iterator[None]:
+    """TERM and HUP end the command as Ctrl-C does, so finished work is saved. Repeated signals have no effect.
+
+    An ignored signal stays ignored: nohup ignores HUP.
+    """
     ending = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal ending
         if not ending:
             ending = True
-            raise Terminated(number)
+            raise TerminationSignal(number)
 
     before: dict[int, object] = {}
     if threading.current_thread() is threading.main_thread():

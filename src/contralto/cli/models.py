@@ -1,6 +1,7 @@
-"""The models that can be loaded by name: size, published accuracy, licence, and which are on this machine.
+"""Lists the models that can be loaded by name: size, published accuracy, licence, and which are on this machine.
 
-Accuracy is zero-shot top-1 on ImageNet as published. Sizes of weights that are not here are computed for float32.
+Accuracy is the published zero-shot top-1 on ImageNet. The size of weights that are not on this machine is computed for
+float32.
 """
 
 from __future__ import annotations
@@ -11,55 +12,57 @@ from typing import Any
 
 from contralto.cli import options as shared
 from contralto.cli.console import Console
-from contralto.cli.outcome import FAILED, OK
+from contralto.cli.exit_codes import FAILED, OK
 from contralto.contract import FILE_NAME, Contract
 
 UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What `contralto models` takes."""
-    parser.add_argument("part", nargs="?", default="", metavar="NAME", help="only names that hold this")
-    parser.add_argument("--min-accuracy", metavar="PERCENT", type=float, help="at least so much of ImageNet, say 70")
-    parser.add_argument("--max-size", metavar="SIZE", type=size, help="weights of at most this, say 400MB")
-    parser.add_argument("--licence", metavar="L", help="whose licence is called so, say mit")
-    shared.common(parser)
+    """Adds the arguments of `contralto models`."""
+    parser.add_argument("part", nargs="?", default="", metavar="NAME", help="only names that contain this")
+    parser.add_argument(
+        "--min-accuracy", metavar="PERCENT", type=float, help="minimum top-1 accuracy on ImageNet, for example 70"
+    )
+    parser.add_argument("--max-size", metavar="SIZE", type=size, help="maximum size of the weights, for example 400MB")
+    parser.add_argument("--licence", metavar="L", help="only models with this licence, for example mit")
+    shared.add_output_options(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Prints a table or an object for each model. 1 if none passes."""
-    found = [one for one in summaries() if _passes(one, args)]
-    if not found:
-        console.error("contralto: no model passes: contralto models lists them all")
+    """Prints a table, or a JSON object per model. Returns 1 if no model passes the filters."""
+    models = [one for one in summaries() if _passes(one, args)]
+    if not models:
+        console.error("contralto: no model passes the filters; contralto models lists all models")
         return FAILED
     if not console.json:
-        width = max(len(one["name"]) for one in found)
+        width = max(len(one["name"]) for one in models)
         head = f"{'name':<{width}} {'parameters':>10} {'pixels':>7} {'ImageNet':>8} {'size':>8}  licence"
         console.line(console.dim(head))
-    for one in found:
+    for one in models:
         here = one.pop("here")
         console.record(one) if console.json else console.line(_row(one, width, here))
     return OK
 
 
 def summaries() -> list[dict[str, Any]]:
-    """What is known of each model, nano first, without reading or fetching weights."""
+    """The facts of each model, nano first. No weights are read or downloaded."""
     from contralto.encoder.torch_model import NANO
     from contralto.weights import hub, registry
 
-    found = []
+    rows = []
     if (NANO / FILE_NAME).is_file():
         contract = Contract.read(NANO)
         size_here = (NANO / contract.weights.file).stat().st_size if contract.weights else None
-        found.append(_summary("nano", contract, None, size_here, None) | {"here": True})
+        rows.append(_summary("nano", contract, None, size_here, None) | {"here": True})
     for name, entry in registry.entries().items():
         one = _summary(name, entry.contract(), entry.imagenet_top1, entry.bytes(), entry.hub_id)
-        found.append(one | {"here": hub.is_here(entry.hub_id)})
-    return found
+        rows.append(one | {"here": hub.is_here(entry.hub_id)})
+    return rows
 
 
 def size(text: str) -> int:
-    """Bytes of "400MB", "1.5 GB" or a plain number."""
+    """Bytes for "400MB", "1.5 GB" or a plain number."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?B?)", text.strip(), re.IGNORECASE)
     if match is None:
         raise argparse.ArgumentTypeError(f"must be a size such as 400MB, got {text!r}")
@@ -83,7 +86,7 @@ def _summary(
 
 
 def _passes(one: dict[str, Any], args: argparse.Namespace) -> bool:
-    """A filter that asks for what is not known of a model does not pass it."""
+    """Whether a model passes the filters. A model with an unknown value does not pass a filter on that value."""
     from contralto.weights.registry import simplified
 
     if simplified(args.part) not in simplified(one["name"]):

@@ -1,61 +1,64 @@
-"""What commands share: their common options, the values that options take, and the model that they name."""
+"""Shared by the commands: common options, readers of option values, and loading the model that the options name."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from contralto.errors import ContraltoError, one_line
+from contralto.engine_names import ENGINES, PRECISIONS
+from contralto.errors import ContraltoError, DataError
 
 if TYPE_CHECKING:
     from contralto.cli.console import Console
     from contralto.encoder import Clip
 
-ENGINES = ("auto", "eager", "openvino", "compiled")
-LINES = "@FILE: one a line (@@user is the text @user)"  # how `lines` reads a value
-TEMPLATES = "a set's name, a template in which {} is the label, @FILE with one a line, or none"
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+TEXTS_HELP = "@FILE: one per line (@@user is the text @user)"  # the syntax that `read_texts` accepts
+TEMPLATES_HELP = "the name of a template set, a template with {} for the label, @FILE with one per line, or none"
 
 
-def common(parser: argparse.ArgumentParser) -> None:
-    """--json, --quiet, --debug."""
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --json, --quiet, --debug."""
     group = parser.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="print one JSON object a line")
-    group.add_argument("--quiet", action="store_true", help="no progress and no notes")
-    group.add_argument("--debug", action="store_true", help="print the traceback of an error")
+    group.add_argument("--json", action="store_true", help="print one JSON object per line")
+    group.add_argument("--quiet", action="store_true", help="show no progress and no notes")
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def model(parser: argparse.ArgumentParser, *, decode: str | None = None) -> None:
-    """The options that choose a model and how it is run; --decode, with this default, if one is given."""
+def add_model_options(parser: argparse.ArgumentParser, *, decode: str | None = None) -> None:
+    """Adds the options that choose a model and how it runs; --decode only if its default is given here."""
     group = parser.add_argument_group("model")
-    group.add_argument("--model", metavar="M", default="nano", help="a name (see contralto models), a folder or a file")
-    running(group, decode=decode)
+    help = "name (see contralto models), folder or file of a model (default: nano)"
+    group.add_argument("--model", metavar="M", default="nano", help=help)
+    add_engine_options(group, decode=decode)
 
 
-def running(
+def add_engine_options(
     group: argparse.ArgumentParser | argparse._ArgumentGroup, *, decode: str | None = None, precision: str = "auto"
 ) -> None:
-    """The options for how a model is run, without the one that names it."""
+    """Adds the options for how a model runs, without the option that names the model."""
     group.add_argument("--engine", metavar="E", choices=ENGINES, default="auto", help=", ".join(ENGINES))
     help = f"{', '.join(PRECISIONS)} (default: {precision})"
     group.add_argument("--precision", metavar="P", choices=PRECISIONS, default=precision, help=help)
-    group.add_argument("--device", metavar="D", default="auto", help="where it is computed: auto, cpu, cuda, cuda:N")
-    foreign(group)
+    group.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda or cuda:N")
+    add_foreign_options(group)
     if decode is not None:
-        help = "exact: every pixel, as in the reference; scaled: large JPEGs are decoded smaller, faster"
+        help = "exact decodes every pixel, as the reference does; scaled decodes large JPEGs at a smaller size, faster"
         group.add_argument("--decode", choices=("exact", "scaled"), default=decode, help=f"{help} (default: {decode})")
 
 
-def foreign(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """The options for what a foreign file leaves open."""
-    group.add_argument("--architecture", metavar="A", help="of a file that does not state its own, such as ViT-B-32")
-    group.add_argument("--activation", metavar="X", help="of a file that does not state its own: gelu or quickgelu")
-    group.add_argument("--image-size", metavar="N", type=positive, help="resize the grid of positions to N x N pixels")
-    group.add_argument("--revision", metavar="R", help="of a model on the hub: a branch, tag or commit")
+def add_foreign_options(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Adds the options for facts that a file of another library may not state."""
+    help = "architecture of a file that does not state it, for example ViT-B-32"
+    group.add_argument("--architecture", metavar="A", help=help)
+    help = "activation of a file that does not state it: gelu or quickgelu"
+    group.add_argument("--activation", metavar="X", help=help)
+    help = "resize the position embeddings for pictures of N x N pixels"
+    group.add_argument("--image-size", metavar="N", type=positive_int, help=help)
+    group.add_argument("--revision", metavar="R", help="branch, tag or commit of a model on the hub")
 
 
-def load(args: argparse.Namespace, console: Console) -> Clip:
-    """The model that the options name; a download shows its progress. Raises ContraltoError."""
+def load_model(args: argparse.Namespace, console: Console) -> Clip:
+    """Loads the model that the options name, and shows the progress of a download. Raises ContraltoError."""
     import contralto
 
     names = ("engine", "precision", "device", "decode", "architecture", "activation", "image_size", "revision")
@@ -66,8 +69,8 @@ def load(args: argparse.Namespace, console: Console) -> Clip:
         )
 
 
-def positive(text: str) -> int:
-    """An argument that is a whole number of at least 1."""
+def positive_int(text: str) -> int:
+    """The value of an argument that must be a whole number of at least 1."""
     try:
         value = int(text)
     except ValueError:
@@ -77,27 +80,29 @@ def positive(text: str) -> int:
     return value
 
 
-def truncate(parser: argparse.ArgumentParser) -> None:
-    """--truncate, for the commands whose texts are not names."""
-    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long, and name them")
+def add_truncate_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --truncate, for commands whose texts are not class names."""
+    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long, with a note for each")
 
 
-def lines(values: list[str]) -> list[str]:
-    """Each value, or for @FILE the lines of a UTF-8 file that are not empty; @@ at the beginning stands for an @ of the
-    text itself. Raises ContraltoError."""
-    found: list[str] = []
+def read_texts(values: list[str]) -> list[str]:
+    """Each value as a text; `@FILE` gives the non-empty lines of a UTF-8 file. Raises ContraltoError.
+
+    `@@user` gives the text `@user`.
+    """
+    texts: list[str] = []
     for value in values:
         if value.startswith("@@"):
-            found.append(value[1:])
+            texts.append(value[1:])
         else:
-            found += _lines_of(value[1:]) if value.startswith("@") and len(value) > 1 else [value]
-    return found
+            texts += _lines(value[1:]) if value.startswith("@") and len(value) > 1 else [value]
+    return texts
 
 
-def templates(value: str) -> str | tuple[str, ...] | None:
-    """The name of a set, a template of one's own, those in @FILE, or None for `none`. Raises ContraltoError.
+def read_templates(value: str) -> str | tuple[str, ...] | None:
+    """The name of a template set, one template, the templates in @FILE, or None for `none`. Raises ContraltoError.
 
-    What holds `{}` is a template; @@ at its beginning stands for an @, as in `lines`.
+    A value with `{}` is a template. `@@` at its start stands for one `@`, as in `read_texts`.
     """
     if value == "none":
         return None
@@ -109,15 +114,15 @@ def templates(value: str) -> str | tuple[str, ...] | None:
     return prompts.read(value[1:])
 
 
-def _lines_of(path: str) -> list[str]:
+def _lines(path: str) -> list[str]:
+    from contralto.files import text_of
+
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            found = [line.strip() for line in file if line.strip()]
-    except OSError as error:
-        reason = f"{one_line(path, 200)}: {error.strerror or error}"
-        raise ContraltoError(f"{reason} (a text that begins with @ is written with two: @@...)") from error
-    except UnicodeDecodeError as error:
-        raise ContraltoError(f"{path} is not UTF-8 text") from error
-    if not found:
-        raise ContraltoError(f"{path} holds no lines")
-    return found
+        lines = [line.strip() for line in text_of(path, "text file").split("\n") if line.strip()]
+    except DataError as error:
+        if isinstance(error.__cause__, OSError):
+            raise ContraltoError(f"{error} (to write a text that starts with @, double it: @@...)") from error
+        raise
+    if not lines:
+        raise ContraltoError(f"text file {path} has no lines")
+    return lines

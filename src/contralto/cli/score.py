@@ -1,7 +1,8 @@
-"""CLIPScore of captions, and RefCLIPScore where there are references (Hessel et al. 2021).
+"""Scores how well captions describe pictures: CLIPScore, and RefCLIPScore if references are given (Hessel et al. 2021).
 
-2.5 max(cos, 0) of picture and text; its harmonic mean with the text's best cosine to a reference. The prefix stands
-before texts and references alike. Every picture is scored with every text; a file of pairs names its own.
+CLIPScore is 2.5 max(cos, 0) of picture and text. RefCLIPScore is its harmonic mean with the text's best cosine to a
+reference. The prefix is put before texts and references. Every picture is scored with every text; --pairs lists pairs
+instead.
 """
 
 from __future__ import annotations
@@ -16,90 +17,95 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.cli import options as shared
-from contralto.cli import pictures
-from contralto.cli.console import Console, shown
-from contralto.cli.outcome import Usage, code
-from contralto.cli.texts import advised, lengths_told
-from contralto.cli.unread import note_unread
+from contralto.cli import picture_inputs
+from contralto.cli.console import Console, printable
+from contralto.cli.exit_codes import UsageError, exit_code
+from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
 from contralto.evaluation import clipscore
 from contralto.evaluation.captioned import CaptionedPicture, read
 from contralto.search.walk import File, Unusable, look
 
 if TYPE_CHECKING:
-    from contralto.embeddings import Embeddings as Row
+    from contralto.embeddings import Embeddings
     from contralto.encoder import Clip
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What `contralto score` takes."""
-    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="a picture, or a folder of them")
-    parser.add_argument("--text", nargs="+", default=[], metavar="TEXT", help=f"captions, or {shared.LINES}")
-    help = f"what people said of the pictures, or {shared.LINES}"
+    """Adds the arguments of `contralto score`."""
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="picture, or folder of pictures")
+    parser.add_argument("--text", nargs="+", default=[], metavar="TEXT", help=f"captions, or {shared.TEXTS_HELP}")
+    help = f"reference captions by people, or {shared.TEXTS_HELP}"
     parser.add_argument("--references", nargs="+", default=[], metavar="TEXT", help=help)
-    help = "instead: .csv or .jsonl with path, text and, if there are any, references"
+    help = "score the pairs in this .csv or .jsonl file: path, text and optional references"
     parser.add_argument("--pairs", metavar="FILE", help=help)
-    help = f"stands before every text and reference (default: {clipscore.PREFIX!r})"
+    help = f"prefix of every text and reference (default: {clipscore.PREFIX!r})"
     parser.add_argument("--prefix", metavar="P", default=clipscore.PREFIX, help=help)
-    shared.truncate(parser)
-    shared.model(parser)
-    shared.common(parser)
+    shared.add_truncate_option(parser)
+    shared.add_model_options(parser)
+    shared.add_output_options(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Prints a line or an object for each pair, and the means of a file of pairs."""
-    named = bool(args.pictures or args.text or args.references)
-    if named if args.pairs is not None else not (args.pictures and args.text):
-        raise Usage("contralto score", "give PICTURE... with --text, or --pairs alone")
-    pairs, files, unusable = _asked(args)
-    clip = shared.load(args, console)
+    """Prints a line or a JSON object for each pair; with --pairs, also the means."""
+    inputs = bool(args.pictures or args.text or args.references)
+    if inputs if args.pairs is not None else not (args.pictures and args.text):
+        raise UsageError("contralto score", "give PICTURE... and --text, or --pairs alone")
+    pairs, files, unusable = _inputs(args)
+    clip = shared.load_model(args, console)
     if clip.contract.name != clipscore.PUBLISHED_WITH:
-        console.note(f"published CLIPScores are those of {clipscore.PUBLISHED_WITH}: {clip.contract.name} has others")
+        console.note(
+            f"published CLIPScores use {clipscore.PUBLISHED_WITH}; scores of {clip.contract.name} are not comparable"
+        )
     texts = _encode(clip, pairs, args, console)
-    note_unread(console, clip, texts)
-    images: dict[str, Row] = {}
+    note_unknown_words(console, clip, texts)
+    images: dict[str, Embeddings] = {}
     for one in unusable:
-        console.failed(one.path, one.reason)
-    for file, row in pictures.streamed(clip, files, console):
-        if isinstance(row, str):
-            console.failed(file.path, row)
+        console.failure(one.path, one.reason)
+    for file, outcome in picture_inputs.stream_embeddings(clip, files, console):
+        if isinstance(outcome, str):
+            console.failure(file.path, outcome)
         else:
-            images[file.path] = row
+            images[file.path] = outcome
     good = [pair for pair in pairs if pair.path in images and texts.keys() >= {pair.text, *pair.references}]
     if good:
         scores = _scores(good, images, texts)
         _show(console, good, scores)
         if args.pairs is not None:
-            told = "; ".join(_means(good, scores))
-            console.note(told) if console.json else console.line(told)
-    return code(len(good), len(pairs) - len(good) + len(unusable))
+            means = "; ".join(_means(good, scores))
+            console.note(means) if console.json else console.line(means)
+    return exit_code(len(good), len(pairs) - len(good) + len(unusable))
 
 
-def _asked(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[File], list[Unusable]]:
-    """What is to be scored, the pictures of it, each once, and those that cannot be looked at."""
+def _inputs(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[File], list[Unusable]]:
+    """The pairs to score, their pictures (each once), and the pictures that cannot be used."""
     if args.pairs is None:
-        files, unusable = pictures.named(args.pictures)
-        texts, references = shared.lines(args.text), tuple(shared.lines(args.references))
+        files, unusable = picture_inputs.list_pictures(args.pictures)
+        texts, references = shared.read_texts(args.text), tuple(shared.read_texts(args.references))
         pairs = [CaptionedPicture(file.path, text, references) for file, text in itertools.product(files, texts)]
         return pairs, list({file.path: file for file in files}.values()), unusable
     pairs = read(args.pairs)
-    looked = [look(path) for path in dict.fromkeys(pair.path for pair in pairs)]
-    files = [one for one in looked if isinstance(one, File)]
-    return pairs, files, [one for one in looked if isinstance(one, Unusable)]
+    entries = [look(path) for path in dict.fromkeys(pair.path for pair in pairs)]
+    files = [one for one in entries if isinstance(one, File)]
+    return pairs, files, [one for one in entries if isinstance(one, Unusable)]
 
 
-def _encode(clip: Clip, pairs: list[CaptionedPicture], args: argparse.Namespace, console: Console) -> dict[str, Row]:
-    """The row of each text that could be used; the others, and those that were cut, are told."""
+def _encode(
+    clip: Clip, pairs: list[CaptionedPicture], args: argparse.Namespace, console: Console
+) -> dict[str, Embeddings]:
+    """The embedding of each usable text. Reports the other texts, and notes the cut ones."""
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.text, *pair.references)))
     prefixed = [clipscore.prefixed(text, args.prefix) for text in texts]
-    with lengths_told(console, truncate=args.truncate):
-        rows, failures = clip.encode_text(prefixed, truncate=args.truncate, on_error="skip")
-    reasons = {failure.index: advised(failure.reason, truncate=args.truncate) for failure in failures}
-    for place, reason in reasons.items():
-        console.failed(texts[place], f"{reason} (with the prefix)" if args.prefix else reason)
-    return dict(zip((text for place, text in enumerate(texts) if place not in reasons), rows, strict=True))
+    with length_notes(console, truncate=args.truncate):
+        embeddings, failures = clip.encode_text(prefixed, truncate=args.truncate, on_error="skip")
+    reasons = {failure.index: with_truncate_hint(failure.reason, truncate=args.truncate) for failure in failures}
+    for index, reason in reasons.items():
+        console.failure(texts[index], f"{reason} (with the prefix)" if args.prefix else reason)
+    return dict(zip((text for index, text in enumerate(texts) if index not in reasons), embeddings, strict=True))
 
 
-def _scores(pairs: list[CaptionedPicture], images: dict[str, Row], texts: dict[str, Row]) -> clipscore.CaptionScores:
+def _scores(
+    pairs: list[CaptionedPicture], images: dict[str, Embeddings], texts: dict[str, Embeddings]
+) -> clipscore.CaptionScores:
     width = next(iter(images.values())).shape[0]
     references = [[texts[one] for one in pair.references] for pair in pairs]
     return clipscore.scores_of_embeddings(
@@ -111,31 +117,31 @@ def _scores(pairs: list[CaptionedPicture], images: dict[str, Row], texts: dict[s
 
 def _show(console: Console, pairs: list[CaptionedPicture], scores: clipscore.CaptionScores) -> None:
     before = None
-    for pair, clip_score, referred in zip(pairs, *(column.tolist() for column in scores), strict=True):
-        known = referred == referred  # not NaN
+    for pair, clip_score, ref_score in zip(pairs, *(column.tolist() for column in scores), strict=True):
+        known = ref_score == ref_score  # not NaN
         if console.json:
-            rounded = {"clipscore": round(clip_score, 6), "refclipscore": round(referred, 6) if known else None}
+            rounded = {"clipscore": round(clip_score, 6), "refclipscore": round(ref_score, 6) if known else None}
             console.record({"path": pair.path, "text": pair.text, **rounded})
             continue
         if pair.path != before:
-            console.line(console.bold(shown(pair.path)))
+            console.line(console.bold(printable(pair.path)))
             before = pair.path
-        console.line(f"  {clip_score:6.3f}  {f'{referred:6.3f}' if known else '':6}  {shown(pair.text)}")
+        console.line(f"  {clip_score:6.3f}  {f'{ref_score:6.3f}' if known else '':6}  {printable(pair.text)}")
 
 
 def _means(pairs: list[CaptionedPicture], scores: clipscore.CaptionScores) -> list[str]:
-    """Each mean with its 95% interval by bootstrap, in which the captions of a picture are drawn together."""
+    """Each mean with its 95% bootstrap interval. The bootstrap draws all captions of a picture together."""
     from contralto.metrics import bootstrap
 
-    told = []
+    means = []
     for name, column in zip(("CLIPScore", "RefCLIPScore"), scores, strict=True):
         known = np.flatnonzero(~np.isnan(column))
         if len(known):
-            values, owners = column[known], [os.path.abspath(pairs[place].path) for place in known]
+            values, owners = column[known], [os.path.abspath(pairs[index].path) for index in known]
             low, high = bootstrap(functools.partial(_mean, values), len(known), groups=owners)
-            told.append(f"mean {name} {values.mean():.4f} [{low:.4f}, {high:.4f}] of {len(known)}")
-    return told
+            means.append(f"mean {name} {values.mean():.4f} [{low:.4f}, {high:.4f}] of {len(known)}")
+    return means
 
 
-def _mean(values: NDArray[np.float64], places: NDArray[np.int64]) -> float:
-    return float(values[places].mean())
+def _mean(values: NDArray[np.float64], indices: NDArray[np.int64]) -> float:
+    return float(values[indices].mean())

@@ -1,6 +1,6 @@
-"""Trains a model by a recipe: one that comes with Contralto, by its name, or a Python file with a function recipe().
+"""Trains a model with a recipe: the name of one that ships with Contralto, or a Python file with a function recipe().
 
-Run again, it goes on from where it was.
+Run the same command again to continue an interrupted run.
 """
 
 from __future__ import annotations
@@ -9,29 +9,31 @@ import argparse
 from pathlib import Path
 
 from contralto.cli import options as shared
-from contralto.cli.console import Console, shown
-from contralto.cli.outcome import OK, Usage
+from contralto.cli.console import Console, printable
+from contralto.cli.exit_codes import OK, UsageError
 from contralto.errors import MissingExtraError
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What `contralto train` takes."""
-    help = "tiny, nano, or a Python file with a function recipe(); it is executed"
+    """Adds the arguments of `contralto train`."""
+    help = "tiny, nano, or a Python file with a function recipe(); the file is executed"
     parser.add_argument("recipe", metavar="RECIPE", nargs="?", help=help)
-    parser.add_argument("--out", metavar="DIR", help="folder of the run (default: runs/ and the recipe's name)")
-    parser.add_argument("--steps", type=shared.positive, metavar="N", help="stop after this many steps in all")
-    parser.add_argument("--list", action="store_true", help="the recipes that come with Contralto")
-    shared.common(parser)
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder of the run (default: runs/NAME, with the name of the recipe)"
+    )
+    parser.add_argument("--steps", type=shared.positive_int, metavar="N", help="stop after this total number of steps")
+    parser.add_argument("--list", action="store_true", help="list the recipes that ship with Contralto")
+    shared.add_output_options(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Runs the recipe and prints the folder that holds the model."""
+    """Runs the recipe and prints the folder of the model."""
     from contralto.train import recipe_file
 
     if args.list:
         return _list(console)
     if args.recipe is None:
-        raise Usage("contralto train", "name a RECIPE, or ask for --list")
+        raise UsageError("contralto train", "give a RECIPE, or --list")
     path = recipe_file.find(args.recipe)
     try:
         from contralto.train import loop, run_checkpoint
@@ -45,14 +47,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
         with recipe_file.errors_located(path):
             loop.run(recipe, out, progress=not args.quiet, steps=args.steps)
     finally:
-        kept = (out / run_checkpoint.CHECKPOINT_FILE).exists()
-        console.kept = f"what was trained is kept in {shown(str(out))}" if kept else "nothing of the run is kept"
-    console.record({"out": str(out)}) if console.json else console.line(shown(str(out)))
+        saved = (out / run_checkpoint.CHECKPOINT_FILE).exists()
+        console.saved_work = f"the checkpoint is in {printable(str(out))}" if saved else "no checkpoint was saved"
+    console.record({"out": str(out)}) if console.json else console.line(printable(str(out)))
     return OK
 
 
 def _list(console: Console) -> int:
-    """One line a recipe."""
+    """Prints one line per recipe."""
     from contralto.train import recipe_file
 
     for name, path in recipe_file.shipped().items():

@@ -17,7 +17,7 @@ from contralto.data.omissions import Omissions
 from contralto.data.splits import UNSPLIT, is_split, split_name
 from contralto.data.tar import Contents, Member, parts_of
 from contralto.errors import DataError
-from contralto.files import is_system_name
+from contralto.filenames import is_system_name
 from contralto.image.formats import is_picture
 
 StoredPicture: TypeAlias = Path | Member

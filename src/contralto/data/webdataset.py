@@ -12,7 +12,7 @@ from contralto.data.shards import shard_files
 from contralto.data.table_files import captions_of
 from contralto.data.tar import Member, members, parts_of
 from contralto.errors import DataError
-from contralto.files import is_system_name
+from contralto.filenames import is_system_name
 from contralto.image.formats import SUFFIXES, is_picture
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contralto.encoder.clip import Clip
 from contralto.errors import WeightsError
-from contralto.files import unwritten, written_whole
+from contralto.files import write_error_text, written_whole
 from contralto.weights.tensorfile import TensorFile, write_tensors
 
 GOLDEN_FILE = "golden.safetensors"
@@ -34,7 +34,7 @@ def write(clip: Clip, folder: Path) -> None:
         with written_whole(folder / GOLDEN_FILE) as file:
             write_tensors(file, {"ids": ("I64", ids), "image": ("F32", images), "text": ("F32", texts)}, stated)
     except OSError as error:
-        raise WeightsError(unwritten(folder, error)) from error
+        raise WeightsError(write_error_text(folder, error)) from error
 
 
 def check(clip: Clip, folder: Path) -> str | None:

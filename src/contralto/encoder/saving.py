@@ -8,7 +8,7 @@ from pathlib import Path
 from contralto.contract import FILE_NAME
 from contralto.engine.graph.files import write_graphs
 from contralto.errors import ContraltoError, WeightsError
-from contralto.files import copy_files, unwritten, written_whole
+from contralto.files import copy_files, write_error_text, written_whole
 from contralto.weights import native
 from contralto.weights.checkpoint import Checkpoint
 
@@ -37,7 +37,7 @@ def _save_native(checkpoint: Checkpoint, folder: Path) -> None:
             with written_whole(folder / FILE_NAME) as file:
                 file.write(contract.to_json().encode())
     except OSError as error:
-        raise WeightsError(unwritten(folder, error)) from error
+        raise WeightsError(write_error_text(folder, error)) from error
     if checkpoint.native is None:
         assert contract.weights is not None, "what was read from files has its weights stated"
         native.write_stored(folder, contract, checkpoint.tensors, contract.weights.dtype)

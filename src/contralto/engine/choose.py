@@ -8,11 +8,9 @@ from contralto.engine.base import Engine, TowerName
 from contralto.engine.chosen import Chosen, both
 from contralto.engine.measure import Measured, Samples
 from contralto.engine.openvino import OpenVINO, computes
+from contralto.engine_names import ENGINES, PRECISIONS
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
-
-ENGINES = ("auto", "eager", "openvino", "compiled")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
 def start(

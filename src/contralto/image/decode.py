@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, JpegImagePlugin
 
 from contralto.errors import ImageError, one_line
-from contralto.files import why_no_file
+from contralto.filenames import explain_missing
 from contralto.image.formats import Refusal, open_header
 from contralto.image.strip_metadata import strip_metadata
 
@@ -197,7 +197,7 @@ def _open_file(path: Path) -> BinaryIO:
     try:
         return open(path, "rb", opener=lambda p, flags: os.open(p, flags | getattr(os, "O_NONBLOCK", 0)))
     except OSError as error:
-        reason = why_no_file(os.fsdecode(path)) or f"cannot be opened: {error.strerror or error}"
+        reason = explain_missing(os.fsdecode(path)) or f"cannot be opened: {error.strerror or error}"
         raise Refusal(reason, lasting=False) from error
     except ValueError as error:  # a NUL, or characters outside the file system's encoding
         raise Refusal(f"cannot be a file name: {error}", lasting=False) from error

@@ -28,7 +28,7 @@ def checked_rows(rows: ArrayLike, what: str, columns: int | None = None) -> Matr
     if hasattr(rows, "tocsr"):
         raise ProbeError(f"{what} are a sparse matrix, which is not supported: give {what}.toarray()")
     given = _numbers(_array(rows, what))
-    if given.ndim != 2 or 0 in given.shape or given.dtype.kind not in arrays.NUMBERS:
+    if given.ndim != 2 or 0 in given.shape or given.dtype.kind not in arrays.NUMERIC_KINDS:
         raise ProbeError(f"{what} are {given.dtype} of shape {given.shape}: give numbers of shape (N, d)")
     if columns is not None and given.shape[1] != columns:
         raise ProbeError(f"{what} have {given.shape[1]} columns, those fitted have {columns}: use the same model")
@@ -85,7 +85,7 @@ def _numbers(given: NDArray[Any]) -> NDArray[Any]:
 
 def _are_numbers(labels: Labels, given: Any) -> bool | None:
     """True for numbers, False for names, None for a mixture or anything else. given: the source of the labels."""
-    if labels.dtype.kind in arrays.NUMBERS:
+    if labels.dtype.kind in arrays.NUMERIC_KINDS:
         return True
     if labels.dtype.kind in "UO" and not hasattr(given, "dtype"):  # NumPy makes the name "nan" of a missing one
         labels = np.array([*given], object)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from contralto.files import is_system_name, why_no_file
+from contralto.filenames import explain_missing, is_system_name
 from contralto.image.formats import is_picture
 
 IRREGULAR = "is not a regular file"
@@ -39,7 +39,7 @@ def look(path: str) -> File | Unusable:
         regular = stat.S_ISREG(status.st_mode)
         return _file(path, os.path.abspath(path), status) if regular else Unusable(path, IRREGULAR)
     except (OSError, ValueError) as error:
-        return Unusable(path, why_no_file(path) or _reason(error))
+        return Unusable(path, explain_missing(path) or _reason(error))
 
 
 def walk(folder: str, exclude: Sequence[str] = ()) -> tuple[list[File], list[Unusable]]:

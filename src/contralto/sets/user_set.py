@@ -12,7 +12,7 @@ from contralto.data.omissions import Omissions
 from contralto.data.shards import natural_key
 from contralto.data.splits import UNSPLIT, VALIDATION, find_split, is_split, split_name, split_of_shard
 from contralto.errors import DataError, one_line
-from contralto.files import is_system_name
+from contralto.filenames import is_system_name
 from contralto.sets.data_set import Class, DataSet, Item, Task
 from contralto.sets.item_filter import usable_items
 from contralto.zeroshot import prompts

@@ -17,7 +17,7 @@ from typing import Any
 
 from contralto import cache
 from contralto.errors import ContraltoError, WeightsError, one_line
-from contralto.files import failure, written_whole
+from contralto.files import error_text, written_whole
 from contralto.weights import fingerprint
 
 Progress = Callable[[int, int], object]
@@ -197,5 +197,5 @@ def _reason(hub_id: str, revision: str | None, error: Exception) -> str:
     if isinstance(error, OSError) and (error.filename or error.errno in DISK_ERRORS):
         from huggingface_hub import constants
 
-        return f"{what}: {failure(error, constants.HF_HUB_CACHE)}"
+        return f"{what}: {error_text(error, constants.HF_HUB_CACHE)}"
     return f"{what} could not be fetched ({one_line(str(error) or type(error).__name__, 160)}): try again, it goes on"

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from contralto.contract import FILE_NAME, Contract, Weights
 from contralto.errors import WeightsError
-from contralto.files import unwritten, written_whole
+from contralto.files import write_error_text, written_whole
 from contralto.weights.checkpoint import SCALE, Checkpoint, StoredTensor, check_tensors, digest
 from contralto.weights.names import expected
 from contralto.weights.tensorfile import TensorFile, write_tensors
@@ -88,7 +88,7 @@ def write_stored(folder: str | Path, contract: Contract, tensors: Mapping[str, S
             contract = contract.replace(weights=Weights(WEIGHTS_NAME, digest([Path(file.name)]), dtype))
             description.write(contract.to_json().encode())
     except OSError as error:
-        raise WeightsError(unwritten(folder, error)) from error
+        raise WeightsError(write_error_text(folder, error)) from error
     return contract
 
 

@@ -23,7 +23,7 @@ from contralto.architecture import ViT
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, preset
 from contralto.errors import ContraltoError, one_line
-from contralto.files import why_no_file
+from contralto.filenames import explain_missing
 from contralto.weights.choices import QUICKGELU_SUFFIX
 from contralto.weights.names import expected
 
@@ -120,7 +120,7 @@ def _known() -> dict[str, RegistryEntry]:
 def _unknown(name: str, key: str) -> str:
     """The error message for an unknown name, in one line, with similar names."""
     shown = one_line(name, 200)
-    if reason := why_no_file(name):
+    if reason := explain_missing(name):
         return f"'{shown}' {reason}"
     several = entries().values()
     plain, quick = key.replace(QUICKGELU_SUFFIX, ""), QUICKGELU_SUFFIX in key

@@ -1,6 +1,6 @@
-"""Pictures drawn with Pillow: simple things that a model can be asked about anywhere, with no file at all.
+"""Drawings of simple objects, made with Pillow, so that the demo needs no files.
 
-Coordinates are of a square of 100; everything is drawn four times as large and reduced, for smooth edges.
+Coordinates refer to a square of 100 x 100. The canvas is four times as large as the result, for smooth edges.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-SIDE = 384
-UNIT = 4 * SIDE / 100
+DRAWING_SIDE = 384
+UNIT = 4 * DRAWING_SIDE / 100
 
 Colour = tuple[int, int, int]
 WHITE, SKY, DAY, GRASS = (255, 255, 255), (112, 178, 232), (214, 236, 250), (106, 168, 79)
@@ -19,36 +19,36 @@ RED, BLUE, YELLOW, GREEN, BROWN = (214, 40, 40), (38, 84, 204), (250, 200, 40), 
 
 
 class Canvas:
-    """A square of 100 by 100."""
+    """A square canvas of 100 x 100 units."""
 
     def __init__(self, top: Colour, bottom: Colour | None = None) -> None:
-        """A plain ground, or one that runs from `top` to `bottom`."""
-        large = (4 * SIDE, 4 * SIDE)
+        """A background of one colour, or a vertical gradient from `top` to `bottom`."""
+        large = (4 * DRAWING_SIDE, 4 * DRAWING_SIDE)
         self.image = Image.new("RGB", large, top)
         if bottom is not None:
             self.image.paste(Image.new("RGB", large, bottom), (0, 0), Image.linear_gradient("L").resize(large))
         self.draw = ImageDraw.Draw(self.image)
 
     def box(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
-        """A rectangle by its upper left corner."""
+        """Draws a rectangle from its upper left corner."""
         self.draw.rectangle((x * UNIT, y * UNIT, (x + width) * UNIT, (y + height) * UNIT), fill=colour)
 
     def disc(self, x: float, y: float, radius: float, colour: Colour, flat: float = 1.0) -> None:
-        """A circle by its centre; `flat` scales its height."""
+        """Draws a circle around its centre; `flat` scales its height."""
         high = radius * flat
         self.draw.ellipse(((x - radius) * UNIT, (y - high) * UNIT, (x + radius) * UNIT, (y + high) * UNIT), fill=colour)
 
     def shape(self, points: list[tuple[float, float]], colour: Colour) -> None:
-        """A polygon."""
+        """Draws a polygon."""
         self.draw.polygon([(x * UNIT, y * UNIT) for x, y in points], fill=colour)
 
     def line(self, points: list[tuple[float, float]], colour: Colour, width: float) -> None:
-        """A line through the points, with round joints."""
+        """Draws a line through the points, with round joints."""
         self.draw.line([(x * UNIT, y * UNIT) for x, y in points], fill=colour, width=round(width * UNIT), joint="curve")
 
     def done(self) -> Image.Image:
-        """The picture, 384 x 384."""
-        return self.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        """The finished picture, 384 x 384."""
+        return self.image.resize((DRAWING_SIDE, DRAWING_SIDE), Image.Resampling.LANCZOS)
 
 
 def red_circle() -> Image.Image:
@@ -157,7 +157,7 @@ def face() -> Image.Image:
     return canvas.done()
 
 
-ALL: dict[str, Callable[[], Image.Image]] = {
+DRAWINGS: dict[str, Callable[[], Image.Image]] = {
     "a red circle": red_circle,
     "a blue square": blue_square,
     "a yellow star": star,

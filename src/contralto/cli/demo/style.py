@@ -1,6 +1,6 @@
-"""How the page looks: light and dark, from a telephone to a wide screen."""
+"""The style sheet of the page, for light and dark mode, and for screens from phone to desktop."""
 
-CSS = """
+PAGE_CSS = """
 :root {
   --paper: #faf7f2; --card: #ffffff; --ink: #1d1b19; --soft: #6d665e; --line: #e6dfd5;
   --accent: #c2410c; --heat-rgb: 194 65 12; --good: #15803d; --bad: #b91c1c; --on-heat: #ffffff;

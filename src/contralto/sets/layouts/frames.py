@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contralto.errors import DataError, one_line
-from contralto.files import is_system_name
+from contralto.filenames import is_system_name
 from contralto.image.formats import is_picture
 from contralto.sets.data_set import Class, Item
 from contralto.sets.layouts.class_index import index_of

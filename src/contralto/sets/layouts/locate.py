@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from contralto.errors import DataError, one_line
-from contralto.files import is_system_name
+from contralto.filenames import is_system_name
 from contralto.image.formats import is_picture
 
 

@@ -13,7 +13,7 @@ from contralto.architecture.codec import to_json
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, Provenance, Score, preset, presets
 from contralto.errors import ContraltoError, WeightsError, one_line
-from contralto.files import unwritten, written_whole
+from contralto.files import write_error_text, written_whole
 from contralto.weights import container, fingerprint, tokenizer_files
 from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.choices import NO_CHOICES, PUBLISHED_ACTIVATIONS, QUICKGELU_SUFFIX, Choices, left_open
@@ -83,7 +83,7 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
             write_tensors(file, tensors, {"format": "pt"})
             description.write((json.dumps(stated, indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:
-        raise WeightsError(unwritten(folder, error)) from error
+        raise WeightsError(write_error_text(folder, error)) from error
 
 
 def weights_in(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 from contralto.architecture.codec import to_json
 from contralto.contract import Contract, Image, Provenance, Score, preset
 from contralto.errors import ContractError, ContraltoError, WeightsError
-from contralto.files import unwritten, written_whole
+from contralto.files import write_error_text, written_whole
 from contralto.weights import container, fingerprint
 from contralto.weights.checkpoint import Checkpoint, StoredTensor
 from contralto.weights.choices import NO_CHOICES, QUICKGELU_SUFFIX, Choices
@@ -104,7 +104,7 @@ def write(folder: str | Path, checkpoint: Checkpoint) -> None:
         # transformers would prefer this file, which an earlier model may have left.
         (folder / image_processor.PROCESSOR_FILES[0]).unlink(missing_ok=True)
     except OSError as error:
-        raise WeightsError(unwritten(folder, error)) from error
+        raise WeightsError(write_error_text(folder, error)) from error
 
 
 def _image(folder: Path, towers: config.Towers, choices: Choices) -> tuple[Image, str]:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from support.fake_clip import paint
 
-from contralto.cli.demo import ask, drawing, gather
+from contralto.cli.demo import drawing, gallery, results
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ class Tags(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.found, self.open, self.text = [], [], ""
+        self.tags, self.open, self.text = [], [], ""
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
         if tag not in self.EMPTY:
             self.open.append(tag)
 
@@ -46,7 +46,7 @@ class Tags(HTMLParser):
         self.text += data
 
     def all(self, tag):
-        return [attributes for name, attributes in self.found if name == tag]
+        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def test_the_page_holds_everything_and_loads_nothing(page):
@@ -69,11 +69,11 @@ def test_the_page_holds_everything_and_loads_nothing(page):
 
 def test_it_shows_a_card_a_picture_five_searches_and_every_cosine(page):
     _, html = page()
-    known = len(gather.photographs()) + len(drawing.ALL)
+    known = len(gallery.photographs()) + len(drawing.DRAWINGS)
     tags = Tags(html)
-    classes = [attributes.get("class") for _, attributes in tags.found]
+    classes = [attributes.get("class") for _, attributes in tags.tags]
     assert classes.count("card") == known
-    assert classes.count("search") == len(ask.QUESTIONS) == 5
+    assert classes.count("search") == len(results.SEARCH_QUERIES) == 5
     assert classes.count("right") + classes.count("wrong") == known
     heat = [attributes for attributes in tags.all("td") if "title" in attributes]
     assert len(heat) == known * known
@@ -101,7 +101,7 @@ def test_pictures_of_a_folder_join_and_their_names_are_escaped(page, tmp_path):
 
 
 def test_a_large_folder_is_sampled_evenly_and_that_is_said(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(gather, "MOST", 3)
+    monkeypatch.setattr(gallery, "MAX_USER_PICTURES", 3)
     for i in range(7):
         paint(tmp_path / "mine" / f"{i}.png", "blue")
     result, html = page(tmp_path / "mine")
@@ -110,19 +110,19 @@ def test_a_large_folder_is_sampled_evenly_and_that_is_said(page, tmp_path, monke
 
 
 def test_without_scikit_image_only_drawings_and_it_says_so(page, monkeypatch):
-    monkeypatch.setattr(gather.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(gallery.importlib.util, "find_spec", lambda name: None)
     result, html = page()
     assert result.code == 0
     assert "scikit-image is not installed" in result.err
-    assert html.count('class="card"') == len(drawing.ALL)
+    assert html.count('class="card"') == len(drawing.DRAWINGS)
 
 
 def test_photographs_are_files_of_the_installed_wheel_read_without_importing_it():
     pytest.importorskip("skimage")
     for name in [name for name in sys.modules if name.partition(".")[0] in ("skimage", "pooch")]:
         del sys.modules[name]
-    found = gather.photographs()
-    assert {picture.name for picture in found} == set(gather.PHOTOGRAPHS)
+    photographs = gallery.photographs()
+    assert {picture.name for picture in photographs} == set(gallery.PHOTOGRAPHS)
     assert "pooch" not in sys.modules
     assert "skimage" not in sys.modules
 
@@ -137,17 +137,17 @@ def test_no_browser_opens_without_a_terminal(cli, clip, tmp_path, monkeypatch):
     assert cli("demo", "--out", tmp_path / "out").code == 0
 
 
-@pytest.mark.parametrize("name", drawing.ALL)
+@pytest.mark.parametrize("name", drawing.DRAWINGS)
 def test_drawings_are_the_same_each_time_and_all_differ(name):
-    image = drawing.ALL[name]()
-    assert (image.size, image.mode) == ((drawing.SIDE, drawing.SIDE), "RGB")
-    assert image.tobytes() == drawing.ALL[name]().tobytes()
+    image = drawing.DRAWINGS[name]()
+    assert (image.size, image.mode) == ((drawing.DRAWING_SIDE, drawing.DRAWING_SIDE), "RGB")
+    assert image.tobytes() == drawing.DRAWINGS[name]().tobytes()
     assert len(image.getcolors(1 << 20)) > 1
 
 
 def test_the_drawn_circle_and_square_are_what_they_are_called():
     circle, square = drawing.red_circle(), drawing.blue_square()
-    middle, side = drawing.SIDE // 2, drawing.SIDE
+    middle, side = drawing.DRAWING_SIDE // 2, drawing.DRAWING_SIDE
     assert circle.getpixel((middle, middle)) == drawing.RED
     assert circle.getpixel((round(0.22 * side), round(0.22 * side))) == drawing.WHITE  # outside, though in its box
     assert square.getpixel((round(0.22 * side), round(0.22 * side))) == drawing.BLUE
@@ -155,7 +155,7 @@ def test_the_drawn_circle_and_square_are_what_they_are_called():
 
 def test_a_page_that_cannot_be_written_is_refused_before_the_work(cli, clip, tmp_path):
     (tmp_path / "file").touch()
-    for name, said in (("file", "is no folder"), ("page.html", "suffix of a file")):
+    for name, said in (("file", "is not a folder"), ("page.html", "suffix of a file")):
         result = cli("demo", "--out", tmp_path / name)
         assert (result.code, len(result.err.splitlines())) == (1, 1)
         assert said in result.err

@@ -25,14 +25,14 @@ def test_every_picture_is_scored_with_every_text(cli, folder):
     assert scores[0] == scores[3] == pytest.approx(2.5, abs=1e-5)
     assert scores[1] == 0  # a negative cosine
     assert {one["refclipscore"] for one in result.objects} == {None}
-    assert "published CLIPScores are those of ViT-B-32/openai: tiny has others" in result.err
+    assert "published CLIPScores use ViT-B-32/openai; scores of tiny are not comparable" in result.err
 
 
 def test_references_and_lines_of_a_file(cli, folder, tmp_path):
     (tmp_path / "references.txt").write_text("a green thing\n\na red thing\n")
     asked = ("score", folder / "red.png", "--text", "red", "--references", f"@{tmp_path}/references.txt")
-    (found,) = cli(*asked, "--json").objects
-    assert found["refclipscore"] == pytest.approx(2 * 2.5 / 3.5, abs=1e-5)
+    (record,) = cli(*asked, "--json").objects
+    assert record["refclipscore"] == pytest.approx(2 * 2.5 / 3.5, abs=1e-5)
     assert cli(*asked, "--quiet").out.split()[1:] == ["2.500", "1.429", "red"]
 
 
@@ -74,4 +74,4 @@ def test_a_picture_that_cannot_be_used_costs_its_own_pairs(cli, folder, tmp_path
 def test_wrong_usage(cli, clip, arguments):
     result = cli("score", *arguments)
     assert result.code == 2
-    assert "give PICTURE... with --text, or --pairs alone" in result.err
+    assert "give PICTURE... and --text, or --pairs alone" in result.err

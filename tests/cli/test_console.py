@@ -18,7 +18,7 @@ def work(console: Console, stage: str = "reading", upto: int = 3) -> list[object
     seen = []
     for done in range(upto + 1):
         progress.tell(stage, done, 3, "now")
-        seen.append(console._bar)
+        seen.append(console.bar)
     return seen
 
 
@@ -55,15 +55,15 @@ def test_on_a_terminal_a_bar_lives_from_the_first_record_to_the_last(console: Co
 def test_a_bar_of_work_that_was_interrupted_ends(console: Console) -> None:
     with console.notes_of(LIBRARY):
         assert None not in work(console, upto=1)
-    assert console._bar is None
+    assert console.bar is None
 
 
 def test_the_bar_of_a_command_shows_what_the_library_does_meanwhile(console: Console) -> None:
     with console.notes_of(LIBRARY), console.progress("pictures", 9) as advance:
         advance()
-        own = console._bar
+        own = console.bar
         assert own is not None
         assert work(console) == [own] * 4
         advance()
-        assert console._bar is own
-    assert console._bar is None
+        assert console.bar is own
+    assert console.bar is None

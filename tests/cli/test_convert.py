@@ -69,11 +69,11 @@ def test_doctor_of_what_cannot_be_loaded(cli, tmp_path) -> None:
 def test_nothing_is_written_over_without_force(cli, model, tmp_path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     result = cli("convert", model, tmp_path, "--to", "native")
-    assert (result.code, "is not empty: --force writes into it" in result.err) == (1, True)
+    assert (result.code, "is not empty: use --force to write into it" in result.err) == (1, True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     assert cli("convert", model, tmp_path, "--to", "native", "--force").code == 0
     assert (tmp_path / "mine.txt").read_text() == "mine"
-    assert "is where the model lies" in cli("convert", model, model, "--to", "native", "--force").err
+    assert "already holds this model" in cli("convert", model, model, "--to", "native", "--force").err
 
 
 def test_a_layout_without_a_place_for_the_architecture_is_one_line(cli, tmp_path) -> None:
@@ -86,7 +86,11 @@ def test_a_layout_without_a_place_for_the_architecture_is_one_line(cli, tmp_path
 def test_a_folder_that_cannot_be_written_is_refused_before_the_model_is_loaded(cli, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(contralto, "load", lambda *given, **options: pytest.fail("the model was loaded"))
     (tmp_path / "file").touch()
-    for name, said in (("file", "is no folder"), ("file/new", "is no folder"), ("m.safetensors", "suffix of a file")):
+    for name, said in (
+        ("file", "is not a folder"),
+        ("file/new", "is not a folder"),
+        ("m.safetensors", "suffix of a file"),
+    ):
         result = cli("convert", "nano", tmp_path / name, "--to", "native")
         assert (result.code, len(result.err.splitlines())) == (1, 1)
         assert said in result.err
@@ -97,7 +101,7 @@ def test_a_link_to_the_model_s_own_weights_is_not_written_through(cli, model, tm
     before = (model / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").symlink_to(model / "model.safetensors")
     result = cli("convert", model, tmp_path, "--to", "transformers", "--force")
-    assert (result.code, "is where the model lies" in result.err) == (1, True)
+    assert (result.code, "already holds this model" in result.err) == (1, True)
     assert (model / "model.safetensors").read_bytes() == before
     without_force = cli("convert", model, model, "--to", "native")
-    assert "is where the model lies" in without_force.err, "--force would not help"
+    assert "already holds this model" in without_force.err, "--force would not help"

@@ -1,4 +1,4 @@
-"""From what the user names to rows: folders become their pictures, known rows come from the index."""
+"""From the paths on the command line to embeddings: lists the pictures in folders, and uses the index as a cache."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from contralto.errors import ContraltoError
 from contralto.search.walk import File, Unusable, look, walk
 
 if TYPE_CHECKING:
-    from contralto.embeddings import Embeddings as Row
+    from contralto.embeddings import Embeddings
     from contralto.encoder import Clip
 
 
-def excluding(parser: argparse.ArgumentParser) -> None:
-    """The option --exclude."""
-    help = "pass over what these match in folders: names ('thumbs', '*-small.*'), or paths below the folder ('2019/*')"
+def add_exclude_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --exclude."""
+    help = "skip matching entries of folders: names ('thumbs', '*-small.*') or paths below the folder ('2019/*')"
     parser.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="PATTERN", help=help)
 
 
-def named(paths: list[str], exclude: Sequence[str] = ()) -> tuple[list[File], list[Unusable]]:
-    """Files as given, and the pictures in folders; the second list is what cannot be looked at.
+def list_pictures(paths: list[str], exclude: Sequence[str] = ()) -> tuple[list[File], list[Unusable]]:
+    """The given files and the pictures in the given folders; then the entries that cannot be used.
 
-    exclude: what is passed over in folders, see `walk`.
+    exclude: patterns of entries to skip in folders, see `walk`.
 
-    Raises ContraltoError if a folder holds no picture at all, and there is nothing else.
+    Raises ContraltoError if the folders hold no picture and nothing else is given.
     """
     files: list[File] = []
     unusable: list[Unusable] = []
     for path in paths:
         if os.path.isdir(path):
-            found, bad = walk(path, exclude)
-            files += found
+            in_folder, bad = walk(path, exclude)
+            files += in_folder
             unusable += bad
         else:
-            one = look(path)
-            (files if isinstance(one, File) else unusable).append(one)  # type: ignore[arg-type]
+            entry = look(path)
+            (files if isinstance(entry, File) else unusable).append(entry)  # type: ignore[arg-type]
     if paths and not files and not unusable:
-        raise ContraltoError(f"{', '.join(paths)}: there are no pictures in it")
+        raise ContraltoError(f"{', '.join(paths)}: no pictures found")
     return files, unusable
 
 
-def streamed(clip: Clip, files: list[File], console: Console) -> Iterator[tuple[File, Row | str]]:
-    """Every file in order with its unit row, or with the reason why it has none. Nothing is kept."""
+def stream_embeddings(clip: Clip, files: list[File], console: Console) -> Iterator[tuple[File, Embeddings | str]]:
+    """Yields each file, in order, with its embedding (d,) or with the reason why it failed. Nothing is cached."""
     from contralto.encoder import Failure
 
     results = clip.stream_images([file.path for file in files])
@@ -55,25 +55,28 @@ def streamed(clip: Clip, files: list[File], console: Console) -> Iterator[tuple[
             yield file, result.reason if isinstance(result, Failure) else result
 
 
-def indexed(
+def indexed_embeddings(
     clip: Clip, files: list[File], console: Console, *, folders: list[str], streams: bool = False
-) -> Iterator[tuple[File, Row | str]]:
-    """As `streamed`, but from the index and into it; what is gone from `folders` is forgotten."""
+) -> Iterator[tuple[File, Embeddings | str]]:
+    """Like `stream_embeddings`, but reads embeddings from the index and stores new ones in it.
+
+    Afterwards the index drops the entries of `folders` whose files no longer exist.
+    """
     from contralto.search.embed_files import embed
     from contralto.search.index import Index
 
     with Index(clip, warn=console.note) as index:
         known = index.get(files)
         new = len(files) - len(known)
-        going_on = "new pictures are in the index, the same command goes on from there"
-        console.kept = f"0 of {new} {going_on}" if new else "all pictures are in the index"
+        resume = "new pictures are in the index; run the same command to continue"
+        console.saved_work = f"0 of {new} {resume}" if new else "all pictures are in the index"
         with console.progress("new pictures", new, streams=streams) as advance:
             done = 0
             for i, (file, outcome) in enumerate(embed(clip, files, index, known)):
                 if i not in known:
                     advance()
                     done += 1
-                    console.kept = f"{done} of {new} {going_on}"
+                    console.saved_work = f"{done} of {new} {resume}"
                 yield file, outcome
         for folder in folders:
             index.prune(folder, files)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+import contralto
+from contralto.contract import preset
 from contralto.weights import hub, registry
+from contralto.weights.registry import parameters
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +47,8 @@ def test_filters(cli) -> None:
     assert all("LongCLIP" in name for name in names(cli("models", "longclip", "--json")))
     assert names(cli("models", "--json", "--max-size", "30MB")) == ["nano"]
     nothing = cli("models", "--min-accuracy", "99")
-    assert (nothing.code, nothing.err) == (1, "contralto: no model passes: contralto models lists them all\n")
+    message = "contralto: no model passes the filters; contralto models lists all models\n"
+    assert (nothing.code, nothing.err) == (1, message)
 
 
 def test_the_table_marks_what_is_here(cli, monkeypatch) -> None:
@@ -54,3 +58,13 @@ def test_the_table_marks_what_is_here(cli, monkeypatch) -> None:
     assert [line.split()[0] for line in lines if line.endswith("(here)")] == ["RN50/openai"]
     row = next(line for line in lines if line.startswith("RN50/openai"))
     assert row.split()[1:8] == ["102.0", "M", "224x224", "59.8%", "408.2", "MB", "MIT"]
+
+
+@pytest.mark.parametrize("name", ["RN50", "nano", "ViT-B-32"])
+def test_parameters_are_those_of_the_torch_module(name):
+    pytest.importorskip("torch")
+    if name == "nano":
+        expected = sum(p.numel() for p in contralto.create(name)[0].parameters())
+    else:
+        expected = {"RN50": 102_007_137, "ViT-B-32": 151_277_313}[name]  # as OpenAI's modules count
+    assert parameters(preset(name)) == expected

@@ -48,12 +48,12 @@ def test_a_file_is_what_its_name_promises(cli, folder, clip, tmp_path, name):
         pytest.importorskip("pyarrow")
     out = tmp_path / name
     result = cli("embed", folder, "--text", *TEXTS, "--out", out)
-    assert (result.code, result.err) == (0, "note: tiny knows no word of '図': what it answers means nothing\n")
+    assert (result.code, result.err) == (0, "note: tiny knows no word of '図': the results have no meaning\n")
     paths = [str(folder / "green.png"), str(folder / "red.png")]
-    found = read(out)
-    assert [one[:2] for one in found] == [(path, None) for path in paths] + [(None, text) for text in TEXTS]
+    rows = read(out)
+    assert [one[:2] for one in rows] == [(path, None) for path in paths] + [(None, text) for text in TEXTS]
     expected = np.concatenate([clip.encode_image(paths), clip.encode_text(TEXTS)])
-    np.testing.assert_array_equal(np.stack([row for _, _, row in found]), expected)
+    np.testing.assert_array_equal(np.stack([row for _, _, row in rows]), expected)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".csv", ".jsonl", ".parquet"])
@@ -74,10 +74,10 @@ def test_pictures_alone_texts_alone_and_a_name_that_is_not_utf8(cli, folder, tmp
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("rows.npy", "the suffix tells the format: .npz, .csv, .jsonl, .parquet"),
-        ("rows.json", "the suffix tells the format"),
-        ("rows", "the suffix tells the format"),
-        (".csv", "the suffix tells the format"),
+        ("rows.npy", "the suffix selects the format: .npz, .csv, .jsonl, .parquet"),
+        ("rows.json", "the suffix selects the format"),
+        ("rows", "the suffix selects the format"),
+        (".csv", "the suffix selects the format"),
         ("p", "is a folder"),
         ("nowhere/rows.csv", "there is no folder"),
         ("~/rows.csv", "is not expanded"),
@@ -137,6 +137,6 @@ def test_a_pipe_that_nobody_reads_to_the_end_is_an_error(cli, folder, tmp_path, 
     def leave(*given):
         raise BrokenPipeError(32, "Broken pipe", str(tmp_path / "pipe"))
 
-    monkeypatch.setattr("contralto.cli.rows.write", leave)
+    monkeypatch.setattr("contralto.cli.embedding_files.write", leave)
     result = cli("embed", folder, "--out", tmp_path / "rows.csv")
     assert (result.code, result.err) == (1, f"contralto: {tmp_path / 'pipe'}: broken pipe\n")

@@ -92,7 +92,7 @@ def test_a_bug_is_one_line_too(cli, monkeypatch):
     failing(monkeypatch, KeyError("x"))
     result = cli("info")
     assert result.code == 1
-    assert result.err == "contralto: internal error, --debug shows where: KeyError: 'x'\n"
+    assert result.err == "contralto: internal error (--debug shows the traceback): KeyError: 'x'\n"
 
 
 def test_ctrl_c_is_130_and_says_what_was_kept(cli, monkeypatch):

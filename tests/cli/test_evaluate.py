@@ -84,7 +84,7 @@ def test_a_split_of_another_size_than_published_is_told(cli, tmp_path):
         (tmp_path / "rendered-sst2" / "test" / kind).mkdir(parents=True)
         Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "rendered-sst2" / "test" / kind / "1.png")
     done = cli("evaluate", "nano", "sst2", "--data", tmp_path, "--json")
-    assert "sst2:test has 2 items, as published 1821" in done.err
+    assert "sst2:test has 2 items, the published split has 1821" in done.err
     assert done.objects[0]["protocol"]["published_items"] == 1821
 
 
@@ -152,7 +152,7 @@ def test_a_card_without_marks_is_left_as_it_is(cli, colours, tmp_path):
 @pytest.mark.parametrize(
     ("option", "name", "said"),
     [
-        ("--report", "file", "is no folder"),
+        ("--report", "file", "is not a folder"),
         ("--report", "page.html", "suffix of a file"),
         ("--card", "file", "has no place for the table"),
         ("--card", "nowhere.md", "No such file"),
@@ -176,14 +176,14 @@ def test_a_report_without_its_extra_is_told_before_the_model_is_loaded(cli, tmp_
 
 
 def test_a_disk_that_is_full_is_told_with_the_file_of_the_report(cli, colours, tmp_path, monkeypatch):
-    class Full(files._Watched):
+    class Full(files._MonitoredFile):
         def write(self, data, /):
             if ".tmp" in str(self.name) and "parquet" in str(self.name):
                 self.failed = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 raise self.failed
             return super().write(data)
 
-    monkeypatch.setattr(files, "_Watched", Full)
+    monkeypatch.setattr(files, "_MonitoredFile", Full)
     done = cli("evaluate", "nano", colours, "--report", tmp_path / "report")
     where = tmp_path / "report" / "items.parquet"
     assert (done.code, done.err) == (1, f"contralto: {where}: no space left on device\n")

@@ -38,7 +38,7 @@ def test_json_has_the_promised_fields(cli, folders):
     said = done.err.splitlines()
     assert '{"path": "other test top1", "error": "the splits differ (another hash)"}' in said
     assert "note: shapes test: the protocols differ in templates" in said
-    assert "note: 1 of the outcomes are in one of the two reports only" in said
+    assert "note: 1 of the outcomes are in only one of the two reports" in said
 
 
 def test_people_read_a_table(cli, folders):
@@ -57,7 +57,7 @@ def test_alike_is_0_and_nothing_in_common_is_1(cli, folders, tmp_path):
     write(tmp_path / "c", [fabricated.outcome(set="elsewhere")], {"name": "c"})
     done = cli("compare", folders[0], tmp_path / "c")
     assert (done.code, done.out) == (1, "")
-    assert "have no figure in common: measure both models on the same sets" in done.err
+    assert "have no figure in common: measure both models on the same data sets" in done.err
 
 
 def test_a_folder_without_a_report_is_one_line(cli, folders, tmp_path):

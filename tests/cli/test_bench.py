@@ -28,18 +28,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_figure_is_told(cli, folder) -> None:
-    found = cli("bench", "--model", folder, "--json").objects
-    assert all(set(one) == {"what", "value", "unit", "peak", "fraction", "peers"} for one in found)
-    assert all(one["value"] > 0 for one in found)
-    names = [one["what"] for one in found]
+    figures = cli("bench", "--model", folder, "--json").objects
+    assert all(set(one) == {"what", "value", "unit", "peak", "fraction", "peers"} for one in figures)
+    assert all(one["value"] > 0 for one in figures)
+    names = [one["what"] for one in figures]
     assert names[:1] == ["matrix products, fp32"]
     assert {"pictures, fp32", "pictures, int8", "texts, fp32", "texts, int8", "texts to tokens"} <= set(names)
-    batches = {one["what"]: one for one in found if one["what"].startswith("pictures, batch")}
+    batches = {one["what"]: one for one in figures if one["what"].startswith("pictures, batch")}
     assert list(batches) == [f"pictures, batch {size}" for size in bench.BATCH_SIZES]
     assert all(one["peers"]["PyTorch, fp32"] > 0 for one in batches.values())
     assert names[-1].startswith("recommended: openvino, ")
     best = batches[f"pictures, batch {names[-1].rpartition(' ')[2]}"]
-    assert best["value"] == found[-1]["value"]
+    assert best["value"] == figures[-1]["value"]
     assert best["value"] >= 0.95 * max(one["value"] for one in batches.values()) - 0.01
 
 

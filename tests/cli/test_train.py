@@ -55,7 +55,7 @@ def test_the_recipes_that_come_with_it_are_listed(cli):
 def test_no_recipe_is_wrong_usage(cli):
     result = cli("train")
     assert (result.code, result.out) == (2, "")
-    assert "name a RECIPE, or ask for --list" in result.err
+    assert "give a RECIPE, or --list" in result.err
 
 
 def test_without_the_extra_it_is_named_but_the_list_is_shown(cli, mine, monkeypatch):
@@ -126,7 +126,7 @@ def test_a_signal_keeps_what_was_trained_and_says_so(cli, mine, tmp_path, number
     result = cli("train", path, "--out", out)
     assert result.code == code
     assert "saved after step 4 of 6" in result.err
-    assert result.err.splitlines()[-1] == f"stopped: what was trained is kept in {out}"
+    assert result.err.splitlines()[-1] == f"stopped: the checkpoint is in {out}"
     assert cli("train", path, "--out", out).code == 0
     steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
     assert steps == [1, 2, 3, 4, 5, 6]
@@ -137,7 +137,7 @@ def test_a_signal_before_the_first_step_says_that_nothing_is_kept(cli, mine, tmp
     more = f"validate=lambda m, c: os.kill(os.getpid(), {number:d}) or {{}}, validate_every=3"
     result = cli("train", mine("", more), "--out", tmp_path / "run")
     assert result.code == code
-    assert result.err == "stopped: nothing of the run is kept\n"
+    assert result.err == "stopped: no checkpoint was saved\n"
 
 
 def test_a_signal_while_the_recipe_is_read_says_so_too(cli, tmp_path):
@@ -151,7 +151,7 @@ def test_a_signal_while_the_recipe_is_read_says_so_too(cli, tmp_path):
     )
     result = cli("train", path)
     assert (result.code, len(result.err.splitlines())) == (143, 1)
-    assert "kept" not in result.err.replace("nothing of the run is kept", "")
+    assert "checkpoint is in" not in result.err
 
 
 def test_the_name_of_a_recipe_is_enough(tmp_path, monkeypatch, capsys):

@@ -11,7 +11,7 @@ import pytest
 from support.fake_clip import paint
 
 from contralto.cli.commands import COMMANDS, GROUPS, Parser
-from contralto.cli.outcome import Usage
+from contralto.cli.exit_codes import UsageError
 
 FORMS = [(name, form) for name, command in COMMANDS.items() for form in command.forms]
 SAMPLES = {"LAYOUT": "native", "FILE": "rows.csv"}
@@ -107,7 +107,7 @@ def test_an_odd_name_reaches_the_command(cli, clip, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["classify", "--labels", "cat", "a.png"], "PICTURE; it stands before the options, or after --"),
+        (["classify", "--labels", "cat", "a.png"], "PICTURE; write it before the options, or after --"),
         (["classify", "--labels", "cat", "--", "a.png", "--top"], None),
         (["convert", "a", "b", "c", "--to", "native"], "unrecognized arguments: c"),
         (["convert", "a", "--to", "native", "--", "b", "--force"], "unrecognized arguments: --force"),
@@ -118,16 +118,16 @@ def test_what_is_missing_or_too_much(arguments, said):
     if said is None:
         assert parsed(*arguments).pictures == ["a.png", "--top"]
         return
-    with pytest.raises(Usage, match=re.escape(said)):
+    with pytest.raises(UsageError, match=re.escape(said)):
         parsed(*arguments)
 
 
 def test_a_file_that_is_taken_for_an_option_gets_a_hint(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Usage, match=r"^unrecognized arguments: -odd\.png$"):
+    with pytest.raises(UsageError, match=r"^unrecognized arguments: -odd\.png$"):
         parsed("classify", "--labels", "cat", "--quiet", "-odd.png")
     (tmp_path / "-odd.png").touch()
-    with pytest.raises(Usage, match=r"-odd\.png; a name that begins with - stands after --$"):
+    with pytest.raises(UsageError, match=r"-odd\.png; write a name that starts with - after --$"):
         parsed("classify", "--labels", "cat", "--quiet", "-odd.png")
 
 
@@ -138,7 +138,7 @@ def test_a_file_that_is_taken_for_an_option_gets_a_hint(tmp_path, monkeypatch):
         (["a", "$dog"], "put the query in quotes: contralto search {folder} 'a $dog'"),
         (
             ["a", "dog", "--not", "a", "cat"],
-            'in quotes (and what follows --not): contralto search {folder} "a dog cat"',
+            'in quotes (and the text after --not): contralto search {folder} "a dog cat"',
         ),
         (["{folder}", "dog"], "takes one FOLDER and one QUERY, got 3 words"),
     ],
