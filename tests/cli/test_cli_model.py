@@ -37,7 +37,7 @@ def test_parameters_are_those_of_the_torch_module(name):
 
 
 def test_info_is_the_contract_with_the_engine(cli, folder, cache):
-    asked = {"engine": "openvino", "precision": "fp32", "why": "as asked for", "measured": []}
+    asked = {"engine": "openvino", "precision": "fp32", "why": "as requested", "measured": []}
     for arguments in ((folder,), ("--model", folder)):
         (found,) = cli("info", *arguments, "--precision", "fp32", "--json").objects
         assert found.pop("engine") == asked

@@ -13,7 +13,7 @@ from support.small_models import CONTRACTS
 from contralto import contract
 from contralto.contract import Text
 from contralto.engine import start
-from contralto.engine.forest import BLOCK, HIDDEN, STEP, alike, forests, grows, in_order, lengths
+from contralto.engine.forest import MASKED_SCORE, NODE_BLOCK, SHAPE_STEP, alike, forests, grows, in_order, lengths
 
 END = 9
 TEXTS = st.lists(st.lists(st.integers(1, 3), max_size=5), min_size=1, max_size=12)
@@ -25,7 +25,7 @@ def padded(texts: list[list[int]]) -> np.ndarray:
 
 def prefix(forest, node: int) -> list[tuple[int, int]]:
     """(depth, id) of what the node sees, in order."""
-    block, place = divmod(node, BLOCK)
+    block, place = divmod(node, NODE_BLOCK)
     seen = forest.keys[block, forest.mask[block, 0, place] == 0]
     return sorted((int(forest.depths[i]), int(forest.ids[i])) for i in seen)
 
@@ -38,10 +38,10 @@ def test_every_text_is_a_path_from_a_root(texts, most):
     places = []
     for forest in forests(ids, needed, most):
         places += forest.places.tolist()
-        assert set(np.unique(forest.mask)) <= {0.0, np.float32(HIDDEN)}
-        assert len(forest.ids) % BLOCK == len(forest.ends) % STEP == forest.keys.shape[1] % STEP == 0
-        assert forest.mask.shape == (len(forest.ids) // BLOCK, 1, BLOCK, forest.keys.shape[1])
-        assert len(forest.places) <= len(forest.ends) < len(forest.places) + STEP
+        assert set(np.unique(forest.mask)) <= {0.0, np.float32(MASKED_SCORE)}
+        assert len(forest.ids) % NODE_BLOCK == len(forest.ends) % SHAPE_STEP == forest.keys.shape[1] % SHAPE_STEP == 0
+        assert forest.mask.shape == (len(forest.ids) // NODE_BLOCK, 1, NODE_BLOCK, forest.keys.shape[1])
+        assert len(forest.places) <= len(forest.ends) < len(forest.places) + SHAPE_STEP
         real = len(forest.ids) - (np.arange(len(forest.ids)) > forest.ends.max()).sum()
         assert real <= most or len(set(map(tuple, ids[forest.places].tolist()))) == 1
         for place, end in zip(forest.places, forest.ends, strict=False):
@@ -57,16 +57,16 @@ def test_what_prompts_share_is_there_once():
     nodes = 3 + 2 * 5
     assert forest.depths.tolist()[:5] == [0, 1, 2, 3, 4]
     assert forest.ends.max() == nodes - 1
-    assert len(forest.ids) == BLOCK  # rounded up
+    assert len(forest.ids) == NODE_BLOCK  # rounded up
 
 
 def test_a_block_sees_the_path_that_leads_to_it_and_nothing_else_outside():
     """The one long text fills a block and goes on in the next, whose nodes see all of it; another text begins there."""
-    long, short = [8, *range(10, 10 + BLOCK), END], [9, 1, END, *[0] * (BLOCK - 1)]
-    (forest,) = forests(np.array([long, short]), np.array([BLOCK + 2, 3]), 100)
-    assert forest.keys[1, :BLOCK].tolist() == list(range(BLOCK))
-    assert prefix(forest, BLOCK + 1) == list(enumerate(long))
-    assert prefix(forest, BLOCK + 4) == [(0, 9), (1, 1), (2, END)]
+    long, short = [8, *range(10, 10 + NODE_BLOCK), END], [9, 1, END, *[0] * (NODE_BLOCK - 1)]
+    (forest,) = forests(np.array([long, short]), np.array([NODE_BLOCK + 2, 3]), 100)
+    assert forest.keys[1, :NODE_BLOCK].tolist() == list(range(NODE_BLOCK))
+    assert prefix(forest, NODE_BLOCK + 1) == list(enumerate(long))
+    assert prefix(forest, NODE_BLOCK + 4) == [(0, 9), (1, 1), (2, END)]
 
 
 @given(TEXTS)

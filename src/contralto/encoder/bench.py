@@ -83,18 +83,13 @@ def _photograph() -> bytes:
 def _batches(clip: Clip, samples: Samples, limits: dict[str, float]) -> Iterator[Figure]:
     pixels = samples.pixels()
     pixels = np.concatenate([pixels] * (max(BATCHES) // len(pixels)))
-    cost, precision = picture_operations(clip.contract), _image_precision(clip)
+    cost, precision = picture_operations(clip.contract), clip.precision_of("image")
     peak = limits[precision] / cost if cost and precision in limits else None
     found = {size: _rate(lambda some=pixels[:size]: clip.encode_pixels(some), size) for size in BATCHES}  # type: ignore[misc]
     for size, value in found.items():
         yield Figure(f"pictures, batch {size}", value, "pictures/s", peak, _peers(clip, pixels[:size]))
     best = next(size for size in BATCHES if found[size] >= NEARLY * max(found.values()))
     yield Figure(f"recommended: {clip.engine}, {clip.precision}, batch {best}", found[best], "pictures/s", peak)
-
-
-def _image_precision(clip: Clip) -> str:
-    """What pictures are computed in."""
-    return clip.precision.split(" ")[0]
 
 
 def _peers(clip: Clip, pixels: Any) -> dict[str, float]:

@@ -22,7 +22,7 @@ from contralto.encoder.features import headless
 from contralto.encoder.items import Failure
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import Own, Samples
-from contralto.engine import Engine, Report, made_in, refit, report, start
+from contralto.engine import Engine, EngineReport, made_in, precision_of, recalibrate, report, start
 from contralto.engine.base import TowerName
 from contralto.errors import ContraltoError, ImageError, one_line
 from contralto.text.tokenizer import Tokenizer, Unread
@@ -92,6 +92,11 @@ class Clip:
         arguments.one_of(side, "side", ("image", "text"))
         return made_in(self._runner.engine, side)
 
+    def precision_of(self, tower: TowerName) -> str:
+        """The precision that a tower is computed in now: one word, where `precision` may name both towers."""
+        arguments.one_of(tower, "tower", ("image", "text"))
+        return precision_of(self._runner.engine, tower)
+
     @property
     def device(self) -> str:
         """Where it is computed: "cpu", "cuda:0" ..."""
@@ -107,7 +112,7 @@ class Clip:
         """Whether every pixel of a picture is decoded, as in the reference, or large JPEGs are decoded smaller."""
         return "exact" if self._scaled_to is None else "scaled"
 
-    def engine_report(self, *, measure: bool = True) -> Report:
+    def engine_report(self, *, measure: bool = True) -> EngineReport:
         """Engine, the precision of much work, why, and what was measured of each precision on this machine.
 
         If the model was never measured here, that is done now, and auto computes in what is chosen from here on. With
@@ -122,7 +127,7 @@ class Clip:
         if arguments.whole(texts, "texts", 0):
             self._runner.engine.expect("text", texts)
 
-    def fit(self, pictures: Any = None, texts: Any = None) -> Report:
+    def fit(self, pictures: Any = None, texts: Any = None) -> EngineReport:
         """Measures each precision anew, and fits int8, on pictures and texts of one's own, at least 16 of either.
 
         What is given takes the place of what code draws and writes; it is remembered for this model on this machine.
@@ -133,7 +138,7 @@ class Clip:
         for what, given in (("pictures", pixels), ("texts", ids)):
             if given is not None and len(given) < LEAST_TO_FIT:
                 raise ContraltoError(f"fitting takes at least {LEAST_TO_FIT} {what}, got {len(given)}")
-        return refit(self._runner.engine, Own(Samples(self.contract, self._tokenizer), pixels, ids))
+        return recalibrate(self._runner.engine, Own(Samples(self.contract, self._tokenizer), pixels, ids))
 
     # Pictures
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.small_models import CONTRACTS, pixels, random_arrays
 
 from contralto.engine import start
-from contralto.engine.graph.files import graph, runtime_graph, write_graphs
+from contralto.engine.graph.whole_tower import graph, runtime_graph, write_graphs
 from contralto.engine.onnx import FLOAT, Graph
 from contralto.engine.openvino import model
 from contralto.errors import ContraltoError, WeightsError
@@ -89,12 +88,3 @@ def test_a_graph_that_the_runtime_refuses_is_one_error(folder: Path, monkeypatch
     with pytest.raises(ContraltoError, match="openvino cannot load the image tower") as caught:
         start(checkpoint).image(pixels(CONTRACT))
     assert "\n" not in str(caught.value)
-
-
-def test_integers_are_written_as_protocol_buffers_are(folder: Path) -> None:
-    """300 is AC 02, -1 is ten bytes: the examples of the format's own documentation."""
-    from contralto.engine.onnx import _varint
-
-    assert _varint(300) == b"\xac\x02"
-    assert _varint(-1) == b"\xff" * 9 + b"\x01"
-    assert np.array([_varint(n)[0] for n in range(128)]).tolist() == list(range(128))

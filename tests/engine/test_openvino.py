@@ -104,6 +104,6 @@ def test_weights_in_16_bits_are_marked_to_stay_so(checkpoint) -> None:
     for dtype, marked in (("float32", False), ("float16", True), ("bfloat16", True), ("int8", False)):
         model = checkpoint("vit + causal", dtype)
         graph = openvino.model(model, openvino.runtime_graph(model, "image"))
-        found = [operation for operation in graph.get_ops() if openvino.STAYS in operation.get_rt_info()]
-        assert bool(found) == marked, dtype
-        assert {operation.get_type_name() for operation in found} <= {"Convert"}
+        marks = [operation for operation in graph.get_ops() if openvino.HALF_MARK in operation.get_rt_info()]
+        assert bool(marks) == marked, dtype
+        assert {operation.get_type_name() for operation in marks} <= {"Convert"}

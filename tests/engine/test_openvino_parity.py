@@ -15,7 +15,7 @@ from support.small_models import CONTRACTS, ids, pixels, random_arrays, unit
 
 from contralto.contract import Contract, preset
 from contralto.engine import Engine, start
-from contralto.engine.graph.files import write_graphs
+from contralto.engine.graph.whole_tower import write_graphs
 from contralto.engine.openvino import computes, configuration, core
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
