@@ -199,7 +199,7 @@ if child == 0:
     try:
         engine.text(texts)
     except ContraltoError as error:
-        os._exit(7 if str(error).startswith("engine 'compiled' was used before a fork: load the model anew") else 1)
+        os._exit(7 if str(error).startswith("engine 'compiled' was used before a fork: load the model again") else 1)
     os._exit(2)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +91,17 @@ def test_lengths_cover_all_that_a_tower_sees_and_no_more(rows):
     assert lengths(ids(2, bert.pad), bert).tolist() == [len(row) + 2 for row in rows]
     assert grows(causal)
     assert not grows(bert)
+
+
+def test_a_new_tower_is_not_taken_for_another():
+    text: Any = SimpleNamespace(tower=NewTower(), trims=True)
+    for question in (lambda: grows(text), lambda: lengths(np.ones((1, 3), np.int64), text)):
+        with pytest.raises(AssertionError, match="NewTower"):
+            question()
+
+
+class NewTower:
+    pass
 
 
 def test_texts_of_like_length_go_together():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.small_models import CONTRACTS, pixels, random_arrays
@@ -88,3 +90,15 @@ def test_a_graph_that_the_runtime_refuses_is_one_error(folder: Path, monkeypatch
     with pytest.raises(ContraltoError, match="openvino cannot load the image tower") as caught:
         start(checkpoint).image(pixels(CONTRACT))
     assert "\n" not in str(caught.value)
+
+
+class NewTower:
+    pass
+
+
+@pytest.mark.parametrize("tower", ["image", "text"])
+def test_a_new_tower_is_not_taken_for_another(tower: Any) -> None:
+    section = SimpleNamespace(tower=NewTower(), size=(8, 8), trims=True)
+    checkpoint: Any = SimpleNamespace(tensors={}, contract=SimpleNamespace(image=section, text=section))
+    with pytest.raises(AssertionError, match="NewTower"):
+        runtime_graph(checkpoint, tower)
