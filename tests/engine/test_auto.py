@@ -34,7 +34,7 @@ def int8_cached(model, cache: Path) -> None:
 
 @pytest.mark.parametrize("tower", ["image", "text"])
 @pytest.mark.parametrize("calls", [(1,), (20, 20, 20), (-1,), (5, 0, 3)])
-def test_little_work_is_fp32_whatever_is_remembered(model, int8_cached, tower: str, calls: tuple[int, ...]) -> None:
+def test_little_work_is_fp32_whatever_is_cached(model, int8_cached, tower: str, calls: tuple[int, ...]) -> None:
     engine, given = start(model, CountingSamples(model.contract)), batch(model, tower)
     exact = rows(start(model), tower, given)
     for count in calls:
@@ -45,7 +45,7 @@ def test_little_work_is_fp32_whatever_is_remembered(model, int8_cached, tower: s
 
 @pytest.mark.parametrize("tower", ["image", "text"])
 @pytest.mark.parametrize("calls", [(0,), (-1, 1), (1, -2, 5)])
-def test_much_work_takes_what_is_remembered(model, int8_cached, tower: str, calls: tuple[int, ...]) -> None:
+def test_much_work_takes_what_is_cached(model, int8_cached, tower: str, calls: tuple[int, ...]) -> None:
     samples = CountingSamples(model.contract)
     engine = start(model, samples)
     for count in calls:
@@ -158,7 +158,7 @@ def test_an_interrupt_leaves_nothing_and_the_next_one_measures(model, cache: Pat
     assert report(engine).measured
 
 
-def test_much_work_is_measured_once_and_remembered(model, cache: Path) -> None:
+def test_much_work_is_measured_once_and_cached(model, cache: Path) -> None:
     samples = CountingSamples(model.contract)
     first = start(model, samples)
     for _ in range(3):

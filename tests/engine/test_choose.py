@@ -50,9 +50,9 @@ def test_16_bits_are_refused_where_they_would_be_emulated(
     assert start(checkpoint(), engine="eager", precision=precision).precision == precision
 
 
-@pytest.mark.parametrize(("capabilities", "found"), [(["FP32", "BF16"], "bf16"), (["FP32", "FP16"], "fp16")])
+@pytest.mark.parametrize(("capabilities", "half"), [(["FP32", "BF16"], "bf16"), (["FP32", "FP16"], "fp16")])
 def test_what_the_processor_has_is_what_the_runtime_says(
-    checkpoint: Make, monkeypatch: pytest.MonkeyPatch, capabilities: list[str], found: str
+    checkpoint: Make, monkeypatch: pytest.MonkeyPatch, capabilities: list[str], half: str
 ) -> None:
     class Core:
         def get_property(self, device: str, name: str) -> list[str]:
@@ -60,8 +60,8 @@ def test_what_the_processor_has_is_what_the_runtime_says(
             return capabilities
 
     monkeypatch.setattr("contralto.engine.openvino._core", lambda _: Core())
-    assert [precision for precision in ("bf16", "fp16") if computes(precision)] == [found]
-    assert start(checkpoint(), precision=found).precision == found
+    assert [precision for precision in ("bf16", "fp16") if computes(precision)] == [half]
+    assert start(checkpoint(), precision=half).precision == half
 
 
 def test_eager_without_torch_names_the_extra(checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,8 +86,8 @@ def test_padding_and_company_change_nothing(checkpoint: Make, name: str) -> None
     engine, texts = start(model), ids(model.contract)
     padded = np.pad(texts, ((0, 0), (0, 5)), constant_values=model.contract.text.pad)
     alone = np.concatenate([engine.text(row[None]) for row in texts])
-    for found in (engine.text(padded), alone):
-        np.testing.assert_allclose(unit(found), unit(engine.text(texts)), atol=1e-5)
+    for embeddings in (engine.text(padded), alone):
+        np.testing.assert_allclose(unit(embeddings), unit(engine.text(texts)), atol=1e-5)
 
 
 def test_vit_b_32_in_its_real_widths(tmp_path: Path) -> None:

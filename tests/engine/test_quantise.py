@@ -34,7 +34,7 @@ def written(folder: Path, **changed: np.ndarray) -> Checkpoint:
 
 
 def cosine(engine: OpenVINO, other: OpenVINO, tower: str, seed: int = 1) -> float:
-    """The lowest of any row, on what nothing was fitted to."""
+    """The lowest of any item, on items that nothing was calibrated on."""
     rows = [getattr(one, tower)(batch(tower, seed)) for one in (engine, other)]
     one, two = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in rows)
     return float((one * two).sum(axis=1).min())

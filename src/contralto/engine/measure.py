@@ -89,7 +89,7 @@ def measure(
     halves = [precision for precision in ("bf16", "fp16") if computes(precision)]
     steps = _Steps(checkpoint.contract.name, tower, ["fp32", *halves], until)
     batch: NDArray[Any] = samples.pixels() if tower == "image" else samples.ids()
-    fitted, held_out = batch[::2], batch[1::2]  # int8 is not measured on the samples that it was calibrated on
+    calibration, held_out = batch[::2], batch[1::2]  # int8 is not measured on the samples that it was calibrated on
     steps.begin("fp32")
     expected = _embeddings(exact, tower, held_out)
     measurements = [_timed(exact, tower, held_out, 1.0)]
@@ -99,7 +99,7 @@ def measure(
             engine = OpenVINO(checkpoint, precision)
             cosine = _cosine(_embeddings(engine, tower, held_out), expected)
             measurements.append(_timed(engine, tower, held_out, cosine))
-    return _with_int8(checkpoint, tower, measurements, (fitted, held_out, expected), steps)
+    return _with_int8(checkpoint, tower, measurements, (calibration, held_out, expected), steps)
 
 
 def _with_int8(
@@ -110,8 +110,8 @@ def _with_int8(
     steps: _Steps,
 ) -> TowerMeasurements:
     """samples: the ones to calibrate on, the ones to measure on, and the fp32 embeddings of the latter."""
-    fitted, held_out, expected = samples
-    quantisations = calibrate(checkpoint, tower, _parts(fitted, tower), steps.calibrated)
+    calibration, held_out, expected = samples
+    quantisations = calibrate(checkpoint, tower, _parts(calibration, tower), steps.calibrated)
     others = float_precision(measurements)
     steps.begin("int8")
     noises = sorted(one.noise for one in quantisations if one.noise <= MAX_LAYER_NOISE)
