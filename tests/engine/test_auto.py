@@ -99,8 +99,8 @@ def test_a_report_of_what_was_never_measured_says_so(model, cache: Path, precisi
 
 
 def test_it_is_measured_only_if_that_takes_a_tenth_of_the_work(model, monkeypatch) -> None:
-    monkeypatch.setattr(measure, "probe", lambda *_: 100.0)  # pictures a second
-    monkeypatch.setattr(measure, "cost", lambda *_: 3.0)
+    monkeypatch.setattr(measure, "estimate_rate", lambda *_: 100.0)  # pictures a second
+    monkeypatch.setattr(measure, "expected_seconds", lambda *_: 3.0)
     given: list[float] = []
     monkeypatch.setattr(auto._Tower, "_measure", lambda self, seconds: given.append(seconds) or _overrun())
     for count, wanted in ((100, []), (2990, []), (3010, [3.01]), (10000, [10.0])):
@@ -125,14 +125,14 @@ def _overrun() -> None:
 
 
 def test_few_items_are_no_reason_even_to_look_how_fast_a_tower_is(model, monkeypatch) -> None:
-    monkeypatch.setattr(measure, "probe", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(measure, "estimate_rate", lambda *_: pytest.fail("measured"))
     for tower, most in measure.MEASURING_ITEMS.items():
         start(model, CountingSamples(model.contract)).expect(tower, most * 10 - 1)
 
 
 def test_measuring_that_takes_too_long_is_given_up_and_nothing_is_kept(model, cache: Path, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(measure, "cost", lambda *_: 0.0)
-    monkeypatch.setattr(measure, "probe", lambda *_: 1e9)  # so that there is no time for it
+    monkeypatch.setattr(measure, "expected_seconds", lambda *_: 0.0)
+    monkeypatch.setattr(measure, "estimate_rate", lambda *_: 1e9)  # so that there is no time for it
     caplog.set_level("INFO", "contralto")
     engine, given = start(model, CountingSamples(model.contract)), batch(model, "image")
     part = engine.expect("image", 2000)
@@ -203,7 +203,7 @@ def test_rows_are_named_by_what_they_are_made_in(model) -> None:
     assert made_in(start(model, precision="fp32"), "image") == "fp32"
     auto = start(model, samples)
     assert (made_in(auto, "image"), made_in(auto, "text"), samples.uses) == ("auto", "auto", 0)
-    settled = [choice.precision for choice in auto.choices(measures=True)]
+    settled = [choice.precision for choice in auto.choices(settle=True)]
     assert [made_in(auto, tower).split()[0] for tower in ("image", "text")] == settled
 
 

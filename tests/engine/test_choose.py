@@ -10,7 +10,7 @@ import pytest
 from support.small_models import ids, pixels
 
 from contralto.engine import Engine, start
-from contralto.engine.openvino import computes
+from contralto.engine.openvino import supports
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import Checkpoint
 
@@ -43,7 +43,7 @@ def test_what_there_is_not_is_refused(checkpoint: Make, options: dict[str, str],
 def test_16_bits_are_refused_where_they_would_be_emulated(
     checkpoint: Make, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    monkeypatch.setattr("contralto.engine.choose.computes", lambda _: False)
+    monkeypatch.setattr("contralto.engine.choose.supports", lambda _: False)
     with pytest.raises(ContraltoError, match=f"no {precision} instructions"):
         start(checkpoint(), precision=precision)
     assert start(checkpoint()).precision == "fp32"
@@ -60,7 +60,7 @@ def test_what_the_processor_has_is_what_the_runtime_says(
             return capabilities
 
     monkeypatch.setattr("contralto.engine.openvino._core", lambda _: Core())
-    assert [precision for precision in ("bf16", "fp16") if computes(precision)] == [half]
+    assert [precision for precision in ("bf16", "fp16") if supports(precision)] == [half]
     assert start(checkpoint(), precision=half).precision == half
 
 

@@ -11,7 +11,7 @@ from support.tower_measurements import measure_tower, measurement
 from contralto.engine import measure
 from contralto.engine.measure import Measurement, fastest, float_precision
 from contralto.engine.openvino import OpenVINO
-from contralto.engine.quantise import quantised
+from contralto.engine.quantise import quantise
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ class Pretender(OpenVINO):
 def test_what_cannot_be_chosen_costs_little(model, monkeypatch, tower, cosine, names, rounds) -> None:
     """fp16 where bf16 is near enough, and the speed of what is too coarse."""
     timed: list[int] = []
-    monkeypatch.setattr(measure, "computes", lambda precision: True)
+    monkeypatch.setattr(measure, "supports", lambda precision: True)
     monkeypatch.setattr(measure, "OpenVINO", Pretender)
     monkeypatch.setattr(measure, "_cosine", lambda *_: cosine)
     monkeypatch.setattr(measure, "_rate", lambda work, count, most, limit: timed.append(most) or 1.0)
@@ -98,7 +98,7 @@ def test_what_int8_leaves_is_computed_in_the_faster_of_both(bf16, taken):
 @pytest.mark.parametrize(("share", "left"), [(7.0, 4), (1.0, 4), (0.6, 4), (0.5, 3), (0.1, 1), (0.05, 0)])
 def test_fewer_layers_make_at_most_the_share_of_the_noise(share, left):
     noises = [1.0, 1.0, 3.0, 4.0, 1.0]
-    assert measure._fewer(sorted(noises), share) == left  # sums: 1, 2, 3, 6, 10
+    assert measure._layers_within(sorted(noises), share) == left  # sums: 1, 2, 3, 6, 10
 
 
 def test_only_as_many_layers_as_needed_go_back_to_float(checkpoint, monkeypatch):
@@ -113,14 +113,14 @@ def test_only_as_many_layers_as_needed_go_back_to_float(checkpoint, monkeypatch)
 
     def counted(checkpoint, quantisations, limit):
         tried.append(sum(one.noise <= limit for one in quantisations))
-        return quantised(checkpoint, quantisations, limit)
+        return quantise(checkpoint, quantisations, limit)
 
     def cosine(embeddings, expected):
         return 0.998 if tried and tried[-1] > total - 3 else 0.9999
 
     total = len(calibrate(model, "image", [pixels(model)]))
     monkeypatch.setattr(measure, "calibrate", noisy)
-    monkeypatch.setattr(measure, "quantised", counted)
+    monkeypatch.setattr(measure, "quantise", counted)
     monkeypatch.setattr(measure, "_cosine", cosine)
     result = measure.measure(model, "image", Samples(model), measure.OpenVINO(model))
     assert tried[0] == total

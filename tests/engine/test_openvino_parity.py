@@ -16,7 +16,7 @@ from support.small_models import CONTRACTS, ids, pixels, random_arrays, unit
 from contralto.contract import Contract, preset
 from contralto.engine import Engine, start
 from contralto.engine.graph.whole_tower import write_graphs
-from contralto.engine.openvino import computes, configuration, core
+from contralto.engine.openvino import configuration, core, supports
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
@@ -122,7 +122,7 @@ def test_16_bits_are_near_where_the_processor_has_them_and_refused_elsewhere(
     checkpoint: Make, name: str, precision: str
 ) -> None:
     model = checkpoint(name)
-    if not computes(precision):
+    if not supports(precision):
         with pytest.raises(ContraltoError, match=f"no {precision} instructions"):
             start(model, precision=precision)
         return

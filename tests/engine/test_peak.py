@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contralto.engine import peak
-from contralto.engine.openvino import computes, configuration, core
+from contralto.engine.openvino import configuration, core, supports
 
 SMALL = (16, 64, 128)
 
@@ -14,12 +14,12 @@ SMALL = (16, 64, 128)
 def test_each_precision_of_the_processor_has_a_rate() -> None:
     rates = peak.peaks((SMALL,), runs=1)
     assert {"fp32", "int8"} <= rates.keys()
-    assert ("bf16" in rates) == computes("bf16")
+    assert ("bf16" in rates) == supports("bf16")
     assert all(rate > 0 for rate in rates.values())
 
 
 def test_precisions_that_would_be_emulated_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peak, "computes", lambda _: False)
+    monkeypatch.setattr(peak, "supports", lambda _: False)
     assert peak.peaks((SMALL,), runs=1).keys() == {"fp32", "int8"}
 
 

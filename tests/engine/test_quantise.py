@@ -12,7 +12,7 @@ from support.small_models import CONTRACTS, ids, pixels, random_arrays
 from contralto.architecture import CausalText, ViT
 from contralto.engine.graph.layers import ACTIVATION_SCALE, SMOOTHING
 from contralto.engine.openvino import OpenVINO
-from contralto.engine.quantise import calibrate, quantised
+from contralto.engine.quantise import calibrate, quantise
 from contralto.weights.checkpoint import SCALE, Checkpoint
 from contralto.weights.native import read, write
 
@@ -68,7 +68,7 @@ def _times(array: np.ndarray, factor: float) -> np.ndarray:
 def test_rows_in_int8_are_near(tmp_path: Path, tower: str) -> None:
     model = written(tmp_path)
     quantisations = calibrate(model, tower, [batch(tower)])
-    int8 = quantised(model, quantisations, max_noise=1)
+    int8 = quantise(model, quantisations, max_noise=1)
     assert all(int8.stored(f"{name}.weight").dtype == "I8" for one in quantisations for name in one.weights)
     assert 0.99 < cosine(OpenVINO(int8, "int8"), OpenVINO(model), tower) < 0.9999999  # another precision indeed
 
@@ -78,9 +78,9 @@ def test_one_scale_for_all_is_ruined_by_outliers_and_ours_is_not(tmp_path: Path,
     model = planted(tmp_path / "planted")
     exact = OpenVINO(model)
     assert cosine(exact, OpenVINO(written(tmp_path / "plain")), tower) > 0.99999
-    smoothed = quantised(model, calibrate(model, tower, [batch(tower)]), max_noise=1)
+    smoothed = quantise(model, calibrate(model, tower, [batch(tower)]), max_noise=1)
     monkeypatch.setattr("contralto.engine.quantise.SMOOTHING_SHARES", (0.0,))
-    plain = quantised(model, calibrate(model, tower, [batch(tower)]), max_noise=1)
+    plain = quantise(model, calibrate(model, tower, [batch(tower)]), max_noise=1)
     assert cosine(OpenVINO(smoothed, "int8"), exact, tower) > 0.99
     assert cosine(OpenVINO(plain, "int8"), exact, tower) < 0.98
 
@@ -90,7 +90,7 @@ def test_what_int8_would_spoil_stays_in_float(tmp_path: Path, monkeypatch) -> No
     monkeypatch.setattr("contralto.engine.quantise.SMOOTHING_SHARES", (0.0,))
     quantisations = calibrate(model, "text", [batch("text")])
     noisy = [name for one in quantisations if one.noise > 1e-3 for name in one.weights]
-    kept = quantised(model, quantisations, max_noise=1e-3)
+    kept = quantise(model, quantisations, max_noise=1e-3)
     assert {"text.blocks.0.attention.q", "text.blocks.0.attention.v", "text.blocks.1.mlp.up"} <= set(noisy)
     assert all(kept.stored(f"{name}.weight").dtype == "F32" for name in noisy)
     assert cosine(OpenVINO(kept, "int8"), OpenVINO(model), "text") > 0.995
@@ -100,7 +100,7 @@ def test_the_codes_follow_the_definition(tmp_path: Path) -> None:
     """One layer, by hand: weight = codes * scale / smoothing."""
     model = written(tmp_path)
     one = next(one for one in calibrate(model, "image", [batch("image")]) if "image.blocks.0.mlp.up" in one.weights)
-    stored = quantised(model, [one], max_noise=1).tensors
+    stored = quantise(model, [one], max_noise=1).tensors
     name = "image.blocks.0.mlp.up.weight"
     assert stored[name + ACTIVATION_SCALE].array.tolist() == [one.scale, one.zero_point]
     weight = stored[name].array * stored[name + SCALE].array[:, None] / stored[name + SMOOTHING].array
@@ -116,7 +116,7 @@ def test_every_tower_goes_through(checkpoint, name: str, tower: str) -> None:
     """Towers of 16 channels have nothing to average, so they are only near; in company and each item alone."""
     model = checkpoint(name)
     given = pixels(model.contract) if tower == "image" else ids(model.contract)
-    engine = OpenVINO(quantised(model, calibrate(model, tower, [given]), max_noise=1), "int8")
+    engine = OpenVINO(quantise(model, calibrate(model, tower, [given]), max_noise=1), "int8")
     wanted = getattr(OpenVINO(model), tower)(given)
     for size in (len(given), 1):
         rows = np.concatenate([getattr(engine, tower)(given[i : i + size]) for i in range(0, len(given), size)])

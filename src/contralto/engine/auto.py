@@ -71,12 +71,12 @@ class AutoPrecision:
         """The precision that a tower is computed in now."""
         return self._towers[tower].precision
 
-    def choices(self, *, measures: bool) -> list[PrecisionChoice]:
+    def choices(self, *, settle: bool) -> list[PrecisionChoice]:
         """The choice for each tower, the image tower first.
 
-        measures: settle both towers now, and measure those that were never measured.
+        settle: settle both towers now, and measure those that were never measured.
         """
-        return [tower.settled() if measures else tower.outlook() for tower in self._towers.values()]
+        return [tower.settle() if settle else tower.expected_choice() for tower in self._towers.values()]
 
     def made_in(self, tower: TowerName) -> str:
         """See `choose.made_in`."""
@@ -114,19 +114,19 @@ class _Tower:
         with self._lock:
             self._expected += count
             if self._choice is None and self._requested is not None:
-                self.settled()
+                self.settle()
             elif self._choice is None and self._expected >= AUTO_FROM[self._tower]:
                 self._decide(count)
             return self._engine
 
-    def settled(self) -> PrecisionChoice:
+    def settle(self) -> PrecisionChoice:
         with self._lock:
             if self._choice is not None:
                 return self._choice
-            return self._settle_from_cache() or self._settle(self._measure())
+            return self._settle_from_cache() or self._settle_on(self._measure())
 
-    def outlook(self) -> PrecisionChoice:
-        """The settled choice, or the one that `settled` would make. Measures nothing."""
+    def expected_choice(self) -> PrecisionChoice:
+        """The settled choice, or the one that `settle` would make. Measures nothing."""
         with self._lock:
             if self._choice is not None:
                 return self._choice
@@ -141,7 +141,7 @@ class _Tower:
     def made_in(self) -> str:
         with self._lock:
             if self._requested is not None:
-                self.settled()
+                self.settle()
             if self._choice is None:
                 return "auto"
             if self._choice.precision != "int8":
@@ -151,25 +151,25 @@ class _Tower:
     def recalibrate(self, samples: Samples) -> None:
         with self._lock:
             self._samples = samples
-            self._settle(self._measure())
+            self._settle_on(self._measure())
 
     def _decide(self, count: int) -> None:
         """Settles the tower before `count` items if it has cached measurements, or if the items pay for measuring."""
-        if self._settle_from_cache() is None and not self._gave_up and (seconds := self._affordable(count)):
+        if self._settle_from_cache() is None and not self._gave_up and (seconds := self._allowed_seconds(count)):
             try:
-                self._settle(self._measure(seconds))
+                self._settle_on(self._measure(seconds))
             except Overrun:
                 self._gave_up = True
                 log.info("measuring the %s tower takes too long now: it is computed in fp32", self._tower)
 
-    def _affordable(self, count: int) -> float | None:
+    def _allowed_seconds(self, count: int) -> float | None:
         """Seconds that measuring may take before `count` items, or None if it would take longer."""
         if MEASURING_SHARE * count < measure.MEASURING_ITEMS[self._tower]:  # too few, however slow the tower is
             return None
         if self._fp32_rate is None:
-            self._fp32_rate = measure.probe(self._engine, self._tower, self._samples)
+            self._fp32_rate = measure.estimate_rate(self._engine, self._tower, self._samples)
         seconds = MEASURING_SHARE * count / self._fp32_rate
-        return seconds if measure.cost(self._checkpoint, self._tower, self._fp32_rate) <= seconds else None
+        return seconds if measure.expected_seconds(self._checkpoint, self._tower, self._fp32_rate) <= seconds else None
 
     def _measure(self, seconds: float | None = None) -> TowerMeasurements:
         """Measures now and caches the result. Raises Overrun if it takes more than `seconds`."""
@@ -186,18 +186,18 @@ class _Tower:
             return None
         choice = self._choose(measurements)
         if choice.precision != "int8":
-            return self._take(choice, OpenVINO(self._checkpoint, choice.precision))
+            return self._use(choice, OpenVINO(self._checkpoint, choice.precision))
         int8 = measurements_cache.load_int8(self._checkpoint, self._tower)
         if int8 is None:
             return None
-        return self._take(choice, OpenVINO(int8, "int8", measure.float_precision(measurements)))
+        return self._use(choice, OpenVINO(int8, "int8", measure.float_precision(measurements)))
 
-    def _settle(self, result: TowerMeasurements) -> PrecisionChoice:
+    def _settle_on(self, result: TowerMeasurements) -> PrecisionChoice:
         choice = self._choose(result.measurements)
         is_int8 = choice.precision == "int8"
-        return self._take(choice, result.engine if is_int8 else OpenVINO(self._checkpoint, choice.precision))
+        return self._use(choice, result.engine if is_int8 else OpenVINO(self._checkpoint, choice.precision))
 
-    def _take(self, choice: PrecisionChoice, engine: OpenVINO) -> PrecisionChoice:
+    def _use(self, choice: PrecisionChoice, engine: OpenVINO) -> PrecisionChoice:
         if engine.precision != self._engine.precision or engine.precision == "int8":
             self._engine = engine
         self._choice = choice

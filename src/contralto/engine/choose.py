@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from contralto.engine.auto import AutoPrecision, precision_label
 from contralto.engine.base import Engine, TowerName
 from contralto.engine.measure import Measurement, Samples
-from contralto.engine.openvino import OpenVINO, computes
+from contralto.engine.openvino import OpenVINO, supports
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
 
@@ -48,7 +48,7 @@ def start(
         return AutoPrecision(checkpoint, samples, None if precision == "auto" else precision)
     if precision == "int8":
         raise ContraltoError("int8 is calibrated on samples, and there are none: use contralto.load, or fp32")
-    if precision in ("bf16", "fp16") and not computes(precision):
+    if precision in ("bf16", "fp16") and not supports(precision):
         raise ContraltoError(f"this processor has no {precision} instructions, and emulating them is slow: use fp32")
     return OpenVINO(checkpoint, "fp32" if precision == "auto" else precision)
 
@@ -70,7 +70,7 @@ def report(engine: Engine, *, measure: bool = True) -> EngineReport:
     """
     if not isinstance(engine, AutoPrecision):
         return EngineReport(engine.name, engine.precision, "as requested", ())
-    image, text = engine.choices(measures=measure)
+    image, text = engine.choices(settle=measure)
     precision = precision_label(image.precision, text.precision)
     return EngineReport(engine.name, precision, f"{image.why}; {text.why}", image.measurements + text.measurements)
 

@@ -37,7 +37,7 @@ class Forest(NamedTuple):
     reads s nodes instead of n, and costs no more in a long sequence than in a short one.
     """
 
-    places: Ids  # (t,): the indices of the texts; the first t ends belong to them
+    indices: Ids  # (t,): the indices of the texts; the first t ends belong to them
     ids: Ids  # (n,)
     depths: Ids  # (n,)
     keys: Ids  # (b, s): for each block, the nodes that it attends to
@@ -50,7 +50,7 @@ class Forest(NamedTuple):
         return self.ids, self.depths, self.keys, self.mask, self.ends
 
 
-def grows(text: Text) -> bool:
+def supports_forest(text: Text) -> bool:
     """Whether this tower can read a forest: its mask is causal, and it pools the end-of-text token."""
     match text.tower:
         case CausalText(mask=mask):
@@ -61,7 +61,7 @@ def grows(text: Text) -> bool:
             assert_never(text.tower)
 
 
-def lengths(ids: Ids, text: Text) -> Ids:
+def needed_lengths(ids: Ids, text: Text) -> Ids:
     """(N,): the number of columns of ids (N, L) that the tower needs for an exact embedding of each text.
 
     All of them, unless the contract's text trims. Then ids after the end-of-text token (the largest id) have no effect;
@@ -81,7 +81,7 @@ def lengths(ids: Ids, text: Text) -> Ids:
             assert_never(text.tower)
 
 
-def alike(needed: Ids, size: int) -> Iterator[Ids]:
+def by_length(needed: Ids, size: int) -> Iterator[Ids]:
     """The indices of texts, `size` at a time, similar lengths together: for towers that read a matrix of ids."""
     order = np.argsort(needed, kind="stable")
     for start in range(0, len(order), size):
@@ -91,7 +91,7 @@ def alike(needed: Ids, size: int) -> Iterator[Ids]:
 def forests(ids: Ids, needed: Ids, max_nodes: int) -> Iterator[Forest]:
     """All texts, as forests of at most `max_nodes` nodes, or of one text. Texts with a common prefix go together.
 
-    ids: (N, L); needed: (N,), the number of ids of each text that count, see `lengths`.
+    ids: (N, L); needed: (N,), the number of ids of each text that count, see `needed_lengths`.
     Runtimes prepare each shape on first use, so there are few shapes: n is a multiple of NODE_BLOCK (spare nodes attend
     to themselves and belong to no text). The number of ends (the last one repeats) and the number of nodes on the
     longest path are multiples of SHAPE_STEP.
@@ -128,16 +128,16 @@ def _windows(new: list[int], whole: list[int], max_nodes: int) -> Iterator[tuple
     The first text of a range counts with all its tokens (`whole`), the others with their `new` ones.
     """
     begin, nodes = 0, 0
-    for place, (some, all_of_it) in enumerate(zip(new, whole, strict=True)):
-        if place > begin and nodes + some > max_nodes:
-            yield begin, place
-            begin = place
-        nodes = all_of_it if place == begin else nodes + some
+    for index, (some, all_of_it) in enumerate(zip(new, whole, strict=True)):
+        if index > begin and nodes + some > max_nodes:
+            yield begin, index
+            begin = index
+        nodes = all_of_it if index == begin else nodes + some
     if new:
         yield begin, len(new)
 
 
-def _forest(places: Ids, tokens: Ids, shared: Ids, needed: Ids) -> Forest:
+def _forest(indices: Ids, tokens: Ids, shared: Ids, needed: Ids) -> Forest:
     columns = np.arange(tokens.shape[1])
     is_new = (columns >= shared[:, None]) & (columns < needed[:, None])
     depths = np.nonzero(is_new)[1]  # text by text: down to its end, then back to where the next one branches off
@@ -149,7 +149,7 @@ def _forest(places: Ids, tokens: Ids, shared: Ids, needed: Ids) -> Forest:
     keys, mask = _blocks(depths, last)
     ends = np.cumsum(is_new.sum(axis=1)) - 1
     return Forest(
-        places,
+        indices,
         np.concatenate([tokens[is_new], spare]),
         np.concatenate([depths, spare]),
         keys,

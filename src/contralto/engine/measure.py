@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from contralto import progress
 from contralto.engine.base import Float, TowerName
-from contralto.engine.openvino import OpenVINO, computes
-from contralto.engine.quantise import calibrate, quantised
+from contralto.engine.openvino import OpenVINO, supports
+from contralto.engine.quantise import calibrate, quantise
 from contralto.weights.checkpoint import Checkpoint
 
 # The lowest cosine of any embedding to that of fp32 at which auto may choose a precision.
@@ -34,7 +34,7 @@ TIMING_ROUNDS, TIMING_SECONDS = 3, 0.5  # whichever comes first
 # time to compile and quantise it; and a constant.
 MEASURING_ITEMS: Final[dict[TowerName, int]] = {"image": 120, "text": 1920}
 SECONDS_PER_WEIGHT, SECONDS_PER_TOWER = 6e-8, 2.5
-PROBE_ITEMS: Final[dict[TowerName, int]] = {"image": 8, "text": 32}  # to time a tower in fp32
+ESTIMATE_ITEMS: Final[dict[TowerName, int]] = {"image": 8, "text": 32}  # to time a tower in fp32
 CALIBRATION_STEPS: Final = 10  # of the progress, out of about 13
 
 
@@ -86,7 +86,7 @@ def measure(
     Progress goes to `contralto.progress`. Raises Overrun after `until`, a time of `time.perf_counter`. It may be
     interrupted at any time, as nothing is cached here.
     """
-    halves = [precision for precision in ("bf16", "fp16") if computes(precision)]
+    halves = [precision for precision in ("bf16", "fp16") if supports(precision)]
     steps = _Steps(checkpoint.contract.name, tower, ["fp32", *halves], until)
     batch: NDArray[Any] = samples.pixels() if tower == "image" else samples.ids()
     calibration, held_out = batch[::2], batch[1::2]  # int8 is not measured on the samples that it was calibrated on
@@ -118,13 +118,13 @@ def _with_int8(
     noises = noises or [min(one.noise for one in quantisations)]
     best, cosine = None, -1.0
     for _ in range(INT8_TRIES):
-        int8 = quantised(checkpoint, quantisations, noises[-1])
+        int8 = quantise(checkpoint, quantisations, noises[-1])
         engine = OpenVINO(int8, "int8", others)
         if (lowest := _cosine(_embeddings(engine, tower, held_out), expected)) > cosine or best is None:
             best, cosine = (int8, engine), lowest
         steps.check()
         allowed = SAMPLE_MARGIN * (1 - AUTO_MIN_COSINE_INT8[tower])
-        noises = noises[: _fewer(noises, allowed / max(1 - lowest, 1e-9))]
+        noises = noises[: _layers_within(noises, allowed / max(1 - lowest, 1e-9))]
         if not noises or _keeps(cosine, AUTO_MIN_COSINE_INT8[tower]):
             break
     assert best is not None, "the first try sets it"
@@ -168,16 +168,16 @@ class _Steps:
         progress.tell(self._stage, done, self._total, now)
 
 
-def cost(checkpoint: Checkpoint, tower: TowerName, per_second: float) -> float:
+def expected_seconds(checkpoint: Checkpoint, tower: TowerName, per_second: float) -> float:
     """Expected seconds of `measure`, for a tower that computes `per_second` items a second in fp32."""
     weights = sum(stored.array.size for name, stored in checkpoint.tensors.items() if name.startswith(f"{tower}."))
     return SECONDS_PER_TOWER + SECONDS_PER_WEIGHT * weights + MEASURING_ITEMS[tower] / per_second
 
 
-def probe(engine: OpenVINO, tower: TowerName, samples: Samples) -> float:
+def estimate_rate(engine: OpenVINO, tower: TowerName, samples: Samples) -> float:
     """Items per second of this engine, from a few samples."""
     batch: NDArray[Any] = samples.ids() if tower == "text" else samples.pixels()
-    return rate(lambda: _run(engine, tower, batch[: PROBE_ITEMS[tower]]), PROBE_ITEMS[tower], 1, 0)
+    return rate(lambda: _run(engine, tower, batch[: ESTIMATE_ITEMS[tower]]), ESTIMATE_ITEMS[tower], 1, 0)
 
 
 def fastest(measurements: Sequence[Measurement]) -> Measurement:
@@ -206,7 +206,7 @@ def float_precision(measurements: Sequence[Measurement]) -> str:
     return "bf16" if any(one.per_second > exact.per_second for one in bf16) else "fp32"
 
 
-def _fewer(noises: Sequence[float], share: float) -> int:
+def _layers_within(noises: Sequence[float], share: float) -> int:
     """The number of layers that add up to at most this share of all noise; fewer than all. noises: ascending.
 
     The error of an embedding grows at most with the sum of the noises: the noisiest layers of a tower are its first,

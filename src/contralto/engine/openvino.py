@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from contralto.architecture import FastViT
 from contralto.engine.base import LENGTH_MULTIPLE, Float, TowerName, checked_ids, checked_pixels
 from contralto.engine.cpus import available_cpus
-from contralto.engine.forest import alike, forests, grows, lengths
+from contralto.engine.forest import by_length, forests, needed_lengths, supports_forest
 from contralto.engine.graph.layers import Layers
 from contralto.engine.graph.whole_tower import runtime_graph
 from contralto.errors import ContraltoError, one_line
@@ -53,7 +53,7 @@ Inputs = tuple[NDArray[Any], ...]
 class OpenVINO:
     """Runs the towers of a checkpoint in OpenVINO. A tower is compiled on first use, once per process.
 
-    precision: fp32; bf16 or fp16 if `computes` says so (weights and norms may stay in float32); or int8, for a
+    precision: fp32; bf16 or fp16 if `supports` says so (weights and norms may stay in float32); or int8, for a
     checkpoint from `contralto.engine.quantise`. float_precision: for the parts of an int8 tower that are not int8.
     """
 
@@ -68,7 +68,7 @@ class OpenVINO:
         self._lock = threading.Lock()
         if hasattr(os, "register_at_fork"):
             engine = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _forget_parent(engine()))
+            os.register_at_fork(after_in_child=lambda: _reset_after_fork(engine()))
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -78,10 +78,10 @@ class OpenVINO:
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
         pixels = checked_pixels(self._checkpoint.contract, pixels)
-        parts = [self._pictures(pixels[part]) for part in few_sizes(len(pixels), IMAGE_BATCH)]
+        parts = [self._image_batch(pixels[part]) for part in batch_slices(len(pixels), IMAGE_BATCH)]
         return np.concatenate([self._empty(0), *parts])
 
-    def _pictures(self, pixels: Float) -> Float:
+    def _image_batch(self, pixels: Float) -> Float:
         """One batch.
 
         For some FastViTs in int8, the runtime (2026.4) computes a batch of one picture wrongly (a cosine of 0.92 to
@@ -98,22 +98,22 @@ class OpenVINO:
         work = [inputs for _, inputs in parts]
         parallel = len(work) >= PARALLEL_FROM
         results = self._in_parallel(work) if parallel else [self._tower("text").run(*one) for one in work]
-        for (places, _), some in zip(parts, results, strict=True):
-            embeddings[places] = some[: len(places)]
+        for (indices, _), some in zip(parts, results, strict=True):
+            embeddings[indices] = some[: len(indices)]
         return embeddings
 
     def _parts(self, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Inputs]]:
-        """The places of some texts, and the tower's inputs for them; its first embeddings belong to these texts."""
+        """The indices of some texts, and the tower's inputs for them; its first embeddings belong to these texts."""
         text = self._checkpoint.contract.text
-        needed = lengths(ids, text)
-        if grows(text):
+        needed = needed_lengths(ids, text)
+        if supports_forest(text):
             for forest in forests(ids, needed, FOREST_NODES):
-                yield forest.places, forest.inputs
+                yield forest.indices, forest.inputs
         else:
-            for places in alike(needed, TEXT_BATCH):
-                length = -(-needed[places].max() // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
-                for part in few_sizes(len(places), TEXT_BATCH):
-                    yield places[part], (np.ascontiguousarray(ids[places[part], :length]),)
+            for indices in by_length(needed, TEXT_BATCH):
+                length = -(-needed[indices].max() // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+                for part in batch_slices(len(indices), TEXT_BATCH):
+                    yield indices[part], (np.ascontiguousarray(ids[indices[part], :length]),)
 
     def _in_parallel(self, parts: list[Inputs]) -> list[Float]:
         """Each part on one processor, several at a time: layers this small end too soon to be divided."""
@@ -134,7 +134,7 @@ class OpenVINO:
                 self._towers[name, at_once] = _Tower(self._checkpoint, name, self._float_precision, at_once)
         return self._towers[name, at_once]
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: the parent's runtime is gone with its threads, so the towers are compiled again.
 
         The runtime's objects must not be freed either: they would wait for those threads, at the latest when the child
@@ -144,7 +144,7 @@ class OpenVINO:
         self._towers, self._lock = {}, threading.Lock()
 
 
-def few_sizes(count: int, largest: int) -> Iterator[slice]:
+def batch_slices(count: int, largest: int) -> Iterator[slice]:
     """Parts of `count` items in order: parts of `largest` (a power of two), and the remainder in powers of two.
 
     The runtime prepares every batch size that it meets and holds memory for it, so there should be few.
@@ -233,7 +233,7 @@ def model(checkpoint: Checkpoint, layers: Layers) -> Any:
     return graph
 
 
-def computes(precision: str) -> bool:
+def supports(precision: str) -> bool:
     """Whether the processor has instructions for this precision, according to the runtime."""
     return precision.upper() in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
@@ -289,6 +289,6 @@ def _import_openvino() -> Any:
     return openvino
 
 
-def _forget_parent(engine: OpenVINO | None) -> None:
+def _reset_after_fork(engine: OpenVINO | None) -> None:
     if engine is not None:
-        engine.forget()
+        engine.reset_after_fork()

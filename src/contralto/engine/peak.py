@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.openvino import PRECISION_HINTS, _import_openvino, computes, configuration, core
+from contralto.engine.openvino import PRECISION_HINTS, _import_openvino, configuration, core, supports
 
 Shape = tuple[int, int, int]
 
@@ -25,7 +25,7 @@ def peaks(shapes: tuple[Shape, ...] = PEAK_SHAPES, runs: int = 7) -> dict[str, f
     products take time. Its rate is the median of `runs`. In int8, weights and activations both have 8 bits, with a
     scale for each column of the weights.
     """
-    precisions = [name for name in PRECISION_HINTS if name == "fp32" or computes(name)]
+    precisions = [name for name in PRECISION_HINTS if name == "fp32" or supports(name)]
     return {name: max(_rate(name, shape, runs) for shape in shapes) for name in [*precisions, "int8"]}
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.engine.base import Float, TowerName
-from contralto.engine.forest import forests, grows, lengths
+from contralto.engine.forest import forests, needed_lengths, supports_forest
 from contralto.engine.graph.layers import ACTIVATION_SCALE, SMOOTHING, LinearLayer
 from contralto.engine.graph.whole_tower import runtime_graph
 from contralto.engine.openvino import FOREST_NODES, configuration, core, infer, model
@@ -77,7 +77,7 @@ def calibrate(
     return quantisations
 
 
-def quantised(checkpoint: Checkpoint, quantisations: Sequence[Quantisation], max_noise: float) -> Checkpoint:
+def quantise(checkpoint: Checkpoint, quantisations: Sequence[Quantisation], max_noise: float) -> Checkpoint:
     """The checkpoint with those layers in int8 whose noise is at most `max_noise`; the others stay as they are."""
     tensors = dict(checkpoint.tensors)
     for one in quantisations:
@@ -132,10 +132,10 @@ def _watched(
 def _inputs(checkpoint: Checkpoint, tower: TowerName, batches: Sequence[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
     text = checkpoint.contract.text
     for batch in batches:
-        if tower == "image" or not grows(text):
+        if tower == "image" or not supports_forest(text):
             yield [batch]
         else:
-            for forest in forests(batch, lengths(batch, text), FOREST_NODES):
+            for forest in forests(batch, needed_lengths(batch, text), FOREST_NODES):
                 yield list(forest.inputs)
 
 

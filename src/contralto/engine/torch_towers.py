@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.engine.base import Float, TowerName, checked_ids, checked_pixels
-from contralto.engine.forest import alike, lengths
+from contralto.engine.forest import by_length, needed_lengths
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import Checkpoint
 
@@ -73,9 +73,9 @@ class TorchEngine(ABC):
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised. Texts of similar length go together."""
         ids = checked_ids(self._checkpoint.contract, ids)
         embeddings = np.empty((len(ids), self._checkpoint.contract.embedding), np.float32)
-        needed = lengths(ids, self._checkpoint.contract.text)
-        for places in alike(needed, CPU_TEXT_BATCH if self.device == "cpu" else GPU_TEXT_BATCH):
-            embeddings[places] = self._run("text", np.ascontiguousarray(ids[places, : needed[places].max()]))
+        needed = needed_lengths(ids, self._checkpoint.contract.text)
+        for indices in by_length(needed, CPU_TEXT_BATCH if self.device == "cpu" else GPU_TEXT_BATCH):
+            embeddings[indices] = self._run("text", np.ascontiguousarray(ids[indices, : needed[indices].max()]))
         return embeddings
 
     @property

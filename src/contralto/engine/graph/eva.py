@@ -58,11 +58,11 @@ def _angles(cells: tuple[int, int], grid: int, width: int) -> np.ndarray:
     angles = np.zeros((1 + cells[0] * cells[1], width))
     for row in range(cells[0]):
         for column in range(cells[1]):
-            places = (row / cells[0] * grid, column / cells[1] * grid)
-            for half, place in enumerate(places):
+            positions = (row / cells[0] * grid, column / cells[1] * grid)
+            for half, position in enumerate(positions):
                 for band in range(width // 4):
                     begin = half * (width // 2) + 2 * band
-                    angle = place * ROTARY_TEMPERATURE ** (-band / (width // 4))
+                    angle = position * ROTARY_TEMPERATURE ** (-band / (width // 4))
                     angles[1 + row * cells[1] + column, begin : begin + 2] = angle
     return angles
 

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 from contralto.architecture import Bert, CausalText, ConvNeXt, EfficientNet, Eva, FastViT, ResNet, ViT
 from contralto.contract import Contract
 from contralto.engine.base import TOWER_NAMES, TowerName
-from contralto.engine.forest import NODE_BLOCK, grows
+from contralto.engine.forest import NODE_BLOCK, supports_forest
 from contralto.engine.graph.convnext import convnext
 from contralto.engine.graph.efficientnet import efficientnet
 from contralto.engine.graph.eva import eva
@@ -67,7 +67,7 @@ def runtime_graph(checkpoint: Checkpoint, tower: TowerName) -> Layers:
     text = checkpoint.contract.text
     if tower == "image":
         features = _image(layers, checkpoint.contract)
-    elif grows(text):
+    elif supports_forest(text):
         assert isinstance(text.tower, CausalText)
         ids, depths = (layers.input(name, INT64, ["L"]) for name in ("ids", "depths"))
         keys, mask = layers.input("keys", INT64, ["B", "S"]), layers.input("mask", FLOAT, ["B", 1, NODE_BLOCK, "S"])
