@@ -9,7 +9,7 @@ import pytest
 from support.small_models import ids, pixels
 from support.tower_measurements import CountingSamples, measure_tower, measurement
 
-from contralto.engine import auto, made_in, measure, measurements_cache, report, start
+from contralto.engine import auto, made_in, measure, measurements_cache, precision_of, report, start
 from contralto.engine.auto import AUTO_FROM, AutoPrecision
 from contralto.engine.measure import Overrun, TowerMeasurements
 from contralto.errors import ContraltoError
@@ -54,6 +54,8 @@ def test_much_work_takes_what_is_cached(model, int8_cached, tower: str, calls: t
     assert before == "fp32"
     assert part.precision == "int8"
     assert engine.precision == ("int8 (image), fp32 (text)" if tower == "image" else "fp32 (image), int8 (text)")
+    other = "text" if tower == "image" else "image"
+    assert (precision_of(engine, tower), precision_of(engine, other)) == ("int8", "fp32")
     assert samples.uses == 0
     assert engine.expect(tower, 1).precision == "int8"  # settled
 

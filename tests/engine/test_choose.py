@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.small_models import ids, pixels
 
-from contralto.engine import Engine, start
+from contralto.engine import Engine, precision_of, start
 from contralto.engine.openvino import supports
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ Make = Callable[..., Checkpoint]
 def test_auto_is_openvino_in_fp32(checkpoint: Make) -> None:
     engine = start(checkpoint())
     assert (engine.name, engine.precision) == ("openvino", "fp32")
+    assert precision_of(engine, "image") == precision_of(engine, "text") == "fp32"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_measuring_tells_how_far_it_is(model, cache: Path, caplog) -> None:
 class Pretender(OpenVINO):
     """Computes in fp32, whatever it says."""
 
-    def __init__(self, checkpoint, precision: str = "fp32", rest: str = "fp32") -> None:
+    def __init__(self, checkpoint, precision: str = "fp32", float_precision: str = "fp32") -> None:
         super().__init__(checkpoint)
         self.precision = precision
 
