@@ -25,7 +25,7 @@ from nano_parts.material import Material, Texts
 from nano_parts.measure import validation
 
 from contralto.contract import Contract, Provenance
-from contralto.engine.graph.files import write_graphs
+from contralto.engine.graph.whole_tower import write_graphs
 from contralto.errors import DataError
 from contralto.files import copy_files, written_whole
 from contralto.model.clip import CLIP, create

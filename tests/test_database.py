@@ -60,7 +60,7 @@ def test_what_can_only_be_read_is_read_and_new_rows_lie_over_it(filled, read_onl
     opened.flush()
     assert pairs(opened) == {"a": b"new", "b": b"2", "c": b"3", "d": b"4"}
     opened.close()
-    assert told == [f"the pairs {filled} cannot be written: what is embedded now is not kept"]
+    assert told == [f"the pairs {filled} cannot be written: new embeddings are not cached"]
 
 
 def test_a_missing_file_that_cannot_be_made_is_memory(tmp_path, read_only):
@@ -101,9 +101,7 @@ def test_a_disk_that_becomes_full_is_told_once_and_what_is_known_stays(filled):
     opened.flush()
     assert pairs(opened) == KNOWN | rows
     opened.close()
-    assert told == [
-        f"the pairs {filled} cannot be written (database or disk is full): what is embedded now is not kept"
-    ]
+    assert told == [f"the pairs {filled} cannot be written (database or disk is full): new embeddings are not cached"]
     again = CacheDatabase(filled, TABLE, "the pairs", pytest.fail)
     assert pairs(again) == KNOWN
     again.close()
@@ -177,13 +175,13 @@ def test_a_disk_that_is_mounted_read_only(filled, logged):
         writer.close()
     command = ["unshare", "--mount", sys.executable, "-c", textwrap.dedent(MOUNTED), TABLE, PUT, str(filled)]
     try:
-        found = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
         pytest.skip("there is no unshare here")
     finally:
         writer.close()
-    if found.returncode in (77, 78) or "unshare" in found.stderr:
+    if done.returncode in (77, 78) or "unshare" in done.stderr:
         pytest.skip("nothing can be mounted here")
     names = [("a",), ("b",), *([("logged",)] if logged else [])]
-    told = f"told the pairs {filled} cannot be written: what is embedded now is not kept"
-    assert found.stdout.splitlines() == [str(names), told, str(sorted([*names, ("c",)]))], found.stderr
+    told = f"told the pairs {filled} cannot be written: new embeddings are not cached"
+    assert done.stdout.splitlines() == [str(names), told, str(sorted([*names, ("c",)]))], done.stderr

@@ -10,6 +10,7 @@ import numpy as np
 
 import contralto
 from contenders import PICTURES_AT_ONCE, versions
+from contralto.engine.base import TowerName
 
 
 class Ours:
@@ -19,10 +20,8 @@ class Ours:
         self._clip.engine_report()  # does the measurement that happens once per machine now
         self.about = f"contralto {contralto.__version__}, {versions('openvino')}, engine {self._clip.engine}"
 
-    def precision(self, tower: str) -> str:
-        """`clip.precision` is one word, or one per tower: "int8 (image), fp32 (text)"."""
-        parts = self._clip.precision.split(", ")
-        return next((part.split(" ")[0] for part in parts if f"({tower})" in part), parts[0])
+    def precision(self, tower: TowerName) -> str:
+        return self._clip.precision_of(tower)
 
     def images(self, pixels: np.ndarray) -> np.ndarray:
         return self._clip.encode_pixels(pixels)

@@ -22,7 +22,7 @@ from contralto.data.sample import Source
 from contralto.data.tar import members
 from contralto.data.webdataset import WebDataset
 from contralto.encoder.featurizer import headless
-from contralto.engine.openvino import OpenVINO, computes
+from contralto.engine.openvino import OpenVINO, supports
 from contralto.files import written_whole
 from contralto.image.decode import decode
 from contralto.image.transform import resized
@@ -127,7 +127,7 @@ class Runner:
     def __init__(self, model: CLIP, contract: Contract) -> None:
         tensors = {name: StoredTensor("F32", tensor.numpy()) for name, tensor in model.state_dict().items()}
         checkpoint = headless(Checkpoint(contract, tensors, []))
-        self._engine = OpenVINO(checkpoint, "bf16" if computes("bf16") else "fp32")
+        self._engine = OpenVINO(checkpoint, "bf16" if supports("bf16") else "fp32")
         self.spec = contract.image
 
     def __call__(self, x: Tensor) -> NDArray[np.float16]:

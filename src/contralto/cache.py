@@ -1,4 +1,4 @@
-"""Where Contralto keeps what it can make again: the user's cache folder."""
+"""The user's cache folder, for files that Contralto can make again. Its size is bounded."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ import re
 from pathlib import Path
 from typing import Final
 
-OURS: Final = re.compile(r"\.?[0-9a-f]{32}|seen\.sqlite")  # what we make is named so, and only that is deleted
+CACHE_NAMES: Final = re.compile(r"\.?[0-9a-f]{32}|seen\.sqlite")  # the names of our files; no others are deleted
 
 
 def folder() -> Path:
     """$CONTRALTO_CACHE, else $XDG_CACHE_HOME/contralto, else ~/.cache/contralto. It may be absent, or not writable.
 
-    A leading ~ is expanded, as no shell does that for a service or an .env file. A relative path is taken from the
+    A leading ~ is expanded, because no shell does that for a service or an .env file. A relative path starts at the
     working folder.
     """
     try:
-        if own := os.environ.get("CONTRALTO_CACHE"):
-            return _expanded(own)
+        if path := os.environ.get("CONTRALTO_CACHE"):
+            return _expanded(path)
         if shared := os.environ.get("XDG_CACHE_HOME"):
             return _expanded(shared) / "contralto"
         return Path.home() / ".cache" / "contralto"
-    except RuntimeError:  # a user without a home, as containers have
-        return Path(os.devnull) / "contralto"  # where nothing can be read or written
+    except RuntimeError:  # a user without a home folder, as in containers
+        return Path(os.devnull) / "contralto"  # nothing can be read or written there
 
 
 def _expanded(path: str) -> Path:
-    """Raises RuntimeError for ~ of a user without a home, or ~NAME of nobody."""
+    """Raises RuntimeError for ~ if the user has no home folder, and for ~NAME if there is no such user."""
     return Path(path).expanduser() if path.startswith("~") else Path(path)
 
 
 def database(folder_name: str, name: str, most_files: int, most_bytes: int) -> Path:
-    """The path of an SQLite file that is opened next. Its use is noted; if it is new, room is made for it.
+    """The path of an SQLite file to open next. Its modification time becomes now; a new file makes room for itself.
 
-    folder_name: KIND-N, in the cache folder, where N is the number of the files' layout. What is in a lower one cannot
-    be read any more, and goes.
+    folder_name: KIND-N, in the cache folder, where N is the version of the file layout. Folders of lower versions
+    cannot be read any more and are emptied.
     """
     path = folder() / folder_name / name
     if os.path.exists(path):
-        with contextlib.suppress(OSError):  # it may be another user's
+        with contextlib.suppress(OSError):  # the file may belong to another user
             os.utime(path)
         return path
     with contextlib.suppress(OSError):
@@ -54,15 +54,15 @@ def database(folder_name: str, name: str, most_files: int, most_bytes: int) -> P
 
 
 def forget(folder: Path, most_files: int, most_bytes: int) -> None:
-    """Deletes what of our files in a folder exceeds the bounds, the longest unused first: also what killed writers
-    left. An SQLite file counts and goes together with its log.
+    """Deletes our files in a folder until it is within the bounds, the least recently used first.
 
+    This includes temporary files of killed writers. An SQLite file and its log count as one file.
     Raises OSError if the folder cannot be read.
     """
     with os.scandir(folder) as entries:
-        ours = [entry for entry in entries if OURS.match(entry.name) and entry.is_file(follow_symlinks=False)]
+        cached = [entry for entry in entries if CACHE_NAMES.match(entry.name) and entry.is_file(follow_symlinks=False)]
     files: dict[str, list[tuple[str, os.stat_result]]] = {}
-    for entry in ours:
+    for entry in cached:
         with contextlib.suppress(OSError):  # another process deleted it
             state = entry.stat(follow_symlinks=False)
             files.setdefault(_stem(entry.name), []).append((entry.path, state))
@@ -77,5 +77,5 @@ def forget(folder: Path, most_files: int, most_bytes: int) -> None:
 
 
 def _stem(name: str) -> str:
-    """X of X.sqlite, X.sqlite-wal, X.sqlite-shm and X.sqlite.damaged; the whole of any other name."""
+    """X for X.sqlite, X.sqlite-wal, X.sqlite-shm and X.sqlite.damaged; any other name unchanged."""
     return name.partition(".sqlite")[0]

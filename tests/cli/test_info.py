@@ -26,7 +26,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_info_is_the_contract_with_the_engine(cli, folder, cache):
-    asked = {"engine": "openvino", "precision": "fp32", "why": "as asked for", "measured": []}
+    asked = {"engine": "openvino", "precision": "fp32", "why": "as requested", "measured": []}
     for arguments in ((folder,), ("--model", folder)):
         (record,) = cli("info", *arguments, "--precision", "fp32", "--json").objects
         assert record.pop("engine") == asked

@@ -101,6 +101,7 @@ TABLE = {
     "score": PAIRS,
     "classify": {"items": (ARRAY, NO_PICTURES + NO_ROWS), **LABELS, "top": (2, [None, *NO_COUNT])},
     "calibrate": {"pictures": (None, [p for p in NO_PICTURES if p is not None]), "texts": (None, NO_TEXTS[1:])},
+    "precision_of": {"tower": ("image", [None, "x", "", 3, ["image"]])},
     "made_in": {"tower": ("image", [None, "x", "", 3, ["image"]])},
     "expect": {"pictures": (1, [-1, 2.5, "x", None, True]), "texts": (1, [-1, 2.5, "x", None, True])},
     "engine_report": {"measure": (False, NO_FLAG)},

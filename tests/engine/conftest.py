@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from support.small_models import CONTRACTS, random_arrays
 
-from contralto.engine.graph.files import write_graphs
+from contralto.engine import measurements_cache
+from contralto.engine.graph.whole_tower import write_graphs
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
 
@@ -40,6 +41,17 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkp
         return read(made[key])
 
     return make
+
+
+@pytest.fixture
+def cache(own_cache: Path) -> Path:
+    """The folder of cached measurements."""
+    return own_cache / measurements_cache.ENGINES_FOLDER
+
+
+@pytest.fixture
+def model(checkpoint: Callable[..., Checkpoint]) -> Checkpoint:
+    return checkpoint("vit + causal")
 
 
 @pytest.fixture

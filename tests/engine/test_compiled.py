@@ -90,14 +90,14 @@ def test_16_bits_are_near(checkpoint: Make, graphs: list[Any], precision: str) -
 
 def test_many_rows_go_in_several_batches(checkpoint: Make, graphs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     model = checkpoint()
-    monkeypatch.setattr(compiled, "MOST_PIXELS", {"cpu": 5 * 32 * 16})  # 5 pictures, so 4
-    monkeypatch.setattr(compiled, "MOST_TEXTS", {"cpu": 4})
+    monkeypatch.setattr(compiled, "BATCH_PIXELS", {"cpu": 5 * 32 * 16})  # 5 pictures, so 4
+    monkeypatch.setattr(compiled, "BATCH_TEXTS", {"cpu": 4})
     seen = watched(monkeypatch)
     images, texts = pixels(model.contract, 10), ids(model.contract, 10)
     assert apart(Compiled(model).image(images), Eager(model).image(images)) < BOUND
     assert apart(Compiled(model).text(texts), Eager(model).text(texts)) < BOUND
     assert [shape[0] for shape in seen] == [4, 4, 2] * 2
-    monkeypatch.setattr(compiled, "MOST_PIXELS", {"cpu": 1})  # less than a picture
+    monkeypatch.setattr(compiled, "BATCH_PIXELS", {"cpu": 1})  # less than a picture
     assert Compiled(model).image(images[:2]).shape == (2, 24)
 
 
@@ -106,8 +106,8 @@ def test_a_gpu_sees_few_shapes_and_may_overwrite_its_rows(
 ) -> None:
     """Sizes are powers of two, lengths multiples of 8, and no row is lost to the next batch."""
     model = checkpoint()
-    monkeypatch.setattr(compiled, "RECORDED", ("cpu",))
-    monkeypatch.setattr(compiled, "MOST_TEXTS", {"cpu": 4})
+    monkeypatch.setattr(compiled, "RECORDED_DEVICES", ("cpu",))
+    monkeypatch.setattr(compiled, "BATCH_TEXTS", {"cpu": 4})
     seen = watched(monkeypatch)
     engine, reference = Compiled(model), Eager(model)
     for count in (1, 3, 5):
@@ -129,8 +129,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     seen: list[tuple[int, ...]] = []
     compile_ = compiled._compiled
 
-    def watching(tower: torch.nn.Module, varies: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        function, memory = compile_(tower, varies), torch.empty(64, 24)
+    def watching(tower: torch.nn.Module, dynamic_axes: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        function, memory = compile_(tower, dynamic_axes), torch.empty(64, 24)
 
         def call(staged: torch.Tensor) -> torch.Tensor:
             seen.append(tuple(staged.shape))
@@ -199,7 +199,7 @@ if child == 0:
     try:
         engine.text(texts)
     except ContraltoError as error:
-        os._exit(7 if str(error).startswith("engine 'compiled' was used before a fork: load the model anew") else 1)
+        os._exit(7 if str(error).startswith("engine 'compiled' was used before a fork: load the model again") else 1)
     os._exit(2)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 """

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from contralto.engine import peak
-from contralto.engine.openvino import computes, configuration, core
+from contralto.engine.openvino import configuration, core, supports
 
 SMALL = (16, 64, 128)
 
 
 def test_each_precision_of_the_processor_has_a_rate() -> None:
-    found = peak.peaks((SMALL,), runs=1)
-    assert {"fp32", "int8"} <= found.keys()
-    assert ("bf16" in found) == computes("bf16")
-    assert all(rate > 0 for rate in found.values())
+    rates = peak.peaks((SMALL,), runs=1)
+    assert {"fp32", "int8"} <= rates.keys()
+    assert ("bf16" in rates) == supports("bf16")
+    assert all(rate > 0 for rate in rates.values())
 
 
 def test_precisions_that_would_be_emulated_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peak, "computes", lambda _: False)
+    monkeypatch.setattr(peak, "supports", lambda _: False)
     assert peak.peaks((SMALL,), runs=1).keys() == {"fp32", "int8"}
 
 
@@ -33,9 +33,9 @@ def test_the_graph_multiplies_by_both_matrices(precision: str, bound: float) -> 
     rows, inner, outer = SMALL
     model = peak._products(precision, SMALL, np.random.default_rng(0))
     batch = np.random.default_rng(1).standard_normal((rows, inner), np.float32)
-    found = core().compile_model(model, "CPU", configuration("fp32"))([batch])[0]
+    output = core().compile_model(model, "CPU", configuration("fp32"))([batch])[0]
     random, expected = np.random.default_rng(0), batch
     for inputs, outputs in ((inner, outer), (outer, inner)):
         matrix = random.standard_normal((outputs, inputs), np.float32) / inputs**0.5
         expected = np.maximum(expected @ matrix.T, 0)
-    assert np.abs(found - expected).max() < bound * np.abs(expected).max()
+    assert np.abs(output - expected).max() < bound * np.abs(expected).max()

@@ -22,8 +22,8 @@ Make = Callable[..., Checkpoint]
 
 @pytest.fixture(params=[Eager, Compiled])
 def kind(request: pytest.FixtureRequest, graphs: list[Any]) -> type[TorchEngine]:
-    found: type[TorchEngine] = request.param
-    return found
+    engine_class: type[TorchEngine] = request.param
+    return engine_class
 
 
 def test_what_goes_in_is_left_alone_and_what_comes_out_is_the_callers(
@@ -55,8 +55,8 @@ def test_devices_are_those_that_pytorch_finds(
         kind(checkpoint(), device="cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert devices() == ["cpu", "cuda:0", "cuda:1"]
-    for device, found in (("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), ("cpu", "cpu")):
-        assert kind(checkpoint(), device=device).device == found
+    for device, name in (("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), ("cpu", "cpu")):
+        assert kind(checkpoint(), device=device).device == name
     for device in ("cuda:2", "cuda:x", "tpu", ""):
         with pytest.raises(ContraltoError, match="finds cpu, cuda:0, cuda:1"):
             kind(checkpoint(), device=device)
@@ -72,8 +72,8 @@ def test_float32_is_not_rounded_to_tf32() -> None:
     assert cudnn.allow_tf32 == before
 
 
-@pytest.mark.parametrize(("major", "found"), [(9, "bf16"), (8, "bf16"), (7, "fp16")])
-def test_the_16_bits_of_a_gpu(monkeypatch: pytest.MonkeyPatch, major: int, found: str) -> None:
+@pytest.mark.parametrize(("major", "half"), [(9, "bf16"), (8, "bf16"), (7, "fp16")])
+def test_the_16_bits_of_a_gpu(monkeypatch: pytest.MonkeyPatch, major: int, half: str) -> None:
     class Properties:
         def __init__(self) -> None:
             self.major = major
@@ -89,7 +89,7 @@ def test_the_16_bits_of_a_gpu(monkeypatch: pytest.MonkeyPatch, major: int, found
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties())
-    assert torch_towers.half_precision("cuda:1") == found
+    assert torch_towers.half_precision("cuda:1") == half
 
 
 def test_without_torch_the_extra_is_named(

@@ -256,7 +256,7 @@ def test_without_a_writable_folder_it_works_in_memory_with_one_warning(tmp_path,
         index.flush()
         assert set(index.get([file("a")])) == {0}
     assert len(warnings) == 1
-    assert "is not kept" in warnings[0]
+    assert "are not cached" in warnings[0]
 
 
 SLOW = """

@@ -1,4 +1,4 @@
-"""Independent forms that the towers are held against: NumPy in float64, one explicit loop or product at a time."""
+"""Plain twins of the towers' layers: NumPy in float64, one explicit loop or product at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ State = dict[str, Array]
 
 
 def scramble(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Every weight, norm and statistic set to something of its own, so that none can be left out unnoticed."""
+    """Sets every weight, norm and statistic to another value, so that a test notices if one is left out."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in module.state_dict().items():
@@ -30,10 +30,10 @@ def state(module: nn.Module) -> State:
 
 
 def convolve(x: Array, weight: Array, stride: int = 1, pad: tuple[int, int] = (0, 0), groups: int = 1) -> Array:
-    """x (C, h, w), weight (O, C / groups, k, k); `pad` zeros before and after each side. Cell by cell."""
+    """x (C, h, w), weight (O, C / groups, k, k); `pad` zeros before and after each axis. Cell by cell."""
     outputs, inputs, kernel, _ = weight.shape
     x = np.pad(x, ((0, 0), pad, pad))
-    rows, columns = (1 + (side - kernel) // stride for side in x.shape[1:])
+    rows, columns = (1 + (length - kernel) // stride for length in x.shape[1:])
     y = np.empty((outputs, rows, columns))
     share = outputs // groups
     for group in range(groups):
@@ -69,17 +69,17 @@ def layer_norm(x: Array, weights: State, name: str, eps: float) -> Array:
     return centred / deviation * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
 
-def attention(asks: Array, answers: Array, weights: State, name: str, heads: int, causal: bool = False) -> Array:
-    """asks (Q, W), answers (L, W) -> (Q, W): head by head, row by row."""
-    q = linear(asks, weights, f"{name}.q")
-    k, v = (linear(answers, weights, f"{name}.{part}") for part in "kv")
+def attention(queries: Array, tokens: Array, weights: State, name: str, heads: int, causal: bool = False) -> Array:
+    """queries (Q, W), tokens (L, W) -> (Q, W): head by head, query by query."""
+    q = linear(queries, weights, f"{name}.q")
+    k, v = (linear(tokens, weights, f"{name}.{part}") for part in "kv")
     share = q.shape[1] // heads
     mixed = np.empty_like(q)
     for head in range(heads):
         part = slice(head * share, (head + 1) * share)
-        for row in range(len(q)):
-            seen = row + 1 if causal else len(k)
-            mixed[row, part] = softmax(k[:seen, part] @ q[row, part] / share**0.5) @ v[:seen, part]
+        for query in range(len(q)):
+            visible = query + 1 if causal else len(k)
+            mixed[query, part] = softmax(k[:visible, part] @ q[query, part] / share**0.5) @ v[:visible, part]
     return linear(mixed, weights, f"{name}.out")
 
 

@@ -1,4 +1,4 @@
-"""Small contracts of every tower and head, with random weights and batches: what the engines are compared on."""
+"""Small contracts of every tower and head, with random weights and batches, to compare the engines on."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ CONTRACTS = {
     ).replace(score=Score("sigmoid", 10.0, -10.0)),
     "siglip": contract(
         ViT(24, 2, 3, 8, 40, "gelu_tanh", "attention", False, True, False, 1e-6, NoHead()),
-        (33, 20),  # 4 x 2 patches, and pixels that are left over
+        (33, 20),  # 4 x 2 patches, and pixels that do not fill one
         CausalText(50, 16, 2, 2, 32, "gelu_tanh", "none", 1e-6, LinearHead(bias=True)),
         pool="last",
         pad=1,
@@ -106,7 +106,7 @@ CONTRACTS = {
         CausalText(50, 16, 2, 2, 32, "gelu", "none"),
         pool="last",
     ),
-    "mean of all rows + bert, types": contract(
+    "mean of all tokens + bert, types": contract(
         ViT(16, 1, 2, 8, 32, "silu", "mean", False, True), (16, 16), Bert(50, 16, 1, 2, 32, types=2), pool="first"
     ),
     "class token before attention pool": contract(
@@ -116,7 +116,7 @@ CONTRACTS = {
 
 
 def random_arrays(contract: Contract, seed: int = 0) -> dict[str, np.ndarray]:
-    """Weights under which no activation vanishes or explodes; vectors named weight are gains and positive."""
+    """Weights with which no activation vanishes or explodes. Vectors named weight are gains and positive."""
     random = np.random.default_rng(seed)
     arrays = {}
     for name, shape in expected(contract).items():
@@ -136,9 +136,9 @@ def pixels(contract: Contract, count: int = 3) -> np.ndarray:
 
 
 def ids(contract: Contract, count: int = 3) -> np.ndarray:
-    """Texts of all lengths up to 7, the largest id at the end of each (and once more in the first), padded.
+    """ids (count, L): texts of all lengths up to 7, padded. Each ends with the largest id; the first has it twice.
 
-    Of 7 columns, or of all of the context where the tower sees what is cut off.
+    L is 7, or the context if the tower reads the padding.
     """
     random, length = np.random.default_rng(2), 7 if contract.text.trims else contract.text.context
     rows = np.full((count, length), contract.text.pad, np.int64)
@@ -150,8 +150,8 @@ def ids(contract: Contract, count: int = 3) -> np.ndarray:
     return rows
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of unit length; they must be finite, in float32."""
-    assert rows.dtype == np.float32
-    assert np.isfinite(rows).all()
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    """Embeddings scaled to unit length. Asserts that they are finite and float32."""
+    assert embeddings.dtype == np.float32
+    assert np.isfinite(embeddings).all()
+    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)

@@ -84,18 +84,13 @@ def _photograph() -> bytes:
 def _batches(clip: Clip, samples: DrawnSamples, limits: dict[str, float]) -> Iterator[Throughput]:
     pixels = samples.pixels()
     pixels = np.concatenate([pixels] * (max(BATCH_SIZES) // len(pixels)))
-    cost, precision = picture_operations(clip.contract), _image_precision(clip)
+    cost, precision = picture_operations(clip.contract), clip.precision_of("image")
     peak = limits[precision] / cost if cost and precision in limits else None
     rates = {size: _rate(functools.partial(clip.encode_pixels, pixels[:size]), size) for size in BATCH_SIZES}
     for size, value in rates.items():
         yield Throughput(f"pictures, batch {size}", value, "pictures/s", peak, _peers(clip, pixels[:size]))
     best = next(size for size in BATCH_SIZES if rates[size] >= NEARLY_BEST * max(rates.values()))
     yield Throughput(f"recommended: {clip.engine}, {clip.precision}, batch {best}", rates[best], "pictures/s", peak)
-
-
-def _image_precision(clip: Clip) -> str:
-    """The precision of the image tower."""
-    return clip.precision.split(" ")[0]
 
 
 def _peers(clip: Clip, pixels: Any) -> dict[str, float]:

@@ -24,7 +24,7 @@ from contralto.encoder.options import Batching, Encoded, OnError, Progress, Rais
 from contralto.encoder.pictures import EmbeddingStream
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import DrawnSamples, UserSamples
-from contralto.engine import Engine, Report, made_in, refit, report
+from contralto.engine import Engine, EngineReport, made_in, precision_of, recalibrate, report
 from contralto.engine.base import TowerName
 from contralto.text.tokenizer import Tokenizer, UnreadText
 from contralto.weights.checkpoint import Checkpoint
@@ -226,6 +226,11 @@ class Clip:
         """Either "exact": every pixel, as in the reference; or "scaled": large JPEGs are decoded at a smaller size."""
         return "exact" if self._scaled_to is None else "scaled"
 
+    def precision_of(self, tower: TowerName) -> str:
+        """The current precision of one tower: one word, where `precision` may name both towers."""
+        arguments.one_of(tower, "tower", ("image", "text"))
+        return precision_of(self._runner.engine, tower)
+
     def made_in(self, tower: TowerName) -> str:
         """The precision part of a cache key for a tower's embeddings; see `contralto.engine.choose.made_in`."""
         arguments.one_of(tower, "tower", ("image", "text"))
@@ -238,7 +243,7 @@ class Clip:
         if arguments.whole(texts, "texts", 0):
             self._runner.engine.expect("text", texts)
 
-    def engine_report(self, *, measure: bool = True) -> Report:
+    def engine_report(self, *, measure: bool = True) -> EngineReport:
         """The engine, the precision for much work, the reason, and the measurements of each precision on this machine.
 
         A model that was never measured here is measured now, and auto uses the result from here on. With measure=False
@@ -246,7 +251,7 @@ class Clip:
         """
         return report(self._runner.engine, measure=arguments.flag(measure, "measure"))
 
-    def calibrate(self, pictures: Any = None, texts: Any = None) -> Report:
+    def calibrate(self, pictures: Any = None, texts: Any = None) -> EngineReport:
         """Calibrates int8 and measures each precision on pictures and texts of yours, at least 16 of either.
 
         The result is cached for this model on this machine. Raises ContraltoError for fewer items, and if engine and
@@ -254,9 +259,9 @@ class Clip:
         """
         pixels = None if pictures is None else self.preprocess(pictures)
         ids = None if texts is None else self.tokenize(texts, truncate=True)
-        return refit(self._runner.engine, UserSamples(DrawnSamples(self.contract, self._tokenizer), pixels, ids))
+        return recalibrate(self._runner.engine, UserSamples(DrawnSamples(self.contract, self._tokenizer), pixels, ids))
 
-    def fit(self, pictures: Any = None, texts: Any = None) -> Report:
+    def fit(self, pictures: Any = None, texts: Any = None) -> EngineReport:
         """Deprecated name of `calibrate`."""
         warnings.warn("Clip.fit is now called Clip.calibrate", DeprecationWarning, stacklevel=2)
         return self.calibrate(pictures, texts)

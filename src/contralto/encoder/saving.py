@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from contralto.contract import FILE_NAME
-from contralto.engine.graph.files import write_graphs
+from contralto.engine.graph.whole_tower import write_graphs
 from contralto.errors import ContraltoError, WeightsError
 from contralto.files import copy_files, write_error_text, written_whole
 from contralto.weights import native

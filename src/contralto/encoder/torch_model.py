@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from contralto import arguments
 from contralto.contract import Contract, Score
-from contralto.engine.graph.files import write_graphs
+from contralto.engine.graph.whole_tower import write_graphs
 from contralto.errors import ContractError, MissingExtraError, WeightsError
 from contralto.files import copy_files
 from contralto.weights.checkpoint import Checkpoint

@@ -1,13 +1,14 @@
-"""What computes embeddings: one protocol, several runtimes behind it, and the choice among them.
+"""Engines compute embeddings: one protocol, several runtimes behind it, and the choice among them.
 
-Read `base.py` (the protocol), `choose.py` (`start`), `torch_towers.py` and `eager.py` (PyTorch, the reference),
-`compiled.py` (the same through torch.compile, for GPUs), `openvino.py` (the default, no torch), then `onnx.py` and
-`graph/`, which write the graphs that the latter runs. `forest.py` packs texts so that what they share is computed once,
-`quantise.py` makes a tower in int8, `measure.py` and `remembered.py` find out what a machine makes and keep it, and
-`chosen.py` decides by that what a call is computed in.
+Read `base.py` (the protocol) and `choose.py` (`start` makes an engine, `report` describes it). Then the engines:
+`torch_towers.py` and `eager.py` (PyTorch, the reference), `compiled.py` (the same through torch.compile, for GPUs) and
+`openvino.py` (the default, no torch). `onnx.py` and `graph/` write the graphs that OpenVINO runs; `forest.py` packs
+texts so that shared prefixes are computed once. `quantise.py` makes a tower in int8, `measure.py` measures the speed
+and error of each precision, `measurements_cache.py` caches both, and `auto.py` chooses a precision from them.
+`cpus.py` and `machine.py` describe the processor; `peak.py` and `operations.py` tell benchmarks what is possible.
 """
 
 from contralto.engine.base import Engine
-from contralto.engine.choose import Report, made_in, refit, report, start
+from contralto.engine.choose import EngineReport, made_in, precision_of, recalibrate, report, start
 
-__all__ = ["Engine", "Report", "made_in", "refit", "report", "start"]
+__all__ = ["Engine", "EngineReport", "made_in", "precision_of", "recalibrate", "report", "start"]

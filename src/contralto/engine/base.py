@@ -1,8 +1,8 @@
-"""The protocol of engines, and the checks of what goes in, which are the same for all of them."""
+"""The engine protocol, and the input checks that all engines share."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ Float = NDArray[np.float32]
 Ids = NDArray[np.int64]
 TowerName = Literal["image", "text"]
 
+TOWER_NAMES: Final[tuple[TowerName, TowerName]] = ("image", "text")
+
+LENGTH_MULTIPLE: Final = 8
+"""Compiling engines pad texts to multiples of this length, as each new shape costs them time and memory."""
+
 
 class Engine(Protocol):
     """Computes embeddings of prepared batches. A tower is loaded on first use; threads may share an engine."""
@@ -24,14 +29,14 @@ class Engine(Protocol):
 
     @property
     def precision(self) -> str:
-        """What it computes in: fp32, bf16 ..."""
+        """The precision in use: fp32, bf16 ..."""
 
     @property
     def images_at_once(self) -> int:
-        """Pictures of a batch that suits it."""
+        """The batch size that suits this engine."""
 
-    def expect(self, side: TowerName, count: int) -> Engine:
-        """The engine to give the next `count` items to, in batches: all of them go through it in one precision."""
+    def expect(self, tower: TowerName, count: int) -> Engine:
+        """The engine for the next `count` items, which may come in several batches: all get the same precision."""
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w), as the contract prepares them -> embeddings float32 (N, E), not normalised."""
@@ -39,23 +44,23 @@ class Engine(Protocol):
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L), padded -> embeddings float32 (N, E), not normalised.
 
-        L: at most the context; exactly that where the contract's text does not trim.
+        L: at most the context; exactly the context if the contract's text does not trim.
         """
 
 
 def checked_pixels(contract: Contract, pixels: NDArray[Any]) -> Float:
     """`pixels` as a contiguous float32 array. Raises ContraltoError if the contract's tower cannot take its shape."""
-    wanted = (3, *contract.image.size)
-    if pixels.ndim != 4 or pixels.shape[1:] != wanted:
-        raise ContraltoError(f"pixels must have shape (N, {', '.join(map(str, wanted))}), got {pixels.shape}")
+    shape = (3, *contract.image.size)
+    if pixels.ndim != 4 or pixels.shape[1:] != shape:
+        raise ContraltoError(f"pixels must have shape (N, {', '.join(map(str, shape))}), got {pixels.shape}")
     return np.ascontiguousarray(pixels, dtype=np.float32)
 
 
 def checked_ids(contract: Contract, ids: NDArray[Any]) -> Ids:
     """`ids` as a contiguous int64 array. Raises ContraltoError for a wrong shape, or ids outside the vocabulary."""
     context, vocabulary = contract.text.context, contract.text.tower.vocabulary
-    fewest = 1 if contract.text.trims else context  # cut short, a text would silently get another embedding
-    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not fewest <= ids.shape[1] <= context:
+    shortest = 1 if contract.text.trims else context  # a trimmed text would silently get another embedding
+    if ids.ndim != 2 or ids.dtype.kind not in "iu" or not shortest <= ids.shape[1] <= context:
         columns = f"1 to {context}" if contract.text.trims else f"{context}, as this tower sees the padding"
         raise ContraltoError(f"ids must be integers (N, {columns}), got {ids.dtype} {ids.shape}")
     if ids.size and not (ids.min() >= 0 and ids.max() < vocabulary):

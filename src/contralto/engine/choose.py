@@ -1,13 +1,13 @@
-"""Which engine runs a checkpoint, and in which precision: as asked for, or the fastest that is exact enough here."""
+"""Starts the engine for a checkpoint: the requested one, or the fastest that is exact enough on this machine."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from contralto.engine.auto import AutoPrecision, precision_label
 from contralto.engine.base import Engine, TowerName
-from contralto.engine.chosen import Chosen, both
-from contralto.engine.measure import Measured, Samples
-from contralto.engine.openvino import OpenVINO, computes
+from contralto.engine.measure import Measurement, Samples
+from contralto.engine.openvino import OpenVINO, supports
 from contralto.engine_names import ENGINES, PRECISIONS
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
@@ -23,19 +23,19 @@ def start(
 ) -> Engine:
     """An engine for the checkpoint. Nothing is loaded before the first batch.
 
-    precision: auto is fp32 for the first 63 pictures and 255 texts. After them it is the fastest with a cosine of at
-    least 0.999 (pictures; texts in int8) or 0.9999 (texts) to the rows of fp32, if the tower was measured on this
-    machine, or is measured now as a call brings ten times the work that measuring takes. int8 is measured as well, and
-    refused below 0.99. Without samples auto is fp32. bf16 and fp16 are taken by openvino only where the processor has
-    them; on a GPU auto is one of them.
+    precision: auto is fp32 for the first 63 pictures and 255 texts. After that it is the fastest precision with a
+    cosine to fp32 of at least 0.999 (pictures; texts in int8) or 0.9999 (texts). For this the tower must have been
+    measured on this machine; a call that brings ten times the work of measuring starts the measurement. Explicit int8
+    is measured too, and refused below a cosine of 0.99. Without samples, auto is fp32. openvino takes bf16 and fp16
+    only if the processor has instructions for them; on a GPU, auto is one of the two.
     device: auto is the CPU; cuda and cuda:N are GPUs, for the engines compiled (auto takes it there) and eager.
 
-    Raises ContraltoError for a name or combination that does not exist, or that this machine cannot run;
+    Raises ContraltoError for an unknown name, and for a combination that does not exist or cannot run on this machine;
     MissingExtraError for eager and compiled without torch.
     """
-    for what, given, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
-        if given not in known:
-            raise ContraltoError(f"{what} must be one of {', '.join(known)}, got {given!r}")
+    for what, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
+        if value not in known:
+            raise ContraltoError(f"{what} must be one of {', '.join(known)}, got {value!r}")
     if engine == "auto":
         engine = "compiled" if device.partition(":")[0] == "cuda" else "openvino"
     if engine != "openvino":
@@ -43,47 +43,55 @@ def start(
     if device not in ("auto", "cpu"):
         raise ContraltoError(f"device {device!r}: engine 'openvino' runs on the cpu: use engine compiled or eager")
     if precision in ("auto", "int8") and samples is not None:
-        return Chosen(checkpoint, samples, None if precision == "auto" else precision)
+        return AutoPrecision(checkpoint, samples, None if precision == "auto" else precision)
     if precision == "int8":
-        raise ContraltoError("int8 is fitted to samples, and there are none: use contralto.load, or fp32")
-    if precision in ("bf16", "fp16") and not computes(precision):
+        raise ContraltoError("int8 is calibrated on samples, and there are none: use contralto.load, or fp32")
+    if precision in ("bf16", "fp16") and not supports(precision):
         raise ContraltoError(f"this processor has no {precision} instructions, and emulating them is slow: use fp32")
     return OpenVINO(checkpoint, "fp32" if precision == "auto" else precision)
 
 
-class Report(NamedTuple):
-    """What an engine computes in, the reason in words, and what was measured."""
+class EngineReport(NamedTuple):
+    """An engine's name and precision, the reason in words, and the measurements behind it."""
 
     engine: str
     precision: str
     why: str
-    measured: tuple[Measured, ...]
+    measured: tuple[Measurement, ...]
 
 
-def report(engine: Engine, *, measure: bool = True) -> Report:
-    """Of any engine that `start` gave. Where it chooses, and unless `measure` is False, the towers are measured now if
-    they never were, and computed in what is chosen from here on; else it tells what is known."""
-    if not isinstance(engine, Chosen):
-        return Report(engine.name, engine.precision, "as asked for", ())
-    image, text = engine.choices(measures=measure)
-    precision = both(image.precision, text.precision)
-    return Report(engine.name, precision, f"{image.why}; {text.why}", image.measured + text.measured)
+def report(engine: Engine, *, measure: bool = True) -> EngineReport:
+    """Describes any engine that `start` gave.
 
-
-def made_in(engine: Engine, side: TowerName) -> str:
-    """What decides a tower's rows besides the checkpoint, for who keeps them: the precision, for int8 with a digest of
-    what it was fitted to. "auto" as long as the engine has not settled on one.
-
-    Where int8 was asked for and was never fitted on this machine, it is fitted now.
+    If the engine chooses its precision and a tower was never measured, the tower is measured now; the engine then uses
+    the chosen precision. With measure=False nothing is measured or changed.
     """
-    return engine.made_in(side) if isinstance(engine, Chosen) else engine.precision
+    if not isinstance(engine, AutoPrecision):
+        return EngineReport(engine.name, engine.precision, "as requested", ())
+    image, text = engine.choices(settle=measure)
+    precision = precision_label(image.precision, text.precision)
+    return EngineReport(engine.name, precision, f"{image.why}; {text.why}", image.measurements + text.measurements)
 
 
-def refit(engine: Engine, samples: Samples) -> Report:
-    """Measures anew on other samples, which are remembered. Raises ContraltoError if the engine does not choose."""
-    if not isinstance(engine, Chosen):
-        raise ContraltoError(f"engine {engine.name!r} in {engine.precision} was asked for: there is nothing to fit")
-    engine.refit(samples)
+def precision_of(engine: Engine, tower: TowerName) -> str:
+    """The precision that a tower is computed in now: fp32, bf16, fp16 or int8."""
+    return engine.precision_of(tower) if isinstance(engine, AutoPrecision) else engine.precision
+
+
+def made_in(engine: Engine, tower: TowerName) -> str:
+    """What decides a tower's embeddings besides the checkpoint, for cache keys.
+
+    This is the precision; for int8, with a digest of the calibration, as in "int8 5f3a...". "auto" as long as the
+    engine has not settled on a precision. Explicit int8 that was never calibrated on this machine is calibrated now.
+    """
+    return engine.made_in(tower) if isinstance(engine, AutoPrecision) else engine.precision
+
+
+def recalibrate(engine: Engine, samples: Samples) -> EngineReport:
+    """Measures again on other samples, and caches the result. Raises ContraltoError if the engine does not choose."""
+    if not isinstance(engine, AutoPrecision):
+        raise ContraltoError(f"engine {engine.name!r} in {engine.precision} was requested: nothing to calibrate")
+    engine.recalibrate(samples)
     return report(engine)
 
 
@@ -96,9 +104,9 @@ def _on_torch(checkpoint: Checkpoint, engine: str, precision: str, device: str) 
     device = "cpu" if device == "auto" else device
     if engine == "eager":
         return Eager(checkpoint, "fp32" if precision == "auto" else precision, device)
-    made = Compiled(checkpoint, "fp32", device)
-    if precision == "auto" and made.device != "cpu":
+    compiled = Compiled(checkpoint, "fp32", device)
+    if precision == "auto" and compiled.device != "cpu":
         from contralto.engine.torch_towers import half_precision
 
-        precision = half_precision(made.device)
-    return made if precision in ("auto", "fp32") else Compiled(checkpoint, precision, made.device)
+        precision = half_precision(compiled.device)
+    return compiled if precision in ("auto", "fp32") else Compiled(checkpoint, precision, compiled.device)

@@ -1,4 +1,4 @@
-"""How many processors this process may use: its affinity and its container's quota, not the machine's size."""
+"""The processors of this process: how many it may use (affinity and container quota), and their instruction sets."""
 
 from __future__ import annotations
 
@@ -7,17 +7,32 @@ import os
 from pathlib import Path
 
 
-def available_cpus(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
-    """At least 1. The quota is that of control groups, version 2 or 1, of this process or of any group above it."""
+def available_cpus(cgroups: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int:
+    """The number of processors that this process may use, at least 1.
+
+    The quota comes from control groups, version 2 or 1, of this process or of any group above it.
+    """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quotas = [_quota(folder) for folder in _groups(cgroups, own)]
+    quotas = [_quota(folder) for folder in _groups(cgroups, membership)]
     return max(1, min([allowed, *(math.ceil(quota) for quota in quotas if quota)]))
 
 
-def _groups(cgroups: Path, own: Path) -> list[Path]:
-    """The folders that may limit this process: lines of `own` are ID:CONTROLLERS:PATH, PATH below a mount point."""
+def cpu_flags() -> frozenset[str]:
+    """The processor's instruction sets as Linux names them, such as avx512f; empty on other systems."""
     try:
-        lines = own.read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.split() for line in lines if line.startswith(("flags", "Features"))), []))
+
+
+def _groups(cgroups: Path, membership: Path) -> list[Path]:
+    """The folders that may limit this process.
+
+    The lines of `membership` are ID:CONTROLLERS:PATH, where PATH is below a mount point.
+    """
+    try:
+        lines = membership.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
         lines = []
     folders = [cgroups, cgroups / "cpu"]
@@ -31,7 +46,7 @@ def _groups(cgroups: Path, own: Path) -> list[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    """Processors' worth of time a period, or None where there is no limit."""
+    """The quota in processors, or None if there is no limit."""
     try:
         if (limit := folder / "cpu.max").exists():
             quota, period = limit.read_text().split()[:2]

@@ -1,4 +1,4 @@
-"""The reference: the PyTorch model of contralto.model, run as it stands, in float32 or in 16 bits."""
+"""The reference engine: the PyTorch model of contralto.model as it stands, in float32 or in 16 bits."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 
 class Eager(TorchEngine):
-    """Runs the towers of a checkpoint layer by layer, a batch at once however large it is."""
+    """Runs the towers of a checkpoint layer by layer. A batch is never divided, however large it is."""
 
     name = "eager"
 
-    def _prepared(self, side: TowerName, tower: nn.Module) -> Run:
+    def _prepared(self, tower_name: TowerName, tower: nn.Module) -> Run:
         import torch
 
         def run(batch: NDArray[Any]) -> Float:
-            given = torch.tensor(batch).to(self.device)
-            rows: Float = tower(given.to(self._dtype) if side == "image" else given).float().cpu().numpy()
-            return rows
+            tensor = torch.tensor(batch).to(self.device)
+            output = tower(tensor.to(self._dtype) if tower_name == "image" else tensor)
+            embeddings: Float = output.float().cpu().numpy()
+            return embeddings
 
         return run

@@ -1,6 +1,7 @@
-"""What each precision makes here: its rows' cosine to those of fp32, and how many go through in a second.
+"""Measures each precision on this machine: the cosine of its embeddings to those of fp32, and its items per second.
 
-Measured once for a model, a tower and a machine, on samples; kept in the cache folder, with the tower in int8.
+A tower is measured once per model and machine, on samples; `measurements_cache.py` caches the result with the int8
+tower.
 """
 
 from __future__ import annotations
@@ -9,34 +10,32 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contralto import progress
 from contralto.engine.base import Float, TowerName
-from contralto.engine.openvino import OpenVINO, computes
-from contralto.engine.quantise import levels, quantised
+from contralto.engine.openvino import OpenVINO, supports
+from contralto.engine.quantise import calibrate, quantise
 from contralto.weights.checkpoint import Checkpoint
 
-BOUNDS: dict[TowerName, float] = {
-    "image": 0.999,
-    "text": 0.9999,
-}  # what auto keeps: the lowest cosine of a row to fp32's
-INT8_BOUNDS: dict[TowerName, float] = {"image": 0.999, "text": 0.999}
-# Samples are few, and others will be further off: of what a bound allows, this part may be used on them.
-USED = 0.75
-MOST_NOISE = 1e-3  # that a map may take from int8, as a share of its own energy
-TRIES = 4  # of towers with ever fewer maps in int8
-ROUNDS, SECONDS = 3, 0.5  # of timing, whichever comes first
+# The lowest cosine of any embedding to that of fp32 at which auto may choose a precision.
+AUTO_MIN_COSINE: Final[dict[TowerName, float]] = {"image": 0.999, "text": 0.9999}
+AUTO_MIN_COSINE_INT8: Final[dict[TowerName, float]] = {"image": 0.999, "text": 0.999}
+# There are few samples, and other items have larger errors: samples may use this part of the error that a bound allows.
+SAMPLE_MARGIN: Final = 0.75
+MAX_LAYER_NOISE: Final = 1e-3  # of a layer in int8, as a share of the energy of its output
+INT8_TRIES: Final = 4  # of towers with ever fewer layers in int8
+TIMING_ROUNDS, TIMING_SECONDS = 3, 0.5  # whichever comes first
 
-# What measuring costs (docs/speed.md): so many items go through in all, counted as if in fp32; each weight takes its
-# time to be compiled and put into levels; and there is what every tower takes.
-ITEMS: dict[TowerName, int] = {"image": 120, "text": 1920}
-SECONDS_A_WEIGHT, SECONDS_A_TOWER = 6e-8, 2.5
-PROBE: dict[TowerName, int] = {"image": 8, "text": 32}  # items that tell how fast a tower is in fp32
-LEVELS_STEPS = 10  # of progress, while levels are looked for
+# The cost of measuring (docs/speed.md): the items that are computed in all, counted as if in fp32; for each weight, the
+# time to compile and quantise it; and a constant.
+MEASURING_ITEMS: Final[dict[TowerName, int]] = {"image": 120, "text": 1920}
+SECONDS_PER_WEIGHT, SECONDS_PER_TOWER = 6e-8, 2.5
+ESTIMATE_ITEMS: Final[dict[TowerName, int]] = {"image": 8, "text": 32}  # to time a tower in fp32
+CALIBRATION_STEPS: Final = 10  # of the progress, out of about 13
 
 
 class Samples(Protocol):
@@ -47,8 +46,8 @@ class Samples(Protocol):
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One tower in one precision: the lowest cosine of a sample's row to that of fp32."""
+class Measurement:
+    """One tower in one precision. cosine: the lowest of any sample's embedding to that of fp32."""
 
     engine: str
     precision: str
@@ -58,19 +57,19 @@ class Measured:
 
     @property
     def bound(self) -> float:
-        """The least cosine with which auto chooses it."""
-        return (INT8_BOUNDS if self.precision == "int8" else BOUNDS)[self.tower]
+        """The lowest cosine at which auto may choose this precision."""
+        return (AUTO_MIN_COSINE_INT8 if self.precision == "int8" else AUTO_MIN_COSINE)[self.tower]
 
     @property
     def keeps_the_bound(self) -> bool:
-        """Whether auto may choose it."""
+        """Whether auto may choose this precision."""
         return _keeps(self.cosine, self.bound)
 
 
-class Found(NamedTuple):
-    """What was measured, the tower in int8, and the engine that has it compiled."""
+class TowerMeasurements(NamedTuple):
+    """The measurements of one tower in all precisions, the tower in int8, and the engine that has compiled it."""
 
-    measured: list[Measured]
+    measurements: list[Measurement]
     int8: Checkpoint
     engine: OpenVINO
 
@@ -80,63 +79,67 @@ class Overrun(Exception):
 
 
 def measure(
-    checkpoint: Checkpoint, side: TowerName, samples: Samples, exact: OpenVINO, until: float | None = None
-) -> Found:
-    """Every precision that can be chosen on this processor. exact: the engine of the checkpoint in fp32.
+    checkpoint: Checkpoint, tower: TowerName, samples: Samples, exact: OpenVINO, until: float | None = None
+) -> TowerMeasurements:
+    """Measures every precision that this processor can compute. exact: the engine of the checkpoint in fp32.
 
-    How far it is goes to `contralto.progress`. Raises Overrun after `until`, a time of `time.perf_counter`; it may be
-    interrupted at any time, as nothing is kept here.
+    Progress goes to `contralto.progress`. Raises Overrun after `until`, a time of `time.perf_counter`. It may be
+    interrupted at any time, as nothing is cached here.
     """
-    halves = [precision for precision in ("bf16", "fp16") if computes(precision)]
-    steps = _Steps(checkpoint.contract.name, side, ["fp32", *halves], until)
-    batch: NDArray[Any] = samples.pixels() if side == "image" else samples.ids()
-    fitted, held = batch[::2], batch[1::2]  # int8 is not measured on what it was fitted to
+    halves = [precision for precision in ("bf16", "fp16") if supports(precision)]
+    steps = _Steps(checkpoint.contract.name, tower, ["fp32", *halves], until)
+    batch: NDArray[Any] = samples.pixels() if tower == "image" else samples.ids()
+    calibration, held_out = batch[::2], batch[1::2]  # int8 is not measured on the samples that it was calibrated on
     steps.begin("fp32")
-    wanted = _rows(exact, side, held)
-    found = [_timed(exact, side, held, 1.0)]
+    expected = _embeddings(exact, tower, held_out)
+    measurements = [_timed(exact, tower, held_out, 1.0)]
     for precision in halves:
         steps.begin(precision)
-        if len(found) == 1 or not found[-1].keeps_the_bound:  # where bf16 is near enough, fp16 is no faster
+        if len(measurements) == 1 or not measurements[-1].keeps_the_bound:  # fp16 is no faster than an exact bf16
             engine = OpenVINO(checkpoint, precision)
-            found.append(_timed(engine, side, held, _cosine(_rows(engine, side, held), wanted)))
-    return _with_int8(checkpoint, side, found, (fitted, held, wanted), steps)
+            cosine = _cosine(_embeddings(engine, tower, held_out), expected)
+            measurements.append(_timed(engine, tower, held_out, cosine))
+    return _with_int8(checkpoint, tower, measurements, (calibration, held_out, expected), steps)
 
 
 def _with_int8(
     checkpoint: Checkpoint,
-    side: TowerName,
-    found: list[Measured],
+    tower: TowerName,
+    measurements: list[Measurement],
     samples: tuple[NDArray[Any], NDArray[Any], Float],
     steps: _Steps,
-) -> Found:
-    """samples: those to fit levels to, those to measure on, and the rows of the latter in fp32."""
-    fitted, held, wanted = samples
-    read, others = levels(checkpoint, side, _parts(fitted, side), steps.levels), rest(found)
+) -> TowerMeasurements:
+    """samples: the ones to calibrate on, the ones to measure on, and the fp32 embeddings of the latter."""
+    calibration, held_out, expected = samples
+    quantisations = calibrate(checkpoint, tower, _parts(calibration, tower), steps.calibrated)
+    others = float_precision(measurements)
     steps.begin("int8")
-    noises = sorted(one.noise for one in read if one.noise <= MOST_NOISE) or [min(one.noise for one in read)]
+    noises = sorted(one.noise for one in quantisations if one.noise <= MAX_LAYER_NOISE)
+    noises = noises or [min(one.noise for one in quantisations)]
     best, cosine = None, -1.0
-    for _ in range(TRIES):
-        made = quantised(checkpoint, read, noises[-1])
-        engine = OpenVINO(made, "int8", others)
-        if (lowest := _cosine(_rows(engine, side, held), wanted)) > cosine or best is None:
-            best, cosine = (made, engine), lowest
+    for _ in range(INT8_TRIES):
+        int8 = quantise(checkpoint, quantisations, noises[-1])
+        engine = OpenVINO(int8, "int8", others)
+        if (lowest := _cosine(_embeddings(engine, tower, held_out), expected)) > cosine or best is None:
+            best, cosine = (int8, engine), lowest
         steps.check()
-        noises = noises[: _fewer(noises, USED * (1 - INT8_BOUNDS[side]) / max(1 - lowest, 1e-9))]
-        if not noises or _keeps(cosine, INT8_BOUNDS[side]):
+        allowed = SAMPLE_MARGIN * (1 - AUTO_MIN_COSINE_INT8[tower])
+        noises = noises[: _layers_within(noises, allowed / max(1 - lowest, 1e-9))]
+        if not noises or _keeps(cosine, AUTO_MIN_COSINE_INT8[tower]):
             break
-    assert best is not None, "there is always a first try"
-    found = [*found, _timed(best[1], side, held, cosine)]
+    assert best is not None, "the first try sets it"
+    measurements = [*measurements, _timed(best[1], tower, held_out, cosine)]
     steps.end()
-    return Found(found, *best)
+    return TowerMeasurements(measurements, *best)
 
 
 class _Steps:
-    """Tells what is being measured, and ends it when its time is over."""
+    """Reports the progress of measuring, and stops it when its time is over."""
 
-    def __init__(self, name: str, side: TowerName, floats: list[str], until: float | None) -> None:
+    def __init__(self, name: str, tower: TowerName, floats: list[str], until: float | None) -> None:
         self._until, self._floats, self._done = until, floats, -1
-        self._total = len(floats) + LEVELS_STEPS + 1
-        self._stage = f"measuring this machine, once, for the {side} tower of {name}"
+        self._total = len(floats) + CALIBRATION_STEPS + 1
+        self._stage = f"measuring this machine, once, for the {tower} tower of {name}"
 
     def begin(self, precision: str) -> None:
         """Raises Overrun."""
@@ -144,11 +147,11 @@ class _Steps:
         self._tell(precision if done else ", ".join([*self._floats, "int8"]), done)
         self.check()
 
-    def levels(self, done: int, total: int) -> None:
-        """So many of the values that maps read have their levels. Raises Overrun."""
-        reached = len(self._floats) + LEVELS_STEPS * done // total
+    def calibrated(self, done: int, total: int) -> None:
+        """Reports that `done` of `total` activations are calibrated. Raises Overrun."""
+        reached = len(self._floats) + CALIBRATION_STEPS * done // total
         if reached > self._done:
-            self._tell("int8, its levels", reached)
+            self._tell("int8, calibration", reached)
         self.check()
 
     def check(self) -> None:
@@ -165,61 +168,61 @@ class _Steps:
         progress.tell(self._stage, done, self._total, now)
 
 
-def cost(checkpoint: Checkpoint, side: TowerName, per_second: float) -> float:
-    """Seconds that `measure` is expected to take of a tower that makes so many items a second in fp32."""
-    weights = sum(stored.array.size for name, stored in checkpoint.tensors.items() if name.startswith(f"{side}."))
-    return SECONDS_A_TOWER + SECONDS_A_WEIGHT * weights + ITEMS[side] / per_second
+def expected_seconds(checkpoint: Checkpoint, tower: TowerName, per_second: float) -> float:
+    """Expected seconds of `measure`, for a tower that computes `per_second` items a second in fp32."""
+    weights = sum(stored.array.size for name, stored in checkpoint.tensors.items() if name.startswith(f"{tower}."))
+    return SECONDS_PER_TOWER + SECONDS_PER_WEIGHT * weights + MEASURING_ITEMS[tower] / per_second
 
 
-def probe(engine: OpenVINO, side: TowerName, samples: Samples) -> float:
-    """Items that the engine makes in a second, from few of them."""
-    batch: NDArray[Any] = samples.ids() if side == "text" else samples.pixels()
-    return rate(lambda: _run(engine, side, batch[: PROBE[side]]), PROBE[side], 1, 0)
+def estimate_rate(engine: OpenVINO, tower: TowerName, samples: Samples) -> float:
+    """Items per second of this engine, from a few samples."""
+    batch: NDArray[Any] = samples.ids() if tower == "text" else samples.pixels()
+    return rate(lambda: _run(engine, tower, batch[: ESTIMATE_ITEMS[tower]]), ESTIMATE_ITEMS[tower], 1, 0)
 
 
-def fastest(measured: Sequence[Measured]) -> Measured:
-    """The fastest that keeps the bound, which fp32 always does."""
-    return max((one for one in measured if one.keeps_the_bound), key=lambda one: one.per_second)
+def fastest(measurements: Sequence[Measurement]) -> Measurement:
+    """The fastest precision within its bound; fp32 always is."""
+    return max((one for one in measurements if one.keeps_the_bound), key=lambda one: one.per_second)
 
 
-def _timed(engine: OpenVINO, side: TowerName, batch: NDArray[Any], cosine: float) -> Measured:
-    """An engine that has computed the batch before. What is too coarse to be chosen is timed no more than once."""
-    once = Measured(engine.name, engine.precision, side, 0.0, cosine)
-    found = _rate(lambda: _run(engine, side, batch), len(batch), ROUNDS if once.keeps_the_bound else 1, SECONDS)
-    return replace(once, per_second=found)
+def _timed(engine: OpenVINO, tower: TowerName, batch: NDArray[Any], cosine: float) -> Measurement:
+    """engine: has computed this batch before. A precision that is too coarse to be chosen is timed only once."""
+    untimed = Measurement(engine.name, engine.precision, tower, 0.0, cosine)
+    rounds = TIMING_ROUNDS if untimed.keeps_the_bound else 1
+    return replace(untimed, per_second=_rate(lambda: _run(engine, tower, batch), len(batch), rounds, TIMING_SECONDS))
 
 
 def _keeps(cosine: float, bound: float) -> bool:
-    return 1 - cosine <= USED * (1 - bound)
+    return 1 - cosine <= SAMPLE_MARGIN * (1 - bound)
 
 
-def rest(measured: Sequence[Measured]) -> str:
-    """What a tower in int8 computes all else in: norms, softmax, and the maps that int8 would spoil.
+def float_precision(measurements: Sequence[Measurement]) -> str:
+    """The precision for everything in an int8 tower that is not int8: norms, softmax, and the noisiest layers.
 
-    bf16 where it is near enough and faster here: some processors have its instructions, but compute slowly with them.
+    bf16 where it is exact enough and faster here: some processors have bf16 instructions, but are slow at them.
     """
-    exact = next(one for one in measured if one.precision == "fp32")
-    bf16 = [one for one in measured if one.precision == "bf16" and one.cosine >= BOUNDS[one.tower]]
+    exact = next(one for one in measurements if one.precision == "fp32")
+    bf16 = [one for one in measurements if one.precision == "bf16" and one.cosine >= AUTO_MIN_COSINE[one.tower]]
     return "bf16" if any(one.per_second > exact.per_second for one in bf16) else "fp32"
 
 
-def _fewer(noises: Sequence[float], share: float) -> int:
-    """How many maps, of these noises in ascending order, make at most this share of their noise; fewer than all.
+def _layers_within(noises: Sequence[float], share: float) -> int:
+    """The number of layers that add up to at most this share of all noise; fewer than all. noises: ascending.
 
-    What a row is off by grows with the sum of the noises at most, as the noisiest maps of a tower are its first, whose
-    noise goes through all others.
+    The error of an embedding grows at most with the sum of the noises: the noisiest layers of a tower are its first,
+    whose noise goes through all others.
     """
     sums = np.cumsum(noises)
     return min(len(noises) - 1, int(np.searchsorted(sums, share * sums[-1], side="right")))
 
 
-def _parts(batch: NDArray[Any], side: TowerName) -> list[NDArray[Any]]:
-    """Pictures go one by one, as everything that the tower computes of them is looked at."""
-    return [batch[i : i + 1] for i in range(len(batch))] if side == "image" else [batch]
+def _parts(batch: NDArray[Any], tower: TowerName) -> list[NDArray[Any]]:
+    """Pictures one by one, because calibration keeps every activation of its input in memory."""
+    return [batch[i : i + 1] for i in range(len(batch))] if tower == "image" else [batch]
 
 
 def rate(work: Callable[[], object], count: int, rounds: int, limit: float) -> float:
-    """Of `count` things a second, the median of so many rounds or seconds, after one that loads what it needs."""
+    """Median items per second over `rounds` or `limit` seconds, after a warm-up. count: items per call of `work`."""
     work()
     return _rate(work, count, rounds, limit)
 
@@ -233,17 +236,17 @@ def _rate(work: Callable[[], object], count: int, rounds: int, limit: float) -> 
     return count / statistics.median(seconds)
 
 
-def _run(engine: OpenVINO, side: TowerName, batch: NDArray[Any]) -> Float:
-    return engine.image(batch) if side == "image" else engine.text(batch)
+def _run(engine: OpenVINO, tower: TowerName, batch: NDArray[Any]) -> Float:
+    return engine.image(batch) if tower == "image" else engine.text(batch)
 
 
-def _rows(engine: OpenVINO, side: TowerName, batch: NDArray[Any]) -> Float:
-    """Of unit length."""
-    rows = _run(engine, side, batch)
-    found: Float = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return found
+def _embeddings(engine: OpenVINO, tower: TowerName, batch: NDArray[Any]) -> Float:
+    """Embeddings (N, E) of unit length."""
+    raw = _run(engine, tower, batch)
+    unit: Float = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    return unit
 
 
-def _cosine(rows: Float, wanted: Float) -> float:
-    """The lowest of any row with its own."""
-    return float((rows * wanted).sum(axis=1).min())
+def _cosine(embeddings: Float, expected: Float) -> float:
+    """The lowest cosine of any embedding to the expected one of the same item."""
+    return float((embeddings * expected).sum(axis=1).min())

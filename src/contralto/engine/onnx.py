@@ -1,7 +1,7 @@
-"""ONNX models written by hand: a graph of nodes, and the protocol-buffer bytes of it.
+"""Writes ONNX models without the onnx package: a graph of nodes, and its protocol-buffer bytes.
 
-Tensors of a weight file enter as external data, that is, as a file name, an offset and a length; a whole tower is
-then some tens of kilobytes. Only what the towers need is here.
+Tensors of a weight file are external data: a file name, an offset and a length. So the model of a whole tower has some
+tens of kilobytes. Only the parts of ONNX that the towers need are here.
 Format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-# The first operator set with Gelu, and the oldest file format version that may carry it.
+# The first operator set with Gelu, and the oldest version of the file format that may contain it.
 OPSET, IR_VERSION = 20, 9
 
 # TensorProto.DataType
@@ -24,7 +24,7 @@ Attribute = int | float | str | Sequence[int]
 
 
 class Graph:
-    """A graph under construction. Values are known by name; every method that makes one returns its name."""
+    """A graph under construction. Each method that adds a value returns its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,23 +34,23 @@ class Graph:
         self._outputs: list[bytes] = []
 
     def input(self, name: str, dtype: int, shape: Sequence[int | str]) -> str:
-        """An input of the graph; a string in the shape is a dimension that may vary."""
+        """Adds an input of the graph. A string in the shape is a dimension that may vary."""
         self._inputs.append(_value_info(name, dtype, shape))
         return name
 
     def output(self, value: str, name: str, dtype: int, shape: Sequence[int | str]) -> None:
-        """Gives `value` out under `name`."""
+        """Makes `value` an output of the graph, under `name`."""
         self._nodes.append(_node("Identity", [value], name, {}))
         self._outputs.append(_value_info(name, dtype, shape))
 
     def node(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
-        """Applies an ONNX operator to values; returns the name of its one result."""
+        """Applies an ONNX operator to values. Returns the name of its single result."""
         name = f"{operator.lower()}_{len(self._nodes)}"
         self._nodes.append(_node(operator, inputs, name, attributes))
         return name
 
     def constant(self, value: ArrayLike) -> str:
-        """A small constant inside the model: whole numbers as int64, others as float32."""
+        """Adds a small constant to the model: integers as int64, other numbers as float32."""
         array = np.asarray(value)
         dtype, array = (INT64, array.astype("<i8")) if array.dtype.kind == "i" else (FLOAT, array.astype("<f4"))
         content = _dims(array.shape) + _varint_field(2, dtype) + _bytes_field(9, array.tobytes())
@@ -59,14 +59,14 @@ class Graph:
         self._initialisers[name] = content + _text_field(8, name)
         return name
 
-    def level(self, value: int) -> str:
-        """A constant in uint8, such as quantising operators take for the level of zero."""
-        name = f"level_{value}"
+    def zero_point(self, value: int) -> str:
+        """A uint8 constant, as QuantizeLinear and DequantizeLinear take it for the zero point."""
+        name = f"zero_point_{value}"
         self._initialisers[name] = _varint_field(2, UINT8) + _bytes_field(9, bytes([value])) + _text_field(8, name)
         return name
 
     def external(self, name: str, dtype: int, shape: Sequence[int], file: str, begin: int, end: int) -> str:
-        """A tensor whose bytes are [begin, end) of a file beside the model's."""
+        """Adds a tensor whose bytes are [begin, end) of a file in the model's folder."""
         content = _dims(shape) + _varint_field(2, dtype) + _text_field(8, name)
         for key, value in (("location", file), ("offset", str(begin)), ("length", str(end - begin))):
             content += _bytes_field(13, _text_field(1, key) + _text_field(2, value))
@@ -74,7 +74,7 @@ class Graph:
         return name
 
     def model(self) -> bytes:
-        """The bytes of the finished model: the same for the same graph."""
+        """The bytes of the finished model. They are the same for the same graph."""
         graph = [_bytes_field(1, node) for node in self._nodes] + [_text_field(2, self.name)]
         graph += [_bytes_field(5, tensor) for tensor in self._initialisers.values()]
         graph += [_bytes_field(11, value) for value in self._inputs]
@@ -90,7 +90,7 @@ def _node(operator: str, inputs: Sequence[str], output: str, attributes: dict[st
 
 
 def _attribute(name: str, value: Attribute) -> bytes:
-    """AttributeProto; field 20 says which kind it is."""
+    """AttributeProto; field 20 is the type."""
     content = _text_field(1, name)
     if isinstance(value, int):
         return content + _varint_field(3, value) + _varint_field(20, 2)
@@ -129,7 +129,7 @@ def _key(field: int, wire: int) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, lowest first; negative numbers as 64-bit two's complement."""
+    """Seven bits per byte, lowest first; negative numbers as 64-bit two's complement."""
     value &= (1 << 64) - 1
     content = bytearray()
     while value > 127:

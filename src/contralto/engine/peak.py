@@ -1,31 +1,31 @@
-"""The machine's own limit: how many operations a second it makes of matrix products in each precision. No torch."""
+"""Measures the machine's limit: operations per second of matrix products in each precision. No torch."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.openvino import HINTS, _import_openvino, computes, configuration, core
+from contralto.engine.openvino import PRECISION_HINTS, _import_openvino, configuration, core, supports
 
 Shape = tuple[int, int, int]
 
-SHAPES: tuple[Shape, ...] = ((1600, 768, 3072), (1600, 1024, 4096), (1024, 1024, 1024))
-LARGEST = 4.0  # of the activations that int8 tells apart; inputs are of unit variance
+PEAK_SHAPES: Final[tuple[Shape, ...]] = ((1600, 768, 3072), (1600, 1024, 4096), (1024, 1024, 1024))
+ACTIVATION_RANGE: Final = 4.0  # Larger activations are clipped in int8; inputs have unit variance.
 
 
-def peaks(shapes: tuple[Shape, ...] = SHAPES, runs: int = 7) -> dict[str, float]:
-    """Precision -> operations a second (a multiplication and an addition are two): of several products the fastest.
+def peaks(shapes: tuple[Shape, ...] = PEAK_SHAPES, runs: int = 7) -> dict[str, float]:
+    """Precision -> operations per second (a multiplication and an addition are two), for the fastest of the shapes.
 
-    fp32 and int8 always, bf16 and fp16 where the processor has instructions of its own for them. A shape (M, K, N) is
-    a pair of products as a block of a tower has them, (M, K) by (K, N) and the result by (N, K), a ReLU after each,
-    so that nothing but multiplying takes time; its figure is the median of `runs`. In int8 weights and activations
-    are both of 8 bits, with a scale a column of the weights.
+    fp32 and int8 always, bf16 and fp16 if the processor has instructions for them. A shape (M, K, N) is a pair of
+    products as in a block of a tower: (M, K) by (K, N), and the result by (N, K). A ReLU follows each, so that only the
+    products take time. Its rate is the median of `runs`. In int8, weights and activations both have 8 bits, with a
+    scale for each column of the weights.
     """
-    precisions = [name for name in HINTS if name == "fp32" or computes(name)]
+    precisions = [name for name in PRECISION_HINTS if name == "fp32" or supports(name)]
     return {name: max(_rate(name, shape, runs) for shape in shapes) for name in [*precisions, "int8"]}
 
 
@@ -41,11 +41,11 @@ def _rate(precision: str, shape: Shape, runs: int) -> float:
         begin = time.perf_counter()
         request.infer([batch], share_inputs=True)
         seconds.append(time.perf_counter() - begin)
-    return 2 * 2 * rows * inner * outer / statistics.median(seconds[1:])  # the first one sets up memory
+    return 2 * 2 * rows * inner * outer / statistics.median(seconds[1:])  # the first run allocates memory
 
 
 def _products(precision: str, shape: Shape, random: np.random.Generator) -> Any:
-    """The pair of products as a model of the runtime."""
+    """The pair of products as an OpenVINO model."""
     openvino = _import_openvino()
     from openvino import opset13 as ops
 
@@ -63,12 +63,12 @@ def _products(precision: str, shape: Shape, random: np.random.Generator) -> Any:
 
 
 def _to_8_bits(ops: Any, values: Any) -> Any:
-    """Activations rounded to 256 levels of a fixed range: what makes the runtime multiply in int8."""
-    low, high = ops.constant(np.float32(-LARGEST * 128 / 127)), ops.constant(np.float32(LARGEST))
+    """Activations rounded to 256 codes of a fixed range: this makes the runtime multiply in int8."""
+    low, high = ops.constant(np.float32(-ACTIVATION_RANGE * 128 / 127)), ops.constant(np.float32(ACTIVATION_RANGE))
     return ops.fake_quantize(values, low, high, low, high, 256)
 
 
 def _stored_in_8_bits(ops: Any, matrix: NDArray[np.float32]) -> Any:
     scales = np.abs(matrix).max(axis=1, keepdims=True) / np.float32(127)
-    whole = ops.constant(np.rint(matrix / scales).astype(np.int8))
-    return ops.multiply(ops.convert(whole, "f32"), ops.constant(scales))
+    codes = ops.constant(np.rint(matrix / scales).astype(np.int8))
+    return ops.multiply(ops.convert(codes, "f32"), ops.constant(scales))

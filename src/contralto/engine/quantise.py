@@ -1,219 +1,224 @@
-"""A tower in int8: weights in 127 levels a side for each output, and what a map reads in levels of one step.
+"""Quantises a tower to int8: weights with a scale for each output, activations with one scale and zero point.
 
-Weights are easy, and what is read is not: a few channels of a trained tower are a hundred times larger than the others
-(outliers), and one step for all would leave nothing of the small ones. Two things are done about it, both measured on
+Weights quantise well; activations do not. A few channels of a trained tower are a hundred times larger than the others
+(outliers), and a scale that fits them leaves nothing of the small ones. Two remedies help. Both are calibrated on
 sample pictures or texts that go through the tower in fp32 first.
 
-- Each channel is divided by a number of its own before it is put into levels, and the weights that read it are
-  multiplied by it (Xiao et al. 2023, SmoothQuant): the product is the same, and the two share the spread.
-- A map whose result int8 would still spoil is left in float: the noise that int8 adds to it is worked out on the
-  samples, as a share of its own energy, before anything is run in int8.
+- Smoothing (Xiao et al. 2023, SmoothQuant): each channel of an activation is divided by a factor of its own before
+  quantisation, and the weights that read the channel are multiplied by it. The product stays the same, and activation
+  and weights share the spread.
+- A layer whose output would still suffer stays in float. The noise that int8 adds to its output is computed on the
+  samples, as a share of the output's energy, before anything runs in int8.
 
-The product of levels is then computed in whole numbers, exactly; what is stated here is all there is of rounding.
+The product of codes is computed in integers, exactly, so this module holds all the rounding there is. Its plain twin is
+the definition by hand in tests/engine/test_quantise.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.base import TowerName
-from contralto.engine.forest import forests, grows, lengths
-from contralto.engine.graph.files import runtime_graph
-from contralto.engine.graph.layers import SMOOTH, STEP, Map
-from contralto.engine.openvino import NODES, configuration, core, infer, model
+from contralto.engine.base import Float, TowerName
+from contralto.engine.forest import forests, needed_lengths, supports_forest
+from contralto.engine.graph.layers import ACTIVATION_SCALE, SMOOTHING, LinearLayer
+from contralto.engine.graph.whole_tower import runtime_graph
+from contralto.engine.openvino import FOREST_NODES, configuration, core, infer, model
 from contralto.weights.checkpoint import SCALE, Checkpoint, StoredTensor
 
-Float = NDArray[np.float32]
+HEAD_LAYERS: Final = ".head."  # They run once per picture or text, so they stay in float: int8 would gain nothing.
+MAX_WEIGHT_CODE, MAX_ACTIVATION_CODE = 127, 255  # weights: -127 to 127; activations: 0 to 255
+SAMPLED_ROWS: Final = 256  # of a layer's input, on which its noise is computed
+# Shares of the spread, on a logarithmic scale, that smoothing moves from the activations to the weights. All are tried.
+SMOOTHING_SHARES: Final = (0.0, 0.5)
+# The range of codes over the range of the samples: other items go further, and clipping causes the largest errors.
+RANGE_HEADROOM: Final = 1.25
 
-HEAD = ".head."  # maps of which one row a picture or text is computed stay in float: nothing would be won
-LEVELS, STEPS = 127, 255  # the largest number of a weight; of steps between the levels of what is read
-ROWS = 256  # of what a map reads, on which its noise is worked out
-SHARES = (0.0, 0.5)  # of the spread, on a logarithmic scale, that goes from what is read to the weights; tried in turn
-HEADROOM = 1.25  # of the levels over what samples showed: others go further, and what is cut off costs most
 
+class Activations(NamedTuple):
+    """What is known of one activation from the samples, and the layers that read it."""
 
-class Seen(NamedTuple):
-    """What the maps of one value read: the ends of each channel, and some rows, as a matrix product takes them."""
-
-    maps: tuple[Map, ...]
+    layers: tuple[LinearLayer, ...]
     low: Float  # (C,), at most 0
     high: Float  # (C,), at least 0
-    rows: Float  # (R, C x kernel)
+    rows: Float  # (R, C x kernel): some rows of the layers' matrix product
 
 
-class Levels(NamedTuple):
-    """How one value is put into levels, and its maps' weights; noise: of the worst map, as a share of its energy."""
+class Quantisation(NamedTuple):
+    """The codes of one activation and of the weights that read it. noise: of the worst layer, as a share of energy."""
 
-    smooth: Float  # (C,)
-    step: np.float32
-    zero: int  # the level of 0
-    weights: dict[str, tuple[NDArray[np.int8], Float]]  # of each map: levels, and a scale for each output
+    smoothing: Float  # (C,)
+    scale: np.float32  # of the activation: value = scale * (code - zero_point)
+    zero_point: int
+    weights: dict[str, tuple[NDArray[np.int8], Float]]  # layer name -> codes, and a scale for each output
     noise: float
 
 
-def levels(
+def calibrate(
     checkpoint: Checkpoint,
-    side: TowerName,
+    tower: TowerName,
     batches: Sequence[NDArray[Any]],
     progress: Callable[[int, int], object] = lambda done, total: None,
-) -> list[Levels]:
-    """The levels of everything that the tower's maps read, from what they read of the samples.
+) -> list[Quantisation]:
+    """The quantisation of every activation that the tower's linear layers read, from its values on the samples.
 
-    batches: of pixels float32 (N, 3, h, w), or of ids int64 (N, L). They go through one by one, in fp32. progress is
-    called with (done, total) in between, and ends the work by what it raises.
+    batches: pixels float32 (N, 3, h, w), or ids int64 (N, L). They go through the tower one by one, in fp32. progress
+    is called with (done, total) in between; an exception that it raises ends the work.
     """
-    seen = _watched(checkpoint, side, list(_inputs(checkpoint, side, batches)), progress)
-    found = []
-    for place, one in enumerate(seen, 1):
-        found.append(_levels(checkpoint, one))
-        progress(len(seen) + place, 2 * len(seen))
-    checkpoint.release(side)
-    return found
+    activations = _watched(checkpoint, tower, list(_inputs(checkpoint, tower, batches)), progress)
+    quantisations = []
+    for done, one in enumerate(activations, 1):
+        quantisations.append(_quantisation(checkpoint, one))
+        progress(len(activations) + done, 2 * len(activations))
+    checkpoint.release(tower)
+    return quantisations
 
 
-def quantised(checkpoint: Checkpoint, found: Sequence[Levels], most_noise: float) -> Checkpoint:
-    """The checkpoint with those maps in int8 whose noise is at most `most_noise`; the others are left as they are."""
+def quantise(checkpoint: Checkpoint, quantisations: Sequence[Quantisation], max_noise: float) -> Checkpoint:
+    """The checkpoint with those layers in int8 whose noise is at most `max_noise`; the others stay as they are."""
     tensors = dict(checkpoint.tensors)
-    for one in found:
-        if one.noise <= most_noise:
+    for one in quantisations:
+        if one.noise <= max_noise:
             tensors |= _stored(one)
     return Checkpoint(checkpoint.contract, tensors, checkpoint.files)
 
 
-def _stored(one: Levels) -> dict[str, StoredTensor]:
-    step = StoredTensor("F32", np.array([one.step, one.zero], np.float32))
+def _stored(one: Quantisation) -> dict[str, StoredTensor]:
+    activation_scale = StoredTensor("F32", np.array([one.scale, one.zero_point], np.float32))
     tensors: dict[str, StoredTensor] = {}
-    for name, (numbers, scale) in one.weights.items():
+    for name, (codes, scale) in one.weights.items():
         weight = f"{name}.weight"
-        tensors |= {
-            weight: StoredTensor("I8", numbers),
-            weight + SCALE: StoredTensor("F32", scale),
-            weight + STEP: step,
-        }
-        tensors[weight + SMOOTH] = StoredTensor("F32", one.smooth)
+        tensors |= {weight: StoredTensor("I8", codes), weight + SCALE: StoredTensor("F32", scale)}
+        tensors |= {weight + ACTIVATION_SCALE: activation_scale, weight + SMOOTHING: StoredTensor("F32", one.smoothing)}
     return tensors
 
 
 def _watched(
     checkpoint: Checkpoint,
-    side: TowerName,
+    tower: TowerName,
     inputs: Sequence[list[NDArray[Any]]],
     progress: Callable[[int, int], object],
-) -> list[Seen]:
-    """Runs the samples through the tower in fp32 and looks at every value that a map reads: half of the work."""
+) -> list[Activations]:
+    """Runs the samples through the tower in fp32 and records every input of a linear layer. Half of the work."""
     progress(0, 2 * len(inputs))
-    layers = runtime_graph(checkpoint, side)
-    readers: dict[str, list[Map]] = {}
-    for one in layers.maps:
-        if HEAD not in one.name:
-            readers.setdefault(one.input, []).append(one)
+    layers = runtime_graph(checkpoint, tower)
+    readers: dict[str, list[LinearLayer]] = {}
+    for layer in layers.linear_layers:
+        if HEAD_LAYERS not in layer.name:
+            readers.setdefault(layer.input, []).append(layer)
     values = [name for name in readers if name != "pixels"]
     watched = model(checkpoint, layers)
     watched.add_outputs(values)
     request = core().compile_model(watched, "CPU", configuration("fp32")).create_infer_request()
-    ends: dict[str, tuple[Float, Float]] = {}
+    ranges: dict[str, tuple[Float, Float]] = {}
     rows: dict[str, list[Float]] = {name: [] for name in values}
     random = np.random.default_rng(0)
-    for place, given in enumerate(inputs, 1):
-        infer(request, given)
+    for done, arrays in enumerate(inputs, 1):
+        infer(request, arrays)
         for index, name in enumerate(values, 1):
             value = request.get_output_tensor(index).data
             channel = 1 if _kernel(checkpoint, readers[name][0]) else value.ndim - 1
             others = tuple(axis for axis in range(value.ndim) if axis != channel)
-            low, high = ends.get(name, (np.float32(0), np.float32(0)))
-            ends[name] = np.minimum(low, value.min(axis=others)), np.maximum(high, value.max(axis=others))
-            rows[name].append(_rows(checkpoint, readers[name][0], value, -(-ROWS // len(inputs)), random))
-        progress(place, 2 * len(inputs))
-    return [Seen(tuple(readers[name]), *ends[name], np.concatenate(rows[name])) for name in values]
+            low, high = ranges.get(name, (np.float32(0), np.float32(0)))
+            ranges[name] = np.minimum(low, value.min(axis=others)), np.maximum(high, value.max(axis=others))
+            rows[name].append(_rows(checkpoint, readers[name][0], value, -(-SAMPLED_ROWS // len(inputs)), random))
+        progress(done, 2 * len(inputs))
+    return [Activations(tuple(readers[name]), *ranges[name], np.concatenate(rows[name])) for name in values]
 
 
-def _inputs(checkpoint: Checkpoint, side: TowerName, batches: Sequence[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
+def _inputs(checkpoint: Checkpoint, tower: TowerName, batches: Sequence[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
     text = checkpoint.contract.text
     for batch in batches:
-        if side == "image" or not grows(text):
+        if tower == "image" or not supports_forest(text):
             yield [batch]
         else:
-            for forest in forests(batch, lengths(batch, text), NODES):
+            for forest in forests(batch, needed_lengths(batch, text), FOREST_NODES):
                 yield list(forest.inputs)
 
 
-def _kernel(checkpoint: Checkpoint, one: Map) -> tuple[int, ...]:
-    """(height, width) of a convolution, whose value is (N, C, h, w); nothing for a linear map, which reads (..., C)."""
-    return checkpoint.raw(f"{one.name}.weight").shape[2:]
+def _kernel(checkpoint: Checkpoint, layer: LinearLayer) -> tuple[int, ...]:
+    """(height, width) of a convolution, which reads (N, C, h, w); () for a linear map, which reads (..., C)."""
+    return checkpoint.raw(f"{layer.name}.weight").shape[2:]
 
 
-def _rows(checkpoint: Checkpoint, one: Map, value: Float, count: int, random: np.random.Generator) -> Float:
-    """`count` rows (at most) of what the map multiplies with its weight, taken at random."""
-    if kernel := _kernel(checkpoint, one):
-        top, left, bottom, right = one.pads
+def _rows(checkpoint: Checkpoint, layer: LinearLayer, value: Float, count: int, random: np.random.Generator) -> Float:
+    """At most `count` random rows of the matrix that the layer multiplies by its weight."""
+    if kernel := _kernel(checkpoint, layer):
+        top, left, bottom, right = layer.pads
         padded = np.pad(value, ((0, 0), (0, 0), (top, bottom), (left, right)))
         patches = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))
-        patches = patches[:, :, :: one.stride, :: one.stride]
+        patches = patches[:, :, :: layer.stride, :: layer.stride]
         n, y, x = (random.integers(0, patches.shape[axis], count) for axis in (0, 2, 3))
         return np.ascontiguousarray(patches[n, :, y, x].reshape(count, -1))
     flat = value.reshape(-1, value.shape[-1])
     return flat[random.permutation(len(flat))[:count]]
 
 
-def _levels(checkpoint: Checkpoint, seen: Seen) -> Levels:
-    """The share of the spread that leaves the least noise."""
-    weights = {one.name: checkpoint.array(f"{one.name}.weight") for one in seen.maps}
-    wanted = {name: seen.rows @ weight.reshape(len(weight), -1).T for name, weight in weights.items()}
-    return min((_with_share(seen, weights, wanted, share) for share in SHARES), key=lambda one: one.noise)
+def _quantisation(checkpoint: Checkpoint, activations: Activations) -> Quantisation:
+    """The one with the least noise over SMOOTHING_SHARES."""
+    weights = {layer.name: checkpoint.array(f"{layer.name}.weight") for layer in activations.layers}
+    exact = {name: activations.rows @ weight.reshape(len(weight), -1).T for name, weight in weights.items()}
+    tried = (_with_share(activations, weights, exact, share) for share in SMOOTHING_SHARES)
+    return min(tried, key=lambda one: one.noise)
 
 
-def _with_share(seen: Seen, weights: dict[str, Float], wanted: dict[str, Float], share: float) -> Levels:
-    """wanted: what the maps make of the rows in fp32."""
-    smooth = _smooth(seen, weights, share)
-    each = np.repeat(smooth, seen.rows.shape[1] // len(smooth))  # of each column of a weight, as a matrix
-    low, high = (HEADROOM * float(end) for end in ((seen.low / smooth).min(), (seen.high / smooth).max()))
-    step = np.float32(max(high - low, 1e-30) / STEPS)
-    zero = round(float(-low / step))
-    read = _rounded(seen.rows / each, step, zero)
-    stored, noise = {}, 0.0
+def _with_share(
+    activations: Activations, weights: dict[str, Float], exact: dict[str, Float], share: float
+) -> Quantisation:
+    """exact: the layers' outputs for the rows in fp32."""
+    smoothing = _smoothing(activations, weights, share)
+    by_column = np.repeat(smoothing, activations.rows.shape[1] // len(smoothing))  # of a weight as a matrix
+    low, high = (
+        RANGE_HEADROOM * float(end)
+        for end in ((activations.low / smoothing).min(), (activations.high / smoothing).max())
+    )
+    scale = np.float32(max(high - low, 1e-30) / MAX_ACTIVATION_CODE)
+    zero_point = round(float(-low / scale))
+    rounded = _rounded(activations.rows / by_column, scale, zero_point)
+    codes_by_layer, noise = {}, 0.0
     for name, weight in weights.items():
-        numbers, scale = _numbers(weight.reshape(len(weight), -1) * each)
-        stored[name] = numbers.astype(np.int8).reshape(weight.shape), scale
-        off = (read @ numbers.T) * scale - wanted[name]
-        noise = max(noise, float(np.square(off).sum() / max(np.square(wanted[name]).sum(), 1e-30)))
-    return Levels(smooth, step, zero, stored, noise)
+        codes, weight_scale = _weight_codes(weight.reshape(len(weight), -1) * by_column)
+        codes_by_layer[name] = codes.astype(np.int8).reshape(weight.shape), weight_scale
+        error = (rounded @ codes.T) * weight_scale - exact[name]
+        noise = max(noise, float(np.square(error).sum() / max(np.square(exact[name]).sum(), 1e-30)))
+    return Quantisation(smoothing, scale, zero_point, codes_by_layer, noise)
 
 
-def _smooth(seen: Seen, weights: dict[str, Float], share: float) -> Float:
-    """(C,): what each channel is divided by; around 1."""
-    read = np.maximum(-seen.low, seen.high)
+def _smoothing(activations: Activations, weights: dict[str, Float], share: float) -> Float:
+    """(C,): the divisor of each channel, with median 1."""
+    largest = np.maximum(-activations.low, activations.high)
     if share == 0:
-        return np.ones_like(read)
-    across = np.max([_by_channel(weight) for weight in weights.values()], axis=0)
-    usable = (read > 0) & (across > 0)
+        return np.ones_like(largest)
+    largest_weight = np.max([_largest_by_channel(weight) for weight in weights.values()], axis=0)
+    usable = (largest > 0) & (largest_weight > 0)
     if not usable.any():
-        return np.ones_like(read)
-    read, across = np.where(usable, read, 1), np.where(usable, across, 1)
-    smooth = np.where(usable, np.exp(share * np.log(read) - (1 - share) * np.log(across)), 1).astype(np.float32)
-    found: Float = smooth / np.float32(np.median(smooth[usable]))
-    return found
+        return np.ones_like(largest)
+    largest, largest_weight = np.where(usable, largest, 1), np.where(usable, largest_weight, 1)
+    powers = np.exp(share * np.log(largest) - (1 - share) * np.log(largest_weight))
+    smoothing = np.where(usable, powers, 1).astype(np.float32)
+    centred: Float = smoothing / np.float32(np.median(smoothing[usable]))
+    return centred
 
 
-def _by_channel(weight: Float) -> Float:
-    """(C,): the largest weight that reads each channel."""
+def _largest_by_channel(weight: Float) -> Float:
+    """(C,): the largest weight of each input channel."""
     largest: Float = np.abs(weight).max(axis=tuple(axis for axis in range(weight.ndim) if axis != 1))
     return largest
 
 
-def _rounded(values: Float, step: np.float32, zero: int) -> Float:
-    """Values as their levels, 0 to 255, stand for them."""
-    found: Float = np.rint(values / step).clip(-zero, STEPS - zero) * step
-    return found
+def _rounded(values: Float, scale: np.float32, zero_point: int) -> Float:
+    """Values as their codes, 0 to 255, represent them."""
+    rounded: Float = np.rint(values / scale).clip(-zero_point, MAX_ACTIVATION_CODE - zero_point) * scale
+    return rounded
 
 
-def _numbers(rows: Float) -> tuple[Float, Float]:
-    """Rows (O, K) as levels, whole numbers, in their place; and the scale of each."""
+def _weight_codes(rows: Float) -> tuple[Float, Float]:
+    """The codes of rows (O, K), which they overwrite, and the scale (O,) of each row."""
     largest = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
-    scale = (largest / LEVELS).astype(np.float32)
+    scale = (largest / MAX_WEIGHT_CODE).astype(np.float32)
     scale[scale == 0] = 1
     rows /= scale[:, None]
     return np.rint(rows, out=rows), scale

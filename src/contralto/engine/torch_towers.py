@@ -1,7 +1,7 @@
-"""What the engines on PyTorch share: devices, a tower read from its checkpoint, and the error after a fork.
+"""The base of the PyTorch engines: devices, loading a tower from its checkpoint, and the error after a fork.
 
-PyTorch's thread pool does not outlive a fork, and neither does its hold on a GPU: a child that used them would wait
-for ever, so it gets an error instead.
+PyTorch's threads do not survive a fork, nor does its GPU context: a child process that used them would wait for ever,
+so it gets an error instead.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contralto.engine.base import Float, TowerName, checked_ids, checked_pixels
-from contralto.engine.forest import alike, lengths
+from contralto.engine.forest import by_length, needed_lengths
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import Checkpoint
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 Run = Callable[[NDArray[Any]], Float]  # pixels or ids, at least one row -> embeddings
 
-IMAGES_AT_ONCE, IMAGES_ON_GPU = 16, 256
-TEXTS_AT_ONCE, TEXTS_ON_GPU = 32, 1024
+CPU_IMAGE_BATCH, GPU_IMAGE_BATCH = 16, 256
+CPU_TEXT_BATCH, GPU_TEXT_BATCH = 32, 1024
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-_FLAGS = threading.Lock()
+TORCH_DTYPES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_CUDNN_LOCK = threading.Lock()
 
 
 class TorchEngine(ABC):
     """The towers of a checkpoint in PyTorch. Raises MissingExtraError if it is not installed.
 
-    precision: fp32, bf16 or fp16, in which weights are held and layers computed; layer norms are computed in float32
-        always. fp32 is exact on a GPU too: products are not rounded to TF32 unless the program asks for that itself
+    precision: fp32, bf16 or fp16, for weights and layers; layer norms are always computed in float32. fp32 is exact on
+        a GPU too: products are not rounded to TF32 unless the calling program enables that
         (torch.backends.cuda.matmul).
-    device: "auto" (the first GPU, else the CPU), "cpu", "cuda" (the first) or "cuda:N"; `.device` is what it became.
-        Raises ContraltoError for one that PyTorch does not find.
+    device: "auto" (the first GPU, else the CPU), "cpu", "cuda" (the first) or "cuda:N". `.device` is the resolved name.
+        Raises ContraltoError if PyTorch does not find the device.
     """
 
     name: ClassVar[str]
@@ -51,66 +51,68 @@ class TorchEngine(ABC):
             import torch
         except ImportError as error:
             raise MissingExtraError(f"engine {self.name!r}", "torch") from error
-        self.precision, self.device = precision, _found(device)
-        self._dtype: torch.dtype = getattr(torch, DTYPES[precision])
+        self.precision, self.device = precision, _resolved(device)
+        self._dtype: torch.dtype = getattr(torch, TORCH_DTYPES[precision])
         self._checkpoint = checkpoint
         self._towers: dict[TowerName, Run] = {}
         self._lock = threading.Lock()
-        self._process: int | None = None  # the process that has computed with it
+        self._process: int | None = None  # the one that has computed with this engine
 
     @abstractmethod
-    def _prepared(self, side: TowerName, tower: nn.Module) -> Run:
-        """How this engine runs a tower, which is on the device, in eval mode. Called once for each; the function is
-        called under inference mode, by several threads at a time."""
+    def _prepared(self, tower_name: TowerName, tower: nn.Module) -> Run:
+        """The function that runs a tower. Called once per tower; the tower is on the device, in eval mode.
+
+        The function is called in inference mode, by several threads at a time.
+        """
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
         return self._run("image", checked_pixels(self._checkpoint.contract, pixels))
 
     def text(self, ids: NDArray[Any]) -> Float:
-        """ids int64 (N, L) -> embeddings float32 (N, E), not normalised. Texts of like length go together."""
+        """ids int64 (N, L) -> embeddings float32 (N, E), not normalised. Texts of similar length go together."""
         ids = checked_ids(self._checkpoint.contract, ids)
-        rows = np.empty((len(ids), self._checkpoint.contract.embedding), np.float32)
-        needed = lengths(ids, self._checkpoint.contract.text)
-        for places in alike(needed, TEXTS_AT_ONCE if self.device == "cpu" else TEXTS_ON_GPU):
-            rows[places] = self._run("text", np.ascontiguousarray(ids[places, : needed[places].max()]))
-        return rows
+        embeddings = np.empty((len(ids), self._checkpoint.contract.embedding), np.float32)
+        needed = needed_lengths(ids, self._checkpoint.contract.text)
+        for indices in by_length(needed, CPU_TEXT_BATCH if self.device == "cpu" else GPU_TEXT_BATCH):
+            embeddings[indices] = self._run("text", np.ascontiguousarray(ids[indices, : needed[indices].max()]))
+        return embeddings
 
     @property
     def images_at_once(self) -> int:
-        """Pictures of a batch."""
-        return IMAGES_AT_ONCE if self.device == "cpu" else IMAGES_ON_GPU
+        """The batch size that suits the device."""
+        return CPU_IMAGE_BATCH if self.device == "cpu" else GPU_IMAGE_BATCH
 
-    def expect(self, side: TowerName, count: int) -> TorchEngine:
-        """Itself, as it has one precision."""
+    def expect(self, tower: TowerName, count: int) -> TorchEngine:
+        """This engine, as it has one precision."""
         return self
 
-    def _run(self, side: TowerName, batch: NDArray[Any]) -> Float:
+    def _run(self, tower: TowerName, batch: NDArray[Any]) -> Float:
         import torch
 
         if len(batch) == 0:
             return np.zeros((0, self._checkpoint.contract.embedding), np.float32)
         if self._process not in (None, os.getpid()):
-            remedy = "load the model anew here" if self.device == "cpu" else "start this process by spawn"
+            remedy = "load the model again here" if self.device == "cpu" else "start this process by spawn"
             raise ContraltoError(f"engine {self.name!r} was used before a fork: {remedy}, or use 'openvino'")
         self._process = os.getpid()
         with self._lock:
-            if side not in self._towers:
-                self._towers[side] = self._prepared(side, self._load(side))
+            if tower not in self._towers:
+                self._towers[tower] = self._prepared(tower, self._load(tower))
         exact = self.precision == "fp32" and self.device != "cpu"
         arithmetic: AbstractContextManager[None] = full_precision() if exact else nullcontext()
         with torch.inference_mode(), arithmetic:
-            return self._towers[side](batch)
+            return self._towers[tower](batch)
 
-    def _load(self, side: TowerName) -> nn.Module:
-        """One tower with its weights; the other is left without memory."""
+    def _load(self, tower_name: TowerName) -> nn.Module:
+        """One tower with its weights. The other tower stays on the meta device, without memory."""
         import torch
 
         from contralto.model.clip import CLIP
 
         with torch.device("meta"):
-            tower: nn.Module = getattr(CLIP(self._checkpoint.contract), side)
-        prefix = f"{side}."
+            tower: nn.Module = getattr(CLIP(self._checkpoint.contract), tower_name)
+        prefix = f"{tower_name}."
         names = [name for name in self._checkpoint if name.startswith(prefix)]
         state = {name.removeprefix(prefix): self._tensor(name) for name in names}
         tower.load_state_dict(state, strict=True, assign=True)
@@ -123,7 +125,7 @@ class TorchEngine(ABC):
 
 
 def devices() -> list[str]:
-    """What PyTorch can compute on here: "cpu", then "cuda:0" and so on. Empty without PyTorch. Starts no GPU."""
+    """The devices that PyTorch finds: "cpu", then "cuda:0" and so on. Empty without PyTorch. Starts no GPU."""
     try:
         import torch
     except ImportError:
@@ -132,7 +134,7 @@ def devices() -> list[str]:
 
 
 def half_precision(device: str) -> str:
-    """bf16 where the GPU has it, else fp16. device: one of `devices()` that is a GPU."""
+    """bf16 if the GPU has it, else fp16. device: a GPU from `devices()`."""
     import torch
 
     with torch.cuda.device(device):
@@ -141,11 +143,13 @@ def half_precision(device: str) -> str:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Convolutions in float32 as such: by default PyTorch lets cuDNN round them to TF32. That is a setting of the
-    process, so one thread at a time may change it."""
+    """Computes float32 convolutions in full: by default PyTorch lets cuDNN round them to TF32.
+
+    That is a setting of the process, so one thread at a time may change it.
+    """
     from torch.backends import cudnn
 
-    with _FLAGS:
+    with _CUDNN_LOCK:
         before, cudnn.allow_tf32 = cudnn.allow_tf32, False
         try:
             yield
@@ -153,14 +157,14 @@ def full_precision() -> Iterator[None]:
             cudnn.allow_tf32 = before
 
 
-def _found(device: str) -> str:
-    """The name in `devices()` that is meant. Raises ContraltoError."""
-    here = devices()
+def _resolved(device: str) -> str:
+    """The name in `devices()` for "auto", "cpu", "cuda" or "cuda:N". Raises ContraltoError."""
+    present = devices()
     if device == "auto":
-        return here[min(1, len(here) - 1)]
-    meant = "cuda:0" if device == "cuda" else device
-    if meant not in here:
+        return present[min(1, len(present) - 1)]
+    name = "cuda:0" if device == "cuda" else device
+    if name not in present:
         import torch
 
-        raise ContraltoError(f"device {device!r} is not here: PyTorch {torch.__version__} finds {', '.join(here)}")
-    return meant
+        raise ContraltoError(f"device {device!r} is not here: PyTorch {torch.__version__} finds {', '.join(present)}")
+    return name

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import torch
 
+from contralto.engine.cpus import cpu_flags
 from contralto.errors import ContractError
 from contralto.train.recipe import Precision
 
@@ -23,9 +23,4 @@ def autocast(precision: Precision) -> torch.autocast:
 @functools.cache
 def has_bf16() -> bool:
     """Whether the processor multiplies bf16 natively, by the flags that Linux states; elsewhere False."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    lines = [line for line in text.splitlines() if line.startswith(("flags", "Features"))]
-    return bool(lines) and not NATIVE.isdisjoint(lines[0].split())
+    return not NATIVE.isdisjoint(cpu_flags())

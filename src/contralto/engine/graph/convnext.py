@@ -8,13 +8,13 @@ from contralto.engine.graph.layers import Layers
 
 def convnext(layers: Layers, tower: ConvNeXt, pixels: str) -> str:
     """pixels (N, 3, h, w) -> embeddings (N, E)."""
-    x = _rows(layers, layers.convolution("image.stem.conv", pixels, stride=4))
-    x = _cells(layers, layers.layer_norm("image.stem.norm", x, tower.norm_eps))  # (N, C, h / 4, w / 4)
+    x = _channels_last(layers, layers.convolution("image.stem.conv", pixels, stride=4))
+    x = _channels_first(layers, layers.layer_norm("image.stem.norm", x, tower.norm_eps))  # (N, C, h / 4, w / 4)
     for stage, (depth, width) in enumerate(zip(tower.layers, tower.widths, strict=True)):
         name = f"image.stages.{stage}"
         if stage:
-            normed = layers.layer_norm(f"{name}.halve.norm", _rows(layers, x), tower.norm_eps)
-            x = layers.convolution(f"{name}.halve.conv", _cells(layers, normed), stride=2)
+            normed = layers.layer_norm(f"{name}.halve.norm", _channels_last(layers, x), tower.norm_eps)
+            x = layers.convolution(f"{name}.halve.conv", _channels_first(layers, normed), stride=2)
         for layer in range(depth):
             x = _block(layers, tower, f"{name}.blocks.{layer}", x, width)
     x = layers.node("ReduceMean", x, layers.constant([2, 3]), keepdims=0)  # (N, W)
@@ -22,17 +22,17 @@ def convnext(layers: Layers, tower: ConvNeXt, pixels: str) -> str:
 
 
 def _block(layers: Layers, tower: ConvNeXt, name: str, x: str, width: int) -> str:
-    y = _rows(layers, layers.convolution(f"{name}.depthwise", x, group=width, pads=(3, 3, 3, 3)))
+    y = _channels_last(layers, layers.convolution(f"{name}.depthwise", x, group=width, pads=(3, 3, 3, 3)))
     y = layers.mlp(f"{name}.mlp", layers.layer_norm(f"{name}.norm", y, tower.norm_eps), tower.activation)
     y = layers.node("Mul", y, layers.weight(f"{name}.scale"))
-    return layers.node("Add", x, _cells(layers, y))
+    return layers.node("Add", x, _channels_first(layers, y))
 
 
-def _rows(layers: Layers, x: str) -> str:
+def _channels_last(layers: Layers, x: str) -> str:
     """(N, C, h, w) -> (N, h, w, C)."""
     return layers.node("Transpose", x, perm=[0, 2, 3, 1])
 
 
-def _cells(layers: Layers, x: str) -> str:
+def _channels_first(layers: Layers, x: str) -> str:
     """(N, h, w, C) -> (N, C, h, w)."""
     return layers.node("Transpose", x, perm=[0, 3, 1, 2])

@@ -38,7 +38,10 @@ def efficientnet(layers: Layers, tower: EfficientNet, pixels: str, size: Size) -
 def _convolution(
     layers: Layers, tower: EfficientNet, name: str, x: str, size: Size, kernel: int = 1, stride: int = 1, group: int = 1
 ) -> tuple[str, Size]:
-    """Convolution and batch normalisation under the tower's padding: an odd zero goes below and to the right."""
+    """Convolution and batch normalisation, padded as the tower states.
+
+    If the number of zeros is odd, the extra one goes below or to the right.
+    """
     if tower.padding == "same":
         result = (-(-size[0] // stride), -(-size[1] // stride))
         totals = [max((r - 1) * stride + kernel - s, 0) for s, r in zip(size, result, strict=True)]

@@ -54,13 +54,13 @@ def _convolved(layers: Layers, tower: FastViT, width: int, name: str, x: str) ->
 
 def _attended(layers: Layers, tower: FastViT, width: int, name: str, x: str) -> str:
     shape = layers.node("Shape", x)
-    over_channels = tower.norm == "layer"
-    normed = x if over_channels else layers.batch_norm(f"{name}.norm", x, tower.norm_eps)
-    rows = layers.node("Transpose", layers.node("Reshape", normed, layers.constant([0, width, -1])), perm=[0, 2, 1])
-    if over_channels:
-        rows = layers.layer_norm(f"{name}.norm", rows, tower.norm_eps)
-    rows = layers.attention(f"{name}.attention", rows, width, width // tower.head_width)  # (N, h w, W)
-    return layers.node("Reshape", layers.node("Transpose", rows, perm=[0, 2, 1]), shape)
+    is_layer_norm = tower.norm == "layer"
+    normed = x if is_layer_norm else layers.batch_norm(f"{name}.norm", x, tower.norm_eps)
+    tokens = layers.node("Transpose", layers.node("Reshape", normed, layers.constant([0, width, -1])), perm=[0, 2, 1])
+    if is_layer_norm:
+        tokens = layers.layer_norm(f"{name}.norm", tokens, tower.norm_eps)
+    tokens = layers.attention(f"{name}.attention", tokens, width, width // tower.head_width)  # (N, h w, W)
+    return layers.node("Reshape", layers.node("Transpose", tokens, perm=[0, 2, 1]), shape)
 
 
 def _branches(
@@ -73,7 +73,7 @@ def _branches(
     group: int = 1,
     identity: bool = False,
 ) -> str:
-    """The sum of normalised convolutions and, with `identity`, of the normalised input."""
+    """The sum of normalised convolutions and, with `identity`, the normalised input."""
     terms = [
         _convolution(layers, tower, f"{name}.branches.{index}", x, kernel, stride, group)
         for index, kernel in enumerate(kernels)

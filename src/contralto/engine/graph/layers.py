@@ -6,27 +6,27 @@ Shapes are in comments: N items, L tokens, W width, H heads, D = W / H, C channe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple, assert_never
 
-from contralto.architecture import CausalText, Head, LinearHead, MlpHead, NoHead, ViT
+from contralto.architecture import CausalText, Head, LinearHead, MlpHead, NoHead, ResidualHead, ViT
 from contralto.architecture.towers import Activation, HeadActivation
 from contralto.engine.onnx import BFLOAT16, FLOAT, FLOAT16, INT8, Graph
 from contralto.weights.checkpoint import SCALE, StoredTensor
 
-DTYPES = {"F32": FLOAT, "F16": FLOAT16, "BF16": BFLOAT16, "I8": INT8}
+ONNX_DTYPES: Final = {"F32": FLOAT, "F16": FLOAT16, "BF16": BFLOAT16, "I8": INT8}
 
-# Beside the weight of a map that is computed in int8 (see contralto.engine.quantise): the step of the levels of what it
-# reads, with the level of 0, and what each channel is divided by before.
-STEP, SMOOTH = ".step", ".smooth"
+# Name suffixes of tensors beside the weight of a layer in int8 (see contralto.engine.quantise): the scale and the zero
+# point of its activation, and the divisor of each channel.
+ACTIVATION_SCALE, SMOOTHING = ".step", ".smooth"
 
-Tower = ViT | CausalText  # of these blocks
+BlockTower = ViT | CausalText  # the towers that consist of `Layers.block`
 
-# Name of a tensor -> where its bytes lie: location (a file's name, as a rule), begin, end.
+# Name of a tensor -> the place of its bytes: location (usually a file name), begin, end.
 Locate = Callable[[str], tuple[str, int, int]]
 
 
-class Map(NamedTuple):
-    """A linear map or convolution of one group, and the value that it reads."""
+class LinearLayer(NamedTuple):
+    """A linear map, or a convolution with one group, and the name of its input."""
 
     name: str
     input: str
@@ -37,35 +37,35 @@ class Map(NamedTuple):
 class Layers(Graph):
     """A graph that knows a model's tensors. Without `locate` they become inputs of the graph.
 
-    maps: every map that may be computed in int8, in order.
+    linear_layers: every layer that may be computed in int8, in order.
     """
 
     def __init__(self, name: str, tensors: Mapping[str, StoredTensor], locate: Locate | None) -> None:
         super().__init__(name)
         self._tensors, self._locate = tensors, locate
-        self._given: set[str] = set()
-        self.maps: list[Map] = []
-        self._quantised: dict[str, str] = {}  # a value -> the same in levels
+        self._tensor_inputs: set[str] = set()
+        self.linear_layers: list[LinearLayer] = []
+        self._quantised: dict[str, str] = {}  # name of a value -> name of the value after int8 rounding
 
     def stored(self, name: str) -> str:
-        """A tensor as it is stored."""
+        """A tensor in its stored dtype."""
         tensor = self._tensors[name]
         if self._locate is not None:
-            return self.external(name, DTYPES[tensor.dtype], tensor.shape, *self._locate(name))
-        if name not in self._given:
-            self._given.add(name)
-            self.input(name, DTYPES[tensor.dtype], tensor.shape)
+            return self.external(name, ONNX_DTYPES[tensor.dtype], tensor.shape, *self._locate(name))
+        if name not in self._tensor_inputs:
+            self._tensor_inputs.add(name)
+            self.input(name, ONNX_DTYPES[tensor.dtype], tensor.shape)
         return name
 
     def weight(self, name: str) -> str:
-        """A tensor's values in float32."""
-        kind, value = self._tensors[name].dtype, self.stored(name)
-        if kind == "I8":
+        """A tensor in float32."""
+        dtype, value = self._tensors[name].dtype, self.stored(name)
+        if dtype == "I8":
             return self.node("DequantizeLinear", value, self.stored(name + SCALE), axis=0)
-        return value if kind == "F32" else self.node("Cast", value, to=FLOAT)
+        return value if dtype == "F32" else self.node("Cast", value, to=FLOAT)
 
     def embedding(self, name: str, ids: str) -> str:
-        """Rows of a table (V, W) by ids (N, L) -> (N, L, W): only the rows asked for are expanded to float32."""
+        """Rows of a table (V, W) by ids (N, L) -> (N, L, W). Only these rows are expanded to float32."""
         rows = self.node("Gather", self.stored(name), ids)
         if self._tensors[name].dtype == "F32":
             return rows
@@ -77,9 +77,9 @@ class Layers(Graph):
 
     def linear(self, name: str, x: str) -> str:
         """(..., W) -> (..., outputs): x W^T, plus the bias if there is one."""
-        self.maps.append(Map(name, x))
+        self.linear_layers.append(LinearLayer(name, x))
         weight = self.node("Transpose", self.weight(f"{name}.weight"), perm=[1, 0])
-        x = self.node("MatMul", self._levels(name, x, [-1]), weight)
+        x = self.node("MatMul", self._rounded(name, x, [-1]), weight)
         return self.node("Add", x, self.weight(f"{name}.bias")) if f"{name}.bias" in self._tensors else x
 
     def layer_norm(self, name: str, x: str, eps: float) -> str:
@@ -88,7 +88,7 @@ class Layers(Graph):
         return self.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=eps)
 
     def batch_norm(self, name: str, x: str, eps: float) -> str:
-        """Of (N, C, h, w), with the running statistics."""
+        """(N, C, h, w) -> (N, C, h, w), with the running statistics."""
         fields = ("weight", "bias", "running_mean", "running_var")
         return self.node("BatchNormalization", x, *(self.weight(f"{name}.{f}") for f in fields), epsilon=eps)
 
@@ -98,19 +98,19 @@ class Layers(Graph):
         """(N, C, h, w) -> (N, outputs, h', w'); pads: top, left, bottom, right."""
         weight, bias = f"{name}.weight", f"{name}.bias"
         if group == 1:
-            self.maps.append(Map(name, x, stride, pads))
-            x = self._levels(name, x, [-1, 1, 1])
+            self.linear_layers.append(LinearLayer(name, x, stride, pads))
+            x = self._rounded(name, x, [-1, 1, 1])
         inputs = [x, self.weight(weight)] + ([self.weight(bias)] if bias in self._tensors else [])
         kernel = self._tensors[weight].shape[2:]
         return self.node("Conv", *inputs, kernel_shape=kernel, strides=[stride, stride], pads=pads, group=group)
 
     def patches(self, name: str, pixels: str, size: tuple[int, int], patch: int) -> str:
-        """A convolution whose kernel and stride are `patch`: pixels (N, 3, *size) -> rows of patches (N, cells, W).
+        """A convolution with kernel and stride `patch`: pixels (N, 3, *size) -> patch tokens (N, L, W).
 
-        As a matrix product, which runtimes compute twice as fast. Pixels that are left over on the right and below fall
-        away, as in a convolution.
+        Written as a matrix product, which runtimes compute twice as fast. Pixels that do not fill a patch, on the right
+        and at the bottom, are dropped, as in a convolution.
         """
-        rows, columns = (side // patch for side in size)
+        rows, columns = (length // patch for length in size)
         if (rows * patch, columns * patch) != size:
             ends = self.constant([rows * patch, columns * patch])
             pixels = self.node("Slice", pixels, self.constant([0, 0]), ends, self.constant([2, 3]))
@@ -121,45 +121,52 @@ class Layers(Graph):
         x = self.node("MatMul", x, self.node("Transpose", weight, perm=[1, 0]))
         return self.node("Add", x, self.weight(f"{name}.bias")) if f"{name}.bias" in self._tensors else x
 
-    def _levels(self, name: str, x: str, channels: list[int]) -> str:
-        """x in the levels of int8 if the map is computed in it; maps that read the same value read the same levels."""
-        if f"{name}.weight{STEP}" not in self._tensors:
+    def _rounded(self, name: str, x: str, channels: list[int]) -> str:
+        """x rounded to int8 codes if the layer is quantised, else x. Layers with the same input share the rounding."""
+        if f"{name}.weight{ACTIVATION_SCALE}" not in self._tensors:
             return x
         if x not in self._quantised:
-            smooth = self._tensors[f"{name}.weight{SMOOTH}"].array.reshape(channels)
-            step, zero = self._tensors[f"{name}.weight{STEP}"].array.tolist()
-            how = self.constant(step), self.level(int(zero))
-            levels = self.node("QuantizeLinear", self.node("Div", x, self.constant(smooth)), *how)
-            self._quantised[x] = self.node("DequantizeLinear", levels, *how)
+            smoothing = self._tensors[f"{name}.weight{SMOOTHING}"].array.reshape(channels)
+            scale, zero_point = self._tensors[f"{name}.weight{ACTIVATION_SCALE}"].array.tolist()
+            inputs = self.constant(scale), self.zero_point(int(zero_point))
+            codes = self.node("QuantizeLinear", self.node("Div", x, self.constant(smoothing)), *inputs)
+            self._quantised[x] = self.node("DequantizeLinear", codes, *inputs)
         return self._quantised[x]
 
     def squeeze_excite(self, name: str, x: str, activation: Activation) -> str:
-        """(N, C, h, w), each channel times a weight in (0, 1) computed from the means of all channels."""
+        """(N, C, h, w) -> (N, C, h, w): each channel times a weight in (0, 1), from the means of all channels."""
         weight = self.node("ReduceMean", x, self.constant([2, 3]), keepdims=1)  # (N, C, 1, 1)
         weight = self.activation(activation, self.convolution(f"{name}.down", weight))
         return self.node("Mul", x, self.node("Sigmoid", self.convolution(f"{name}.up", weight)))
 
     def activation(self, kind: HeadActivation, x: str) -> str:
         """Element by element; softmax over the last dimension."""
-        if kind == "softmax":
-            return self.node("Softmax", x, axis=-1)
-        if kind == "relu6":
-            return self.node("Clip", x, self.constant(0.0), self.constant(6.0))
-        if kind in ("silu", "quickgelu"):
-            inner = x if kind == "silu" else self.node("Mul", x, self.constant(1.702))
-            return self.node("Mul", x, self.node("Sigmoid", inner))
-        if kind == "gelu_tanh":
-            return self.node("Gelu", x, approximate="tanh")
-        return self.node("Relu" if kind == "relu" else "Gelu", x)
+        match kind:
+            case "relu":
+                return self.node("Relu", x)
+            case "relu6":
+                return self.node("Clip", x, self.constant(0.0), self.constant(6.0))
+            case "gelu":
+                return self.node("Gelu", x)
+            case "gelu_tanh":
+                return self.node("Gelu", x, approximate="tanh")
+            case "silu":
+                return self.node("Mul", x, self.node("Sigmoid", x))
+            case "quickgelu":
+                return self.node("Mul", x, self.node("Sigmoid", self.node("Mul", x, self.constant(1.702))))
+            case "softmax":
+                return self.node("Softmax", x, axis=-1)
+            case _:
+                assert_never(kind)
 
     def attention(
-        self, name: str, x: str, width: int, heads: int, mask: str | None = None, asking: str | None = None
+        self, name: str, x: str, width: int, heads: int, mask: str | None = None, queries: str | None = None
     ) -> str:
         """Self-attention (N, L, W) -> (N, L, W). mask: added to the scores, broadcast to (N, H, L, L).
 
-        asking: rows (N, Q, W) that ask, where not all do; the result is theirs, and the mask is (N, H, Q, L).
+        queries: tokens (N, Q, W) that attend, if not all do. The result is (N, Q, W), and the mask (N, H, Q, L).
         """
-        q = self.linear(f"{name}.q", x if asking is None else asking)
+        q = self.linear(f"{name}.q", x if queries is None else queries)
         k, v = (self.linear(f"{name}.{part}", x) for part in ("k", "v"))
         return self.linear(f"{name}.out", self.attend(q, k, v, width, heads, mask))
 
@@ -180,30 +187,34 @@ class Layers(Graph):
         return self.linear(f"{name}.down", self.activation(activation, self.linear(f"{name}.up", x)))
 
     def block(
-        self, name: str, x: str, tower: Tower, mask: str | None = None, kept: Callable[[str], str] | None = None
+        self, name: str, x: str, tower: BlockTower, mask: str | None = None, pick: Callable[[str], str] | None = None
     ) -> str:
         """Pre-norm Transformer block (N, L, W) -> (N, L, W).
 
-        kept: picks the rows (N, L, W) -> (N, R, W) that are wanted of the last block, where a tower pools by a row. All
-        rows give keys and values then, but these alone ask, and they alone go through what follows: the result is
+        pick: picks the tokens (N, L, W) -> (N, R, W) that the last block has to compute, if the tower pools by a token.
+        All tokens then give keys and values, but only the picked ones attend and go through the MLP. The result is
         (N, R, W), the mask (N, H, R, L).
         """
         normed = self.layer_norm(f"{name}.norm1", x, tower.norm_eps)
-        asking = None
-        if kept is not None:
-            x, asking = kept(x), kept(normed)
-        attended = self.attention(f"{name}.attention", normed, tower.width, tower.heads, mask, asking)
+        queries = None
+        if pick is not None:
+            x, queries = pick(x), pick(normed)
+        attended = self.attention(f"{name}.attention", normed, tower.width, tower.heads, mask, queries)
         x = self.node("Add", x, attended)
         normed = self.layer_norm(f"{name}.norm2", x, tower.norm_eps)
         return self.node("Add", x, self.mlp(f"{name}.mlp", normed, tower.activation))
 
     def head(self, name: str, spec: Head, x: str) -> str:
         """Pooled features (N, W) -> embeddings (N, E)."""
-        if isinstance(spec, NoHead):
-            return x
-        if isinstance(spec, MlpHead):
-            return self.mlp(name, x, spec.activation)
-        linear = self.linear(f"{name}.linear", x)
-        if isinstance(spec, LinearHead):
-            return linear
-        return self.node("Add", linear, self.mlp(name, x, spec.activation))
+        match spec:
+            case NoHead():
+                return x
+            case MlpHead():
+                return self.mlp(name, x, spec.activation)
+            case LinearHead():
+                return self.linear(f"{name}.linear", x)
+            case ResidualHead():
+                linear = self.linear(f"{name}.linear", x)
+                return self.node("Add", linear, self.mlp(name, x, spec.activation))
+            case _:
+                assert_never(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contralto.architecture import ResNet
 from contralto.engine.graph.layers import Layers
 
-EPS = 1e-5
+RESNET_EPS = 1e-5
 
 
 def resnet(layers: Layers, tower: ResNet, pixels: str) -> str:
@@ -20,21 +20,21 @@ def resnet(layers: Layers, tower: ResNet, pixels: str) -> str:
 
 
 def _bottleneck(layers: Layers, name: str, x: str, first: bool, halves: bool) -> str:
-    """1x1, 3x3, 1x1; where the first block of a stage halves the sides, by an average pool before its third."""
+    """Convolutions 1x1, 3x3, 1x1. If `first` and `halves`, an average pool before the third one halves the size."""
     shortcut = x
     x = _convolution(layers, name, 1, x)
     x = _convolution(layers, name, 2, x, pad=1)
     if first and halves:
         x, shortcut = _pool(layers, x), _pool(layers, shortcut)
-    x = layers.batch_norm(f"{name}.norm3", layers.convolution(f"{name}.conv3", x), EPS)
+    x = layers.batch_norm(f"{name}.norm3", layers.convolution(f"{name}.conv3", x), RESNET_EPS)
     if first:
         shortcut = layers.convolution(f"{name}.shortcut.conv", shortcut)
-        shortcut = layers.batch_norm(f"{name}.shortcut.norm", shortcut, EPS)
+        shortcut = layers.batch_norm(f"{name}.shortcut.norm", shortcut, RESNET_EPS)
     return layers.node("Relu", layers.node("Add", x, shortcut))
 
 
 def _attention_pool(layers: Layers, tower: ResNet, x: str) -> str:
-    """(N, C, h, w) -> (N, E): the mean of the cells asks, it and all the cells answer."""
+    """(N, C, h, w) -> (N, E): the mean of the cells is the query; the mean and all cells are keys and values."""
     channels = 32 * tower.width
     x = layers.node("Reshape", x, layers.constant([0, channels, -1]))
     x = layers.node("Transpose", x, perm=[0, 2, 1])  # (N, grid, C)
@@ -51,7 +51,7 @@ def _attention_pool(layers: Layers, tower: ResNet, x: str) -> str:
 def _convolution(layers: Layers, name: str, index: int, x: str, stride: int = 1, pad: int = 0) -> str:
     """Convolution, batch normalisation, ReLU."""
     x = layers.convolution(f"{name}.conv{index}", x, stride, pads=(pad,) * 4)
-    return layers.node("Relu", layers.batch_norm(f"{name}.norm{index}", x, EPS))
+    return layers.node("Relu", layers.batch_norm(f"{name}.norm{index}", x, RESNET_EPS))
 
 
 def _pool(layers: Layers, x: str) -> str:

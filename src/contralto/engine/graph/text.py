@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contralto.architecture import Bert, CausalText
-from contralto.engine.forest import BLOCK, HIDDEN
+from contralto.engine.forest import MASKED_SCORE, NODE_BLOCK
 from contralto.engine.graph.layers import Layers
 
 
 def causal(layers: Layers, tower: CausalText, ids: str, pool: str) -> str:
-    """ids (N, L) -> embeddings (N, E), from the row at the first largest id of each text, or the last row."""
+    """ids (N, L) -> embeddings (N, E), from the token with the largest id (the first one) of each text, or the last."""
     x = _embed(layers, ids)
     mask = _causal_mask(layers, ids) if tower.mask == "causal" else None
     for n in range(tower.layers):
@@ -24,11 +24,11 @@ def causal(layers: Layers, tower: CausalText, ids: str, pool: str) -> str:
 def forest(layers: Layers, tower: CausalText, ids: str, depths: str, keys: str, mask: str, ends: str) -> str:
     """The causal tower over T texts in one sequence of L nodes, as `contralto.engine.forest` packs them.
 
-    ids (L), depths (L), keys (B, S), mask (B, 1, L / B, S), ends (T) -> embeddings (T, E), from the rows at the ends.
+    ids (L), depths (L), keys (B, S), mask (B, 1, L / B, S), ends (T) -> embeddings (T, E), from the nodes at the ends.
     """
     positions = layers.node("Gather", layers.weight("text.positions"), depths)
     x = layers.node("Add", layers.embedding("text.tokens.weight", ids), positions)
-    x = layers.node("Unsqueeze", x, layers.constant([0]))  # (1, L, W): runtimes fuse more of what has three axes
+    x = layers.node("Unsqueeze", x, layers.constant([0]))  # (1, L, W): runtimes fuse more operations on three axes
     for n in range(tower.layers):
         x = _forest_block(layers, f"text.blocks.{n}", x, tower, keys, mask, ends if n == tower.layers - 1 else None)
     x = layers.node("Squeeze", x, layers.constant([0]))  # (T, W)
@@ -36,10 +36,10 @@ def forest(layers: Layers, tower: CausalText, ids: str, depths: str, keys: str, 
 
 
 def _forest_block(layers: Layers, name: str, x: str, tower: CausalText, keys: str, mask: str, ends: str | None) -> str:
-    """A block (1, L, W) -> (1, L, W), or with ends -> (1, T, W): after attention, only these rows go on."""
+    """A block (1, L, W) -> (1, L, W), or with ends -> (1, T, W): after attention, only these nodes go on."""
     normed = layers.layer_norm(f"{name}.norm1", x, tower.norm_eps)
     q, k, v = (layers.linear(f"{name}.attention.{part}", normed) for part in ("q", "k", "v"))
-    q = layers.node("Reshape", q, layers.constant([-1, BLOCK, tower.width]))
+    q = layers.node("Reshape", q, layers.constant([-1, NODE_BLOCK, tower.width]))
     k, v = (layers.node("Gather", value, keys, axis=1) for value in (k, v))
     k, v = (layers.node("Squeeze", value, layers.constant([0])) for value in (k, v))  # (B, S, W)
     attended = layers.attend(q, k, v, tower.width, tower.heads, mask)
@@ -52,11 +52,11 @@ def _forest_block(layers: Layers, name: str, x: str, tower: CausalText, keys: st
 
 
 def bert(layers: Layers, tower: Bert, ids: str, pad: int, pool: str) -> str:
-    """ids (N, L) -> embeddings (N, E), from the mean of the rows that are not padding, or the first row."""
-    # Chosen, not computed: runtimes take a cast, a difference and a product for a value that is stored in int8.
+    """ids (N, L) -> embeddings (N, E), from the mean of the tokens that are not padding, or from the first token."""
+    # Selected with Where: runtimes would mistake a cast, a difference and a product for an int8 weight.
     padding = layers.node("Equal", ids, layers.constant(pad))  # (N, L)
-    real = layers.node("Where", padding, layers.constant(0.0), layers.constant(1.0))
-    mask = layers.node("Where", padding, layers.constant(HIDDEN), layers.constant(0.0))
+    is_token = layers.node("Where", padding, layers.constant(0.0), layers.constant(1.0))
+    mask = layers.node("Where", padding, layers.constant(MASKED_SCORE), layers.constant(0.0))
     mask = layers.node("Unsqueeze", mask, layers.constant([1, 2]))  # (N, 1, 1, L)
     x = _embed(layers, ids)
     if tower.types:
@@ -68,29 +68,29 @@ def bert(layers: Layers, tower: Bert, ids: str, pad: int, pool: str) -> str:
         x = layers.layer_norm(f"{name}.norm1", layers.node("Add", x, attended), tower.norm_eps)
         mapped = layers.mlp(f"{name}.mlp", x, tower.activation)
         x = layers.layer_norm(f"{name}.norm2", layers.node("Add", x, mapped), tower.norm_eps)
-    return layers.head("text.head", tower.head, _pool(layers, x, real, pool))
+    return layers.head("text.head", tower.head, _pool(layers, x, is_token, pool))
 
 
 def _embed(layers: Layers, ids: str) -> str:
-    """Rows of the tokens plus the first L positions (N, L, W)."""
+    """ids (N, L) -> token embeddings plus the first L positions (N, L, W)."""
     length = layers.node("Shape", ids, start=1, end=2)
     positions = layers.node("Slice", layers.weight("text.positions"), layers.constant([0]), length)
     return layers.node("Add", layers.embedding("text.tokens.weight", ids), positions)
 
 
 def _causal_mask(layers: Layers, ids: str) -> str:
-    """(L, L): zero where the key does not come after the query, HIDDEN where it does."""
+    """(L, L): MASKED_SCORE if the key comes after the query, else zero."""
     length = layers.node("Squeeze", layers.node("Shape", ids, start=1, end=2))
     keys = layers.node("Range", layers.constant(0), length, layers.constant(1))
     queries = layers.node("Unsqueeze", keys, layers.constant([1]))
     later = layers.node("Greater", keys, queries)
-    return layers.node("Where", later, layers.constant(HIDDEN), layers.constant(0.0))
+    return layers.node("Where", later, layers.constant(MASKED_SCORE), layers.constant(0.0))
 
 
-def _pool(layers: Layers, x: str, real: str, pool: str) -> str:
+def _pool(layers: Layers, x: str, is_token: str, pool: str) -> str:
     if pool == "first":
         return layers.node("Gather", x, layers.constant(0), axis=1)
-    weight = layers.node("Unsqueeze", real, layers.constant([2]))  # (N, L, 1)
+    weight = layers.node("Unsqueeze", is_token, layers.constant([2]))  # (N, L, 1)
     axis = layers.constant([1])
     total = layers.node("ReduceSum", layers.node("Mul", x, weight), axis, keepdims=0)
     return layers.node("Div", total, layers.node("ReduceSum", weight, axis, keepdims=0))

@@ -6,7 +6,7 @@ from contralto.architecture import ViT
 from contralto.engine.graph.layers import Layers
 
 STEM_EPS = 1e-5
-LAST = 2**63 - 1  # the end of a dimension, whatever its length
+SLICE_END = 2**63 - 1  # the end of an axis of any length
 
 
 def vit(layers: Layers, tower: ViT, pixels: str, size: tuple[int, int]) -> str:
@@ -29,13 +29,13 @@ def vit(layers: Layers, tower: ViT, pixels: str, size: tuple[int, int]) -> str:
     if tower.norm_pre:
         x = layers.layer_norm("image.norm_pre", x, tower.norm_eps)
     for n in range(tower.layers):
-        kept = first if tower.pool == "class" and n == tower.layers - 1 else None
-        x = layers.block(f"image.blocks.{n}", x, tower, kept=kept)
+        pick = first if tower.pool == "class" and n == tower.layers - 1 else None
+        x = layers.block(f"image.blocks.{n}", x, tower, pick=pick)
     return layers.head("image.head", tower.head, _pool(layers, tower, x))
 
 
 def _stem(layers: Layers, tower: ViT, pixels: str) -> str:
-    """Three convolutions: pixels (N, 3, h, w) -> rows of patches (N, cells, W)."""
+    """Three convolutions: pixels (N, 3, h, w) -> patch tokens (N, L, W)."""
     x = pixels
     for n, stride in ((1, tower.patch // 4), (2, 2)):
         x = layers.batch_norm(f"image.patch.norm{n}", layers.convolution(f"image.patch.conv{n}", x, stride), STEM_EPS)
@@ -45,7 +45,7 @@ def _stem(layers: Layers, tower: ViT, pixels: str) -> str:
 
 
 def _for_each(layers: Layers, name: str, tower: ViT, x: str) -> str:
-    """A learned row (W,) once for each picture in x (N, ...) -> (N, 1, W)."""
+    """A learned token (W,), repeated for each picture in x (N, ...) -> (N, 1, W)."""
     count = layers.node("Shape", x, start=0, end=1)
     shape = layers.node("Concat", count, layers.constant([1, tower.width]), axis=0)
     return layers.node("Expand", layers.weight(name), shape)
@@ -58,7 +58,7 @@ def _pool(layers: Layers, tower: ViT, x: str) -> str:
     if tower.pool == "mean":
         axis = layers.constant([1])
         if tower.class_token:
-            x = layers.node("Slice", x, axis, layers.constant([LAST]), axis)  # from row 1 on: the patches
+            x = layers.node("Slice", x, axis, layers.constant([SLICE_END]), axis)  # without the class token
         x = layers.node("ReduceMean", x, axis, keepdims=0)
     else:
         x = layers.node("Gather", x, layers.constant(0), axis=1)
@@ -66,8 +66,8 @@ def _pool(layers: Layers, tower: ViT, x: str) -> str:
 
 
 def _query_pool(layers: Layers, tower: ViT, x: str) -> str:
-    """(N, L, W) -> (N, W): a learned query attends to all rows; an MLP corrects the answer."""
-    # The same for all pictures; yet OpenVINO 2026.4 cannot compile a map of constants alone whose weight is int8.
+    """(N, L, W) -> (N, W): a learned query attends to all tokens; an MLP refines the result."""
+    # The query is the same for all pictures, but OpenVINO 2026.4 cannot compile an int8 layer whose input is constant.
     q = layers.linear("image.pool.q", _for_each(layers, "image.pool.query", tower, x))  # (N, 1, W)
     k, v = layers.linear("image.pool.k", x), layers.linear("image.pool.v", x)
     x = layers.attend(q, k, v, tower.width, tower.heads)  # (N, 1, W)

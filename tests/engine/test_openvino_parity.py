@@ -15,8 +15,8 @@ from support.small_models import CONTRACTS, ids, pixels, random_arrays, unit
 
 from contralto.contract import Contract, preset
 from contralto.engine import Engine, start
-from contralto.engine.graph.files import write_graphs
-from contralto.engine.openvino import computes, configuration, core
+from contralto.engine.graph.whole_tower import write_graphs
+from contralto.engine.openvino import configuration, core, supports
 from contralto.errors import ContraltoError
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
@@ -86,8 +86,8 @@ def test_padding_and_company_change_nothing(checkpoint: Make, name: str) -> None
     engine, texts = start(model), ids(model.contract)
     padded = np.pad(texts, ((0, 0), (0, 5)), constant_values=model.contract.text.pad)
     alone = np.concatenate([engine.text(row[None]) for row in texts])
-    for found in (engine.text(padded), alone):
-        np.testing.assert_allclose(unit(found), unit(engine.text(texts)), atol=1e-5)
+    for embeddings in (engine.text(padded), alone):
+        np.testing.assert_allclose(unit(embeddings), unit(engine.text(texts)), atol=1e-5)
 
 
 def test_vit_b_32_in_its_real_widths(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_16_bits_are_near_where_the_processor_has_them_and_refused_elsewhere(
     checkpoint: Make, name: str, precision: str
 ) -> None:
     model = checkpoint(name)
-    if not computes(precision):
+    if not supports(precision):
         with pytest.raises(ContraltoError, match=f"no {precision} instructions"):
             start(model, precision=precision)
         return

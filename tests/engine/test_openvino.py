@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.small_models import ids, pixels
 
 from contralto.engine import openvino
-from contralto.engine.openvino import OpenVINO, few_sizes, infer
+from contralto.engine.openvino import OpenVINO, batch_slices, infer
 from contralto.weights.checkpoint import Checkpoint
 
 BERT = "efficientnet + bert, mean"
@@ -18,7 +18,7 @@ SIZES = {1, 2, 4, 8, 16, 32}
 
 @given(st.integers(0, 500), st.sampled_from([1, 8, 32]))
 def test_parts_are_in_order_and_of_few_sizes(count: int, most: int) -> None:
-    parts = list(few_sizes(count, most))
+    parts = list(batch_slices(count, most))
     assert [place for part in parts for place in range(part.start, part.stop)] == list(range(count))
     sizes = [part.stop - part.start for part in parts]
     assert set(sizes) <= SIZES
@@ -104,6 +104,6 @@ def test_weights_in_16_bits_are_marked_to_stay_so(checkpoint) -> None:
     for dtype, marked in (("float32", False), ("float16", True), ("bfloat16", True), ("int8", False)):
         model = checkpoint("vit + causal", dtype)
         graph = openvino.model(model, openvino.runtime_graph(model, "image"))
-        found = [operation for operation in graph.get_ops() if openvino.STAYS in operation.get_rt_info()]
-        assert bool(found) == marked, dtype
-        assert {operation.get_type_name() for operation in found} <= {"Convert"}
+        marks = [operation for operation in graph.get_ops() if openvino.HALF_MARK in operation.get_rt_info()]
+        assert bool(marks) == marked, dtype
+        assert {operation.get_type_name() for operation in marks} <= {"Convert"}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-import numpy as np
 import pytest
 from support.small_models import CONTRACTS, pixels, random_arrays
 
 from contralto.engine import start
-from contralto.engine.graph.files import graph, runtime_graph, write_graphs
+from contralto.engine.graph.whole_tower import graph, runtime_graph, write_graphs
 from contralto.engine.onnx import FLOAT, Graph
 from contralto.engine.openvino import model
 from contralto.errors import ContraltoError, WeightsError
@@ -91,10 +92,13 @@ def test_a_graph_that_the_runtime_refuses_is_one_error(folder: Path, monkeypatch
     assert "\n" not in str(caught.value)
 
 
-def test_integers_are_written_as_protocol_buffers_are(folder: Path) -> None:
-    """300 is AC 02, -1 is ten bytes: the examples of the format's own documentation."""
-    from contralto.engine.onnx import _varint
+class NewTower:
+    pass
 
-    assert _varint(300) == b"\xac\x02"
-    assert _varint(-1) == b"\xff" * 9 + b"\x01"
-    assert np.array([_varint(n)[0] for n in range(128)]).tolist() == list(range(128))
+
+@pytest.mark.parametrize("tower", ["image", "text"])
+def test_a_new_tower_is_not_taken_for_another(tower: Any) -> None:
+    section = SimpleNamespace(tower=NewTower(), size=(8, 8), trims=True)
+    checkpoint: Any = SimpleNamespace(tensors={}, contract=SimpleNamespace(image=section, text=section))
+    with pytest.raises(AssertionError, match="NewTower"):
+        runtime_graph(checkpoint, tower)

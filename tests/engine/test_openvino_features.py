@@ -54,8 +54,8 @@ def test_the_engines_agree_on_features(checkpoint: Make, name: str) -> None:
 def test_a_tower_that_has_a_head_loses_it_and_nothing_else(checkpoint: Make) -> None:
     model = checkpoint("vit + causal", "float32")
     assert isinstance(model.contract.image.tower.head, LinearHead)
-    found = headless(model)
-    assert found.contract.embedding == model.contract.image.tower.width
-    assert set(found.tensors) == {n for n in model.tensors if n.startswith("image.") and "image.head" not in n}
-    same = dataclasses.replace(found.contract.image.tower, head=model.contract.image.tower.head)
+    without_head = headless(model)
+    assert without_head.contract.embedding == model.contract.image.tower.width
+    assert set(without_head.tensors) == {n for n in model.tensors if n.startswith("image.") and "image.head" not in n}
+    same = dataclasses.replace(without_head.contract.image.tower, head=model.contract.image.tower.head)
     assert same == model.contract.image.tower
