@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1] / "src/contralto"
 PICTURE = Path(__file__).with_suffix(".svg")
 GROUND = "ground"  # one box for the modules that import nothing but each other
-BOX_WIDTH, BOX_HEIGHT, GAP, LEVEL_HEIGHT, MARGIN = 186, 84, 24, 132, 20
+BOX_WIDTH, BOX_HEIGHT, GAP, LEVEL_HEIGHT, MARGIN = 190, 96, 24, 142, 20
 INK, LINE, PLAIN, TORCH = "#222", "#8a99ab", "#f4f6f9", "#fdeee0"
 
 Graph = dict[str, set[str]]
@@ -127,7 +127,7 @@ def _box(name: str, corner: tuple[float, float], colour: str) -> Iterator[str]:
         f'fill="{colour}" stroke="{INK}" stroke-width="1"/>'
     )
     yield f'<text x="{x + 10:.0f}" y="{y + 19:.0f}" font-size="14" font-weight="bold" fill="{INK}">{name}</text>'
-    for number, line in enumerate(textwrap.wrap(_summary(name), 28)[:4]):
+    for number, line in enumerate(textwrap.wrap(_summary(name), 29)[:5]):
         yield f'<text x="{x + 10:.0f}" y="{y + 36 + 13 * number:.0f}" font-size="11" fill="{INK}">{escape(line)}</text>'
 
 

@@ -13,7 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contralto.architecture import ConvNeXt, EfficientNet, Eva, FastStage, FastViT, NoHead, Stage, ViT
-from contralto.contract import FILE_NAME, Contract, Image, Provenance, Score, Text, Tokenizer, Weights, preset, presets
+from contralto.contract import (
+    FILE_NAME,
+    Contract,
+    Image,
+    Provenance,
+    Score,
+    Text,
+    TokenizerSpec,
+    Weights,
+    preset,
+    presets,
+)
 from contralto.errors import ContractError
 from contralto.text import bpe
 from contralto.weights import registry
@@ -285,7 +296,7 @@ def test_rules_hold_for_contracts_made_in_python():
     with pytest.raises(ContractError, match="multiples of 4"):
         contract.replace(image=Image(parted, (36, 36), (0.0,) * 3, (1.0,) * 3))
     with pytest.raises(ContractError, match="plain file name"):
-        contract.replace(text=Text(contract.text.tower, Tokenizer("wordpiece", "0" * 64, "a/b"), 16))
+        contract.replace(text=Text(contract.text.tower, TokenizerSpec("wordpiece", "0" * 64, "a/b"), 16))
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=8)

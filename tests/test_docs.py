@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.util
 import io
 import re
 import tokenize
@@ -152,3 +153,12 @@ def test_docstrings_and_comments_are_read_and_code_is_not() -> None:
         (4, "Four"),
         (5, "five."),
     ]
+
+
+def test_the_map_of_the_code_is_drawn_from_the_code() -> None:
+    """docs/architecture.svg is stale if this fails: run python docs/architecture.py."""
+    spec = importlib.util.spec_from_file_location("architecture", REPOSITORY / "docs/architecture.py")
+    assert spec and spec.loader
+    drawing = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(drawing)
+    assert drawing.svg() == drawing.PICTURE.read_text(encoding="utf-8")

@@ -1,13 +1,16 @@
-"""The order of the layers: a module imports only from those before it, and torch stays in the layers that need it."""
+"""The order of the layers: a module imports only from earlier layers, no two files import each other in a circle, and
+torch stays in the layers that need it."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support.paths import REPOSITORY
 
 import contralto
 
@@ -17,8 +20,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ORDER = [
     {"version"},
     {"errors"},
-    {"engine_names", "filenames"},
-    {"arguments", "arrays", "cache", "database", "files", "progress"},
+    {"arguments", "arrays", "cache", "database", "engine_names", "filenames", "progress"},
+    {"files"},
     {"metrics"},
     {"probe"},
     {"architecture"},
@@ -125,3 +128,73 @@ def test_a_module_imports_only_from_the_layers_before_it(path):
 )
 def test_the_rules_find_what_they_are_for(name, source, found):
     assert len(faults(name, f"{name}/x.py", source)) == found
+
+
+def file_of(module: str, files: set[str]) -> str | None:
+    """The file of a dotted name: a module, the `__init__.py` of a package, or the file that binds the name."""
+    parts = module.split(".")[1:]
+    for path in ("/".join(parts), "/".join(parts[:-1])):
+        for file in (f"{path}.py", f"{path}/__init__.py".lstrip("/")):
+            if file in files:
+                return file
+    return None
+
+
+def circles(sources: dict[str, str]) -> list[list[str]]:
+    """The groups of files that import each other in a circle. Imports in functions and for types count too.
+
+    sources: path in the package -> content.
+    """
+    imported = {
+        file: {target for one in ours(ast.parse(source)) if (target := file_of(one.module, {*sources}))} - {file}
+        for file, source in sources.items()
+    }
+    reachable = {file: reach(file, imported) for file in imported}
+    groups = {
+        tuple(sorted(other for other in reached if file in reachable[other])) for file, reached in reachable.items()
+    }
+    return [list(group) for group in sorted(groups) if group]
+
+
+def ours(tree: ast.AST) -> Iterator[Import]:
+    return (one for one in imports(tree) if one.module.split(".")[0] == "contralto")
+
+
+def reach(file: str, imported: dict[str, set[str]]) -> set[str]:
+    """The files that `file` imports, directly or through others; itself only if it stands in a circle."""
+    reached: set[str] = set()
+    waiting = [*imported[file]]
+    while waiting:
+        if (other := waiting.pop()) not in reached:
+            reached.add(other)
+            waiting += imported[other]
+    return reached
+
+
+def test_no_files_import_each_other_in_a_circle():
+    sources = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in MODULES}
+    assert circles(sources) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        ({"a.py": "from contralto.b import x", "b.py": "import contralto.a"}, [["a.py", "b.py"]]),
+        ({"a.py": "from contralto.b import x", "b.py": "def f():\n  from contralto import a"}, [["a.py", "b.py"]]),
+        ({"a.py": "import contralto.b", "b.py": "if TYPE_CHECKING:\n  from contralto.a import X"}, [["a.py", "b.py"]]),
+        ({"a.py": "import contralto.c.d", "c/d.py": "import contralto.e", "e.py": "from contralto import a"},
+         [["a.py", "c/d.py", "e.py"]]),
+        ({"__init__.py": "from contralto.a import X", "a.py": "from contralto import X"}, [["__init__.py", "a.py"]]),
+        ({"c/__init__.py": "from contralto.c.d import X", "c/d.py": "from contralto.c import e", "c/e.py": ""}, []),
+        ({"a.py": "from contralto.b import x", "b.py": "import numpy.a"}, []),
+    ],
+)  # fmt: skip
+def test_a_circle_is_noticed(sources, expected):
+    assert circles(sources) == expected
+
+
+def test_contributing_states_this_order():
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = re.search(r"\n\n((?:    .*\n)*    version < .*\n(?:    .*\n)*)", text)
+    stated = [set(re.findall(r"\w+", names)) for names in block[1].split("<")]
+    assert stated == [names for names in ORDER if not names & {"face", "__main__"}]

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from contralto.encoder.features import headless
 
 from contralto.architecture import CausalText, ViT
-from contralto.contract import Contract, Image, Text, Tokenizer
+from contralto.contract import Contract, Image, Text, TokenizerSpec
+from contralto.encoder.featurizer import headless
 from contralto.engine import operations
 from contralto.engine.graph import whole_tower
 from contralto.errors import ContractError
@@ -43,7 +43,7 @@ class Pyramid:
 PLAIN = Contract(
     "plain",
     Image(ViT(16, 1, 2, 8, 32, "gelu"), (16, 16), (0.5,) * 3, (0.5,) * 3),
-    Text(CausalText(50, 16, 1, 2, 32, "gelu"), Tokenizer("clip-bpe", "0" * 64), context=8),
+    Text(CausalText(50, 16, 1, 2, 32, "gelu"), TokenizerSpec("clip-bpe", "0" * 64), context=8),
     embedding=16,
 )
 TENSORS = {name: StoredTensor("F32", np.zeros(shape, np.float32)) for name, shape in expected(PLAIN).items()}

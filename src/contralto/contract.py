@@ -65,7 +65,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Tokenizer:
+class TokenizerSpec:
     """Kind of tokenizer, sha256 of its vocabulary, and its file beside the weights (null if Contralto ships it).
 
     sentencepiece: a SentencePiece model (.model). tokenizers: a tokenizer.json of the package tokenizers.
@@ -86,7 +86,7 @@ class Text:
     """
 
     tower: TextTower
-    tokenizer: Tokenizer
+    tokenizer: TokenizerSpec
     context: int
     pad: int = 0
     clean: Literal["clip", "whitespace", "canonicalize", "siglip", "lower", "none"] = "clip"

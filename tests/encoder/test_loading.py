@@ -186,7 +186,7 @@ def test_save_of_a_model_that_does_not_fit_is_an_error(tmp_path):
     with pytest.raises(contralto.ContraltoError, match="missing"):
         contralto.save(tmp_path, torch.nn.Linear(2, 2), contract.preset("tiny"))
     model, stated = contralto.create("nano")
-    elsewhere = contract.Tokenizer("wordpiece", "0" * 64, "own.txt")
+    elsewhere = contract.TokenizerSpec("wordpiece", "0" * 64, "own.txt")
     stated = stated.replace(text=dataclasses.replace(stated.text, tokenizer=elsewhere))
     with pytest.raises(contralto.ContraltoError, match=r"own\.txt is missing"):
         contralto.save(tmp_path, model, stated)

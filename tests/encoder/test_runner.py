@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.fake_engine import write_random
 
 from contralto.architecture import Bert, CausalText, TextTower, ViT
-from contralto.contract import Contract, Image, Text, Tokenizer
+from contralto.contract import Contract, Image, Text, TokenizerSpec
 from contralto.embeddings import unit
 from contralto.encoder.runner import Runner
 from contralto.engine import Engine, start
@@ -30,7 +30,9 @@ TOWERS: dict[str, tuple[TextTower, str, int]] = {  # tower, pool, pad
 def model(request, tmp_path_factory) -> tuple[Contract, Engine]:
     tower, pool, pad = TOWERS[request.param]
     image = Image(ViT(8, 1, 1, 8, 8, "gelu"), (8, 8), (0.5,) * 3, (0.5,) * 3)
-    stated = Contract(request.param, image, Text(tower, Tokenizer("clip-bpe", "0" * 64), CONTEXT, pad, pool=pool), 8)
+    stated = Contract(
+        request.param, image, Text(tower, TokenizerSpec("clip-bpe", "0" * 64), CONTEXT, pad, pool=pool), 8
+    )
     folder = tmp_path_factory.mktemp("model")
     write_random(folder, stated)
     return stated, start(native.read(folder))

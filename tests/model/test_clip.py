@@ -24,12 +24,12 @@ from contralto.architecture import (
     Stage,
     ViT,
 )
-from contralto.contract import Contract, Image, Score, Text, Tokenizer, preset, presets
+from contralto.contract import Contract, Image, Score, Text, TokenizerSpec, preset, presets
 from contralto.errors import ContractError
 from contralto.model.clip import CLIP, create
 from contralto.weights.names import expected
 
-TOKENIZER = Tokenizer("clip-bpe", "0" * 64)
+TOKENIZER = TokenizerSpec("clip-bpe", "0" * 64)
 STAGES = (Stage(1, 3, 1, 8, 1), Stage(4, 5, 2, 12, 2))
 IMAGE_TOWERS = {
     "vit": ViT(32, 2, 4, 8, 64, "quickgelu"),

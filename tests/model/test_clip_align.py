@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from support import plain_towers as plain
 
 from contralto.architecture import Bert, EfficientNet, LinearHead, NoHead, Stage
-from contralto.contract import Contract, Image, Score, Text, Tokenizer
+from contralto.contract import Contract, Image, Score, Text, TokenizerSpec
 from contralto.model.clip import CLIP
 
 HALF = (0.5, 0.5, 0.5)
@@ -25,7 +25,7 @@ TEMPERATURE, EMBEDDING, PAD, CONTEXT, POSITIONS, VOCABULARY = 0.05, 40, 0, 12, 2
 def contract(size: int) -> Contract:
     image = EfficientNet(stem=8, stages=STAGES, top=0, activation="silu", squeeze=4, padding="even", head=NoHead())
     text = Bert(VOCABULARY, 16, 2, 2, 32, types=2, positions=POSITIONS, head=LinearHead(bias=True))
-    prepared = Text(text, Tokenizer("wordpiece", "0" * 64), CONTEXT, PAD, "none", pool="first")
+    prepared = Text(text, TokenizerSpec("wordpiece", "0" * 64), CONTEXT, PAD, "none", pool="first")
     pictures = Image(image, (size, size), HALF, HALF, "squash", "bilinear")
     return Contract("small", pictures, prepared, EMBEDDING, Score(scale=1 / TEMPERATURE))
 

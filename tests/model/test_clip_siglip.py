@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from support import plain_towers as plain
 
 from contralto.architecture import CausalText, LinearHead, NoHead, ViT
-from contralto.contract import Contract, Image, Score, Text, Tokenizer
+from contralto.contract import Contract, Image, Score, Text, TokenizerSpec
 from contralto.model.clip import CLIP, create
 
 BOUND = 1e-5  # float32; both sum in other orders
@@ -39,7 +39,7 @@ def siglip(size: int = 32, text_width: int = 48) -> Contract:
     return Contract(
         name="small siglip",
         image=Image(image, (size, size), (0.5,) * 3, (0.5,) * 3, resize="squash"),
-        text=Text(text, Tokenizer("sentencepiece", "0" * 64, "m"), 16, PAD, "canonicalize", "end", "last"),
+        text=Text(text, TokenizerSpec("sentencepiece", "0" * 64, "m"), 16, PAD, "canonicalize", "end", "last"),
         embedding=48,
         score=Score("sigmoid", 10.0, -10.0),
     )

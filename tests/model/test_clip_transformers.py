@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from support import plain_towers as plain
 
 from contralto.architecture import CausalText, ViT
-from contralto.contract import Contract, Image, Text, Tokenizer
+from contralto.contract import Contract, Image, Text, TokenizerSpec
 from contralto.model.clip import CLIP, create
 
 BOUND = 1e-5  # float32; both sum in other orders
@@ -19,7 +19,7 @@ def small(activation: str = "gelu", size: int = 32, eps: float = 1e-5, pad: int 
     return Contract(
         name="small",
         image=Image(ViT(64, 3, 4, 8, 96, activation, norm_eps=eps), (size, size), (0.5,) * 3, (0.5,) * 3),
-        text=Text(text, Tokenizer("clip-bpe", "0" * 64), context=16, pad=pad),
+        text=Text(text, TokenizerSpec("clip-bpe", "0" * 64), context=16, pad=pad),
         embedding=24,
     )
 

@@ -22,12 +22,12 @@ from contralto.architecture import (
     TextTower,
     ViT,
 )
-from contralto.contract import Contract, Image, Score, Text, Tokenizer
+from contralto.contract import Contract, Image, Score, Text, TokenizerSpec
 from contralto.weights.names import expected
 
 
 def contract(image: ImageTower, size: tuple[int, int], text: TextTower, pool: str = "eot", pad: int = 0) -> Contract:
-    tokenizer = Tokenizer("clip-bpe", "0" * 64)
+    tokenizer = TokenizerSpec("clip-bpe", "0" * 64)
     half = (0.5, 0.5, 0.5)
     prepared = Text(text, tokenizer, context=12, pad=pad, pool=pool)  # type: ignore[arg-type]
     return Contract("small", Image(image, size, half, half), prepared, 24)

@@ -3,7 +3,7 @@
 import torch
 
 from contralto.architecture import CausalText, EfficientNet, Stage, ViT
-from contralto.contract import Contract, Image, Text, Tokenizer, preset
+from contralto.contract import Contract, Image, Text, TokenizerSpec, preset
 from contralto.loss.infonce import infonce
 from contralto.model.clip import create
 from contralto.train.recipe import Phase, Recipe, Task
@@ -15,7 +15,7 @@ NET = EfficientNet(stem=8, stages=(Stage(1, 3, 1, 8, 1),), top=16, activation="r
 def contract(tower=VIT) -> Contract:
     half = (0.5, 0.5, 0.5)
     tokenizer = preset("tiny").text.tokenizer
-    text = Text(CausalText(64, 16, 1, 2, 32, "gelu"), Tokenizer(tokenizer.kind, tokenizer.sha256), context=8)
+    text = Text(CausalText(64, 16, 1, 2, 32, "gelu"), TokenizerSpec(tokenizer.kind, tokenizer.sha256), context=8)
     return Contract("small", Image(tower, (16, 16), half, half), text, embedding=8)
 
 

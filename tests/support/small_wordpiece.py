@@ -16,5 +16,5 @@ def make(tokens: list[str]) -> WordPiece:
 
 
 def spec(sha256: str, file: str | None = "vocab.txt") -> contract.Text:
-    stated = contract.Tokenizer("wordpiece", sha256, file)
+    stated = contract.TokenizerSpec("wordpiece", sha256, file)
     return contract.Text(preset("nano").text.tower, stated, context=12, pad=0, clean="none", pool="mean")

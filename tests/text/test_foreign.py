@@ -18,7 +18,7 @@ from support.varied_texts import mixtures
 from tokenizers import Tokenizer as Peer
 
 from contralto.architecture import Bert, CausalText
-from contralto.contract import Text, Tokenizer
+from contralto.contract import Text, TokenizerSpec
 from contralto.errors import ContractError, ContraltoError, TextError
 from contralto.text import foreign
 from contralto.text.tokenizer import load
@@ -35,7 +35,7 @@ PEERS = {"unigram": (unigram, "end"), "gemma": (gemma, "end"), "bert": (bert, "b
 
 
 def spec(data: bytes, kind: str, file: str, frame: str = "end", context: int = 16, **given: object) -> Text:
-    stated = Tokenizer(kind, hashlib.sha256(data).hexdigest(), file)  # type: ignore[arg-type]
+    stated = TokenizerSpec(kind, hashlib.sha256(data).hexdigest(), file)  # type: ignore[arg-type]
     pool = "last" if frame == "end" else "first"
     tower = Bert(400, 8, 1, 1, 8) if pool == "first" else TOWER
     clean = given.pop("clean", "none")

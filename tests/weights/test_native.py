@@ -13,7 +13,7 @@ import pytest
 import safetensors.numpy
 
 from contralto.architecture import Bert, CausalText, ConvNeXt, EfficientNet, ResidualHead, ResNet, Stage, ViT
-from contralto.contract import FILE_NAME, Contract, Image, Score, Text, Tokenizer, Weights, preset
+from contralto.contract import FILE_NAME, Contract, Image, Score, Text, TokenizerSpec, Weights, preset
 from contralto.errors import ContractError, WeightsError
 from contralto.weights.checkpoint import StoredTensor
 from contralto.weights.names import expected
@@ -22,7 +22,7 @@ from contralto.weights.native import WEIGHTS_NAME, read, write, write_stored
 CONTRACT = Contract(
     "small",
     Image(ViT(8, 1, 2, 4, 16, "gelu"), (8, 8), (0.5,) * 3, (0.5,) * 3),
-    Text(CausalText(11, 8, 1, 2, 16, "gelu"), Tokenizer("clip-bpe", "0" * 64), 6),
+    Text(CausalText(11, 8, 1, 2, 16, "gelu"), TokenizerSpec("clip-bpe", "0" * 64), 6),
     4,
 )
 
@@ -58,7 +58,7 @@ def test_names_of_a_squeezing_efficientnet_with_residual_heads_and_sigmoid_are_t
     tower = EfficientNet(8, (Stage(1, 3, 1, 8, 1), Stage(6, 5, 2, 16, 2)), 20, "silu", 4, head=ResidualHead(5))
     contract = CONTRACT.replace(
         image=Image(tower, (16, 16), (0.5,) * 3, (0.5,) * 3),
-        text=Text(Bert(11, 8, 2, 2, 16, head=ResidualHead(5)), Tokenizer("wordpiece", "0" * 64), 6, pool="mean"),
+        text=Text(Bert(11, 8, 2, 2, 16, head=ResidualHead(5)), TokenizerSpec("wordpiece", "0" * 64), 6, pool="mean"),
         score=Score("sigmoid", 10.0, -10.0),
     )
     with torch.device("meta"):

@@ -62,14 +62,16 @@ def evaluate(
 
         evaluate(clip, "cifar10", folder="data", probe="linear")
 
-    data: the name of a data set in `folder`, or a path, either with ":split" (see `contralto.sets.open_set`); an open
-    DataSet; or a list of these. templates: None for those of the data set; the name of a template set; texts with {};
-    or "compare": the bare name, a single template and seven templates, in addition to those of the data set. probe:
-    also fits a linear probe, nearest neighbours or few-shot probes to features of the training split. checks: names in
-    `CHECKS`. overlap: a data set, such as the model's training data, to search for near-duplicates of the measured
-    pictures; threshold: the similarity (0 to 1) above which two pictures count as duplicates, to be judged by the pairs
-    that the protocol lists. Embeddings are cached on disk, so an interrupted run resumes; fresh=True computes them
-    again.
+    data: the name of a data set in `folder`, or a path, either with ":split" (see `contralto.sets.open.open_set`); an
+        open DataSet; or a list of these.
+    templates: None for those of the data set; the name of a template set; texts with {}; or "compare": the bare name, a
+        single template and seven templates, in addition to those of the data set.
+    probe: also fits a linear probe, nearest neighbours or few-shot probes to features of the training split.
+    checks: names in `CHECKS`.
+    overlap: a data set, such as the model's training data, to search for near-duplicates of the measured pictures.
+    threshold: the similarity (0 to 1) above which two pictures count as duplicates; judge it by the pairs that the
+        protocol lists.
+    fresh: computes embeddings again. Else they are cached on disk, so an interrupted run resumes.
 
     Raises DataError if a data set is missing or malformed, ContraltoError if arguments fit no data set.
     """

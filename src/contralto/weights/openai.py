@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from contralto.architecture import CausalText, ImageTower, ResNet, ViT
-from contralto.contract import Contract, Image, Provenance, Score, Text, Tokenizer, preset
+from contralto.contract import Contract, Image, Provenance, Score, Text, TokenizerSpec, preset
 from contralto.errors import WeightsError, one_line
 from contralto.text import bpe
 from contralto.weights import container, fingerprint
@@ -120,7 +120,7 @@ def _contract(tensors: Mapping[str, StoredTensor], where: str) -> Contract:
     return Contract(
         name=where,
         image=Image(image, (size, size), MEAN, STD),
-        text=Text(text, Tokenizer("clip-bpe", bpe.SHA256), _shape(shapes, "positional_embedding", 2, where)[0]),
+        text=Text(text, TokenizerSpec("clip-bpe", bpe.SHA256), _shape(shapes, "positional_embedding", 2, where)[0]),
         embedding=embedding,
         score=Score(scale=scale(tensors, where)),
     )

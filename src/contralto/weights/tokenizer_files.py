@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from contralto.contract import Text, Tokenizer
+from contralto.contract import Text, TokenizerSpec
 from contralto.errors import ContractError
 from contralto.files import copy_files, written_whole
 from contralto.weights.config_section import read_json
@@ -23,7 +23,7 @@ TOKENIZER_CONFIG_FILES = ("tokenizer.json", "tokenizer_config.json", "special_to
 class TokenizerSettings(NamedTuple):
     """The facts about a tokenizer that a contract states."""
 
-    tokenizer: Tokenizer
+    tokenizer: TokenizerSpec
     frame: Frame
     pad: int
 
@@ -62,7 +62,7 @@ def _wordpiece(folder: Path) -> TokenizerSettings:
     words = _bytes(path).decode("utf-8", "replace").splitlines()
     if "[PAD]" not in words:
         raise ContractError(f"{path} has no [PAD]")
-    return TokenizerSettings(Tokenizer("wordpiece", _sha256(path), path.name), "both", words.index("[PAD]"))
+    return TokenizerSettings(TokenizerSpec("wordpiece", _sha256(path), path.name), "both", words.index("[PAD]"))
 
 
 def _tokenizers(folder: Path) -> TokenizerSettings:
@@ -75,7 +75,7 @@ def _tokenizers(folder: Path) -> TokenizerSettings:
     pad = _added(stated).get(token or "")
     if pad is None:
         raise ContractError(f"{folder}: neither tokenizer_config.json nor special_tokens_map.json states a pad_token")
-    return TokenizerSettings(Tokenizer("tokenizers", _sha256(path), path.name), frame, pad)
+    return TokenizerSettings(TokenizerSpec("tokenizers", _sha256(path), path.name), frame, pad)
 
 
 def _added(stated: dict[str, Any]) -> dict[str, int]:

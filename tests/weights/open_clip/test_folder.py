@@ -20,7 +20,7 @@ from support.open_clip_folder import CONFIG, folder_of  # noqa: E402
 from tokenizers import Tokenizer as Tokens  # noqa: E402
 from tokenizers import models, pre_tokenizers, processors  # noqa: E402
 
-from contralto.contract import Contract, Score, Tokenizer, preset  # noqa: E402
+from contralto.contract import Contract, Score, TokenizerSpec, preset  # noqa: E402
 from contralto.encoder.torch_model import module  # noqa: E402
 from contralto.errors import ContraltoError, WeightsError  # noqa: E402
 from contralto.text.tokenizer import load  # noqa: E402
@@ -154,7 +154,9 @@ def siglip_like() -> Contract:
     return base.replace(
         name="owner/small",
         image=dataclasses.replace(base.image, tower=picture, size=(16, 24)),
-        text=dataclasses.replace(base.text, tower=tower, tokenizer=Tokenizer("wordpiece", "", "vocab.txt"), context=5),
+        text=dataclasses.replace(
+            base.text, tower=tower, tokenizer=TokenizerSpec("wordpiece", "", "vocab.txt"), context=5
+        ),
         embedding=8,
         score=Score("sigmoid", 10.0, -9.5),
         licence="Apache-2.0",
@@ -193,7 +195,7 @@ def test_a_tokenizer_json_brings_its_padding_along(tmp_path: Path) -> None:
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     base = siglip_like()
     sha256 = hashlib.sha256((tmp_path / "tokenizer.json").read_bytes()).hexdigest()
-    stated = Tokenizer("tokenizers", sha256, "tokenizer.json")
+    stated = TokenizerSpec("tokenizers", sha256, "tokenizer.json")
     text = dataclasses.replace(base.text, tokenizer=stated, frame="end", pad=1)
     source = checkpoint_in(tmp_path / "native", base)
     shutil.copy(tmp_path / "tokenizer.json", source.folder)

@@ -13,7 +13,7 @@ transformers = pytest.importorskip("transformers")
 
 from contralto import contract  # noqa: E402
 from contralto.architecture import Bert, EfficientNet, LinearHead, NoHead, Stage  # noqa: E402
-from contralto.contract import Contract, Score, Text, Tokenizer, preset  # noqa: E402
+from contralto.contract import Contract, Score, Text, TokenizerSpec, preset  # noqa: E402
 from contralto.errors import ContraltoError  # noqa: E402
 from contralto.weights.layouts.transformers import Family, family, parts  # noqa: E402
 from contralto.weights.transformers import config, writing  # noqa: E402
@@ -71,7 +71,7 @@ def align(stages: tuple[Stage, ...], stem: int = 16) -> Contract:
     features = stages[-1].channels
     image = EfficientNet(stem, stages, 0, "silu", 4, "even", head=NoHead())
     text = Bert(60, 16, 2, 2, 32, types=2, positions=80, head=LinearHead(bias=True))
-    prepared = Text(text, Tokenizer("wordpiece", "0" * 64, "vocab.txt"), 64, 0, "none", pool="first")
+    prepared = Text(text, TokenizerSpec("wordpiece", "0" * 64, "vocab.txt"), 64, 0, "none", pool="first")
     made = contract.Image(image, (33, 33), HALF, HALF, "squash", "bilinear", resized=(41, 41))
     return Contract("small", made, prepared, features, Score(scale=20.0))
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from contralto.architecture import CausalText, ImageTower, LinearHead, NoHead, ResNet, ViT
 from contralto.architecture.towers import Activation
-from contralto.contract import Contract, Image, Provenance, Score, Text, Tokenizer
+from contralto.contract import Contract, Image, Provenance, Score, Text, TokenizerSpec
 from contralto.text import bpe
 from contralto.weights import tokenizer_files
 from contralto.weights.config_section import Section
@@ -149,7 +149,7 @@ def _text(section: Section, quick: bool, folder: Path) -> Text:
     clean = extra.take("clean", str, "whitespace" if named else "lower")
     if clean not in CLEAN:
         raise extra.refuse("clean", f"supported are {', '.join(CLEAN)}")
-    settings = tokenizer_files.TokenizerSettings(Tokenizer("clip-bpe", bpe.SHA256), "both", 0)
+    settings = tokenizer_files.TokenizerSettings(TokenizerSpec("clip-bpe", bpe.SHA256), "both", 0)
     if named:
         settings = tokenizer_files.find(folder, f"{section.where}.hf_tokenizer_name {named!r}")
     if extra.take("strip_sep_token", bool, False) and named:  # the end token becomes padding

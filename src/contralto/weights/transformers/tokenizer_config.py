@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from contralto.architecture.codec import from_json, to_json
-from contralto.contract import Text, Tokenizer
+from contralto.contract import Text, TokenizerSpec
 from contralto.errors import ContractError
 from contralto.text import bpe, foreign
 from contralto.weights import tokenizer_files
@@ -53,7 +53,7 @@ def read(folder: Path, stated: Towers, ours: dict[str, Any], where: str) -> tupl
 def _tokenizer(folder: Path, family: Family, vocabulary: int) -> tuple[tokenizer_files.TokenizerSettings, str, str]:
     if family == "clip":
         pad, implied = _clip(folder, vocabulary)
-        return tokenizer_files.TokenizerSettings(Tokenizer("clip-bpe", bpe.SHA256), "both", pad), "clip", implied
+        return tokenizer_files.TokenizerSettings(TokenizerSpec("clip-bpe", bpe.SHA256), "both", pad), "clip", implied
     if family == "align":
         return tokenizer_files.find(folder, "ALIGN"), "none", ""
     settings = _settings(folder)
@@ -81,7 +81,7 @@ def _sentencepiece(path: Path) -> tokenizer_files.TokenizerSettings:
         raise ContractError(f"{path.parent}: the pad token {named!r} is not SigLIP's, which is {SIGLIP_PAD!r}")
     pad = foreign.from_sentencepiece(data, str(path)).end
     return tokenizer_files.TokenizerSettings(
-        Tokenizer("sentencepiece", hashlib.sha256(data).hexdigest(), path.name), "end", pad
+        TokenizerSpec("sentencepiece", hashlib.sha256(data).hexdigest(), path.name), "end", pad
     )
 
 
@@ -95,7 +95,7 @@ def _framed_json(folder: Path) -> tokenizer_files.TokenizerSettings:
         what = f"the pad token {named!r} of tokenizer_config.json" if named else "a pad token"
         raise ContractError(f"{path} has not {what} among its added tokens")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return tokenizer_files.TokenizerSettings(Tokenizer("tokenizers", sha256, path.name), "end", pad)
+    return tokenizer_files.TokenizerSettings(TokenizerSpec("tokenizers", sha256, path.name), "end", pad)
 
 
 def _clip(folder: Path, vocabulary: int) -> tuple[int, str]:
