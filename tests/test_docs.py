@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib.util
 import io
 import re
+import runpy
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,8 +157,5 @@ def test_docstrings_and_comments_are_read_and_code_is_not() -> None:
 
 def test_the_map_of_the_code_is_drawn_from_the_code() -> None:
     """docs/architecture.svg is stale if this fails: run python docs/architecture.py."""
-    spec = importlib.util.spec_from_file_location("architecture", REPOSITORY / "docs/architecture.py")
-    assert spec and spec.loader
-    drawing = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(drawing)
-    assert drawing.svg() == drawing.PICTURE.read_text(encoding="utf-8")
+    drawing = runpy.run_path(str(REPOSITORY / "docs/architecture.py"))
+    assert drawing["svg"]() == drawing["PICTURE"].read_text(encoding="utf-8")

@@ -24,11 +24,11 @@ from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
 from contralto.evaluation.session import Session
 from contralto.evaluation.zero_shot import zero_shot
-from contralto.sets.data_set import DataSet, Item
+from contralto.sets.data_set import DataSet
 from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from contralto.sets.variants.questions import ask_negation, ask_similar_classes
 from contralto.sets.variants.sizes import shrink
-from contralto.sets.variants.typographic import write_wrong_class
+from contralto.sets.variants.typographic import WRITTEN, write_wrong_class
 from contralto.zeroshot import prompts
 
 SIZE_SHARES: Final = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))
@@ -62,14 +62,9 @@ def _typographic(session: Session, data: DataSet, pictures: PictureEmbeddings) -
     attacks = write_wrong_class(data)
     outcome = _zero_shot(session, attacks, Condition("typographic"))
     names = [one.name for one in data.classes]
-    written = np.array([names.index(_written_class(item)) for item in attacks.items])
+    written = np.array([names.index(item.groups[WRITTEN]) for item in attacks.items])
     answered = share("answered_written", outcome.records.predicted == written, 1 / len(names))
     yield replace(outcome, figures=(*outcome.figures, answered))
-
-
-def _written_class(item: Item) -> str:
-    """The class name that `attacked` wrote on the picture."""
-    return item.groups["written"]
 
 
 def _sizes(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:

@@ -20,10 +20,11 @@ TYPOGRAPHIC_VERSION = 1
 LETTER_HEIGHTS = 0.14, 0.2  # range of the font's height, in shares of the shorter side
 LABEL_MARGIN = 0.35  # around the word, in heights of the font
 MAX_LABEL_WIDTH = 0.9  # share of the shorter side
+WRITTEN = "written"  # the key in Item.groups
 
 
 def write_wrong_class(data_set: DataSet, seed: int = 0) -> DataSet:
-    """Every picture with the name of a wrong class written on it; the item's groups["written"] is that name.
+    """Every picture with the name of a wrong class written on it; the item's `groups[WRITTEN]` is that name.
 
     The seed and the item's key determine the class, the letter size and the position, which lies within the centre
     crop. The font is Pillow's default. Raises DataError unless the data set has one class per picture, and several
@@ -40,7 +41,7 @@ def write_wrong_class(data_set: DataSet, seed: int = 0) -> DataSet:
             raise DataError(f"{data_set.name}: {item.key} has no class, so no class is known to be wrong")
         wrong = int(generator("typographic", TYPOGRAPHIC_VERSION, seed, item.key).integers(len(names) - 1))
         word = names[wrong + (wrong >= item.label)]
-        labelled = replace(item, groups={**item.groups, "written": word})
+        labelled = replace(item, groups={**item.groups, WRITTEN: word})
         return change_picture(
             labelled, PictureChange(f"typographic {word!r} seed {seed} v{TYPOGRAPHIC_VERSION}", _WordLabel(word, seed))
         )
