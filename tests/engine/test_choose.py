@@ -15,6 +15,7 @@ from contralto.engine.machine import runtime
 from contralto.engine.measure import Found, Measured, Overrun, fastest
 from contralto.engine.openvino import OpenVINO, version
 from contralto.errors import ContraltoError
+from contralto.weights.checkpoint import Checkpoint
 
 
 class Samples:
@@ -69,13 +70,18 @@ def rows(engine, side: str, given: np.ndarray) -> np.ndarray:
     return engine.image(given) if side == "image" else engine.text(given)
 
 
+@pytest.fixture(scope="module")
+def in_int8(checkpoint) -> dict[str, Checkpoint]:
+    """Both towers in int8."""
+    model = checkpoint("vit + causal")
+    return {side: measured(model, side).int8 for side in ("image", "text")}
+
+
 @pytest.fixture
-def int8_remembered(model, cache: Path) -> None:
+def int8_remembered(model, cache: Path, in_int8: dict[str, Checkpoint]) -> None:
     """Both towers were measured on this machine, and int8 is the fastest of each."""
-    for side in ("image", "text"):
-        found = measured(model, side)
-        lines = [of("fp32", 10, 1.0, side), of("int8", 40, 0.9995, side)]
-        remembered.keep(model, side, lines, found.int8)
+    for side, tower in in_int8.items():
+        remembered.keep(model, side, [of("fp32", 10, 1.0, side), of("int8", 40, 0.9995, side)], tower)
 
 
 def measured(model, side: str, samples: Samples | None = None) -> Found:
