@@ -1,12 +1,17 @@
-"""Every test has a cache folder of its own; no test reads or writes the cache of the user."""
+"""Every test has its own cache folder, never the user's, and each process computes on one thread."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# torch and numpy read it when they are imported, here and in the processes that tests start. Threads of OpenMP wait by
+# spinning: where pytest-xdist keeps all cores busy, two of them take up to four times the CPU seconds of one.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 NUMBERS = itertools.count()
 

@@ -18,13 +18,18 @@ from contralto.errors import WeightsError
 from contralto.weights.native import read, write
 
 
-@pytest.fixture
-def model(folder: Path, tmp_path: Path) -> Path:
-    """A copy of the small random model, with its golden embeddings."""
-    copy = tmp_path / "model"
-    shutil.copytree(folder, copy)
+@pytest.fixture(scope="module")
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small random model with its golden embeddings. Read it only."""
+    copy = shutil.copytree(folder, tmp_path_factory.mktemp("golden") / "model")
     golden.write(load(copy), copy)
     return copy
+
+
+@pytest.fixture
+def model(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(whole, tmp_path / "model")
 
 
 def failed(folder: Path) -> dict[str, Check]:

@@ -11,8 +11,10 @@ from support.tower_measurements import CountingSamples, measure_tower, measureme
 
 from contralto.engine import auto, made_in, measure, measurements_cache, precision_of, report, start
 from contralto.engine.auto import AUTO_FROM, AutoPrecision
+from contralto.engine.base import TOWER_NAMES, TowerName
 from contralto.engine.measure import Overrun, TowerMeasurements
 from contralto.errors import ContraltoError
+from contralto.weights.checkpoint import Checkpoint
 
 
 def batch(model, tower: str, count: int = 5) -> np.ndarray:
@@ -23,13 +25,19 @@ def rows(engine, tower: str, given: np.ndarray) -> np.ndarray:
     return engine.image(given) if tower == "image" else engine.text(given)
 
 
+@pytest.fixture(scope="module")
+def int8_towers(checkpoint) -> dict[TowerName, Checkpoint]:
+    """Both towers in int8."""
+    model = checkpoint("vit + causal")
+    return {tower: measure_tower(model, tower).int8 for tower in TOWER_NAMES}
+
+
 @pytest.fixture
-def int8_cached(model, cache: Path) -> None:
+def int8_cached(model, cache: Path, int8_towers: dict[TowerName, Checkpoint]) -> None:
     """Both towers were measured on this machine, and int8 is the fastest of each."""
-    for tower in ("image", "text"):
-        result = measure_tower(model, tower)
+    for tower, int8 in int8_towers.items():
         lines = [measurement("fp32", 10, 1.0, tower), measurement("int8", 40, 0.9995, tower)]
-        measurements_cache.save_measurements(model, tower, lines, result.int8)
+        measurements_cache.save_measurements(model, tower, lines, int8)
 
 
 @pytest.mark.parametrize("tower", ["image", "text"])

@@ -66,7 +66,10 @@ def inductor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit.script_method` is deprecated", DeprecationWarning)
-        yield
+        from torch._inductor import config
+
+        with config.patch({"cpp.vec_isa_ok": True}):  # else it compiles programs to see what the processor can do
+            yield
 
 
 def test_what_inductor_makes_of_a_tower(checkpoint: Make, inductor: None) -> None:

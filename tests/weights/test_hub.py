@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -118,16 +119,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(content if only is None else content[:only])
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    server = Hub()
-    folder = tmp_path / "made"
-    contralto_model, contract = create("tiny", seed=0)
-    save(folder, contralto_model, contract)
-    contralto.load(folder).save(tmp_path / "open_clip", "open_clip")
-    contralto.load(folder).save(tmp_path / "transformers", "transformers")
+@pytest.fixture(scope="module")
+def layouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model as its own folder, as open_clip's and as transformers'. Read it only."""
+    folder = tmp_path_factory.mktemp("layouts")
+    save(folder / "made", *create("tiny", seed=0))
     for layout in ("open_clip", "transformers"):
-        server.repositories[f"me/{layout}"] = {path.name: path.read_bytes() for path in (tmp_path / layout).iterdir()}
+        contralto.load(folder / "made").save(folder / layout, layout)
+    return folder
+
+
+@pytest.fixture
+def hub(layouts: Path) -> Iterator[Hub]:
+    server = Hub()
+    for layout in ("open_clip", "transformers"):
+        server.repositories[f"me/{layout}"] = {path.name: path.read_bytes() for path in (layouts / layout).iterdir()}
     server.repositories["me/open_clip"] |= {
         "README.md": b"# much",
         "pytorch_model.bin": b"old",
@@ -262,11 +268,10 @@ def test_failures_are_one_line_that_says_what_to_do(hub: Hub, load, name: str, s
     ],
 )
 def test_a_repository_may_be_named_as_the_field_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+    layouts: Path, monkeypatch: pytest.MonkeyPatch, written: str
 ) -> None:
-    save(tmp_path, *create("tiny", seed=0))
     asked = []
-    monkeypatch.setattr("contralto.weights.hub.fetch", lambda hub_id, **_: asked.append(hub_id) or tmp_path)
+    monkeypatch.setattr("contralto.weights.hub.fetch", lambda hub_id, **_: asked.append(hub_id) or layouts / "made")
     assert contralto.load(written).contract.provenance.source == "me/made"
     assert asked == ["me/made"]
 
@@ -311,12 +316,14 @@ def test_no_hub_at_all_is_one_line(load) -> None:
     assert "could not be fetched" in told
 
 
-def test_the_registry_knows_better_than_the_file(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_registry_knows_better_than_the_file(
+    layouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A repository whose configuration has lost QuickGELU: the registry's activation is used, with a note."""
     from contralto.weights import from_name, registry
 
     known = registry.RegistryEntry("tiny/lost", "me/lost", 0.5, "MIT", "circles", activation="quickgelu")
-    source = tmp_path / "open_clip"
+    source = shutil.copytree(layouts / "open_clip", tmp_path / "open_clip")
     config = json.loads((source / "open_clip_config.json").read_text())
     config["model_cfg"]["quick_gelu"] = False
     (source / "open_clip_config.json").write_text(json.dumps(config))
