@@ -33,6 +33,7 @@ from contralto.architecture import (
     ViT,
 )
 from contralto.architecture.codec import from_json, to_json
+from contralto.architecture.towers import Activation
 from contralto.errors import ContractError
 
 CONTRACT_VERSION = 1
@@ -199,6 +200,21 @@ class Contract:
     def replace(self, **changes: object) -> Contract:
         """A copy with these fields changed, validated again."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    def with_activation(self, activation: Activation) -> Contract:
+        """A copy with this activation in the text tower and in a ViT: published files of both leave it open."""
+        image, text = self.image.tower, self.text.tower
+        match image:
+            case ViT():
+                image = dataclasses.replace(image, activation=activation)
+            case ResNet() | EfficientNet() | FastViT() | Eva() | ConvNeXt():
+                pass
+            case _:
+                assert_never(image)
+        return self.replace(
+            image=dataclasses.replace(self.image, tower=image),
+            text=dataclasses.replace(self.text, tower=dataclasses.replace(text, activation=activation)),
+        )
 
 
 def presets() -> list[str]:

@@ -15,7 +15,7 @@ from contralto.database import COMMIT_ROWS
 from contralto.inputs import Failure
 from contralto.search.embed_files import embed
 from contralto.search.index import Index
-from contralto.search.walk import File, walk
+from contralto.search.walk import PictureFile, walk
 
 CONTRACT = preset("tiny")
 WIDTH = CONTRACT.embedding
@@ -36,7 +36,7 @@ def row(seed):
 
 
 def file(name, size=1, mtime_ns=1):
-    return File(name, os.fsencode(f"/pictures/{name}"), size, mtime_ns)
+    return PictureFile(name, os.fsencode(f"/pictures/{name}"), size, mtime_ns)
 
 
 class Clip:
@@ -164,7 +164,7 @@ def test_new_changed_deleted_and_bad_files_are_noticed(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_now_is_tried_again(tmp_path):
-    gone = File(str(tmp_path / "gone.jpg"), b"/gone.jpg", 4, 1)
+    gone = PictureFile(str(tmp_path / "gone.jpg"), b"/gone.jpg", 4, 1)
     for _ in range(2):
         encoder = Encoder()
         with opened() as index:
@@ -179,10 +179,10 @@ def test_prune_leaves_neighbours_and_what_is_still_there(tmp_path):
     others = [os.fsencode(tmp_path / name) for name in ("in/gone.jpg", "in2/gone.jpg", "in.jpg")]
     with opened() as index:
         for key in (present, *others):
-            index.put(File("", key, 1, 1), row(0))
+            index.put(PictureFile("", key, 1, 1), row(0))
         index.flush()
         assert index.prune(str(tmp_path / "in"), []) == 1
-        assert set(index.get([File("", key, 1, 1) for key in (present, *others)])) == {0, 2, 3}
+        assert set(index.get([PictureFile("", key, 1, 1) for key in (present, *others)])) == {0, 2, 3}
 
 
 def test_64_rows_are_committed_without_flush(cache):

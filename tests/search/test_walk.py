@@ -6,7 +6,7 @@ import pytest
 
 from contralto.errors import ImageError
 from contralto.image.decode import decode
-from contralto.search.walk import File, Unusable, look, walk
+from contralto.search.walk import PictureFile, UnusableFile, look, walk
 
 
 def make(folder, *names):
@@ -85,16 +85,16 @@ def test_an_unreadable_folder_is_reported_and_the_rest_is_found(tmp_path, monkey
 def test_a_folder_that_vanished_is_reported(tmp_path):
     files, unusable = walk(str(tmp_path / "gone"))
     assert files == []
-    assert unusable == [Unusable(str(tmp_path / "gone"), "no such file or directory")]
+    assert unusable == [UnusableFile(str(tmp_path / "gone"), "no such file or directory")]
 
 
 def test_look_takes_any_suffix_but_only_regular_files(tmp_path):
     make(tmp_path, "noextension")
     result = look(str(tmp_path / "noextension"))
-    assert isinstance(result, File)
+    assert isinstance(result, PictureFile)
     assert result.size == 1
-    assert look(str(tmp_path)) == Unusable(str(tmp_path), "is not a regular file")
-    assert look("a\0b") == Unusable("a\0b", "embedded null byte")
+    assert look(str(tmp_path)) == UnusableFile(str(tmp_path), "is not a regular file")
+    assert look("a\0b") == UnusableFile("a\0b", "embedded null byte")
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_look_takes_any_suffix_but_only_regular_files(tmp_path):
 def test_a_name_that_could_be_no_file_gets_its_reason(tmp_path, monkeypatch, name, said):
     monkeypatch.chdir(tmp_path)
     result = look(name)
-    assert isinstance(result, Unusable)
+    assert isinstance(result, UnusableFile)
     assert said in result.reason
     with pytest.raises(ImageError, match=said.replace("no such", "No such")):
         decode(name)
     (tmp_path / "-").write_bytes(b"")
-    assert isinstance(look("-"), File), "a file may be called so"
+    assert isinstance(look("-"), PictureFile), "a file may be called so"
 
 
 # One odd entry costs itself
@@ -144,7 +144,7 @@ def test_odd_entries_cost_themselves(tmp_path):
         **dict.fromkeys(("loop.jpg", "a.png", "b.png"), circular),
     }
     for name, reason in (("loop.jpg", circular), ("pipe.jpg", irregular), ("x" * 300, "file name too long")):
-        assert look(str(tmp_path / name)) == Unusable(str(tmp_path / name), reason)
+        assert look(str(tmp_path / name)) == UnusableFile(str(tmp_path / name), reason)
 
 
 @pytest.mark.parametrize("failing", ["stat", "is_dir"])
@@ -174,7 +174,7 @@ def test_what_fails_when_it_is_looked_at_costs_itself(tmp_path, monkeypatch, fai
     monkeypatch.setattr(os, "scandir", lambda path: Entries(map(Entry, scandir(path))))
     files, unusable = walk(str(tmp_path))
     assert [os.path.basename(file.path) for file in files] == ["a.jpg", "c.jpg"]
-    assert unusable == [Unusable(str(tmp_path / "bad.jpg"), "gone")]
+    assert unusable == [UnusableFile(str(tmp_path / "bad.jpg"), "gone")]
 
 
 def test_a_folder_that_fails_half_way_keeps_what_was_read(tmp_path, monkeypatch):
@@ -197,7 +197,7 @@ def test_a_folder_that_fails_half_way_keeps_what_was_read(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "scandir", Entries)
     files, unusable = walk(str(tmp_path))
     assert len(files) == 2
-    assert unusable == [Unusable(str(tmp_path), "input/output error")]
+    assert unusable == [UnusableFile(str(tmp_path), "input/output error")]
 
 
 def test_a_path_that_is_too_long_costs_itself(tmp_path):
@@ -220,8 +220,8 @@ def test_a_working_folder_that_is_gone_is_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone" / "a.jpg").unlink()
     (tmp_path / "gone").rmdir()
-    assert walk(".") == ([], [Unusable(".", "no such file or directory")])
-    assert look("a.jpg") == Unusable("a.jpg", "no such file or directory")
+    assert walk(".") == ([], [UnusableFile(".", "no such file or directory")])
+    assert look("a.jpg") == UnusableFile("a.jpg", "no such file or directory")
 
 
 # What systems make for themselves, and what the user excludes

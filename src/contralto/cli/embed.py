@@ -19,7 +19,7 @@ from contralto.cli import picture_inputs
 from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import FAILED, UsageError, exit_code
 from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
-from contralto.search.walk import Unusable
+from contralto.search.walk import UnusableFile
 
 if TYPE_CHECKING:
     from contralto.embeddings import Embeddings
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     outcomes = picture_inputs.indexed_embeddings(clip, files, console, folders=folders, streams=out is None)
     for file, outcome in outcomes if files else ():
         if isinstance(outcome, str):
-            failures.append(Unusable(file.path, outcome))
+            failures.append(UnusableFile(file.path, outcome))
             console.failure(file.path, outcome)
         elif out is None:
             paths.append(file.path)

@@ -25,7 +25,7 @@ from contralto.cli.console import printable
 from contralto.embeddings import Embeddings
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.files import require_file, written_whole
-from contralto.search.walk import Unusable
+from contralto.search.walk import UnusableFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class EmbeddingTable:
     image_embeddings: Embeddings
     texts: list[str]
     text_embeddings: Embeddings
-    failures: list[Unusable]
+    failures: list[UnusableFile]
     contract: str
 
     def rows(self) -> Iterator[tuple[str | None, str | None, Embeddings]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from contralto.cli.console import Console
 from contralto.errors import ContraltoError
-from contralto.search.walk import File, Unusable, look, walk
+from contralto.search.walk import PictureFile, UnusableFile, look, walk
 
 if TYPE_CHECKING:
     from contralto.embeddings import Embeddings
@@ -22,15 +22,15 @@ def add_exclude_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="PATTERN", help=help)
 
 
-def list_pictures(paths: list[str], exclude: Sequence[str] = ()) -> tuple[list[File], list[Unusable]]:
+def list_pictures(paths: list[str], exclude: Sequence[str] = ()) -> tuple[list[PictureFile], list[UnusableFile]]:
     """The given files and the pictures in the given folders; then the entries that cannot be used.
 
     exclude: patterns of entries to skip in folders, see `walk`.
 
     Raises ContraltoError if the folders hold no picture and nothing else is given.
     """
-    files: list[File] = []
-    unusable: list[Unusable] = []
+    files: list[PictureFile] = []
+    unusable: list[UnusableFile] = []
     for path in paths:
         if os.path.isdir(path):
             in_folder, bad = walk(path, exclude)
@@ -38,13 +38,15 @@ def list_pictures(paths: list[str], exclude: Sequence[str] = ()) -> tuple[list[F
             unusable += bad
         else:
             entry = look(path)
-            (files if isinstance(entry, File) else unusable).append(entry)  # type: ignore[arg-type]
+            (files if isinstance(entry, PictureFile) else unusable).append(entry)  # type: ignore[arg-type]
     if paths and not files and not unusable:
         raise ContraltoError(f"{', '.join(paths)}: no pictures found")
     return files, unusable
 
 
-def stream_embeddings(clip: Clip, files: list[File], console: Console) -> Iterator[tuple[File, Embeddings | str]]:
+def stream_embeddings(
+    clip: Clip, files: list[PictureFile], console: Console
+) -> Iterator[tuple[PictureFile, Embeddings | str]]:
     """Yields each file, in order, with its embedding (d,) or with the reason why it failed. Nothing is cached."""
     from contralto.encoder import Failure
 
@@ -56,8 +58,8 @@ def stream_embeddings(clip: Clip, files: list[File], console: Console) -> Iterat
 
 
 def indexed_embeddings(
-    clip: Clip, files: list[File], console: Console, *, folders: list[str], streams: bool = False
-) -> Iterator[tuple[File, Embeddings | str]]:
+    clip: Clip, files: list[PictureFile], console: Console, *, folders: list[str], streams: bool = False
+) -> Iterator[tuple[PictureFile, Embeddings | str]]:
     """Like `stream_embeddings`, but reads embeddings from the index and stores new ones in it.
 
     Afterwards the index drops the entries of `folders` whose files no longer exist.

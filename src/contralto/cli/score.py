@@ -23,7 +23,7 @@ from contralto.cli.exit_codes import UsageError, exit_code
 from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
 from contralto.evaluation import clipscore
 from contralto.evaluation.captioned import CaptionedPicture, read
-from contralto.search.walk import File, Unusable, look
+from contralto.search.walk import PictureFile, UnusableFile, look
 
 if TYPE_CHECKING:
     from contralto.embeddings import Embeddings
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return exit_code(len(good), len(pairs) - len(good) + len(unusable))
 
 
-def _inputs(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[File], list[Unusable]]:
+def _inputs(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[PictureFile], list[UnusableFile]]:
     """The pairs to score, their pictures (each once), and the pictures that cannot be used."""
     if args.pairs is None:
         files, unusable = picture_inputs.list_pictures(args.pictures)
@@ -85,8 +85,8 @@ def _inputs(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[File
         return pairs, list({file.path: file for file in files}.values()), unusable
     pairs = read(args.pairs)
     entries = [look(path) for path in dict.fromkeys(pair.path for pair in pairs)]
-    files = [one for one in entries if isinstance(one, File)]
-    return pairs, files, [one for one in entries if isinstance(one, Unusable)]
+    files = [one for one in entries if isinstance(one, PictureFile)]
+    return pairs, files, [one for one in entries if isinstance(one, UnusableFile)]
 
 
 def _encode(

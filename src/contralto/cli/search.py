@@ -19,7 +19,7 @@ from contralto.cli.exit_codes import FAILED, OK, UsageError
 from contralto.cli.text_notes import length_notes, note_unknown_words
 from contralto.errors import ContraltoError
 from contralto.filenames import explain_missing
-from contralto.search.walk import Unusable, walk
+from contralto.search.walk import UnusableFile, walk
 
 SEPARATOR = "---- below: the nearest of the rest"
 SHELL_CHARACTERS = frozenset('"$`\\!')  # a shell expands these within double quotes
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     embeddings = np.empty((len(files), clip.contract.embedding), np.float32)
     for file, outcome in picture_inputs.indexed_embeddings(clip, files, console, folders=[args.folder]):
         if isinstance(outcome, str):
-            unusable.append(Unusable(file.path, outcome))
+            unusable.append(UnusableFile(file.path, outcome))
         else:
             embeddings[len(paths)] = outcome
             paths.append(file.path)
@@ -103,7 +103,7 @@ def _show(console: Console, matches: list[tuple[str, float, bool]]) -> None:
         console.line(f"{rank:4}  {console.dim(f'{cosine:6.3f}')}  {printable(path)}")
 
 
-def _show_unusable(console: Console, unusable: list[Unusable]) -> None:
+def _show_unusable(console: Console, unusable: list[UnusableFile]) -> None:
     """Writes one note on all unusable files, or with --json an object for each."""
     if console.json:
         for one in unusable:

@@ -8,12 +8,12 @@ from contralto.embedding_cache import Outcome
 from contralto.inputs import Failure
 from contralto.search.encoder import Encoder
 from contralto.search.index import Index
-from contralto.search.walk import File
+from contralto.search.walk import PictureFile
 
 
 def embed(
-    encoder: Encoder, files: Sequence[File], index: Index, known: dict[int, Outcome]
-) -> Iterator[tuple[File, Outcome]]:
+    encoder: Encoder, files: Sequence[PictureFile], index: Index, known: dict[int, Outcome]
+) -> Iterator[tuple[PictureFile, Outcome]]:
     """Yields every file in order with its embedding (d,), or with the reason why it has none.
 
     known: the result of `index.get(files)`. A failure is cached if the file's bytes decide it; any other is tried again

@@ -19,7 +19,7 @@ from typing import Final
 from contralto import cache
 from contralto.database import CacheDatabase
 from contralto.embedding_cache import COLUMNS, EmbeddingSource, Outcome, digest, identity, pack, unpack
-from contralto.search.walk import File
+from contralto.search.walk import PictureFile
 
 INDEX_FOLDER: Final = "index-2"  # the number changes with the table below
 TABLE: Final = f"CREATE TABLE IF NOT EXISTS pictures (path BLOB NOT NULL UNIQUE, stamp TEXT NOT NULL, {COLUMNS})"
@@ -38,7 +38,7 @@ class Index:
         self._database = CacheDatabase(path, TABLE, "the index", warn)
         self._width = source.contract.embedding
 
-    def get(self, files: Sequence[File]) -> dict[int, Outcome]:
+    def get(self, files: Sequence[PictureFile]) -> dict[int, Outcome]:
         """The cached outcomes of `files` by position: the embedding of an unchanged file, or why it has none."""
 
         def read(connection: sqlite3.Connection) -> dict[int, Outcome]:
@@ -51,7 +51,7 @@ class Index:
 
         return self._database.run(read)
 
-    def put(self, file: File, outcome: Outcome) -> None:
+    def put(self, file: PictureFile, outcome: Outcome) -> None:
         """Caches an embedding or a lasting failure; it is on disk after a second, after 64 rows, or after `flush`."""
         self._database.put(PUT, (file.key, _stamp(file), *pack(outcome)))
 
@@ -59,7 +59,7 @@ class Index:
         """Commits pending rows."""
         self._database.flush()
 
-    def prune(self, folder: str, files: Iterable[File]) -> int:
+    def prune(self, folder: str, files: Iterable[PictureFile]) -> int:
         """Deletes the rows of paths below `folder` that are not in `files` and no longer exist. Returns how many."""
         prefix = os.path.join(os.fsencode(os.path.abspath(folder)), b"")
         query = "SELECT path FROM pictures WHERE path >= ? AND path < ?"
@@ -78,7 +78,7 @@ class Index:
         self._database.close()
 
 
-def _stamp(file: File) -> str:
+def _stamp(file: PictureFile) -> str:
     """A text, because nanoseconds after the year 2262 exceed an SQLite integer."""
     return f"{file.size} {file.mtime_ns}"
 

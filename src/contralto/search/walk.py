@@ -15,7 +15,7 @@ IRREGULAR = "is not a regular file"
 
 
 @dataclass(frozen=True)
-class File:
+class PictureFile:
     """A regular file. path: the given path, joined with the rest below it; key: the absolute path in bytes."""
 
     path: str
@@ -25,24 +25,24 @@ class File:
 
 
 @dataclass(frozen=True)
-class Unusable:
+class UnusableFile:
     """A file or folder that cannot be used, and the reason."""
 
     path: str
     reason: str
 
 
-def look(path: str) -> File | Unusable:
+def look(path: str) -> PictureFile | UnusableFile:
     """A file that the user named. Any suffix is accepted, and links are followed."""
     try:
         status = os.stat(path)
         regular = stat.S_ISREG(status.st_mode)
-        return _file(path, os.path.abspath(path), status) if regular else Unusable(path, IRREGULAR)
+        return _file(path, os.path.abspath(path), status) if regular else UnusableFile(path, IRREGULAR)
     except (OSError, ValueError) as error:
-        return Unusable(path, explain_missing(path) or _reason(error))
+        return UnusableFile(path, explain_missing(path) or _reason(error))
 
 
-def walk(folder: str, exclude: Sequence[str] = ()) -> tuple[list[File], list[Unusable]]:
+def walk(folder: str, exclude: Sequence[str] = ()) -> tuple[list[PictureFile], list[UnusableFile]]:
     """(the pictures in `folder` and its subfolders, sorted by path; the entries that could not be read).
 
     Skips hidden files and folders, files that systems create, links to folders, and files without a picture's suffix.
@@ -50,13 +50,13 @@ def walk(folder: str, exclude: Sequence[str] = ()) -> tuple[list[File], list[Unu
     an excluded folder is skipped with everything below it. Names that are not UTF-8 contain surrogate escapes. Raises
     nothing: an entry that cannot be read is in the second list.
     """
-    files: list[File] = []
-    unusable: list[Unusable] = []
+    files: list[PictureFile] = []
+    unusable: list[UnusableFile] = []
     patterns = [pattern.rstrip("/") for pattern in exclude]
     try:
         folders = [(folder, os.path.abspath(folder), "")]
     except (OSError, ValueError) as error:  # the working folder may be deleted
-        return [], [Unusable(folder, _reason(error))]
+        return [], [UnusableFile(folder, _reason(error))]
     while folders:
         here, absolute, below = folders.pop()
         before, above = os.path.join(here, ""), os.path.join(absolute, "")
@@ -72,9 +72,9 @@ def walk(folder: str, exclude: Sequence[str] = ()) -> tuple[list[File], list[Unu
                     if stat.S_ISREG(status.st_mode):
                         files.append(_file(before + name, above + name, status))
                     elif not stat.S_ISDIR(status.st_mode):
-                        unusable.append(Unusable(before + name, IRREGULAR))
+                        unusable.append(UnusableFile(before + name, IRREGULAR))
             except (OSError, ValueError) as error:
-                unusable.append(Unusable(before + name, _reason(error)))
+                unusable.append(UnusableFile(before + name, _reason(error)))
     files.sort(key=lambda file: file.key)
     return files, unusable
 
@@ -83,19 +83,19 @@ def _matches(patterns: Sequence[str], name: str, place: str) -> bool:
     return any(fnmatch(name, pattern) or fnmatch(place, pattern) for pattern in patterns)
 
 
-def _entries(folder: str, unusable: list[Unusable]) -> list[os.DirEntry[str]]:
+def _entries(folder: str, unusable: list[UnusableFile]) -> list[os.DirEntry[str]]:
     """The readable entries of a folder. A folder that cannot be read is added to `unusable`."""
     readable: list[os.DirEntry[str]] = []
     try:
         with os.scandir(folder) as entries:
             readable.extend(entries)
     except (OSError, ValueError) as error:
-        unusable.append(Unusable(folder, _reason(error)))
+        unusable.append(UnusableFile(folder, _reason(error)))
     return readable
 
 
-def _file(path: str, key: str, status: os.stat_result) -> File:
-    return File(path, os.fsencode(key), status.st_size, status.st_mtime_ns)
+def _file(path: str, key: str, status: os.stat_result) -> PictureFile:
+    return PictureFile(path, os.fsencode(key), status.st_size, status.st_mtime_ns)
 
 
 def _reason(error: OSError | ValueError) -> str:

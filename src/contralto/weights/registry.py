@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from contralto.architecture import ViT
 from contralto.architecture.towers import Activation
 from contralto.contract import Contract, preset
 from contralto.errors import ContraltoError, one_line
@@ -57,12 +56,9 @@ class RegistryEntry:
         """The contract without weights: the preset with the registry's corrections. Raises ContractError."""
         stated = preset(self.architecture)
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.image.items()}
-        image, text = dataclasses.replace(stated.image, **given), stated.text
-        if self.activation is not None:
-            text = dataclasses.replace(text, tower=dataclasses.replace(text.tower, activation=self.activation))
-            if isinstance(image.tower, ViT):
-                image = dataclasses.replace(image, tower=dataclasses.replace(image.tower, activation=self.activation))
-        return stated.replace(name=self.name, image=image, text=text, licence=self.licence)
+        image = dataclasses.replace(stated.image, **given)
+        stated = stated.replace(name=self.name, image=image, licence=self.licence)
+        return stated if self.activation is None else stated.with_activation(self.activation)
 
     def parameters(self) -> int:
         """Number of trained parameters: all tensors but the running statistics of batch norm."""

@@ -34,7 +34,7 @@ def templates(chosen: str | Iterable[str] | None) -> tuple[str, ...]:
         raise ContraltoError(f"templates: {one_line(chosen, 80)!r} is one template: give a list, [{chosen!r}]")
     if chosen not in names():
         close = difflib.get_close_matches(chosen, names(), n=3) or names()
-        raise ContraltoError(f"no set of templates is called {one_line(chosen, 80)!r} (there are: {', '.join(close)})")
+        raise ContraltoError(f"no set of templates is called {one_line(chosen, 80)!r} (available: {', '.join(close)})")
     file = resources.files("contralto.zeroshot") / "templates" / f"{chosen}.json"
     return tuple(json.loads(file.read_text(encoding="utf-8"))["templates"])
 

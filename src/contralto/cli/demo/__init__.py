@@ -19,7 +19,7 @@ from contralto.cli.exit_codes import exit_code
 if TYPE_CHECKING:
     from contralto.cli.demo.gallery import DemoPicture
     from contralto.cli.demo.results import DemoResults
-    from contralto.search.walk import Unusable
+    from contralto.search.walk import UnusableFile
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return exit_code(len(pictures), len(unusable))
 
 
-def _pictures(args: argparse.Namespace, console: Console) -> tuple[list[DemoPicture], list[Unusable]]:
+def _pictures(args: argparse.Namespace, console: Console) -> tuple[list[DemoPicture], list[UnusableFile]]:
     """All pictures of the demo, and the user's files that cannot be used, which are reported."""
     from contralto.cli.demo import gallery
     from contralto.cli.picture_inputs import list_pictures

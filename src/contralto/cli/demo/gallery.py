@@ -12,7 +12,7 @@ from PIL import Image
 from contralto.cli.demo import drawing
 from contralto.errors import ImageError
 from contralto.image.decode import decode
-from contralto.search.walk import File, Unusable
+from contralto.search.walk import PictureFile, UnusableFile
 
 THUMBNAIL_SIDE = 360
 MAX_USER_PICTURES = 48
@@ -63,22 +63,22 @@ def drawings() -> list[DemoPicture]:
     return [DemoPicture(name, image, _small(image), "drawing", name) for name, image in drawn]
 
 
-def sample(files: list[File]) -> list[File]:
+def sample(files: list[PictureFile]) -> list[PictureFile]:
     """At most 48 of the files, evenly spaced."""
     if len(files) <= MAX_USER_PICTURES:
         return files
     return [files[i * len(files) // MAX_USER_PICTURES] for i in range(MAX_USER_PICTURES)]
 
 
-def user_pictures(files: list[File]) -> tuple[list[DemoPicture], list[Unusable]]:
+def user_pictures(files: list[PictureFile]) -> tuple[list[DemoPicture], list[UnusableFile]]:
     """The pictures of these files, and the files that cannot be used."""
     good: list[DemoPicture] = []
-    bad: list[Unusable] = []
+    bad: list[UnusableFile] = []
     for file in files:
         try:
             good.append(DemoPicture(Path(file.path).name, file.path, _thumbnail(file.path), "yours"))
         except ImageError as error:
-            bad.append(Unusable(file.path, error.reason))
+            bad.append(UnusableFile(file.path, error.reason))
     return good, bad
 
 

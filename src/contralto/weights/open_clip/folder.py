@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contralto.architecture import CausalText, ViT
+from contralto.architecture import CausalText
 from contralto.architecture.codec import to_json
-from contralto.architecture.towers import Activation
 from contralto.contract import Contract, Provenance, Score, preset, presets
 from contralto.errors import ContraltoError, WeightsError, one_line
 from contralto.files import write_error_text, written_whole
@@ -132,7 +131,7 @@ def _named_architecture(file: Path, tensors: Mapping[str, StoredTensor], choices
             raise left_open(file, {"activation": PUBLISHED_ACTIVATIONS})
         activation = "quickgelu" if choices.activation == "quickgelu" else "gelu"
     choices.agree(choices.architecture, activation=activation)
-    contract = _with_activation(contract, activation) if base in BOTH_ACTIVATIONS else contract
+    contract = contract.with_activation(activation) if base in BOTH_ACTIVATIONS else contract
     if contract.text.tokenizer.file is not None:
         settings = tokenizer_files.find(file.parent, f"the architecture {base}")
         contract = contract.replace(text=dataclasses.replace(contract.text, tokenizer=settings.tokenizer))
@@ -154,18 +153,9 @@ def _architecture(name: str) -> tuple[str, bool]:
     return base, quick
 
 
-def _with_activation(contract: Contract, activation: Activation) -> Contract:
-    """The contract with this activation in both towers (a ResNet has no activation to choose)."""
-    image, text = contract.image, contract.text
-    if isinstance(image.tower, ViT):
-        image = dataclasses.replace(image, tower=dataclasses.replace(image.tower, activation=activation))
-    text = dataclasses.replace(text, tower=dataclasses.replace(text.tower, activation=activation))
-    return contract.replace(image=image, text=text)
-
-
 def _sizes(contract: Contract) -> tuple[object, ...]:
     """The facts that contracts of one architecture share."""
-    plain = _with_activation(contract, "gelu")
+    plain = contract.with_activation("gelu")
     return plain.image.tower, plain.image.size, plain.text.tower, plain.text.context, plain.embedding
 
 
