@@ -28,10 +28,6 @@ TEXTS = ["a dog", "two cars beside a house", "x", "a very long description of no
 def loaded(
     folder: Path, engine: str = "openvino", reproducible: bool = False, precision: str = "fp32"
 ) -> contralto.Clip:
-    if engine == "eager":
-        import torch
-
-        torch.set_num_threads(1)
     return contralto.load(folder, engine=engine, reproducible=reproducible, precision=precision)
 
 
@@ -159,7 +155,6 @@ def test_save_copies_the_weights_bit_for_bit(tmp_path):
 def test_create_save_load_and_torch_are_one_model(tmp_path):
     import torch
 
-    torch.set_num_threads(1)
     model, stated = contralto.create("tiny", seed=3)
     written = contralto.save(tmp_path, model, stated)
     assert written.score.scale == pytest.approx(model.logit_scale.exp().item(), rel=1e-5)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,6 @@ from contralto.engine import measurements_cache
 from contralto.engine.graph.whole_tower import write_graphs
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.native import read, write
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """PyTorch beside another runtime: its threads wait by spinning, and these models are too small for two."""
-    try:
-        import torch
-    except ImportError:
-        yield
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -33,15 +33,6 @@ def recipe():
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Steps of such small towers wait for threads more than they compute."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A copy of the recipes with the stand-ins, and a recipe `small`, which is nano on them."""

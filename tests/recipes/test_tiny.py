@@ -4,8 +4,6 @@ import json
 import runpy
 
 import numpy as np
-import pytest
-import torch
 from support.paths import REPOSITORY
 
 from contralto.train.loop import run
@@ -16,14 +14,6 @@ RECIPE = REPOSITORY / "recipes/tiny.py"
 
 def tiny(**changes):
     return runpy.run_path(str(RECIPE))["recipe"](**changes)
-
-
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_a_hundred_steps_are_far_above_chance_on_new_combinations(tmp_path):
@@ -37,7 +27,7 @@ def test_a_hundred_steps_are_far_above_chance_on_new_combinations(tmp_path):
     assert after["new_place_shape"] > 0.1  # chance: 1 of 40
 
 
-def test_decoding_ahead_on_threads_does_not_change_a_resumed_run(tmp_path, one_thread):
+def test_decoding_ahead_on_threads_does_not_change_a_resumed_run(tmp_path):
     run(tiny(steps=4, pictures=20), tmp_path / "whole", progress=False)
     run(tiny(steps=4, pictures=20), tmp_path / "parts", progress=False, steps=3)
     run(tiny(steps=4, pictures=20), tmp_path / "parts", progress=False)

@@ -20,14 +20,6 @@ class Ended(BaseException):
     """What the caller's signal handler raises."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def handled():
     """Signals raise Ended, as in the command line."""

@@ -25,14 +25,6 @@ from contralto.weights import native
 TWO_PHASES = (phase("locked", rates={"image": 0}, warmup=3), phase("all", ema=0.8))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def weights(folder):
     checkpoint = native.read(folder)
     return {name: np.array(checkpoint.raw(name)) for name in checkpoint}
