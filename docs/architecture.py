@@ -8,6 +8,7 @@ ground, which every box may import.
 from __future__ import annotations
 
 import ast
+import functools
 import textwrap
 from collections.abc import Iterator
 from html import escape
@@ -50,6 +51,7 @@ def svg() -> str:
     return "\n".join(parts) + "\n"
 
 
+@functools.cache
 def _graph() -> tuple[Graph, set[str]]:
     """What each box imports, and the boxes that import torch when they are imported themselves."""
     graph: Graph = {}
@@ -87,6 +89,7 @@ def _grounded(graph: Graph) -> Graph:
 def _reduced(graph: Graph) -> Graph:
     """The transitive reduction: only the lines that no other path implies."""
 
+    @functools.cache
     def reachable(name: str) -> set[str]:
         return graph[name].union(*(reachable(lower) for lower in graph[name]))
 
@@ -100,6 +103,7 @@ def _rows(graph: Graph) -> list[list[str]]:
     """The boxes by level, each directly below the lowest box that imports it. Within a level, they stand near these."""
     importers = {name: [upper for upper, lowers in graph.items() if name in lowers] for name in graph}
 
+    @functools.cache
     def level(name: str) -> int:
         return max((1 + level(upper) for upper in importers[name]), default=0)
 
