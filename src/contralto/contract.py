@@ -98,8 +98,8 @@ class Text:
     def trims(self) -> bool:
         """Whether columns that are padding in every text can be cut off without changing any embedding.
 
-        They can behind a causal mask, and in BERT, which masks padding. Without a mask every token sees the padding,
-        and "last" pools the last token of the whole context; such towers need ids of the full context.
+        They can under a causal mask, and in BERT, which masks padding. Without a mask every token sees the padding, and
+        "last" pools the last token of the whole context; such towers need ids of the full context.
         """
         match self.tower:
             case Bert():
@@ -123,7 +123,7 @@ class Score:
 class Weights:
     """The weight file beside the contract, or the index of several weight files.
 
-    sha256: of the file; for several files see contralto.weights.checkpoint. dtype: of most stored numbers.
+    sha256: the file's; for several files see contralto.weights.checkpoint. dtype: the dtype of most stored numbers.
     """
 
     file: str

@@ -29,7 +29,8 @@ class Console:
                 stream.reconfigure(errors="backslashreplace")
 
     def line(self, text: str = "") -> None:
-        """Writes a line of the result. Raises OSError if the disk is full or the reader left."""
+        """Writes a line of the result. Raises OSError if the disk is full, or the program that reads the output has
+        ended."""
         with _stdout():
             if sys.stdout is None:
                 raise OSError("is closed")

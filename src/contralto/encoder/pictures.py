@@ -1,7 +1,8 @@
-"""Pictures to pixels to embeddings: threads prepare them while the engine works, and each picture fails alone.
+"""Pictures to pixels to embeddings: threads prepare them while the engine works.
 
-Read `encode` (a list, all at once), `stream` (any number in bounded memory) and `preprocess` (pixels only); all three
-iterate over `_prepare`. `one_by_one` in tests/encoder/test_pictures.py is the plain twin.
+A picture that fails does not affect the others. Read `encode` (a list, all at once), `stream` (any number in bounded
+memory) and `preprocess` (pixels only); all three iterate over `_prepare`. The plain twin is `one_by_one` in
+tests/encoder/test_pictures.py.
 """
 
 from __future__ import annotations

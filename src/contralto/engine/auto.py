@@ -21,14 +21,17 @@ from contralto.weights.checkpoint import Checkpoint
 ITEM_NOUNS: Final[dict[TowerName, str]] = {"image": "pictures", "text": "texts"}
 AUTO_FROM: Final[dict[TowerName, int]] = {"image": 64, "text": 256}  # with fewer items in all, auto stays in fp32
 MEASURING_SHARE: Final = 0.1  # Measuring may take this share of the time that the call's items take in fp32.
-INT8_MIN_COSINE: Final = 0.99  # Explicit int8 is refused if any sample's embedding has a lower cosine to fp32.
+# Explicit int8 is refused if any sample's embedding has a lower cosine to fp32. The bounds of precision auto are
+# measure.AUTO_MIN_COSINE and AUTO_MIN_COSINE_INT8.
+INT8_MIN_COSINE: Final = 0.99
 
 log = logging.getLogger("contralto")
 
 
 @dataclass(frozen=True)
 class PrecisionChoice:
-    """The precision of a tower for much work, the reason, and its measurements; none if it was never measured."""
+    """The precision of a tower for large amounts of work, the reason, and its measurements; none if it was never
+    measured."""
 
     precision: str
     why: str
@@ -38,7 +41,7 @@ class PrecisionChoice:
 class AutoPrecision:
     """OpenVINO with a precision per tower. Threads may share it.
 
-    A call keeps the precision that it began with: `expect` gives the engine for it.
+    A call keeps the precision that it began with: `engine_for` gives the engine for it.
     """
 
     name = "openvino"
@@ -59,7 +62,7 @@ class AutoPrecision:
         return self.expect("text", len(ids)).text(ids)
 
     def expect(self, tower: TowerName, count: int) -> OpenVINO:
-        """The engine for `count` items. Measures first if the items are many enough to pay for it."""
+        """The engine for `count` items. Measures first if there are so many items that measuring saves time."""
         return self._towers[tower].expect(count)
 
     @property
@@ -79,7 +82,7 @@ class AutoPrecision:
         return [tower.settle() if settle else tower.expected_choice() for tower in self._towers.values()]
 
     def made_in(self, tower: TowerName) -> str:
-        """See `choose.made_in`."""
+        """The precision part of a cache key; see `choose.made_in`."""
         return self._towers[tower].made_in()
 
     def recalibrate(self, samples: Samples) -> None:

@@ -21,7 +21,8 @@ from contralto.engine.openvino import OpenVINO, supports
 from contralto.engine.quantise import calibrate, quantise
 from contralto.weights.checkpoint import Checkpoint
 
-# The lowest cosine of any embedding to that of fp32 at which auto may choose a precision.
+# Auto chooses only precisions whose embeddings keep this cosine to fp32. Explicit int8 has the lower bound
+# auto.INT8_MIN_COSINE.
 AUTO_MIN_COSINE: Final[dict[TowerName, float]] = {"image": 0.999, "text": 0.9999}
 AUTO_MIN_COSINE_INT8: Final[dict[TowerName, float]] = {"image": 0.999, "text": 0.999}
 # There are few samples, and other items have larger errors: samples may use this part of the error that a bound allows.
@@ -57,7 +58,7 @@ class Measurement:
 
     @property
     def bound(self) -> float:
-        """The lowest cosine at which auto may choose this precision."""
+        """The bound on the cosine; the samples must keep it with a margin (`SAMPLE_MARGIN`)."""
         return (AUTO_MIN_COSINE_INT8 if self.precision == "int8" else AUTO_MIN_COSINE)[self.tower]
 
     @property

@@ -1,7 +1,7 @@
 """The base of the PyTorch engines: devices, loading a tower from its checkpoint, and the error after a fork.
 
-PyTorch's threads do not survive a fork, nor does its GPU context: a child process that used them would wait for ever,
-so it gets an error instead.
+PyTorch's threads do not survive a fork, nor does its GPU context: a child process that used them would wait forever, so
+it gets an error instead.
 """
 
 from __future__ import annotations

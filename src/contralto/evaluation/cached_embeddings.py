@@ -62,7 +62,9 @@ def embed_pictures(
     what: str = "",
     progress: Progress,
 ) -> PictureEmbeddings:
-    """Embeddings of the items' pictures, or their features before the projection. A failure costs one item.
+    """Embeddings of the items' pictures, or their features before the projection.
+
+    A failed picture does not affect the others.
 
     Finished embeddings are stored, whatever ends the work; so are failures that the bytes of the picture determine.
     """

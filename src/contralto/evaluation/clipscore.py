@@ -1,9 +1,10 @@
 """CLIPScore and RefCLIPScore of captions.
 
 Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", section 3: CLIPScore is 2.5
-max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of CLIPScore and the largest max(cos(caption,
-reference), 0), which has no weight, in the paper as in its authors' code. (That code has no floor at 0 there; both
-agree if a caption has a positive cosine to a reference.) Captions and references get the prefix "A photo depicts ".
+max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of CLIPScore and the largest max(cos(caption, reference
+caption), 0). This part has no factor 2.5, in the paper and in the authors' code. (That code has no floor at 0 there;
+both agree if a caption has a positive cosine to a reference caption.) Captions and reference captions get the prefix "A
+photo depicts ".
 
 Published figures use ViT-B/32 in fp16, whose preparation cuts long captions silently. The cosines of another model
 differ, so its scores can be compared with its own only.

@@ -30,7 +30,7 @@ class Comparison:
 
     difference: a minus b; low, high: its 95% interval over paired resamples. p: two-sided, McNemar's exact test for
     shares of independent items, else of the bootstrap; p_holm: adjusted for all comparisons made at once. reason: why
-    the test is None; the difference is None too if the items are not the same.
+    there is no test (p is None); the difference is None too if the items are not the same.
     """
 
     set: str

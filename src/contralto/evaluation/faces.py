@@ -106,7 +106,7 @@ class FaceReport:
     limits: str = FACE_LIMITS
 
     def to_json(self) -> dict[str, Any]:
-        """The fields; `attributes` is called "told", as in stored reports."""
+        """The fields. The key of `attributes` is "told", as in stored reports."""
         return {"told" if name == "attributes" else name: value for name, value in asdict(self).items()}
 
 

@@ -1,6 +1,6 @@
 """A value with its 95% interval as a figure: exact for a share of independent items, bootstrapped for anything else.
 
-A metric without a value on the items at hand costs only itself: `FigureCollector` continues and notes the reason.
+If a metric has no value on these items, only this metric is left out: `FigureCollector` continues and notes the reason.
 """
 
 from __future__ import annotations

@@ -74,9 +74,9 @@ class PartAccuracy:
 class OverlapStatistics:
     """The paper's comparison.
 
-    share: of the items that overlap. difference: accuracy on all items minus accuracy on the clean ones, the possible
-    gain through the overlap. p: probability of at least as many right answers among the overlapping items if these are
-    as hard as the clean ones (binomial, one-sided); adjusted_p: p times the number of data sets (Bonferroni).
+    share: the share of the items that overlap. difference: accuracy on all items minus accuracy on the clean ones, the
+    possible gain through the overlap. p: probability of at least as many right answers among the overlapping items if
+    these are as hard as the clean ones (binomial, one-sided); adjusted_p: p times the number of data sets (Bonferroni).
     difference and both p are None if either part is empty.
     """
 
@@ -104,10 +104,10 @@ def find_overlap(
 ) -> Overlap:
     """Compares each of N items with the training items whose embeddings are nearest.
 
-    embeddings (N, d), training_embeddings (M, d): of the same model; the latter may be a memory-mapped file, of float16
-    too. candidates: the number of training items per item that are compared by pixels; those below least_cosine are
-    not. Memory grows with N, plus at most 320 MB of cached thumbnails, not with M. Raises DataError if embeddings and
-    items disagree.
+    embeddings (N, d), training_embeddings (M, d): embeddings of the same model; the second array may be a memory-mapped
+    file, also in float16. candidates: the number of training items per item that are compared by pixels; those below
+    least_cosine are not. Memory grows with N, plus at most 320 MB of cached thumbnails, not with M. Raises DataError if
+    embeddings and items disagree.
     """
     if (len(items), len(training)) != (len(embeddings), len(training_embeddings)):
         raise DataError(

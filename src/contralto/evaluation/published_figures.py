@@ -30,7 +30,8 @@ class Published(NamedTuple):
 def published(model: str, set: str, metric: str, kind: ConditionKind = "plain") -> list[Published]:
     """The published figures of a model, by its name in the registry; empty if there are none.
 
-    kind: of the outcome's condition. Zero-shot top-1 on ImageNet comes from the registry if nothing else states it.
+    kind: the kind of the outcome's condition. Zero-shot top-1 on ImageNet comes from the registry if nothing else
+    states it.
     """
     stated = _figures().get(model, {}).get(kind, {}).get(set, {}).get(metric, {})
     figures = [

@@ -92,8 +92,8 @@ def evaluate(
 def measure(session: Session, data: DataSet, options: EvaluateOptions = EvaluateOptions()) -> Iterator[Outcome]:
     """The outcomes of one data set, each as soon as it is computed.
 
-    Notes tell which files the data set leaves out, and which metrics have no value on it. Raises as `evaluate`, and
-    UndefinedError if no metric has a value.
+    Notes tell which files the data set leaves out, and which metrics have no value on it. Raises the errors of
+    `evaluate`, and UndefinedError if no metric has a value.
     """
     note_left_out(data)
     for outcome in _outcomes(session, data, _options_for(data, options)):

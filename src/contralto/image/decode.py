@@ -70,8 +70,8 @@ def decode(
 
     Raises ImageError for any fault of the item. Its `lasting` is true if the bytes alone decide the fault, so that it
     may be cached with `formats.readers()`. This module neither reads nor writes Pillow's global settings, but Pillow's
-    readers obey two: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice as many pixels are refused, whatever max_pixels is),
-    and ImageFile.LOAD_TRUNCATED_IMAGES, which would accept truncated files.
+    readers depend on two of them: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice as many pixels are refused, whatever
+    max_pixels is), and ImageFile.LOAD_TRUNCATED_IMAGES, which would accept truncated files.
     """
     image, turn = decode_unturned(
         item, alpha=alpha, scaled_to=scaled_to, max_pixels=max_pixels, max_bytes=max_bytes, name=name
@@ -89,7 +89,8 @@ def decode_unturned(
     max_bytes: int = MAX_BYTES,
     name: str | None = None,
 ) -> tuple[Image.Image, Image.Transpose | None]:
-    """As `decode`, but returns the picture before its turn, and the turn, which `transform` applies without a copy."""
+    """Like `decode`, but returns the picture before its turn, and the turn, which `transform` applies without a
+    copy."""
 
     def finished(image: Image.Image) -> tuple[Image.Image, Image.Transpose | None]:
         _check_pixels(image, max_pixels)

@@ -5,7 +5,8 @@ by strip, so no second copy of it is made. A turn needs no copy either: strips a
 stored pixels. Pillow resizes the pictures that this module does not handle, and all pictures if the package was built
 without a C compiler.
 
-The plain twin is Pillow's own `transpose`, `resize` and `crop`; tests/image/test_resample.py holds both equal.
+The plain twin is Pillow's own `transpose`, `resize` and `crop`; tests/image/test_resample.py checks that both give the
+same result.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def corruption_error(errors: ArrayLike, reference: ArrayLike | None = None) -> f
 
 
 def relative_corruption_error(errors: ArrayLike, clean: float, reference: ArrayLike, reference_clean: float) -> float:
-    """As `corruption_error`, for the error that the corruption adds to the error on clean pictures (relative CE)."""
+    """Like `corruption_error`, for the error that the corruption adds to the error on clean pictures (relative CE)."""
     clean = arguments.number(clean, "clean", 0)
     reference_clean = arguments.number(reference_clean, "reference_clean", 0)
     return _ratio(_errors(errors, "error") - clean, _errors(reference, "reference error") - reference_clean)

@@ -116,7 +116,9 @@ class EfficientNetConvolution(nn.Module):
 
 
 def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """TensorFlow's SAME: zeros around (N, C, h, w) so that ceil(h / stride) windows fit; an odd one is below or right.
+    """TensorFlow's SAME: zeros around (N, C, h, w) so that ceil(h / stride) windows fit.
+
+    An odd extra row or column of zeros is at the bottom or right.
 
     With a stride of 2 over an even height the padding is therefore unequal. PyTorch's symmetric padding would shift
     every feature by a pixel and cost published weights most of their accuracy.
@@ -127,7 +129,7 @@ def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
 
 
 def even_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Pads any height and width as SAME pads multiples of the stride: floor(h / stride) windows fit."""
+    """Pads any size like SAME for sizes that are multiples of the stride: floor(h / stride) windows fit."""
     total = max(kernel - stride, 0)
     return _around(x, total, total)
 

@@ -39,9 +39,9 @@ class Query:
         """(B, d): the same query for each of other texts and pictures (B, d) instead of its own.
 
         Text and picture have equal weight: their unit embeddings are added, and the sum is scaled to unit length. Then
-        half the mean direction of `away` is subtracted. Only half, because all texts share much of their direction:
-        subtracting the whole would cancel the shared part, and the small difference that is left would rank a picture
-        of neither above a picture with a little of both. The mean, so that several exclusions weigh as much as one.
+        half the mean direction of `away` is subtracted. Only half of it is subtracted, because all texts share much of
+        their direction: subtracting all of it would rank unrelated pictures above pictures that match a little. The
+        mean is used, so that several exclusions weigh as much as one.
         """
         given = [vectors.astype(np.float64) for vectors in (texts, images) if vectors is not None]
         wanted = _unit(np.sum(given, axis=0))

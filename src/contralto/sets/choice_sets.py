@@ -1,7 +1,8 @@
 """Data sets with a choice of texts per picture, in the formats of SugarCrepe and Winoground.
 
-SugarCrepe: a JSON file per kind of false text (`add_att.json`), with entries `filename`, `caption`, `negative_caption`
-by number or in a list. The pictures are in the same folder, or in a folder within or beside it (COCO's `val2017`).
+SugarCrepe: a JSON file per kind of false text (`add_att.json`). The entries are the values of an object with numbers as
+keys, or a list; each has `filename`, `caption` and `negative_caption`. The pictures are in the same folder, or in a
+folder within or next to it (COCO's `val2017`).
 Winoground: `examples.jsonl` with `id`, `image_0`, `image_1`, `caption_0`, `caption_1`, and `images/<image>.png`.
 """
 

@@ -12,7 +12,8 @@
 Repaired: ftfy fixes broken encodings; HTML is unescaped twice, as alt texts are often escaped twice. The two rules of
 SigLIP differ in "_" and in texts that need repair; each matches its reference.
 
-Plain texts take a fast way. The plain twin is `repair`; tests/text/test_clean.py holds both equal.
+Plain texts take a fast path. The plain twin is `repair`; tests/text/test_clean.py checks that both give the same
+result.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def are_plain(texts: Sequence[str]) -> bool:
 
 
 def words(text: str, rule: Rule) -> list[str]:
-    """The parts of `clean(text, rule)` between spaces, faster for plain texts. Raises TextError as `clean` does."""
+    """The parts of `clean(text, rule)` between spaces, faster for plain texts. Raises TextError like `clean`."""
     if rule == "clip" and _PLAIN.fullmatch(text):
         return text.lower().split()
     return clean(text, rule).split(" ")

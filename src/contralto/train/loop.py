@@ -1,8 +1,8 @@
 """The training loop.
 
 Batches and random numbers are functions of (seed, step). A run that was killed and resumed therefore ends in the same
-weights as an uninterrupted one, bit for bit on one thread. tests/train/test_loop.py holds the steps against a plain
-loop with AdamW from its formulas.
+weights as an uninterrupted one, bit for bit on one thread. tests/train/test_loop.py compares the steps with a plain
+loop that computes AdamW from its formulas.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def save_after_error(recipe: Recipe, state: RunState, show: ProgressBar) -> None
 def train_step(recipe: Recipe, state: RunState) -> dict[str, Any]:
     """One step: batch, forward, backward, clip, step. Returns the line for the log.
 
-    seconds: of the whole step; data_seconds: the part that waited for batches.
+    seconds: the time of the whole step; data_seconds: the part that waited for batches.
     """
     start, data_seconds = time.monotonic(), 0.0
     phase, step = recipe.at(state.step)
@@ -178,7 +178,7 @@ class RunState:
     """
 
     def __init__(self, model: CLIP, contract: Contract, path: Path, facts: dict[str, object]) -> None:
-        """A new run. path: of the checkpoint. facts: `Recipe.facts`."""
+        """A new run. path: the checkpoint's. facts: `Recipe.facts`."""
         self.model, self.contract, self.path, self.facts = model, contract, path, facts
         self.step = self.saved = self._tried = 0
         self.consistent = True

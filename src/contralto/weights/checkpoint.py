@@ -116,7 +116,7 @@ def _contiguous(stored: StoredTensor) -> StoredTensor:
 
 
 def digest(files: Sequence[Path]) -> str:
-    """sha256 (hex) of a file. For several files: sha256 of their digests, one a line, in order. Raises OSError."""
+    """sha256 (hex) of a file. For several files: sha256 of their digests, one per line, in order. Raises OSError."""
     return combined_digest([sha256(path) for path in files])
 
 
@@ -136,7 +136,8 @@ def sha256(path: Path) -> str:
 
 
 def combined_digest(digests: Sequence[str]) -> str:
-    """One sha256 for files with these digests, in order: that of a single file, or of all digests, one a line."""
+    """One sha256 for files with these digests: the digest of a single file, or the sha256 of all digests, in order, one
+    per line."""
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()

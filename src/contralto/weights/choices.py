@@ -43,8 +43,8 @@ class Choices:
         """Raises ContraltoError if a choice contradicts the file; the message names both values."""
         for name, value in self.given().items():
             if name in stated and stated[name] != value:
-                told = f"{name}={value!r} was given: leave it out, or name another file"
-                raise ContraltoError(f"{one_line(str(where))} states {name} {stated[name]!r}, but {told}")
+                given = f"{name}={value!r} was given: leave it out, or name another file"
+                raise ContraltoError(f"{one_line(str(where))} states {name} {stated[name]!r}, but {given}")
 
 
 NO_CHOICES = Choices()

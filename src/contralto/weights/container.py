@@ -39,7 +39,7 @@ class Container:
     """tensors: under the names of the file, without the prefixes of wrappers; views, a few of them not contiguous.
 
     files: all files that were read, first the given one. metadata: the strings of a safetensors header; for a training
-    checkpoint "taken" (the entry that holds the weights) and "passed over" (other entries that could).
+    checkpoint "chosen" (the entry that holds the weights) and "not chosen" (other entries that could be the weights).
     """
 
     tensors: Mapping[str, StoredTensor]

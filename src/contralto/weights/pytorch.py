@@ -124,7 +124,7 @@ def _state_dict(value: Any, where: str) -> tuple[dict[str, TensorView], dict[str
     metadata: dict[str, str] = {}
     while type(value) is dict and (nests := [name for name in STATE_DICT_KEYS if type(value.get(name)) is dict]):
         path.append(nests[0])
-        metadata = {"taken": ".".join(path)} | ({"passed over": ", ".join(nests[1:])} if nests[1:] else {})
+        metadata = {"chosen": ".".join(path)} | ({"not chosen": ", ".join(nests[1:])} if nests[1:] else {})
         value = value[nests[0]]
         if len(path) > MAX_DEPTH:
             raise WeightsError(f"{where} is refused: its state dict is nested without end")
@@ -201,7 +201,7 @@ def _global(path: str) -> Any:
 
 
 def _scripted_global(path: str) -> Any:
-    """As `_global`, but also accepts the classes of an archive's own code, which is not read."""
+    """Like `_global`, but also accepts the classes of an archive's own code, which is not read."""
     return Constructor(lambda: ScriptModule({})) if path.startswith("__torch__.") else _global(path)
 
 

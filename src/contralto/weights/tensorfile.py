@@ -112,7 +112,7 @@ def mapped(path: Path) -> Bytes:
 
 def release(arrays: Iterable[Array]) -> None:
     """Frees the memory of arrays that are views of a memory map. The next access reads them from the file again. Other
-    arrays are left alone; on a system without MADV_DONTNEED, all are."""
+    arrays are not freed; on a system without MADV_DONTNEED, no array is."""
     if not hasattr(mmap, "MADV_DONTNEED"):
         return
     spans: dict[int, list[tuple[int, int]]] = {}

@@ -160,8 +160,8 @@ def shift(
 ) -> str:
     """Accuracy on a shifted data set over accuracy on the original, both on the logit scale: (name, original, shifted).
 
-    points: the model's; others: those that define the baseline, a line through two points. The dashed line is no loss;
-    effective robustness is how far a point lies above the baseline.
+    points: the model's; others: the points that define the baseline, a line through two of them. On the dashed line,
+    accuracy does not change; effective robustness is how far a point lies above the baseline.
     """
     frame = Frame(limits, limits, 260, 240, top=8, x_scale=logit, y_scale=logit)
     marks = [(v, percent(v)) for v in (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99) if limits[0] <= v <= limits[1]]
