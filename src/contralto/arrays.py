@@ -62,15 +62,15 @@ def flags(values: ArrayLike, what: str, axes: int = 1) -> NDArray[np.bool_]:
     return checked.astype(bool, copy=False)
 
 
-def places(values: ArrayLike, what: str, least: int | None = 0) -> Integers:
-    """The values as int64 (N,): whole numbers of at least `least`, such as class indices, ranks, owners."""
+def places(values: ArrayLike, what: str, minimum: int | None = 0) -> Integers:
+    """The values as int64 (N,): whole numbers of at least `minimum`, such as class indices, ranks, owners."""
     checked = numbers(values, what)
     if checked.dtype.kind == "f":
         _require_all(
             (checked == np.floor(checked)) & (np.abs(checked) < LARGEST_EXACT), checked, what, "is not a whole number"
         )
-    if least is not None:
-        _require_all(checked >= least, checked, what, f"is below {least}")
+    if minimum is not None:
+        _require_all(checked >= minimum, checked, what, f"is below {minimum}")
     return checked.astype(np.int64, copy=False)
 
 

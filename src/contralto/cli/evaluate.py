@@ -144,7 +144,7 @@ def _expanded(names: list[str]) -> Iterator[str]:
 
 
 def _show(console: Console, outcomes: list[Outcome]) -> None:
-    from contralto.evaluation.protocol import brief
+    from contralto.evaluation.protocol import without_lists
 
     for key, reason in {key: why for outcome in outcomes for key, why in outcome.failures.items()}.items():
         console.failure(key, reason)
@@ -164,7 +164,7 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
                         "low": figure.low,
                         "high": figure.high,
                         "n": figure.n,
-                        "protocol": brief(dict(outcome.protocol)) | {"variant": outcome.variant},
+                        "protocol": without_lists(dict(outcome.protocol)) | {"variant": outcome.variant},
                     }
                 )
             else:

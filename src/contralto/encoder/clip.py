@@ -242,9 +242,9 @@ class Clip:
     def expect(self, *, pictures: int = 0, texts: int = 0) -> None:
         """Announces how many items several calls will bring, so that auto decides before the first call."""
         if arguments.whole(pictures, "pictures", 0):
-            self._runner.engine.expect("image", pictures)
+            self._runner.engine.engine_for("image", pictures)
         if arguments.whole(texts, "texts", 0):
-            self._runner.engine.expect("text", texts)
+            self._runner.engine.engine_for("text", texts)
 
     def engine_report(self, *, measure: bool = True) -> EngineReport:
         """The engine, the precision for large amounts of work, the reason, and the measurements of each precision.

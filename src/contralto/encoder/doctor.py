@@ -60,8 +60,8 @@ def _finite(clip: Clip) -> str:
         values = clip.checkpoint.array(name)
         if not np.isfinite(values).all():
             raise ContraltoError(f"tensor {name!r} holds numbers that are not finite")
-        if (most := float(np.abs(values).max(initial=0))) > largest:
-            largest, where = most, name
+        if (magnitude := float(np.abs(values).max(initial=0))) > largest:
+            largest, where = magnitude, name
     return f"every number is finite; the largest is {largest:.3g}, in {where}"
 
 

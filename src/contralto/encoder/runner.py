@@ -59,7 +59,7 @@ class Runner:
         for index, picture in enumerate(array):
             if not np.isfinite(picture).all():
                 raise ContraltoError(f"pixels of picture {index} are not finite (NaN or inf)")
-        engine = self.engine.expect("image", len(array))
+        engine = self.engine.engine_for("image", len(array))
         empty = np.empty((0, self.contract.embedding), np.float32)
         return np.concatenate([empty, *(self.images(some, engine) for some in windows(array, self.images_at_once))])
 
@@ -70,7 +70,7 @@ class Runner:
 
         Texts that begin alike go to the engine together. If the tower allows it, their common prefix is computed once.
         """
-        engine = self.engine.expect("text", len(ids))
+        engine = self.engine.engine_for("text", len(ids))
         if progress is None and len(ids) > MANY_TEXTS:
             progress = functools.partial(tell, "encoding texts")
             progress(0, len(ids))

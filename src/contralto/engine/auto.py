@@ -55,15 +55,15 @@ class AutoPrecision:
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
-        return self.expect("image", len(pixels)).image(pixels)
+        return self.engine_for("image", len(pixels)).image(pixels)
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
-        return self.expect("text", len(ids)).text(ids)
+        return self.engine_for("text", len(ids)).text(ids)
 
-    def expect(self, tower: TowerName, count: int) -> OpenVINO:
+    def engine_for(self, tower: TowerName, count: int) -> OpenVINO:
         """The engine for `count` items. Measures first if there are so many items that measuring saves time."""
-        return self._towers[tower].expect(count)
+        return self._towers[tower].engine_for(count)
 
     @property
     def precision(self) -> str:
@@ -113,7 +113,7 @@ class _Tower:
         choice = self._choice
         return choice.precision if choice else self._requested or "fp32"
 
-    def expect(self, count: int) -> OpenVINO:
+    def engine_for(self, count: int) -> OpenVINO:
         with self._lock:
             self._expected += count
             if self._choice is None and self._requested is not None:

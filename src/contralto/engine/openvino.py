@@ -121,7 +121,7 @@ class OpenVINO:
         with ThreadPoolExecutor(available_cpus(), thread_name_prefix="contralto-texts") as pool:
             return list(pool.map(lambda inputs: tower.run(*inputs), parts))
 
-    def expect(self, tower: TowerName, count: int) -> OpenVINO:
+    def engine_for(self, tower: TowerName, count: int) -> OpenVINO:
         """This engine, as it has one precision."""
         return self
 

@@ -83,7 +83,7 @@ class TorchEngine(ABC):
         """The batch size that suits the device."""
         return CPU_IMAGE_BATCH if self.device == "cpu" else GPU_IMAGE_BATCH
 
-    def expect(self, tower: TowerName, count: int) -> TorchEngine:
+    def engine_for(self, tower: TowerName, count: int) -> TorchEngine:
         """This engine, as it has one precision."""
         return self
 

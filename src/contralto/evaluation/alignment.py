@@ -46,7 +46,7 @@ def thumbnail(picture: Decodable, name: str) -> Grey:
     return np.asarray(small, np.float32)
 
 
-def alike(first: Grey, second: Grey) -> float:
+def similarity(first: Grey, second: Grey) -> float:
     """The correlation, at most 1, of the shared part of two thumbnails after the best alignment; 0 without a shared
     part.
 

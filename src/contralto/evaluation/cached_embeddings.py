@@ -13,7 +13,7 @@ import numpy as np
 
 from contralto.embeddings import Embeddings
 from contralto.encoder import Clip, Failure
-from contralto.encoder.stream import ahead, windows
+from contralto.encoder.stream import prepare_ahead, windows
 from contralto.errors import ContraltoError, ImageError, ItemError
 from contralto.evaluation.store import Embedding, Store
 from contralto.image.decode import NO_MEMORY
@@ -138,7 +138,7 @@ def _digest(
         except MemoryError:
             return NO_MEMORY
 
-    with closing(ahead(digest, unread, READ_AHEAD)) as stream:
+    with closing(prepare_ahead(digest, unread, READ_AHEAD)) as stream:
         for done, (place, outcome) in enumerate(zip(unread, stream, strict=True), 1):
             if isinstance(outcome, str):
                 failures[bare[place].key] = outcome
@@ -167,7 +167,7 @@ def _encode(
             return digest, Failure(place, None, NO_MEMORY, lasting=False)
 
     def usable() -> Iterator[Any]:
-        with closing(ahead(read_entry, missing.items(), READ_AHEAD)) as stream:
+        with closing(prepare_ahead(read_entry, missing.items(), READ_AHEAD)) as stream:
             for digest, picture in stream:
                 if isinstance(picture, Failure):
                     failed.append((digest, picture))

@@ -30,10 +30,10 @@ def mean(
     metric: str, values: NDArray[Any], groups: NDArray[np.int64] | None = None, chance: float | None = None
 ) -> Figure:
     """The mean of values (N,). groups (N,): values of one group are drawn together. Raises UndefinedError."""
-    return over(metric, lambda places: float(values[places].mean()), len(values), groups, chance)
+    return bootstrapped(metric, lambda places: float(values[places].mean()), len(values), groups, chance)
 
 
-def over(
+def bootstrapped(
     metric: str,
     statistic: Callable[[Places], float],
     count: int,

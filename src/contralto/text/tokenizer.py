@@ -144,11 +144,11 @@ class Tokenizer:
         cut: list[int] = []
         failures: list[TextFailure] = []
         several = [texts] if isinstance(texts, str) else list(texts)
-        most, end = self._max_tokens * ID_BYTES, self._after
+        max_bytes, end = self._max_tokens * ID_BYTES, self._after
         for index, row in enumerate(self._encoded_each(several)):
-            if isinstance(row, bytes) and len(row) > most:
+            if isinstance(row, bytes) and len(row) > max_bytes:
                 if truncate:
-                    row = row[: most - len(end)] + end
+                    row = row[: max_bytes - len(end)] + end
                     cut.append(index)
                 else:
                     row = TextError("", f"{len(row) // ID_BYTES} tokens, the limit is {self._max_tokens}: {SHORTEN}")

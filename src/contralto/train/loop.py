@@ -81,14 +81,14 @@ def advance(
 ) -> None:
     """Does the steps up to `last`, with the validations and checkpoints that are due."""
     while True:
-        if due(recipe.validate_every, state.step, recipe.steps) and log.validated < state.step:
+        if is_due(recipe.validate_every, state.step, recipe.steps) and log.validated < state.step:
             log.write({"step": state.step, "validation": validate(recipe, state, show)})
         if state.step >= last:
             return
         with interruption.held():
             figures = train_step(recipe, state)
             log.write(figures)
-            if state.step < last and due(recipe.checkpoint_every, state.step, last):
+            if state.step < last and is_due(recipe.checkpoint_every, state.step, last):
                 state.save()
         show.step(state.step, figures["loss"])
 
@@ -122,11 +122,11 @@ def train_step(recipe: Recipe, state: RunState) -> dict[str, Any]:
             data_seconds += time.monotonic() - before
             with autocast(phase.precision):
                 loss = task.loss(state.model, batch)
-            losses[task.name] = finite(loss.item(), f"task {task.name!r}: the loss", state.step)
+            losses[task.name] = require_finite(loss.item(), f"task {task.name!r}: the loss", state.step)
             (task.weight * loss).backward()  # type: ignore[no-untyped-call]
         parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(parameters, phase.clip_norm)
-        finite(norm.item(), "the gradient's norm", state.step)
+        require_finite(norm.item(), "the gradient's norm", state.step)
     state.consistent = False
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
@@ -241,12 +241,12 @@ def write(out: Path, state: RunState) -> Contract:
         return save(out, state.model.eval(), state.contract)
 
 
-def due(every: int, step: int, last: int) -> bool:
+def is_due(every: int, step: int, last: int) -> bool:
     """Whether an action of every `every` steps (0: never) and of the last step is due after `step` steps."""
     return every > 0 and (step % every == 0 or step == last)
 
 
-def finite(value: float, what: str, step: int) -> float:
+def require_finite(value: float, what: str, step: int) -> float:
     """`value`, if it is finite. Raises Diverged."""
     if not math.isfinite(value):
         raise Diverged(f"{what} is {value} at step {step}: lower lr or check the data")

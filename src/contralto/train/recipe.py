@@ -169,9 +169,9 @@ def _positive(what: str, value: float) -> None:
     _require(value > 0, f"{what} must be above 0, got {value!r}")
 
 
-def _whole(what: str, value: int, least: int) -> None:
-    fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    _require(fits, f"{what} must be a whole number >= {least}, got {value!r}")
+def _whole(what: str, value: int, minimum: int) -> None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+    _require(fits, f"{what} must be a whole number >= {minimum}, got {value!r}")
 
 
 def _unique(what: str, names: list[str]) -> None:

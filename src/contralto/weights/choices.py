@@ -50,7 +50,7 @@ class Choices:
 NO_CHOICES = Choices()
 
 
-def left_open(where: object, points: Mapping[str, Sequence[str]]) -> ContraltoError:
+def missing_choice_error(where: object, points: Mapping[str, Sequence[str]]) -> ContraltoError:
     """The error for open points of a file. points: name of the choice -> its allowed values; () for any name."""
     requests = []
     for name, values in points.items():
