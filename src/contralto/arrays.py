@@ -1,7 +1,7 @@
 """Checks of the arrays that public functions take. A wrong array raises a DataError of one line.
 
-Each check makes one or two passes over the array, so it is cheap beside the computation that follows. `what` names
-one value in error messages.
+Each check makes one or two passes over the array, so it is cheap compared with the computation that follows. `what`
+names one value in error messages.
 """
 
 from __future__ import annotations

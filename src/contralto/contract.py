@@ -1,4 +1,4 @@
-"""The contract: everything that makes weights a model, in one JSON file beside them.
+"""The contract: everything that makes weights a model, in one JSON file next to them.
 
 It states the towers, the preparation of pixels and text, pooling, score rule, weight file and provenance. Reading is
 strict: an unknown field, a value of another type or a newer version is an error. `Contract.hash` keys every cache.
@@ -67,7 +67,7 @@ class Image:
 
 @dataclass(frozen=True)
 class TokenizerSpec:
-    """Kind of tokenizer, sha256 of its vocabulary, and its file beside the weights (null if Contralto ships it).
+    """Kind of tokenizer, sha256 of its vocabulary, and its file next to the weights (null if Contralto ships it).
 
     sentencepiece: a SentencePiece model (.model). tokenizers: a tokenizer.json of the package tokenizers.
     """
@@ -121,7 +121,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight file beside the contract, or the index of several weight files.
+    """The weight file next to the contract, or the index of several weight files.
 
     sha256: the file's; for several files see contralto.weights.checkpoint. dtype: the dtype of most stored numbers.
     """

@@ -1,4 +1,4 @@
-"""Recipes are found by path or name, see the files beside them and no others', and their errors name file and line."""
+"""Recipes are found by path or name, see the files next to them and no others', and their errors name file and line."""
 
 import importlib
 import random

@@ -1,4 +1,4 @@
-"""Clip: a contract and an engine behind one class.
+"""Clip: a contract and an engine in one class.
 
 Read `clip.py` (what users call) with `options.py` (the keywords that its methods share), then `pictures.py` and
 `texts.py` (the loops), `readable.py` (open files, and what is not a picture), `stream.py` (threads in bounded memory)

@@ -119,7 +119,7 @@ def _spread(embeddings: Embeddings, what: str) -> str:
 
 def _golden(clip: Clip) -> str:
     result = golden.check(clip, clip.checkpoint.folder)
-    return result or "no golden embeddings beside the weights: contralto convert stores them"
+    return result or "no golden embeddings next to the weights: contralto convert stores them"
 
 
 def _engines(clip: Clip) -> str:

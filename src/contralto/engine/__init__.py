@@ -1,4 +1,4 @@
-"""Engines compute embeddings: one protocol, several runtimes behind it, and the choice among them.
+"""Engines compute embeddings: one protocol, several runtimes, and the choice among them.
 
 Read `base.py` (the protocol) and `choose.py` (`start` makes an engine, `report` describes it). Then the engines:
 `torch_towers.py` and `eager.py` (PyTorch, the readable model), `compiled.py` (the same through torch.compile, for GPUs)

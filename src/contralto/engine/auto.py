@@ -104,7 +104,7 @@ class _Tower:
         self._engine = OpenVINO(checkpoint)
         self._choice: PrecisionChoice | None = None  # once it is settled
         self._expected = 0  # items since the start
-        self._fp32_rate: float | None = None  # items a second
+        self._fp32_rate: float | None = None  # items per second
         self._gave_up = False  # because measuring took too long
         self._lock = threading.RLock()
 

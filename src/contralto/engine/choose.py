@@ -54,7 +54,7 @@ def start(
 
 
 class EngineReport(NamedTuple):
-    """An engine's name and precision, the reason in words, and the measurements behind it."""
+    """An engine's name and precision, the reason in words, and the measurements that led to it."""
 
     engine: str
     precision: str

@@ -161,7 +161,7 @@ def _forest(indices: Ids, tokens: Ids, shared: Ids, needed: Ids) -> Forest:
 def _blocks(depths: Ids, last: Ids) -> tuple[Ids, NDArray[np.float32]]:
     """The keys and the mask of nodes with these depths (n,). last: (n, D), for each depth the last node so far.
 
-    An ancestor that stands before the block is on the path to the block's first node, at the ancestor's depth.
+    An ancestor before the block is on the path to the block's first node, at the ancestor's depth.
     """
     count = len(depths)
     starts = np.arange(0, count, NODE_BLOCK)

@@ -170,7 +170,7 @@ class _Steps:
 
 
 def expected_seconds(checkpoint: Checkpoint, tower: TowerName, per_second: float) -> float:
-    """Expected seconds of `measure`, for a tower that computes `per_second` items a second in fp32."""
+    """Expected seconds of `measure`, for a tower that computes `per_second` items per second in fp32."""
     weights = sum(stored.array.size for name, stored in checkpoint.tensors.items() if name.startswith(f"{tower}."))
     return SECONDS_PER_TOWER + SECONDS_PER_WEIGHT * weights + MEASURING_ITEMS[tower] / per_second
 

@@ -39,7 +39,7 @@ RANGE_HEADROOM: Final = 1.25
 
 
 class Activations(NamedTuple):
-    """What is known of one activation from the samples, and the layers that read it."""
+    """The range of one activation on the samples, some of its rows, and the layers that read it."""
 
     layers: tuple[LinearLayer, ...]
     low: Float  # (C,), at most 0

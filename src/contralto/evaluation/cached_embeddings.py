@@ -28,7 +28,7 @@ READ_AHEAD: Final = 64  # pictures that are read and altered while the model wor
 
 @dataclass(frozen=True, eq=False)
 class PictureEmbeddings:
-    """Embeddings of the pictures of N items, with what is known of each picture.
+    """Embeddings of the pictures of N items, with facts about each picture.
 
     embeddings: float32 (N, d), unit vectors, or features before the projection if these were asked for; zeros where a
     picture failed. digests: sha256 of each picture's content, None if not even that could be computed. failures: key ->

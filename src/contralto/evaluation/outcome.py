@@ -1,4 +1,4 @@
-"""What a measurement gives: figures with their intervals, the protocol behind them, and one record per item.
+"""The result of a measurement: figures with their intervals, their protocol, and one record per item.
 
 Whatever is drawn or compared later (reliability, confusion, worst errors, paired tests) is computed from the records.
 """

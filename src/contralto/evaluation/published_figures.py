@@ -1,4 +1,4 @@
-"""Figures that others published for the same models, which a report shows beside its own.
+"""Figures that others published for the same models, which a report shows next to its own.
 
 `published.json` holds them by model, kind of condition, set, metric and source. Sources: "paper", Radford et al. 2021
 (zero-shot Table 11, linear probe Table 10, retrieval, robustness); "open_clip", that project's re-runs, whose prompts

@@ -58,7 +58,7 @@ def evaluate(
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Measures `clip` on data sets: figures with 95% intervals, the protocol behind them, and one record per item.
+    """Measures `clip` on data sets: figures with 95% intervals, their protocol, and one record per item.
 
         evaluate(clip, "cifar10", folder="data", probe="linear")
 

@@ -77,8 +77,8 @@ def query_embedding(
 def cosines(embeddings: Embeddings, wanted: Embeddings) -> NDArray[np.float64]:
     """(N,): the cosine of each unit embedding (N, d) with the query's (d,).
 
-    Products are summed in float64 and rounded to nine decimals, so that equal pictures get equal cosines whatever
-    stands beside them; block by block, so that no second copy of all embeddings is made.
+    Products are summed in float64 and rounded to nine decimals, so that equal pictures get equal cosines whatever their
+    neighbours are; block by block, so that no second copy of all embeddings is made.
     """
     products = np.empty(len(embeddings), np.float64)
     for start in range(0, len(embeddings), BLOCK):

@@ -103,7 +103,7 @@ def _picture_folder(path: Path, name: str) -> Path:
         if (folder / name).is_file():
             return folder
     raise DataError(
-        f"{path}: its picture {one_line(name, 120)!r} is not in {here} nor in a folder within or beside it: "
+        f"{path}: its picture {one_line(name, 120)!r} is not in {here} nor in a folder within or next to it: "
         "put the folder of pictures there (COCO's val2017)"
     )
 

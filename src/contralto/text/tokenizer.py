@@ -43,7 +43,7 @@ def load(spec: contract.Text, folder: str | Path | None = None) -> Tokenizer:
         _check("contralto/text/clip-bpe.bin", bpe.SHA256, stated.sha256)
         return Tokenizer(spec, bpe.clip_vocabulary())
     if stated.file is None or folder is None:
-        raise ContractError(f"a {stated.kind} tokenizer needs its vocabulary: tokenizer.file beside the weights")
+        raise ContractError(f"a {stated.kind} tokenizer needs its vocabulary: tokenizer.file next to the weights")
     path = Path(folder) / stated.file
     try:
         data = path.read_bytes()

@@ -48,8 +48,8 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
         native: TensorFile | None = None,
     ) -> None:
         """tensors: exactly the names and shapes of `expected(contract)`, and the scale of each int8 tensor.
-        files: the weight files; the tokenizer's file is in the folder of the first. native: the weight file, if a
-        graph file beside it can refer to its tensors by name and offset."""
+        files: the weight files; the tokenizer's file is in the folder of the first. native: the weight file, if a graph
+        file next to it can refer to its tensors by name and offset."""
         self.contract, self.files, self.native = contract, tuple(files), native
         self.tensors = {
             name: _contiguous(stored) for name, stored in tensors.items()

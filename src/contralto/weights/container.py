@@ -111,7 +111,7 @@ def _index(path: Path, data: Bytes) -> Container:
 
 def _shard(path: Path, where: str) -> Container:
     if not os.path.exists(path):  # unlike Path.exists, this takes a name of any length
-        raise WeightsError(f"{where} needs {one_line(path.name, 80)}, which is not beside it: download it too")
+        raise WeightsError(f"{where} needs {one_line(path.name, 80)}, which is not next to it: download it too")
     data = mapped(path)
     if _is_json(data):
         raise WeightsError(f"{where} is refused: its shard {one_line(path.name, 80)} is JSON, not weights")

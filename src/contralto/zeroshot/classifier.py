@@ -56,7 +56,7 @@ class Classifier:
     def __call__(self, images: Embeddings, top: int = 5) -> list[list[Prediction]]:
         """The `top` best labels of each picture embedding (N, d), best first; equal scores keep the order of labels.
 
-        It takes some tens of megabytes beside the result, however many pictures there are.
+        It takes some tens of megabytes in addition to the result, however many pictures there are.
         """
         top = arguments.whole(top, "top")
         width = self.embeddings.shape[1]

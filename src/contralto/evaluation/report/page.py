@@ -95,7 +95,7 @@ def _contents(splits: list[SplitOutcomes]) -> str:
 
 
 def _notes(known: list[Published]) -> str:
-    """Explains the marks beside published figures, if the table has any."""
+    """Explains the marks next to published figures, if the table has any."""
     if not known:
         return ""
     notes = [

@@ -84,7 +84,7 @@ def _recall(main: Outcome | None) -> str:
 
 
 def _templates(outcomes: SplitOutcomes) -> str:
-    """The template sets that were compared, beside the data set's own."""
+    """The template sets that were compared, in addition to the data set's own."""
     main = headline(outcomes.main) if outcomes.main else None
     name = main.metric if main else None
     rows = [(name_, figure) for name_, one in outcomes.templates.items() if (figure := headline(one, name))]
@@ -96,7 +96,7 @@ def _templates(outcomes: SplitOutcomes) -> str:
 
 
 def _others(outcomes: SplitOutcomes) -> str:
-    """The data set's own metric under other conditions, beside the plain one."""
+    """The data set's own metric under other conditions, in addition to the plain one."""
     main = headline(outcomes.main) if outcomes.main else None
     rows = [
         (one.variant, one.figures[0]) for one in outcomes.conditions if main and one.figures[0].metric == main.metric
