@@ -29,8 +29,7 @@ class Console:
                 stream.reconfigure(errors="backslashreplace")
 
     def line(self, text: str = "") -> None:
-        """Writes a line of the result. Raises OSError if the disk is full, or the program that reads the output has
-        ended."""
+        """Writes a line of the result. Raises OSError if the disk is full or the program that reads it has ended."""
         with _stdout():
             if sys.stdout is None:
                 raise OSError("is closed")

@@ -31,9 +31,9 @@ CAMERA_SIZE = (4000, 3000)  # 12 megapixels
 
 @dataclass(frozen=True)
 class Throughput:
-    """One measurement. peak: the limit that the machine's matrix products set, in the same unit.
+    """One measurement.
 
-    fraction: value / peak.
+    peak: the limit that the machine's matrix products set, in the same unit. fraction: value / peak.
     """
 
     what: str

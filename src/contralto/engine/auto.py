@@ -30,8 +30,7 @@ log = logging.getLogger("contralto")
 
 @dataclass(frozen=True)
 class PrecisionChoice:
-    """The precision of a tower for large amounts of work, the reason, and its measurements; none if it was never
-    measured."""
+    """The precision of a tower for large amounts of work, the reason, and its measurements (none if not measured)."""
 
     precision: str
     why: str

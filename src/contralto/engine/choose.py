@@ -27,9 +27,9 @@ def start(
     precision: with openvino, auto is fp32 for the first 63 pictures and 255 texts. After that it is the fastest
     precision with a cosine to fp32 of at least 0.999 (pictures; texts in int8) or 0.9999 (texts). For this the tower
     must have been measured on this machine; a call that brings ten times the work of measuring starts the measurement.
-    Without samples, auto is fp32. Explicit int8 is measured too, and refused below a cosine of 0.99. bf16 and fp16 need
-    a processor with instructions for them. With compiled on a GPU, auto is bf16 if the GPU computes it natively, else
-    fp16; with eager, and with compiled on the CPU, auto is fp32.
+    Without samples, auto is fp32. Explicit int8 is measured too, and refused below a cosine of 0.99. bf16 and fp16 with
+    openvino need a processor with instructions for them. With compiled on a GPU, auto is bf16 if the GPU computes it
+    natively, else fp16; with eager, and with compiled on the CPU, auto is fp32.
     device: auto is the CPU; cuda and cuda:N are GPUs, which only compiled and eager use.
 
     Raises ContraltoError for an unknown name, and for a combination that does not exist or cannot run on this machine;

@@ -65,7 +65,7 @@ def needed_lengths(ids: Ids, text: Text) -> Ids:
     """(N,): the number of columns of ids (N, L) that the tower needs for an exact embedding of each text.
 
     All columns are needed, unless padding columns can be cut (`Text.trims`). Then ids after the end-of-text token (the
-    largest id) have no effect; in BERT, the padding after the last other id has none.
+    largest id) have no effect; in BERT, the padding after the last token has no effect.
     """
     whole = np.full(len(ids), ids.shape[1], np.int64)
     if not text.trims:

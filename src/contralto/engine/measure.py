@@ -21,7 +21,7 @@ from contralto.engine.openvino import OpenVINO, supports
 from contralto.engine.quantise import calibrate, quantise
 from contralto.weights.checkpoint import Checkpoint
 
-# Auto chooses only precisions whose embeddings keep this cosine to fp32. Explicit int8 has the lower bound
+# Auto chooses only precisions whose embeddings have at least this cosine to fp32. Explicit int8 has the lower bound
 # auto.INT8_MIN_COSINE.
 AUTO_MIN_COSINE: Final[dict[TowerName, float]] = {"image": 0.999, "text": 0.9999}
 AUTO_MIN_COSINE_INT8: Final[dict[TowerName, float]] = {"image": 0.999, "text": 0.999}

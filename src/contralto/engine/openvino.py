@@ -261,8 +261,10 @@ def _core(process: int) -> Any:
 
 
 def configuration(precision: str) -> dict[str, Any]:
-    """The runtime's settings. If the group size is above 0, the runtime silently quantises the activations of layers
-    with int8 weights too."""
+    """The runtime's settings.
+
+    If the group size is above 0, the runtime silently quantises the activations of layers with int8 weights too.
+    """
     settings = {
         "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,

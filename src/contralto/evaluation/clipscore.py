@@ -30,7 +30,7 @@ PUBLISHED_WITH: Final = "ViT-B-32/openai"
 
 
 class CaptionScores(NamedTuple):
-    """clipscore: float64 (N,) in 0..2.5. refclipscore: float64 (N,), NaN for a caption without references."""
+    """clipscore: float64 (N,) in 0..2.5. refclipscore: float64 (N,), NaN for a caption without reference captions."""
 
     clipscore: NDArray[np.float64]
     refclipscore: NDArray[np.float64]
@@ -45,7 +45,7 @@ def clip_scores(
     prefix: str = PREFIX,
     truncate: bool = False,
 ) -> CaptionScores:
-    """The scores of N pictures with one caption each; references: any number for each caption.
+    """The scores of N pictures with one caption each; references: any number of reference captions for each.
 
     pictures: a list, or embeddings (N, d). truncate: over-long texts lose their end, and a UserWarning names them.
     Raises ContraltoError if the lengths disagree; ImageError; TextError, which names the text, its tokens and the
@@ -68,8 +68,8 @@ def prefixed(text: str, prefix: str = PREFIX) -> str:
 
 
 def scores_of_embeddings(images: Embeddings, captions: Embeddings, references: Sequence[Embeddings]) -> CaptionScores:
-    """The scores from embeddings: images (N, d), captions (N, d), and for each caption its references (R, d), R >=
-    0.
+    """The scores from embeddings: images (N, d), captions (N, d), and the reference captions (R, d) of each caption,
+    R >= 0.
     """
     cosines = np.einsum("nd,nd->n", images, captions, dtype=np.float64)
     clipscore = WEIGHT * np.maximum(cosines, 0)
@@ -79,7 +79,7 @@ def scores_of_embeddings(images: Embeddings, captions: Embeddings, references: S
 
 
 def _best(caption: Embeddings, references: Embeddings) -> float:
-    """The largest max(cosine, 0) of a caption to its references; NaN without references."""
+    """The largest max(cosine, 0) of a caption to its reference captions; NaN if there are none."""
     if not len(references):
         return float("nan")
     return float(np.maximum(references.astype(np.float64) @ caption.astype(np.float64), 0).max())

@@ -49,8 +49,7 @@ class Metric:
 
 
 def metric_named(name: str) -> Metric:
-    """The metric of that name. A name that is not in the table, such as "top1 clean", counts as a share; its title is
-    the name."""
+    """The metric of that name. A name that is not in the table counts as a share; its title is the name."""
     return METRICS.get(name) or Metric(name.replace("_", " "))
 
 

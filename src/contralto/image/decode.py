@@ -89,8 +89,7 @@ def decode_unturned(
     max_bytes: int = MAX_BYTES,
     name: str | None = None,
 ) -> tuple[Image.Image, Image.Transpose | None]:
-    """Like `decode`, but returns the picture before its turn, and the turn, which `transform` applies without a
-    copy."""
+    """Like `decode`, but returns the picture before its turn, and the turn: `transform` applies it without a copy."""
 
     def finished(image: Image.Image) -> tuple[Image.Image, Image.Transpose | None]:
         _check_pixels(image, max_pixels)

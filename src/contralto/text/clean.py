@@ -10,7 +10,7 @@
 | none | no | | BERT's own (ALIGN), nano |
 
 Repaired: ftfy fixes broken encodings; HTML is unescaped twice, as alt texts are often escaped twice. The two rules of
-SigLIP differ in "_" and in texts that need repair; each matches its reference.
+SigLIP differ in "_" and in texts that need repair; each matches the code of its library.
 
 Plain texts take a fast path. The plain twin is `repair`; tests/text/test_clean.py checks that both give the same
 result.

@@ -201,8 +201,7 @@ class Tokenizer:
         return _ids(self._encoded(text))
 
     def _encoded(self, text: str) -> bytes:
-        """Like `encode`, as bytes: joining bytes and converting all at once is ten times as fast as converting
-        numbers."""
+        """Like `encode`, as bytes: joining bytes and converting once is ten times as fast as converting numbers."""
         text = _unicode(text)
         if self._words is None:
             return self._before + _bytes(self._vocabulary.ids(clean(text, self._clean))) + self._after

@@ -82,8 +82,7 @@ def load(path: Path) -> Recipe:
 
 
 def execute(path: Path) -> ModuleType:
-    """Executes the file as a new module, with the files next to it. Raises ContraltoError with the file and the
-    line."""
+    """Executes the file as a new module, with the files next to it. Raises ContraltoError with file and line."""
     file = Path(os.path.abspath(path))
     package = _package(file)
     for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:

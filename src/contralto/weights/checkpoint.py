@@ -136,8 +136,10 @@ def sha256(path: Path) -> str:
 
 
 def combined_digest(digests: Sequence[str]) -> str:
-    """One sha256 for files with these digests: the digest of a single file, or the sha256 of all digests, in order, one
-    per line."""
+    """One sha256 for files with these digests.
+
+    It is the digest of a single file, or the sha256 of all digests, in order, one per line.
+    """
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()

@@ -111,8 +111,10 @@ def mapped(path: Path) -> Bytes:
 
 
 def release(arrays: Iterable[Array]) -> None:
-    """Frees the memory of arrays that are views of a memory map. The next access reads them from the file again. Other
-    arrays are not freed; on a system without MADV_DONTNEED, no array is."""
+    """Frees the memory of arrays that are views of a memory map. The next access reads them from the file again.
+
+    Other arrays are ignored; on a system without MADV_DONTNEED, no array is freed.
+    """
     if not hasattr(mmap, "MADV_DONTNEED"):
         return
     spans: dict[int, list[tuple[int, int]]] = {}

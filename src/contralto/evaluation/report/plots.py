@@ -62,7 +62,7 @@ def curve(
     limits: tuple[float, float] | None = None,
     size: tuple[float, float] = (400, 280),
 ) -> str:
-    """One line over evenly spaced places, with whiskers; a dashed line for the reference."""
+    """One line over evenly spaced places, with whiskers; a dashed line at `reference`, a name and a value."""
     places = [one.x for one in points]
     values = [v for one in points for v in (one.value, one.low, one.high) if v is not None]
     values += [reference[1]] if reference else []

@@ -19,8 +19,10 @@ def food101(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
 
 
 def dtd(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
-    """labels/train1.txt, val1.txt, test1.txt, the first of ten splits: lines such as `banded/banded_0002.jpg`;
-    images/."""
+    """labels/train1.txt, val1.txt, test1.txt, the first of ten splits: lines such as `banded/banded_0002.jpg`.
+
+    The pictures are in images/.
+    """
     list_file = first_existing(root, f"labels/{split}1.txt")
     named = ((line, line.partition("/")[0]) for line in read_lines(list_file))
     return labelled_files(root, "images", named, classes, list_file)
@@ -48,8 +50,10 @@ def aircraft(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
 
 
 def sun397(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
-    """Training_01.txt, Testing_01.txt, the first of ten splits: lines such as `/a/abbey/sun_aaa.jpg`, below the
-    root."""
+    """Training_01.txt, Testing_01.txt, the first of ten splits: lines such as `/a/abbey/sun_aaa.jpg`.
+
+    The paths begin at the root.
+    """
     name = {"train": "Training_01.txt", "test": "Testing_01.txt"}[split]
     list_file = first_existing(root, name, f"Partitions/{name}")
     named = ((line.lstrip("/"), line.strip("/").rpartition("/")[0]) for line in read_lines(list_file))
