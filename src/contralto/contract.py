@@ -123,7 +123,8 @@ class Score:
 class Weights:
     """The weight file next to the contract, or the index of several weight files.
 
-    sha256: the file's; for several files see contralto.weights.checkpoint. dtype: the dtype of most stored numbers.
+    sha256: the sha256 of the file; for several files see contralto.weights.checkpoint. dtype: the dtype of most stored
+    numbers.
     """
 
     file: str
@@ -142,7 +143,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Contract:
-    """The complete description of a model. `licence` is null if none was given; none is ever assumed."""
+    """The complete description of a model. `licence` is null if none was given; a licence is never assumed."""
 
     name: str
     image: Image

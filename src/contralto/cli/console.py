@@ -187,7 +187,7 @@ class Console:
 
 @contextlib.contextmanager
 def _stdout() -> Iterator[None]:
-    """Names standard output in an OSError, except in BrokenPipeError: a reader that left is not a failure."""
+    """Names standard output in an OSError, except in BrokenPipeError: it is not a failure if the reader has ended."""
     try:
         yield
     except BrokenPipeError:

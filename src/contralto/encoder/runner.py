@@ -41,7 +41,7 @@ class Runner:
         self.images_at_once = engine.images_at_once
 
     def images(self, pixels: Sequence[NDArray[np.float32]], engine: Engine) -> Embeddings:
-        """One batch, N times (3, H, W) -> embeddings (N, d). engine: the result of `expect` for the whole call."""
+        """One batch, N times (3, H, W) -> embeddings (N, d). engine: the result of `engine_for` for the whole call."""
         if not len(pixels):
             return np.empty((0, self.contract.embedding), np.float32)
         step = 1 if self.reproducible else len(pixels)

@@ -1,4 +1,4 @@
-"""Texts to token ids for a Clip: failures are reported one by one, truncation is warned about."""
+"""Texts to token ids for a Clip: failures are reported one by one, and truncation causes a warning."""
 
 from __future__ import annotations
 

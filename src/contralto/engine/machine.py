@@ -1,4 +1,4 @@
-"""What decides how fast and how exact an engine is here: the processor, the runtime, and this version of Contralto."""
+"""The facts that determine an engine's speed and error here: processor, runtime, and version of Contralto."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _with_int8(
     samples: tuple[NDArray[Any], NDArray[Any], Float],
     steps: _Steps,
 ) -> TowerMeasurements:
-    """samples: the ones to calibrate on, the ones to measure on, and the fp32 embeddings of the latter."""
+    """samples: the ones to calibrate on, the ones to measure on, and the fp32 embeddings of the second ones."""
     calibration, held_out, expected = samples
     quantisations = calibrate(checkpoint, tower, _parts(calibration, tower), steps.calibrated)
     others = float_precision(measurements)

@@ -30,8 +30,8 @@ READ_AHEAD: Final = 64  # pictures that are read and altered while the model wor
 class PictureEmbeddings:
     """Embeddings of the pictures of N items, with facts about each picture.
 
-    embeddings: float32 (N, d), unit vectors, or features before the projection if these were asked for; zeros where a
-    picture failed. digests: sha256 of each picture's content, None if not even that could be computed. failures: key ->
+    embeddings: float32 (N, d), unit vectors, or features before the projection if these were requested; zeros where a
+    picture failed. digests: sha256 of each picture's content, None if it could not be computed. failures: key ->
     reason. items: the items without their pictures, which may be drawn or decompressed at each access to an item.
     """
 
@@ -66,7 +66,8 @@ def embed_pictures(
 
     A failed picture does not affect the others.
 
-    Finished embeddings are stored, whatever ends the work; so are failures that the bytes of the picture determine.
+    Finished embeddings are stored even if the work is interrupted. Failures that the bytes of the picture determine are
+    stored too.
     """
     bare, digests, failures = _digest(items, store, progress)
     known = store.embeddings(kind, [digest for digest in digests if digest is not None])
@@ -184,5 +185,5 @@ def _encode(
 
 def _cut_to_context(clip: Clip, texts: list[str]) -> Embeddings:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # `TextEmbeddings.cut` tells it
+        warnings.simplefilter("ignore", UserWarning)  # `TextEmbeddings.cut` counts the cut texts
         return clip.encode_text(texts, truncate=True)

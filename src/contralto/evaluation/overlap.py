@@ -1,4 +1,4 @@
-"""How much of an evaluation set a model may have seen in training, and what that did to its accuracy.
+"""The share of an evaluation set that a model may have seen in training, and its effect on the accuracy.
 
 Radford et al. 2021, section 5: a detector finds near-duplicates, people set a threshold for each data set, and the
 accuracy on overlapping items is compared with that on the others. Their detector is a network trained for this task.
@@ -172,7 +172,7 @@ def _largest(values: Embeddings, count: int) -> NDArray[np.int64]:
 
 
 def overlap_statistics(right: NDArray[np.bool_], overlapping: NDArray[np.bool_], *, sets: int = 1) -> OverlapStatistics:
-    """What overlap did to an accuracy. right, overlapping (N,); sets: how many data sets are tested together.
+    """The effect of overlap on an accuracy. right, overlapping (N,); sets: how many data sets are tested together.
 
     Needs the extra `evaluate`. Raises DataError if there is no item, or if the two arrays differ in length.
     """

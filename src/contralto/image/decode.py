@@ -36,7 +36,7 @@ from contralto.image.strip_metadata import strip_metadata
 
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 256 * 2**20
-AMPLE_MEMORY = 2**31  # about the need of a decoder for MAX_PIXELS
+AMPLE_MEMORY = 2**31  # about the memory that a decoder needs for MAX_PIXELS
 MAX_PICTURE_SIDE = 2**24  # Pillow has a pointer per row: a file that claims 1 x 178,956,970 would take 1.4 GB
 
 NO_MEMORY = "needs more memory than there is"  # the reason wherever a picture is read or changed
@@ -148,7 +148,7 @@ def _reasons(name: str) -> Iterator[None]:
 
 
 def _reason_of(error: Exception) -> tuple[str, bool]:
-    """(reason, whether the bytes alone decide it). In doubt they do not, since a retry is cheap."""
+    """(reason, whether the bytes alone decide it). If in doubt, False: a retry is cheap."""
     detail = one_line(str(error) or type(error).__name__, 150)
     if isinstance(error, MemoryError) or detail.startswith(OUT_OF_MEMORY):
         return NO_MEMORY, False

@@ -138,5 +138,5 @@ PADDINGS = {"same": same_padding, "even": even_padding}
 
 
 def _around(x: Tensor, rows: int, columns: int) -> Tensor:
-    """Pads with `rows` and `columns` zeros in all, half of them before; an odd one goes below or right."""
+    """Pads with `rows` and `columns` zeros in all, half of them before; an odd one is at the bottom or right."""
     return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)) if rows or columns else x

@@ -48,9 +48,9 @@ BY_IMAGE: Final = 0.5  # lower, because pictures are more similar to each other 
 def threshold(encoder: Encoder, query: Query, embeddings: Embeddings, cosines: NDArray[np.float64]) -> float:
     """The cosine above which pictures are relevant to the query; it is above all cosines if no picture is.
 
-    embeddings (N, d): the collection's. cosines (N,): their cosines with the query. Returns -inf, so that everything
-    counts as relevant, if there is nothing to judge by: a query by picture alone in fewer than 8 pictures, or a
-    background that does not vary. A query with text is judged in any collection, even of one picture.
+    embeddings (N, d): all pictures of the collection. cosines (N,): their cosines with the query. Returns -inf, so that
+    everything counts as relevant, if there is nothing to judge by: a query by picture alone in fewer than 8 pictures,
+    or a background that does not vary. A query with text is judged in any collection, even of one picture.
     """
     if not len(embeddings) or (query.text is None and len(embeddings) < FEWEST):
         return -np.inf

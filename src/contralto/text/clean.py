@@ -76,7 +76,7 @@ def _repaired(text: str) -> str:
 
 
 def repair(text: str) -> str:
-    """Repairs any text and collapses whitespace. For plain texts `clean` has a faster way with the same result."""
+    """Repairs any text and collapses whitespace. For plain texts `clean` has a faster path with the same result."""
     import ftfy  # importing ftfy takes 0.06 s, and most captions do not need it
     import regex  # type: ignore[import-untyped]
 

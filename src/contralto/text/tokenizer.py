@@ -159,7 +159,7 @@ class Tokenizer:
         return TokenizeResult(self._padded(rows), cut, failures)
 
     def unread(self, texts: str | Sequence[str]) -> list[UnreadText]:
-        """The texts with unknown words, and those without any word (only punctuation, spaces or nothing).
+        """The texts with unknown words, and the texts without any word (only punctuation, spaces or nothing).
 
         A word has a letter, a digit or a symbol, such as an emoji. This costs little more than `tokenize`, as only
         texts with suspicious ids are examined, up to the context length. Raises TextError like `tokenize`.

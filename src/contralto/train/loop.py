@@ -178,7 +178,7 @@ class RunState:
     """
 
     def __init__(self, model: CLIP, contract: Contract, path: Path, facts: dict[str, object]) -> None:
-        """A new run. path: the checkpoint's. facts: `Recipe.facts`."""
+        """A new run. path: the path of the checkpoint. facts: `Recipe.facts`."""
         self.model, self.contract, self.path, self.facts = model, contract, path, facts
         self.step = self.saved = self._tried = 0
         self.consistent = True

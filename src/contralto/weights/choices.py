@@ -1,4 +1,4 @@
-"""Choices of the user where a file leaves something open, and the errors for open and contradicted choices.
+"""The user's choices for facts that a file does not state, and the errors for open and contradicted choices.
 
 Nothing is guessed. If neither the file nor the user states a value, loading stops and the error lists the choices.
 """

@@ -119,7 +119,7 @@ def _contents(data: Bytes, place: int, keys: Any, storages: Mapping[str, Storage
 
 
 def _state_dict(value: Any, where: str) -> tuple[dict[str, TensorView], dict[str, str]]:
-    """The tensors of a saved value, and metadata: which entry was taken, and which others could have been."""
+    """The tensors of a saved value, and metadata: the chosen entry, and others that could be the weights."""
     path: list[str] = []
     metadata: dict[str, str] = {}
     while type(value) is dict and (nests := [name for name in STATE_DICT_KEYS if type(value.get(name)) is dict]):

@@ -34,7 +34,7 @@ CALIBRATION_VERSION: Final = 1  # of the JSON form
 
 
 class LabelModel(Protocol):
-    """What `label_scores` needs of a model; `contralto.encoder.Clip` is one."""
+    """The methods of a model that `label_scores` needs; `contralto.encoder.Clip` has them."""
 
     @property
     def contract(self) -> Contract: ...

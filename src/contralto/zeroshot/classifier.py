@@ -31,7 +31,7 @@ PROMPTS_AT_ONCE = 8192  # bounds memory: 80 templates of 20,000 classes would be
 
 
 class TextEncoder(EmbeddingSource, Protocol):
-    """What `build` needs of a model; `contralto.encoder.Clip` is one."""
+    """The methods of a model that `build` needs; `contralto.encoder.Clip` has them."""
 
     def expect(self, *, texts: int) -> None: ...
 
