@@ -40,7 +40,7 @@ def numbers(values: ArrayLike, what: str, axes: int = 1) -> Array:
     return checked if checked.dtype.kind in NUMERIC_KINDS else checked.astype(np.float64)
 
 
-def finite(values: ArrayLike, what: str, axes: int = 1) -> Floats:
+def finite_numbers(values: ArrayLike, what: str, axes: int = 1) -> Floats:
     """The values as float64; NaN and infinity are refused."""
     checked = numbers(values, what, axes).astype(np.float64)
     _require_all(np.isfinite(checked), checked, what, "is not finite")

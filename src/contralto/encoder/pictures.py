@@ -20,7 +20,7 @@ from PIL import Image
 from contralto import contract, inputs
 from contralto.embeddings import Embeddings
 from contralto.encoder.options import Encoded, OnError, Progress
-from contralto.encoder.readable import explain, readable
+from contralto.encoder.readable import decoder_input, explain
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import prepare_ahead, windows
 from contralto.errors import ImageError
@@ -109,7 +109,7 @@ def _prepare(
     def opened() -> Iterator[tuple[int, Any, Item | ImageError]]:
         for index, item in enumerate(items):
             try:
-                yield index, item, readable(item, picture_name(index, item))
+                yield index, item, decoder_input(item, picture_name(index, item))
             except ImageError as error:
                 yield index, item, error
 

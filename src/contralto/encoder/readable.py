@@ -22,13 +22,13 @@ LONGEST_NAME = 1024  # bytes
 CHANNELS = (1, 3, 4)
 
 
-def readable(item: Any, name: str) -> Item:
+def decoder_input(item: Any, name: str) -> Item:
     """The item as `contralto.image.decode` takes it. Raises ImageError with this name."""
     if isinstance(item, str | os.PathLike | Image.Image):
         return item
     if is_stored(item):
         item = item.get("path") if item.get("bytes") is None else item["bytes"]
-        return readable(item, name)
+        return decoder_input(item, name)
     if isinstance(item, bytes | bytearray | memoryview):
         return _not_a_name(item, name)
     if is_file(item):

@@ -19,7 +19,7 @@ from contralto.encoder.stream import windows
 from contralto.engine.base import Engine
 from contralto.engine.forest import in_order
 from contralto.errors import ContraltoError
-from contralto.progress import tell
+from contralto.progress import log_progress
 
 Ids = NDArray[np.int64]
 
@@ -72,7 +72,7 @@ class Runner:
         """
         engine = self.engine.engine_for("text", len(ids))
         if progress is None and len(ids) > MANY_TEXTS:
-            progress = functools.partial(tell, "encoding texts")
+            progress = functools.partial(log_progress, "encoding texts")
             progress(0, len(ids))
         embeddings = np.empty((len(ids), self.contract.embedding), np.float32)
         order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_PER_CALL

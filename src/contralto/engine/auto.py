@@ -209,7 +209,7 @@ class _Tower:
         """Raises ContraltoError if int8 was requested and is too coarse."""
         tower = self._tower
         if self._requested is None:
-            best = measure.fastest(measurements)
+            best = measure.fastest_precision(measurements)
             others = [one for one in measurements if one.precision != best.precision and not one.keeps_the_bound]
             coarse = "".join(f", {one.precision} is too coarse ({one.cosine:.5f})" for one in others)
             why = f"{tower} {best.precision}: the fastest here with a cosine of {best.bound} to fp32{coarse}"

@@ -166,7 +166,7 @@ class _Steps:
 
     def _tell(self, now: str, done: int) -> None:
         self._done = done
-        progress.tell(self._stage, done, self._total, now)
+        progress.log_progress(self._stage, done, self._total, now)
 
 
 def expected_seconds(checkpoint: Checkpoint, tower: TowerName, per_second: float) -> float:
@@ -181,7 +181,7 @@ def estimate_rate(engine: OpenVINO, tower: TowerName, samples: Samples) -> float
     return rate(lambda: _run(engine, tower, batch[: ESTIMATE_ITEMS[tower]]), ESTIMATE_ITEMS[tower], 1, 0)
 
 
-def fastest(measurements: Sequence[Measurement]) -> Measurement:
+def fastest_precision(measurements: Sequence[Measurement]) -> Measurement:
     """The fastest precision within its bound; fp32 always is."""
     return max((one for one in measurements if one.keeps_the_bound), key=lambda one: one.per_second)
 

@@ -87,14 +87,14 @@ def cosines(embeddings: Embeddings, wanted: Embeddings) -> NDArray[np.float64]:
     return products.round(DECIMALS)
 
 
-def best(cosines: NDArray[np.float64], top: int) -> list[tuple[int, float]]:
+def best_matches(cosines: NDArray[np.float64], top: int) -> list[tuple[int, float]]:
     """The `top` best (position, cosine), best first; equal cosines in the order of their positions."""
     return [(int(i), float(cosines[i])) for i in np.argsort(-cosines, kind="stable")[:top]]
 
 
 def rank(embeddings: Embeddings, wanted: Embeddings, top: int) -> list[tuple[int, float]]:
-    """The `top` best (position, cosine) of embeddings (N, d) for a query's (d,), as `best` gives them."""
-    return best(cosines(embeddings, wanted), top)
+    """The `top` best (position, cosine) of embeddings (N, d) for a query's (d,), as `best_matches` gives them."""
+    return best_matches(cosines(embeddings, wanted), top)
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -36,19 +36,19 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "recipes"
 
 
-def shipped() -> dict[str, Path]:
+def shipped_recipes() -> dict[str, Path]:
     """The shipped recipes: name -> file."""
     return {path.stem: path for path in sorted(folder().glob("*.py"))}
 
 
-def about(path: Path) -> str:
+def summary(path: Path) -> str:
     """The first line of the file's docstring."""
     return (ast.get_docstring(ast.parse(path.read_bytes())) or "").partition("\n")[0]
 
 
 def find(recipe: str) -> Path:
     """The file that `recipe` names: a path, or the name of a shipped one. Raises ContraltoError."""
-    path, known, named = Path(recipe), shipped(), one_line(recipe, 200)
+    path, known, named = Path(recipe), shipped_recipes(), one_line(recipe, 200)
     if recipe in known:
         return known[recipe]
     if path.is_dir():

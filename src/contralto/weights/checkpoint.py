@@ -128,7 +128,7 @@ def sha256(path: Path) -> str:
         size = os.fstat(file.fileno()).st_size
         while True:
             if size >= PROGRESS_BYTES:
-                progress.tell(stage, min(done, size) // MEGABYTE, size // MEGABYTE, f"{size / 1e9:.1f} GB")
+                progress.log_progress(stage, min(done, size) // MEGABYTE, size // MEGABYTE, f"{size / 1e9:.1f} GB")
             if not (chunk := file.read(READ_BYTES)):
                 return hasher.hexdigest()
             hasher.update(chunk)

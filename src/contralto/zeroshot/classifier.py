@@ -97,11 +97,11 @@ def _name_embeddings(encoder: TextEncoder, names: list[str], templates: tuple[st
     parts = []
     for start in range(0, len(names), step):
         if is_much:
-            progress.tell(PROMPTS_STAGE, start * len(templates), count)
+            progress.log_progress(PROMPTS_STAGE, start * len(templates), count)
         groups = [prompts.fill(templates, name) for name in names[start : start + step]]
         parts.append(_mean_embeddings(groups, encoder.encode_text))
     if is_much:
-        progress.tell(PROMPTS_STAGE, count, count)
+        progress.log_progress(PROMPTS_STAGE, count, count)
     return np.concatenate(parts)
 
 
