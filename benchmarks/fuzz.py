@@ -50,7 +50,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 @dataclass(frozen=True)
 class Reader:
-    """file: the damaged file; others: the files beside it; read: a function of the path of the file."""
+    """file: the damaged file; others: the files next to it; read: a function of the path of the file."""
 
     name: str
     share: float

@@ -2,7 +2,7 @@
 
     python benchmarks/labels.py [--model nano] [--data DIR]
 
-A data set is a tar of val/CLASS/NAME.jpg, beside a JSON file of the same stem (`classes`: `dir` and `name`,
+A data set is a tar of val/CLASS/NAME.jpg, next to a JSON file of the same stem (`classes`: `dir` and `name`,
 `templates`). The output has the share of pictures with an unchanged best label, the lowest cosine to the fp32
 embedding, the accuracy.
 """

@@ -55,7 +55,7 @@ def models(options: argparse.Namespace, preset: str) -> Iterator[Models]:
 
 
 def plain(model_folders: Models) -> list[Contender]:
-    """Our reference in PyTorch, which we compare with if no peer implements the architecture."""
+    """Our readable model in PyTorch, which we compare with if no peer implements the architecture."""
     if model_folders.transformers.is_dir() or model_folders.open_clip.is_dir():
         return []
     options = {

@@ -134,7 +134,7 @@ def _judged(answers: list[Answered], choose: Callable[[Answered], np.ndarray]) -
 
 
 def _best(one: Answered) -> np.ndarray:
-    return np.isin(np.arange(len(one.cosines)), [place for place, _ in query.best(one.cosines, TOP)])
+    return np.isin(np.arange(len(one.cosines)), [place for place, _ in query.best_matches(one.cosines, TOP)])
 
 
 def _mean_of_kinds(f1: np.ndarray, kinds: np.ndarray, chosen: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Retrieval ranks over many simulated pictures and texts: time, GFLOP/s, and memory beside the embeddings.
+"""Retrieval ranks over many simulated pictures and texts: time, GFLOP/s, and memory in addition to the embeddings.
 
     python benchmarks/retrieval.py [--pictures 100000] [--texts 500000] [--width 512] [--json]
 

@@ -13,7 +13,7 @@ from contralto.model.clip import CLIP, create
 from contralto.text.tokenizer import load
 from contralto.train.contrastive import contrastive
 from contralto.train.recipe import Phase, Recipe
-from contralto.train.validation import Validation, retrieval, together, zero_shot
+from contralto.train.validation import Validation, combine, retrieval, zero_shot
 
 
 def recipe(steps: int = 1000, pictures: int = 400) -> Recipe:
@@ -34,7 +34,7 @@ def recipe(steps: int = 1000, pictures: int = 400) -> Recipe:
         name="tiny",
         build=build,
         phases=(Phase("train", (task,), steps, lr=1e-3, warmup=min(100, steps // 5), precision="fp32"),),
-        validate=together(
+        validate=combine(
             probe("alone", "new_colour_shape"),
             probe("counted", "new_count_shape"),
             probe("placed", "new_place_shape"),

@@ -75,10 +75,10 @@ def test_the_longest_unused_go_with_their_logs_and_nothing_that_is_not_ours(own_
     for name in foreign:
         make(own_cache, name, 99)
     (own_cache / ("d" * 64)).mkdir()
-    cache.forget(own_cache, 2, 10**6)
+    cache.prune(own_cache, 2, 10**6)
     kept = [a, b, f"{b}-wal", f"{b}-shm", f"{b}.damaged", *foreign, "d" * 64]
     assert names(own_cache) == sorted(kept)
-    cache.forget(own_cache, 9, 49)  # bytes; those of b and its log are 40
+    cache.prune(own_cache, 9, 49)  # bytes; those of b and its log are 40
     assert names(own_cache) == sorted([a, *foreign, "d" * 64])
 
 

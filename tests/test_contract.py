@@ -66,7 +66,7 @@ def test_presets_state_the_vocabulary_that_contralto_ships():
         tokenizer = preset(name).text.tokenizer
         if tokenizer.kind == "clip-bpe":
             assert (tokenizer.sha256, tokenizer.file) == (bpe.SHA256, None)
-        else:  # a vocabulary of its own lies beside the weights, and only they can say which
+        else:  # a vocabulary of its own is next to the weights, and only they can say which
             assert tokenizer.sha256 == "0" * 64
             assert tokenizer.file == ("vocab.txt" if tokenizer.kind == "wordpiece" else "tokenizer.json")
 

@@ -165,7 +165,7 @@ MOUNTED = """
 
 @pytest.mark.parametrize("logged", [False, True])
 def test_a_disk_that_is_mounted_read_only(filled, logged):
-    """In a mount namespace of its own; logged: the log of a writer that was killed lies beside the file."""
+    """In a mount namespace of its own; logged: the log of a writer that was killed is next to the file."""
     writer = sqlite3.connect(filled)
     if logged:
         with writer:

@@ -1,7 +1,7 @@
 """Every file and module that prose names exists: in docstrings, comments, README, CONTRIBUTING, CHANGELOG and docs.
 
 For example, `files.py`, `metrics/counting.py`, `docs/guide.md`, `tests/support` or `contralto.encoder.Clip`. A name is
-looked up beside the file that names it, in the folders above that file, in the package, and in folders that the same
+looked up next to the file that names it, in the folders above that file, in the package, and in folders that the same
 file names: after `benchmarks/image.py`, the name `text.py` is enough.
 """
 

@@ -1,4 +1,4 @@
-"""The lazy face: every name is there, and importing the package loads nothing."""
+"""The public API: every name is there, and importing the package loads nothing."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from contralto import progress
 @pytest.mark.parametrize(("now", "message"), [("", "100% of it"), ("a part", "100% of it: a part")])
 def test_a_record_has_the_stage_and_the_numbers(caplog, now: str, message: str) -> None:
     caplog.set_level(logging.INFO, "contralto")
-    progress.tell("100% of it", 2, 5, now)
+    progress.log_progress("100% of it", 2, 5, now)
     (record,) = caplog.records
     assert (record.stage, record.done, record.total) == ("100% of it", 2, 5)  # type: ignore[attr-defined]
     assert record.getMessage() == message

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the graphs that Contralto writes beside its weights: fp32, or int8 by its own dynamic quantiser.
+"""ONNX Runtime on the graphs that Contralto writes next to its weights: fp32, or int8 by its own dynamic quantiser.
 
 transformers (Rust) tokenizes its texts, in batches of 32, each padded to its longest text.
 """
@@ -50,7 +50,7 @@ class OnnxRuntime:
 
 
 def quantised(graph: Path) -> Path:
-    """A copy in int8, written once beside the original."""
+    """A copy in int8, written once next to the original."""
     from onnxruntime.quantization import quantize_dynamic
 
     made = graph.with_name(f"{graph.stem}-ort-int8.onnx")

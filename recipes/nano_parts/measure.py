@@ -16,7 +16,7 @@ from contralto.embeddings import Embeddings
 from contralto.metrics import ranks, top_k
 from contralto.model.clip import CLIP
 from contralto.text.tokenizer import Tokenizer
-from contralto.train.validation import Validation, recalls, text_embeddings, together, unit
+from contralto.train.validation import Validation, combine, recalls, text_embeddings, unit
 from nano_parts.features import Runner, whole_features
 from nano_parts.heads import image_head
 from nano_parts.words import SETS
@@ -29,7 +29,7 @@ def validation(data: Path, tower: Runner, cache: Path, tokenizer: Tokenizer) -> 
     for name in SETS:
         source = ClassFolders(data / f"sets/{name}.tar", "val")
         validations.append(_accuracy(source, whole_features(f"{name}-val", source, tower, cache), tokenizer))
-    return together(*validations)
+    return combine(*validations)
 
 
 def _retrieval(source: Source, features: Tensor, tokenizer: Tokenizer) -> Validation:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from contralto.loss.infonce import infonce, same
+from contralto.loss.infonce import infonce, pairs_with_shared_id
 from contralto.model.clip import CLIP
 from contralto.train.recipe import Task
 from nano_parts.material import Material
@@ -32,7 +32,7 @@ def captions(material: Material, size: int) -> Task:
         features, _, chosen = material.photographs(size, 0.1, random)
         features = features * (1 + 0.3 * torch.randn(features.shape, generator=random))
         caption = numbers[chosen, torch.randint(numbers.shape[1], (size,), generator=random)]
-        return {"features": features, "texts": caption, "also_true": same(chosen, caption)}
+        return {"features": features, "texts": caption, "also_true": pairs_with_shared_id(chosen, caption)}
 
     return _contrastive("captions", 1.5, material, batch, size)
 
@@ -101,7 +101,7 @@ def emoji(material: Material, size: int) -> Task:
         features = features * (1 + 0.1 * torch.randn(features.shape, generator=random))
         draw = python_random.Random(int(torch.randint(2**31, (), generator=random)))
         texts = torch.tensor([draw.choice(numbers[one]) for one in chosen.tolist()])
-        return {"features": features, "texts": texts, "also_true": same(owner[chosen], texts)}
+        return {"features": features, "texts": texts, "also_true": pairs_with_shared_id(owner[chosen], texts)}
 
     return _contrastive("emoji", 1.0, material, batch, size)
 

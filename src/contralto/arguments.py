@@ -11,10 +11,10 @@ from numbers import Integral, Real
 from contralto.errors import ContraltoError, one_line
 
 
-def whole(value: object, name: str, least: int = 1) -> int:
-    """A whole number of at least `least`, as an int; True and 2.0 are refused. Raises ContraltoError."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ContraltoError(f"{name} must be a whole number of at least {least}, got {shown(value)}")
+def whole(value: object, name: str, minimum: int = 1) -> int:
+    """A whole number of at least `minimum`, as an int; True and 2.0 are refused. Raises ContraltoError."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
+        raise ContraltoError(f"{name} must be a whole number of at least {minimum}, got {shown(value)}")
     return int(value)
 
 

@@ -1,7 +1,7 @@
 """Checks of the arrays that public functions take. A wrong array raises a DataError of one line.
 
-Each check makes one or two passes over the array, so it is cheap beside the computation that follows. `what` names
-one value in error messages.
+Each check makes one or two passes over the array, so it is cheap compared with the computation that follows. `what`
+names one value in error messages.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def numbers(values: ArrayLike, what: str, axes: int = 1) -> Array:
     return checked if checked.dtype.kind in NUMERIC_KINDS else checked.astype(np.float64)
 
 
-def finite(values: ArrayLike, what: str, axes: int = 1) -> Floats:
+def finite_numbers(values: ArrayLike, what: str, axes: int = 1) -> Floats:
     """The values as float64; NaN and infinity are refused."""
     checked = numbers(values, what, axes).astype(np.float64)
     _require_all(np.isfinite(checked), checked, what, "is not finite")
@@ -62,15 +62,15 @@ def flags(values: ArrayLike, what: str, axes: int = 1) -> NDArray[np.bool_]:
     return checked.astype(bool, copy=False)
 
 
-def places(values: ArrayLike, what: str, least: int | None = 0) -> Integers:
-    """The values as int64 (N,): whole numbers of at least `least`, such as class indices, ranks, owners."""
+def places(values: ArrayLike, what: str, minimum: int | None = 0) -> Integers:
+    """The values as int64 (N,): whole numbers of at least `minimum`, such as class indices, ranks, owners."""
     checked = numbers(values, what)
     if checked.dtype.kind == "f":
         _require_all(
             (checked == np.floor(checked)) & (np.abs(checked) < LARGEST_EXACT), checked, what, "is not a whole number"
         )
-    if least is not None:
-        _require_all(checked >= least, checked, what, f"is below {least}")
+    if minimum is not None:
+        _require_all(checked >= minimum, checked, what, f"is below {minimum}")
     return checked.astype(np.int64, copy=False)
 
 

@@ -32,7 +32,7 @@ def _expanded(path: str) -> Path:
     return Path(path).expanduser() if path.startswith("~") else Path(path)
 
 
-def database(folder_name: str, name: str, most_files: int, most_bytes: int) -> Path:
+def database(folder_name: str, name: str, max_files: int, max_bytes: int) -> Path:
     """The path of an SQLite file to open next. Its modification time becomes now; a new file makes room for itself.
 
     folder_name: KIND-N, in the cache folder, where N is the version of the file layout. Folders of lower versions
@@ -44,16 +44,16 @@ def database(folder_name: str, name: str, most_files: int, most_bytes: int) -> P
             os.utime(path)
         return path
     with contextlib.suppress(OSError):
-        forget(path.parent, most_files - 1, most_bytes)
+        prune(path.parent, max_files - 1, max_bytes)
     kind, _, number = folder_name.rpartition("-")
     for older in (path.parent.with_name(f"{kind}-{n}") for n in range(1, int(number))):
         with contextlib.suppress(OSError):
-            forget(older, 0, 0)
+            prune(older, 0, 0)
             older.rmdir()
     return path
 
 
-def forget(folder: Path, most_files: int, most_bytes: int) -> None:
+def prune(folder: Path, max_files: int, max_bytes: int) -> None:
     """Deletes our files in a folder until it is within the bounds, the least recently used first.
 
     This includes temporary files of killed writers. An SQLite file and its log count as one file.
@@ -70,7 +70,7 @@ def forget(folder: Path, most_files: int, most_bytes: int) -> None:
     newest_first = sorted(files.values(), key=lambda parts: -max(state.st_mtime_ns for _, state in parts))
     for count, parts in enumerate(newest_first, 1):
         total += sum(state.st_size for _, state in parts)
-        if count > most_files or total > most_bytes:
+        if count > max_files or total > max_bytes:
             for path, _ in parts:
                 with contextlib.suppress(OSError):
                     os.unlink(path)

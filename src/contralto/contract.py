@@ -1,4 +1,4 @@
-"""The contract: everything that makes weights a model, in one JSON file beside them.
+"""The contract: everything that makes weights a model, in one JSON file next to them.
 
 It states the towers, the preparation of pixels and text, pooling, score rule, weight file and provenance. Reading is
 strict: an unknown field, a value of another type or a newer version is an error. `Contract.hash` keys every cache.
@@ -67,7 +67,7 @@ class Image:
 
 @dataclass(frozen=True)
 class TokenizerSpec:
-    """Kind of tokenizer, sha256 of its vocabulary, and its file beside the weights (null if Contralto ships it).
+    """Kind of tokenizer, sha256 of its vocabulary, and its file next to the weights (null if Contralto ships it).
 
     sentencepiece: a SentencePiece model (.model). tokenizers: a tokenizer.json of the package tokenizers.
     """
@@ -98,8 +98,8 @@ class Text:
     def trims(self) -> bool:
         """Whether columns that are padding in every text can be cut off without changing any embedding.
 
-        They can behind a causal mask, and in BERT, which masks padding. Without a mask every token sees the padding,
-        and "last" pools the last token of the whole context; such towers need ids of the full context.
+        They can under a causal mask, and in BERT, which masks padding. Without a mask every token sees the padding, and
+        "last" pools the last token of the whole context; such towers need ids of the full context.
         """
         match self.tower:
             case Bert():
@@ -121,9 +121,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight file beside the contract, or the index of several weight files.
+    """The weight file next to the contract, or the index of several weight files.
 
-    sha256: of the file; for several files see contralto.weights.checkpoint. dtype: of most stored numbers.
+    sha256: the sha256 of the file; for several files see contralto.weights.checkpoint. dtype: the dtype of most stored
+    numbers.
     """
 
     file: str
@@ -142,7 +143,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Contract:
-    """The complete description of a model. `licence` is null if none was given; none is ever assumed."""
+    """The complete description of a model. `licence` is null if none was given; a licence is never assumed."""
 
     name: str
     image: Image

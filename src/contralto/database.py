@@ -23,7 +23,7 @@ COMMIT_ROWS: Final = 64
 COMMIT_SECONDS: Final = 1.0
 DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 NOT_WRITABLE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
-# Tried in this order. "immutable" works on a read-only disk, where SQLite can write no log; nobody else writes there.
+# Tried in this order. "immutable" works on a read-only disk, where SQLite cannot write a log, and no process writes.
 READ_ONLY_URIS: Final = ("mode=ro", "immutable=1")
 
 

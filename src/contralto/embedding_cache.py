@@ -1,8 +1,8 @@
-"""What all caches of embeddings share: the key, and how a result is stored in SQLite.
+"""Shared by all caches of embeddings: the key, and the form of a result in SQLite.
 
-An embedding depends on its item, which each cache identifies by path or content, and on what `identity` states. A
-failure is cached only if the item's bytes alone decide it (`ItemError.lasting`), and it counts only for the image
-reader that judged it: a newer reader may decode what its predecessor refused.
+An embedding depends on its item, which each cache identifies by path or content, and on the facts that `identity`
+states. A failure is cached only if the item's bytes alone decide it (`ItemError.lasting`), and it counts only for the
+image reader that judged it: a newer reader may decode a file that an older one refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLUMNS: Final = "row BLOB, failure TEXT, judge TEXT"
 
 
 class EmbeddingSource(Protocol):
-    """What a cache key needs to know of an encoder; `contralto.encoder.Clip` is one."""
+    """The facts about an encoder that a cache key needs; `contralto.encoder.Clip` has them."""
 
     @property
     def contract(self) -> Contract: ...
@@ -47,7 +47,7 @@ class EmbeddingSource(Protocol):
 
 
 def identity(source: EmbeddingSource, *towers: TowerName) -> dict[str, Any]:
-    """What decides the embeddings of these towers besides the items themselves, as JSON values.
+    """Everything but the items that determines the embeddings of these towers, as JSON values.
 
     Another version of Contralto, of the runtime or of Pillow may compute other embeddings. The processor is left out,
     because the bounds of a precision hold on every processor.
@@ -79,7 +79,7 @@ def pack(outcome: Outcome) -> tuple[bytes | None, str | None, str | None]:
 def unpack(columns: Sequence[Any], width: int) -> Outcome | None:
     """The outcome with these values of COLUMNS; None if it cannot be used here.
 
-    width: the numbers of an embedding.
+    width: the length of an embedding.
     """
     row, failure, judge = columns
     if row is not None:

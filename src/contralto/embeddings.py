@@ -33,7 +33,7 @@ def cosines(images: Embeddings, texts: Embeddings) -> Embeddings:
 def probabilities(cosine: Embeddings, rule: Score) -> Embeddings:
     """Cosines (N, M) -> scores (N, M): the softmax of each row, or the sigmoid of each cosine, as the contract says.
 
-    Computed in float64, block by block, so that it takes little memory beside its result.
+    Computed in float64, block by block, so that it takes little memory in addition to its result.
     """
     scores = np.empty(cosine.shape, np.float32)
     for start in range(0, len(cosine), step := at_once(cosine.shape[1])):

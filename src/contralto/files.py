@@ -1,4 +1,4 @@
-"""Writes files whole or not at all: to a temporary file beside the target, flushed to the disk, then renamed.
+"""Writes files whole or not at all: to a temporary file next to the target, flushed to the disk, then renamed.
 
 `require_file` and `require_folder` check a user's target before the work. Each error of the file system names its file.
 """
@@ -94,7 +94,7 @@ def _is_stream(state: os.stat_result | None) -> bool:
 
 
 def _temporary_path(path: Path, state: os.stat_result | None) -> Path:
-    """A new path for the temporary file: beside the target, links followed; for a pipe, in the system's folder."""
+    """A new path for the temporary file: next to the target, links followed; for a pipe, in the system's folder."""
     token = f"{secrets.token_hex(6)}.tmp"
     if _is_stream(state):
         import tempfile  # rarely needed, and slow to import

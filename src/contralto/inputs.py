@@ -79,7 +79,7 @@ def texts(given: object, what: str = "texts") -> tuple[bool, list[Any]]:
 def encoded_already(items: object, width: int) -> Embeddings | None:
     """An array of floats, (d,) or (N, d), as unit float32 embeddings; None if `items` is something else.
 
-    Raises ContraltoError if its width is not d, or a vector is not finite or zero, which has no direction.
+    Raises ContraltoError if its width is not d, or if a vector is not finite, or is zero and so has no direction.
     """
     if isinstance(items, type) or not hasattr(items, "__array__") or hasattr(items, "getbands"):  # a Pillow image has
         return None

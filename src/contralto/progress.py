@@ -7,7 +7,7 @@ import logging
 LOG = logging.getLogger("contralto")
 
 
-def tell(stage: str, done: int, total: int, now: str = "") -> None:
+def log_progress(stage: str, done: int, total: int, now: str = "") -> None:
     """Logs a record (INFO) with the fields stage, done and total. now: the current item, for the message.
 
     All records of one piece of work have the same stage. In the last record, done equals total.

@@ -17,7 +17,7 @@ def work(console: Console, stage: str = "reading", upto: int = 3) -> list[object
     """Long work of the library; the bar's function after each record."""
     seen = []
     for done in range(upto + 1):
-        progress.tell(stage, done, 3, "now")
+        progress.log_progress(stage, done, 3, "now")
         seen.append(console.bar)
     return seen
 

@@ -52,7 +52,7 @@ def test_filters(cli) -> None:
 
 
 def test_the_table_marks_what_is_here(cli, monkeypatch) -> None:
-    monkeypatch.setattr(hub, "is_here", lambda hub_id: hub_id.endswith("resnet50_clip.openai"))
+    monkeypatch.setattr(hub, "is_downloaded", lambda hub_id: hub_id.endswith("resnet50_clip.openai"))
     lines = cli("models", "openai").out.splitlines()
     assert lines[0].split() == ["name", "parameters", "pixels", "ImageNet", "size", "licence"]
     assert [line.split()[0] for line in lines if line.endswith("(here)")] == ["RN50/openai"]

@@ -57,7 +57,7 @@ def test_a_whole_model_passes_every_check(model: Path) -> None:
 
 def test_a_model_without_golden_embeddings_passes_and_says_so(folder: Path) -> None:
     details = {check.name: (check.ok, check.detail) for check in examine(load(folder))}
-    assert details["self-test"] == (True, "no golden embeddings beside the weights: contralto convert stores them")
+    assert details["self-test"] == (True, "no golden embeddings next to the weights: contralto convert stores them")
 
 
 def test_a_changed_weight_file_is_not_the_one_that_the_contract_names(model: Path) -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from contralto.encoder.stream import ahead
+from contralto.encoder.stream import prepare_ahead
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
@@ -22,4 +22,4 @@ def test_where_no_more_threads_can_be_started_the_work_goes_on(threads, monkeypa
 
     monkeypatch.setattr(threading.Thread, "start", starved)
     monkeypatch.setattr("contralto.encoder.stream.available_cpus", lambda: 4)
-    assert list(ahead(lambda item: item * 2, range(100), 5)) == list(range(0, 200, 2))
+    assert list(prepare_ahead(lambda item: item * 2, range(100), 5)) == list(range(0, 200, 2))

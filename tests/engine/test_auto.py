@@ -46,7 +46,7 @@ def test_little_work_is_fp32_whatever_is_cached(model, int8_cached, tower: str, 
     engine, given = start(model, CountingSamples(model.contract)), batch(model, tower)
     exact = rows(start(model), tower, given)
     for count in calls:
-        part = engine.expect(tower, count % AUTO_FROM[tower])
+        part = engine.engine_for(tower, count % AUTO_FROM[tower])
         assert (rows(part, tower, given) == exact).all()
         assert (part.precision, engine.precision) == ("fp32", "fp32")
 
@@ -58,21 +58,21 @@ def test_much_work_takes_what_is_cached(model, int8_cached, tower: str, calls: t
     engine = start(model, samples)
     for count in calls:
         before = engine.precision
-        part = engine.expect(tower, count % AUTO_FROM[tower] or AUTO_FROM[tower])
+        part = engine.engine_for(tower, count % AUTO_FROM[tower] or AUTO_FROM[tower])
     assert before == "fp32"
     assert part.precision == "int8"
     assert engine.precision == ("int8 (image), fp32 (text)" if tower == "image" else "fp32 (image), int8 (text)")
     other = "text" if tower == "image" else "image"
     assert (precision_of(engine, tower), precision_of(engine, other)) == ("int8", "fp32")
     assert samples.uses == 0
-    assert engine.expect(tower, 1).precision == "int8"  # settled
+    assert engine.engine_for(tower, 1).precision == "int8"  # settled
 
 
 def test_a_call_keeps_the_precision_that_it_began_with(model, int8_cached) -> None:
     engine, given = start(model, CountingSamples(model.contract)), batch(model, "image")
-    little = engine.expect("image", 5)
+    little = engine.engine_for("image", 5)
     exact = little.image(given)
-    much = engine.expect("image", 1000)
+    much = engine.engine_for("image", 1000)
     assert (little.image(given) == exact).all()
     assert (little.precision, much.precision) == ("fp32", "int8")
 
@@ -92,7 +92,7 @@ def test_a_report_settles_and_one_that_measures_nothing_does_not(model, int8_cac
     assert "from 64 pictures on" in told.why
     assert "from 256 texts on" in told.why
     assert report(engine).precision == engine.precision == "int8"
-    assert engine.expect("image", 1).precision == "int8"
+    assert engine.engine_for("image", 1).precision == "int8"
     told = report(engine, measure=False)
     assert (told.precision, "pictures on" in told.why) == ("int8", False)
 
@@ -117,7 +117,7 @@ def test_it_is_measured_only_if_that_takes_a_tenth_of_the_work(model, monkeypatc
         given.clear()
         engine = start(model, CountingSamples(model.contract))
         for _ in range(3):  # what earlier calls brought does not pay; and it is tried once
-            engine.expect("image", count)
+            engine.engine_for("image", count)
         assert given == pytest.approx(wanted)
 
 
@@ -126,7 +126,7 @@ def test_a_damaged_file_is_no_reason_to_measure_before_work_that_does_not_pay_it
         whole = path.read_bytes()
         path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     samples = CountingSamples(model.contract)
-    assert start(model, samples).expect("image", 100).precision == "fp32"
+    assert start(model, samples).engine_for("image", 100).precision == "fp32"
     assert samples.uses == 0
 
 
@@ -137,7 +137,7 @@ def _overrun() -> None:
 def test_few_items_are_no_reason_even_to_look_how_fast_a_tower_is(model, monkeypatch) -> None:
     monkeypatch.setattr(measure, "estimate_rate", lambda *_: pytest.fail("measured"))
     for tower, most in measure.MEASURING_ITEMS.items():
-        start(model, CountingSamples(model.contract)).expect(tower, most * 10 - 1)
+        start(model, CountingSamples(model.contract)).engine_for(tower, most * 10 - 1)
 
 
 def test_measuring_that_takes_too_long_is_given_up_and_nothing_is_kept(model, cache: Path, monkeypatch, caplog) -> None:
@@ -145,7 +145,7 @@ def test_measuring_that_takes_too_long_is_given_up_and_nothing_is_kept(model, ca
     monkeypatch.setattr(measure, "estimate_rate", lambda *_: 1e9)  # so that there is no time for it
     caplog.set_level("INFO", "contralto")
     engine, given = start(model, CountingSamples(model.contract)), batch(model, "image")
-    part = engine.expect("image", 2000)
+    part = engine.engine_for("image", 2000)
     assert (part.image(given) == start(model).image(given)).all()
     assert not cache.exists()
     assert "takes too long now: it is computed in fp32" in caplog.text
@@ -172,12 +172,12 @@ def test_much_work_is_measured_once_and_cached(model, cache: Path) -> None:
     samples = CountingSamples(model.contract)
     first = start(model, samples)
     for _ in range(3):
-        first.expect("image", 2**40)
+        first.engine_for("image", 2**40)
     assert isinstance(first, AutoPrecision)
     assert samples.uses == 2  # once for how long it takes in fp32
     again = start(model, samples)
     given = pixels(model.contract)
-    assert (again.expect("image", 64).image(given) == first.image(given)).all()
+    assert (again.engine_for("image", 64).image(given) == first.image(given)).all()
     assert samples.uses == 2
     assert report(again, measure=False).measured == report(first, measure=False).measured
     assert [path.name.split("-")[-1] for path in cache.iterdir()] == ["image.safetensors"]
@@ -193,12 +193,12 @@ def test_int8_is_given_where_it_is_asked_for_and_refused_where_it_is_too_coarse(
 
     monkeypatch.setattr(measure, "measure", lambda *_: coarse(0.9899))
     with pytest.raises(ContraltoError, match=r"int8 is too coarse for the image tower of small: .* 0\.9899 to fp32"):
-        start(model, CountingSamples(model.contract), precision="int8").expect("image", 1)
+        start(model, CountingSamples(model.contract), precision="int8").engine_for("image", 1)
     with pytest.raises(ContraltoError, match="int8 is calibrated on samples"):
         start(model, precision="int8")
     measurements_cache.save_measurements(model, "image", coarse(0.991).measurements, result.int8)
     engine = start(model, CountingSamples(model.contract), precision="int8")
-    engine.expect("image", 1)
+    engine.engine_for("image", 1)
     assert engine.precision == "int8"
     assert engine.image(pixels(model.contract)).shape == start(model).image(pixels(model.contract)).shape
 

@@ -9,7 +9,7 @@ import pytest
 from support.tower_measurements import measure_tower, measurement
 
 from contralto.engine import measure
-from contralto.engine.measure import Measurement, fastest, float_precision
+from contralto.engine.measure import Measurement, fastest_precision, float_precision
 from contralto.engine.openvino import OpenVINO
 from contralto.engine.quantise import quantise
 
@@ -29,7 +29,7 @@ from contralto.engine.quantise import quantise
     ],
 )
 def test_the_fastest_that_keeps_the_bound(others: list[Measurement], wanted: str) -> None:
-    assert fastest([measurement("fp32", 10, 1.0, others[0].tower), *others]).precision == wanted
+    assert fastest_precision([measurement("fp32", 10, 1.0, others[0].tower), *others]).precision == wanted
 
 
 def test_measuring_tells_how_far_it_is(model, cache: Path, caplog) -> None:

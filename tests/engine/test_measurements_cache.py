@@ -22,7 +22,7 @@ def test_a_damaged_file_is_made_anew(model, cache: Path, monkeypatch) -> None:
         measure, "float_precision", lambda measurements: "fp32"
     )  # else whichever is faster at that moment
     samples = CountingSamples(model.contract)
-    start(model, samples, precision="int8").expect("image", 1)
+    start(model, samples, precision="int8").engine_for("image", 1)
     (path,) = cache.iterdir()
     whole = path.read_bytes()
     rows = _int8(model, samples)

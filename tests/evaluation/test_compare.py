@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 from support import fabricated_outcomes as fabricated
 
-from contralto.evaluation.compare import compare, differing
+from contralto.evaluation.compare import compare, differing_entries
 from contralto.evaluation.condition import PLAIN, Condition
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.report_files import EvaluationReport
@@ -159,5 +159,5 @@ def test_protocols_that_differ_are_named():
     same = {"split_sha256": "x"}
     a = fabricated.outcome(protocol={**same, "model": "a", "templates": ["{}"], "precision": "fp32"})
     b = fabricated.outcome(protocol={**same, "model": "b", "templates": ["a {}"], "scale": 100.0})
-    assert differing(a, b) == ["templates", "precision", "scale"]
-    assert differing(a, a) == []
+    assert differing_entries(a, b) == ["templates", "precision", "scale"]
+    assert differing_entries(a, a) == []

@@ -11,7 +11,7 @@ from support.planned_clip import PlannedClip, picture, planned_set
 import contralto
 from contralto.data.omissions import Omissions
 from contralto.errors import DataError
-from contralto.evaluation.figures import FigureCollector, mean, over, share
+from contralto.evaluation.figures import FigureCollector, bootstrapped, mean, share
 from contralto.metrics import UndefinedError
 from contralto.sets.data_set import Class, DataSet, Item
 
@@ -144,7 +144,7 @@ class TestFigures:
         collector = FigureCollector()
         collector.add(share, "empty", np.array([], bool))
         collector.add(mean, "none", np.array([]))
-        collector.add(over, "nan", lambda places: float("nan"), 3)
+        collector.add(bootstrapped, "nan", lambda places: float("nan"), 3)
         collector.add(share, "half", np.array([True, False]), chance=0.5)
         assert [(figure.metric, figure.value, figure.chance) for figure in collector.figures] == [("half", 0.5, 0.5)]
         assert collector.without == dict.fromkeys(("empty", "none"), "there are no items") | {
@@ -156,7 +156,7 @@ class TestFigures:
             raise DataError("nonsense")
 
         with pytest.raises(DataError, match="nonsense"):
-            FigureCollector().add(over, "wrong", wrong, 3)
+            FigureCollector().add(bootstrapped, "wrong", wrong, 3)
 
     def test_a_value_without_an_interval_is_a_value(self):
         def rare(places):
@@ -164,5 +164,5 @@ class TestFigures:
                 raise UndefinedError("not all are there")
             return 0.25
 
-        figure = over("rare", rare, 50)
+        figure = bootstrapped("rare", rare, 50)
         assert (figure.value, figure.low, figure.high) == (0.25, None, None)

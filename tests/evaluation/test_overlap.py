@@ -12,7 +12,7 @@ from scipy.stats import beta, binomtest
 
 from contralto.embeddings import unit
 from contralto.errors import DataError, MissingExtraError
-from contralto.evaluation.alignment import MIN_CONTRAST, alike, thumbnail
+from contralto.evaluation.alignment import MIN_CONTRAST, similarity, thumbnail
 from contralto.evaluation.overlap import THRESHOLD, find_overlap, nearest, overlap_statistics
 from contralto.sets.data_set import Item
 
@@ -68,13 +68,13 @@ def test_a_copy_is_alike_from_either_side(way):
     for seed in range(4):
         original = thumbnail(as_array(scene(seed)), "original")
         copy = thumbnail(as_array(COPIES[way](scene(seed))), "copy")
-        assert alike(original, copy) > 0.85
-        assert alike(copy, original) > 0.85
+        assert similarity(original, copy) > 0.85
+        assert similarity(copy, original) > 0.85
 
 
 def test_different_pictures_are_not_alike():
     thumbnails = [thumbnail(as_array(scene(seed)), "scene") for seed in range(12)]
-    scores = [alike(a, b) for i, a in enumerate(thumbnails) for b in thumbnails[:i]]
+    scores = [similarity(a, b) for i, a in enumerate(thumbnails) for b in thumbnails[:i]]
     assert max(scores) < THRESHOLD - 0.1
 
 
@@ -83,13 +83,13 @@ def test_pictures_that_share_only_their_coarse_form_are_told_apart():
     light = np.asarray(Image.linear_gradient("L").resize((64, 64)), np.float32)
     first, second = (light + thumbnail(as_array(scene(seed)), "scene") / 4 for seed in (1, 2))
     assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > THRESHOLD
-    assert alike(first, second) < THRESHOLD - 0.2
+    assert similarity(first, second) < THRESHOLD - 0.2
 
 
 def test_flat_pictures_match_nothing():
     flat = np.full((64, 64), 128, np.float32)
     flat[0] += MIN_CONTRAST
-    assert alike(flat, flat) == 0
+    assert similarity(flat, flat) == 0
 
 
 @pytest.mark.parametrize(("n", "m", "most"), [(30, 5000, 7), (5, 3, 10), (1100, 40, 40)])
@@ -140,7 +140,7 @@ def test_overlap_names_the_copies_and_their_originals():
 
 def test_what_is_below_the_cosine_is_not_compared():
     items, rows, training, training_rows = material()
-    assert find_overlap(items, rows, training, training_rows, least_cosine=1.1).pairs == ()
+    assert find_overlap(items, rows, training, training_rows, min_cosine=1.1).pairs == ()
 
 
 def test_a_damaged_training_picture_costs_only_itself():

@@ -156,7 +156,7 @@ def test_files_of_two_runs_are_not_mixed(tmp_path, outcomes):
         (tmp_path / name).mkdir()
         write(tmp_path / name, [fabricated.outcome(fabricated.records(seed=seed))], MODEL)
     (tmp_path / "b/items.parquet").replace(tmp_path / "a/items.parquet")
-    with pytest.raises(DataError, match=r"does not belong to the report\.json beside it"):
+    with pytest.raises(DataError, match=r"does not belong to the report\.json next to it"):
         read(tmp_path / "a")
 
 

@@ -16,7 +16,7 @@ from contralto import embedding_cache
 from contralto.errors import ContraltoError, DataError, MissingExtraError
 from contralto.evaluation import checks
 from contralto.evaluation.cached_embeddings import embed_pictures
-from contralto.evaluation.protocol import brief
+from contralto.evaluation.protocol import without_lists
 from contralto.evaluation.store import Store
 from contralto.sets.data_set import DataSet, Item
 from contralto.sets.open import open_set
@@ -61,8 +61,8 @@ def test_a_folder_is_measured_and_the_protocol_says_how(nano, colours):
     assert said["classes"]["names"] == [["blue"], ["green"], ["red"]]
     assert len(said["split_sha256"]) == 64
     json.dumps(said, allow_nan=False)
-    assert "names" not in brief(said)["classes"]
-    assert brief(said)["classes"]["sha256"] == said["classes"]["sha256"]
+    assert "names" not in without_lists(said)["classes"]
+    assert without_lists(said)["classes"]["sha256"] == said["classes"]["sha256"]
 
 
 def test_the_hash_of_a_split_follows_its_pictures_and_labels_not_its_place(clip):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from contralto.loss.infonce import clip_scale, infonce, same
+from contralto.loss.infonce import clip_scale, infonce, pairs_with_shared_id
 
 
 def plain(images, texts, log_scale, also_true=None):
@@ -82,7 +82,7 @@ def test_computes_in_fp32_under_autocast():
 
 
 def test_same_marks_equal_pictures_or_captions():
-    mask = same(torch.tensor([1, 1, 2]), torch.tensor([5, 6, 5]))
+    mask = pairs_with_shared_id(torch.tensor([1, 1, 2]), torch.tensor([5, 6, 5]))
     assert mask.tolist() == [[True, True, True], [True, True, False], [True, False, True]]
 
 

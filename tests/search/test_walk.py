@@ -6,7 +6,7 @@ import pytest
 
 from contralto.errors import ImageError
 from contralto.image.decode import decode
-from contralto.search.walk import PictureFile, UnusableFile, look, walk
+from contralto.search.walk import PictureFile, UnusableFile, file_at, walk
 
 
 def make(folder, *names):
@@ -54,7 +54,7 @@ def test_odd_names_survive(tmp_path):
     assert {os.path.basename(file.key) for file in files} == {os.fsencode(name) for name in odd}
     for file in files:
         assert os.fsencode(file.path) == file.key
-        assert look(file.path) == file
+        assert file_at(file.path) == file
 
 
 def test_a_broken_link_and_a_pipe_are_reported_not_opened(tmp_path):
@@ -90,11 +90,11 @@ def test_a_folder_that_vanished_is_reported(tmp_path):
 
 def test_look_takes_any_suffix_but_only_regular_files(tmp_path):
     make(tmp_path, "noextension")
-    result = look(str(tmp_path / "noextension"))
+    result = file_at(str(tmp_path / "noextension"))
     assert isinstance(result, PictureFile)
     assert result.size == 1
-    assert look(str(tmp_path)) == UnusableFile(str(tmp_path), "is not a regular file")
-    assert look("a\0b") == UnusableFile("a\0b", "embedded null byte")
+    assert file_at(str(tmp_path)) == UnusableFile(str(tmp_path), "is not a regular file")
+    assert file_at("a\0b") == UnusableFile("a\0b", "embedded null byte")
 
 
 @pytest.mark.parametrize(
@@ -109,13 +109,13 @@ def test_look_takes_any_suffix_but_only_regular_files(tmp_path):
 )
 def test_a_name_that_could_be_no_file_gets_its_reason(tmp_path, monkeypatch, name, said):
     monkeypatch.chdir(tmp_path)
-    result = look(name)
+    result = file_at(name)
     assert isinstance(result, UnusableFile)
     assert said in result.reason
     with pytest.raises(ImageError, match=said.replace("no such", "No such")):
         decode(name)
     (tmp_path / "-").write_bytes(b"")
-    assert isinstance(look("-"), PictureFile), "a file may be called so"
+    assert isinstance(file_at("-"), PictureFile), "a file may be called so"
 
 
 # One odd entry costs itself
@@ -144,7 +144,7 @@ def test_odd_entries_cost_themselves(tmp_path):
         **dict.fromkeys(("loop.jpg", "a.png", "b.png"), circular),
     }
     for name, reason in (("loop.jpg", circular), ("pipe.jpg", irregular), ("x" * 300, "file name too long")):
-        assert look(str(tmp_path / name)) == UnusableFile(str(tmp_path / name), reason)
+        assert file_at(str(tmp_path / name)) == UnusableFile(str(tmp_path / name), reason)
 
 
 @pytest.mark.parametrize("failing", ["stat", "is_dir"])
@@ -221,7 +221,7 @@ def test_a_working_folder_that_is_gone_is_reported(tmp_path, monkeypatch):
     (tmp_path / "gone" / "a.jpg").unlink()
     (tmp_path / "gone").rmdir()
     assert walk(".") == ([], [UnusableFile(".", "no such file or directory")])
-    assert look("a.jpg") == UnusableFile("a.jpg", "no such file or directory")
+    assert file_at("a.jpg") == UnusableFile("a.jpg", "no such file or directory")
 
 
 # What systems make for themselves, and what the user excludes

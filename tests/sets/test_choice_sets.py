@@ -33,7 +33,7 @@ def test_sugarcrepe_with_the_pictures_within_or_beside(tmp_path, place):
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        ([foil(9)], "not in .* nor in a folder within or beside it"),
+        ([foil(9)], "not in .* nor in a folder within or next to it"),
         ([{**foil(1), "filename": "../x.jpg"}], "entry 0: path '../x.jpg' must lie within"),
         ([foil(1, false=" ")], "entry 0: must be an object"),
         ('"x"', "must be a list or an object"),

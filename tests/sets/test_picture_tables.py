@@ -1,4 +1,4 @@
-"""CSV, TSV and JSON Lines beside pictures."""
+"""CSV, TSV and JSON Lines next to pictures."""
 
 import pytest
 from support.user_files import labels, png, shade, tree

@@ -100,7 +100,7 @@ def nothing_in_it(folder: Path) -> Path:
 
 @case
 def missing_shard(folder: Path) -> Path:
-    """needs three.safetensors, which is not beside it"""
+    """needs three.safetensors, which is not next to it"""
     return index(folder, {"a": "one.safetensors", "b": "three.safetensors"})
 
 

@@ -26,8 +26,8 @@ class FakeEngine:
         self.ids: list[np.ndarray] = []
         self.expected: list[tuple[str, int]] = []
 
-    def expect(self, side: str, count: int) -> FakeEngine:
-        self.expected.append((side, count))
+    def engine_for(self, tower: str, count: int) -> FakeEngine:
+        self.expected.append((tower, count))
         return self
 
     def image(self, pixels: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Paths in a checkout, for tests that start a process or read data beside the repository."""
+"""Paths in a checkout, for tests that start a process or read data next to the repository."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Recipes are found by path or name, see the files beside them and no others', and their errors name file and line."""
+"""Recipes are found by path or name, see the files next to them and no others', and their errors name file and line."""
 
 import importlib
 import random
@@ -33,18 +33,18 @@ def minimal(name, above=""):
 
 
 def test_shipped_recipes_are_found_by_name():
-    assert list(recipe_file.shipped()) == ["nano", "tiny"]
-    for name, path in recipe_file.shipped().items():
+    assert list(recipe_file.shipped_recipes()) == ["nano", "tiny"]
+    for name, path in recipe_file.shipped_recipes().items():
         assert recipe_file.find(name) == path
-        assert recipe_file.about(path).endswith(".")
+        assert recipe_file.summary(path).endswith(".")
 
 
 def test_a_name_means_the_shipped_recipe_and_a_path_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "tiny.py", minimal("'mine'"))
     (tmp_path / "nano").mkdir()
-    assert recipe_file.find("tiny") == recipe_file.shipped()["tiny"]
-    assert recipe_file.find("nano") == recipe_file.shipped()["nano"]
+    assert recipe_file.find("tiny") == recipe_file.shipped_recipes()["tiny"]
+    assert recipe_file.find("nano") == recipe_file.shipped_recipes()["nano"]
     assert recipe_file.find("tiny.py") == Path("tiny.py")
 
 

@@ -45,7 +45,8 @@ def test_an_installed_contralto_finds_and_executes_its_recipes(built, tmp_path):
         from contralto.train import recipe_file
         recipe = recipe_file.load(recipe_file.find("tiny"))
         nano = recipe_file.execute(recipe_file.find("nano"))
-        print(json.dumps([recipe.name, recipe_file.shipped()["tiny"].parent.name, nano.__file__, nano.tasks.__file__]))
+        folder = recipe_file.shipped_recipes()["tiny"].parent
+        print(json.dumps([recipe.name, folder.name, nano.__file__, nano.tasks.__file__]))
     """
     program = "\n".join(line.strip() for line in program.splitlines())
     environment = os.environ | {"PYTHONPATH": str(built / "lib")}

@@ -11,7 +11,7 @@ from contralto.errors import DataError
 from contralto.model.clip import create
 from contralto.text.tokenizer import load
 from contralto.train.contrastive import shorten
-from contralto.train.validation import recalls, retrieval, together, unit, zero_shot
+from contralto.train.validation import combine, recalls, retrieval, unit, zero_shot
 
 CONTRACT = preset("tiny")
 TOKENIZER = load(CONTRACT.text)
@@ -66,7 +66,7 @@ def test_zero_shot_needs_labels():
 
 
 def test_retrieval_of_a_random_model_is_near_chance_and_complete():
-    figures = together(retrieval(Scenes(60, 1), TOKENIZER), lambda m, c: {"more": 1.0})(create(CONTRACT)[0], CONTRACT)
+    figures = combine(retrieval(Scenes(60, 1), TOKENIZER), lambda m, c: {"more": 1.0})(create(CONTRACT)[0], CONTRACT)
     assert set(figures) == {f"r{k}_{w}" for k in (1, 5, 10) for w in ("image_to_text", "text_to_image")} | {"more"}
     assert figures["r1_image_to_text"] < 0.3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contralto.errors import ContraltoError
-from contralto.weights.choices import Choices, left_open
+from contralto.weights.choices import Choices, missing_choice_error
 
 
 def message(error: ContraltoError) -> str:
@@ -13,13 +13,15 @@ def message(error: ContraltoError) -> str:
 
 
 def test_one_open_point_is_named_with_its_choices() -> None:
-    assert message(left_open("w.pt", {"activation": ("gelu", "quickgelu")})) == (
+    assert message(missing_choice_error("w.pt", {"activation": ("gelu", "quickgelu")})) == (
         "w.pt leaves open: the activation. Give activation='gelu' or 'quickgelu' (--activation gelu|quickgelu)"
     )
 
 
 def test_several_open_points_are_named_at_once() -> None:
-    assert message(left_open("w.pt", {"architecture": ("ViT-B-32",), "activation": ("gelu", "quickgelu")})) == (
+    assert message(
+        missing_choice_error("w.pt", {"architecture": ("ViT-B-32",), "activation": ("gelu", "quickgelu")})
+    ) == (
         "w.pt leaves open: the architecture and the activation. Give architecture='ViT-B-32' (--architecture ViT-B-32)"
         " and activation='gelu' or 'quickgelu' (--activation gelu|quickgelu)"
     )
@@ -27,11 +29,11 @@ def test_several_open_points_are_named_at_once() -> None:
 
 def test_a_point_without_candidates_asks_for_a_name() -> None:
     asked = "Give architecture=NAME (--architecture NAME)"
-    assert message(left_open("w.pt", {"architecture": ()})) == f"w.pt leaves open: the architecture. {asked}"
+    assert message(missing_choice_error("w.pt", {"architecture": ()})) == f"w.pt leaves open: the architecture. {asked}"
 
 
 def test_the_path_of_an_error_stays_on_one_line() -> None:
-    assert "\n" not in message(left_open("w\n.pt", {"activation": ("gelu",)}))
+    assert "\n" not in message(missing_choice_error("w\n.pt", {"activation": ("gelu",)}))
 
 
 def test_a_choice_may_repeat_what_a_file_states_but_a_contradiction_is_an_error_that_names_both() -> None:

@@ -191,7 +191,7 @@ def test_a_training_checkpoint_gives_its_weights(tmp_path: Path, zipped: bool) -
     torch.save(checkpoint, path, _use_new_zipfile_serialization=zipped)
     container = read(path)
     assert same(container, weights)
-    assert container.metadata == {"taken": "state_dict"}
+    assert container.metadata == {"chosen": "state_dict"}
 
 
 STATE, OTHER = {"a": torch.ones(1)}, {"a": torch.zeros(1)}
@@ -210,7 +210,7 @@ def test_what_was_taken_is_said(tmp_path: Path, case: str) -> None:
     torch.save(value, tmp_path / "x.pt")
     container = read(tmp_path / "x.pt")
     assert same(container, STATE)
-    assert container.metadata == {"taken": taken} | ({"passed over": passed} if passed else {})
+    assert container.metadata == {"chosen": taken} | ({"not chosen": passed} if passed else {})
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])

@@ -91,8 +91,8 @@ def test_of_two_configurations_the_keys_decide(keys: str, model: peer.CLIP, tmp_
         ({"text.transformer.embeddings.x": torch.zeros(2)}, "a text tower of transformers"),
         ({"visual_encoder.x": torch.zeros(2)}, "is BLIP, which"),
         ({"layer1.x": torch.zeros(2), "fc.bias": torch.zeros(2)}, r"is no CLIP: it holds layer1\.x, fc\.bias"),
-        ({"vision_model.x": torch.zeros(2)}, r"no config\.json lies beside it"),
-        ({"image.x": torch.zeros(2)}, rf"no {FILE_NAME} beside it names it"),
+        ({"vision_model.x": torch.zeros(2)}, r"no config\.json is next to it"),
+        ({"image.x": torch.zeros(2)}, rf"no {FILE_NAME} next to it names it"),
     ],
 )
 def test_anyone_elses_file_is_refused_by_what_it_holds(state: dict, told: str, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_weight_file_beside_anothers_contract_is_not_taken_for_it(native_folde
     with pytest.raises(ContraltoError, match="leaves open"):
         from_path.read(native_folder / "other.pt")
     shutil.copy(native_folder / "model.safetensors", native_folder / "copy.safetensors")
-    with pytest.raises(ContraltoError, match="beside it names it"):
+    with pytest.raises(ContraltoError, match="next to it names it"):
         from_path.read(native_folder / "copy.safetensors")
 
 

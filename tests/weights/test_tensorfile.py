@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contralto.errors import WeightsError
-from contralto.weights.tensorfile import TensorFile, mapped, release, write_tensors
+from contralto.weights.tensorfile import TensorFile, map_file, release, write_tensors
 
 ARRAYS = {
     "matrix": np.arange(12, dtype=np.float32).reshape(3, 4) / 7,
@@ -222,7 +222,7 @@ def test_arrays_that_no_file_backs_are_left_alone(tmp_path: Path) -> None:
     with mmap.mmap(-1, 2**16) as own:
         own.write(b"8" * 2**16)
         view = np.frombuffer(own, np.uint8)
-        copy = np.asarray(mapped(path)).copy()
+        copy = np.asarray(map_file(path)).copy()
         release([writable, view, copy, np.ones(2**16), np.zeros(0)])
         assert (writable == 7).all()
         assert (view == ord("8")).all()

@@ -126,7 +126,7 @@ def test_what_is_not_whole_is_made_anew(make_clip, own_cache, damage):
     np.testing.assert_array_equal(clip.encode_labels(NAMES), rows)
     assert clip.fake.texts
     assert file.read_bytes() == whole  # mended
-    assert file_of(own_cache) == file  # and nothing lies beside it
+    assert file_of(own_cache) == file  # and nothing is next to it
 
 
 def test_a_cache_that_cannot_be_used_costs_only_time(make_clip, own_cache, monkeypatch, tmp_path):

@@ -103,7 +103,8 @@ class ResNet:
     """CLIP's modified ResNet: three-convolution stem, average pooling before strides, attention pooling.
 
     layers: bottlenecks in each of the four stages. width: channels of the stem.
-    heads: of the attention pool. The pool's output projection makes the embedding, so the tower has no head.
+    heads: the number of heads of the attention pool. The pool's output projection makes the embedding, so the tower has
+    no head.
     """
 
     layers: tuple[int, int, int, int]

@@ -34,11 +34,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prints one line per figure. A figure that cannot be compared is reported with the reason."""
-    from contralto.evaluation.compare import compare, shared
+    from contralto.evaluation.compare import compare, shared_outcomes
     from contralto.evaluation.report_files import read
 
     a, b = read(Path(args.a)), read(Path(args.b))
-    pairs = shared(a, b)
+    pairs = shared_outcomes(a, b)
     _notes(a, b, pairs, console)
     with console.progress("figures", sum(len(one.figures) for one, _ in pairs)) as advance:
         rows = compare(a, b, advance=advance)
@@ -61,10 +61,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def _notes(a: EvaluationReport, b: EvaluationReport, pairs: list[tuple[Outcome, Outcome]], console: Console) -> None:
     """Notes outcomes with different protocols, and outcomes that only one report has."""
-    from contralto.evaluation.compare import differing
+    from contralto.evaluation.compare import differing_entries
 
     for one, other in pairs:
-        if names := differing(one, other):
+        if names := differing_entries(one, other):
             label = " ".join(filter(None, (one.set, one.split, one.variant)))
             console.note(f"{label}: the protocols differ in {', '.join(names)}")
     alone = len(a.outcomes) + len(b.outcomes) - 2 * len(pairs)

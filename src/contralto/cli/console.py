@@ -29,7 +29,7 @@ class Console:
                 stream.reconfigure(errors="backslashreplace")
 
     def line(self, text: str = "") -> None:
-        """Writes a line of the result. Raises OSError if the disk is full or the reader left."""
+        """Writes a line of the result. Raises OSError if the disk is full or the program that reads it has ended."""
         with _stdout():
             if sys.stdout is None:
                 raise OSError("is closed")
@@ -187,7 +187,7 @@ class Console:
 
 @contextlib.contextmanager
 def _stdout() -> Iterator[None]:
-    """Names standard output in an OSError, except in BrokenPipeError: a reader that left is not a failure."""
+    """Names standard output in an OSError, except in BrokenPipeError: it is not a failure if the reader has ended."""
     try:
         yield
     except BrokenPipeError:

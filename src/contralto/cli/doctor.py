@@ -31,7 +31,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     args.model = args.name or args.model
     if args.precision == "auto":
-        args.precision = "fp32"  # the precision of the reference, because the checks test exactness
+        args.precision = "fp32"  # the precision of the readable model, because the checks test exactness
     try:
         clip = shared.load_model(args, console)
     except ContraltoError as error:

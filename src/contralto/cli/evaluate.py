@@ -1,8 +1,8 @@
-"""Measures a model on data sets: zero-shot classification, retrieval, choice between texts, probes. With 95% intervals.
+"""Measures a model on data sets: zero-shot classification, retrieval, choice between texts, probes.
 
-SET is a name from --list, whose data is in the folder --data, or a path: a folder with one folder per class, a tar, CSV
-or Parquet file. SET:val selects a split. Names of suites: paper (the 27 data sets of the CLIP paper), robustness,
-retrieval, limits. Embeddings are cached, so the same command continues an interrupted run.
+Each figure has a 95% interval. SET is a name from --list, whose data is in the folder --data, or a path: a folder with
+one folder per class, a tar, CSV or Parquet file. SET:val selects a split. Names of suites: paper (the 27 data sets of
+the CLIP paper), robustness, retrieval, limits. Embeddings are cached, so the same command continues an interrupted run.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _expanded(names: list[str]) -> Iterator[str]:
 
 
 def _show(console: Console, outcomes: list[Outcome]) -> None:
-    from contralto.evaluation.protocol import brief
+    from contralto.evaluation.protocol import without_lists
 
     for key, reason in {key: why for outcome in outcomes for key, why in outcome.failures.items()}.items():
         console.failure(key, reason)
@@ -164,7 +164,7 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
                         "low": figure.low,
                         "high": figure.high,
                         "n": figure.n,
-                        "protocol": brief(dict(outcome.protocol)) | {"variant": outcome.variant},
+                        "protocol": without_lists(dict(outcome.protocol)) | {"variant": outcome.variant},
                     }
                 )
             else:

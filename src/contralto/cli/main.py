@@ -58,7 +58,7 @@ def _guarded(arguments: list[str], console: Console) -> int:
         if error.filename is None:  # the reader of stdout closed it, as head does
             console.abandon()
             code = OK
-        else:  # the output file is a pipe whose reader left
+        else:  # the output file is a pipe whose reader has ended
             code = _failed(error, console)
     except KeyboardInterrupt:
         console.stop()

@@ -57,7 +57,7 @@ def summaries() -> list[dict[str, Any]]:
         rows.append(_summary("nano", contract, None, size_here, None) | {"here": True})
     for name, entry in registry.entries().items():
         one = _summary(name, entry.contract(), entry.imagenet_top1, entry.bytes(), entry.hub_id)
-        rows.append(one | {"here": hub.is_here(entry.hub_id)})
+        rows.append(one | {"here": hub.is_downloaded(entry.hub_id)})
     return rows
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from contralto.cli.console import Console
 from contralto.errors import ContraltoError
-from contralto.search.walk import PictureFile, UnusableFile, look, walk
+from contralto.search.walk import PictureFile, UnusableFile, file_at, walk
 
 if TYPE_CHECKING:
     from contralto.embeddings import Embeddings
@@ -37,7 +37,7 @@ def list_pictures(paths: list[str], exclude: Sequence[str] = ()) -> tuple[list[P
             files += in_folder
             unusable += bad
         else:
-            entry = look(path)
+            entry = file_at(path)
             (files if isinstance(entry, PictureFile) else unusable).append(entry)  # type: ignore[arg-type]
     if paths and not files and not unusable:
         raise ContraltoError(f"{', '.join(paths)}: no pictures found")

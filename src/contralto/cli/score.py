@@ -23,7 +23,7 @@ from contralto.cli.exit_codes import UsageError, exit_code
 from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
 from contralto.evaluation import clipscore
 from contralto.evaluation.captioned import CaptionedPicture, read
-from contralto.search.walk import PictureFile, UnusableFile, look
+from contralto.search.walk import PictureFile, UnusableFile, file_at
 
 if TYPE_CHECKING:
     from contralto.embeddings import Embeddings
@@ -84,7 +84,7 @@ def _inputs(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[Pict
         pairs = [CaptionedPicture(file.path, text, references) for file, text in itertools.product(files, texts)]
         return pairs, list({file.path: file for file in files}.values()), unusable
     pairs = read(args.pairs)
-    entries = [look(path) for path in dict.fromkeys(pair.path for pair in pairs)]
+    entries = [file_at(path) for path in dict.fromkeys(pair.path for pair in pairs)]
     files = [one for one in entries if isinstance(one, PictureFile)]
     return pairs, files, [one for one in entries if isinstance(one, UnusableFile)]
 

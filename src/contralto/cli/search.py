@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     embeddings = embeddings[: len(paths)]
     cosines = query.cosines(embeddings, query_embedding)
     threshold = relevance.threshold(clip, question, embeddings, cosines)
-    _show(console, [(paths[i], cosine, cosine > threshold) for i, cosine in query.best(cosines, args.top)])
+    _show(console, [(paths[i], cosine, cosine > threshold) for i, cosine in query.best_matches(cosines, args.top)])
     return OK if paths else FAILED
 
 

@@ -57,7 +57,7 @@ def _list(console: Console) -> int:
     """Prints one line per recipe."""
     from contralto.train import recipe_file
 
-    for name, path in recipe_file.shipped().items():
-        about = recipe_file.about(path)
-        console.record({"recipe": name, "about": about}) if console.json else console.line(f"{name:12}  {about}")
+    for name, path in recipe_file.shipped_recipes().items():
+        summary = recipe_file.summary(path)
+        console.record({"recipe": name, "about": summary}) if console.json else console.line(f"{name:12}  {summary}")
     return OK

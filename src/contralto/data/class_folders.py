@@ -19,11 +19,11 @@ class ClassFolders:
     """Pictures labelled by their folder. A `Source`; captions are the templates with the class name.
 
     path: a folder, or an uncompressed tar. split: the folder above the classes, in any spelling (`train` means
-    `Training` too); None if there is none. A picture in a deeper folder belongs to the class folder above it.
-    A JSON file of the same stem beside `path` may state `templates` and `classes`: a list by index of names (the
-    folder may have _ for space), or of objects with `dir` and `name`. Otherwise the classes are the sorted folder
-    names, with _ read as space. templates: texts with {} for the class name. They replace the JSON's templates; the
-    default is "a photo of a {}.". `names`: class names by index. Raises DataError.
+    `Training` too); None if there is none. A picture in a deeper folder belongs to the class folder above it. A JSON
+    file of the same stem next to `path` may state `templates` and `classes`: a list by index of names (the folder may
+    have _ for space), or of objects with `dir` and `name`. Otherwise the classes are the sorted folder names, with _
+    read as space. templates: texts with {} for the class name. They replace the JSON's templates; the default is "a
+    photo of a {}.". `names`: class names by index. Raises DataError.
     """
 
     def __init__(self, path: str | Path, split: str | None = None, templates: Sequence[str] | None = None) -> None:
@@ -71,7 +71,7 @@ def _pictures(path: Path, split: str | None, left_out: Omissions) -> list[Labell
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """The content of the JSON file beside `path`; empty if there is no such file. Raises DataError."""
+    """The content of the JSON file next to `path`; empty if there is no such file. Raises DataError."""
     file = path.with_suffix(".json")
     try:
         value = json.loads(file.read_bytes())

@@ -156,7 +156,7 @@ def _is_split_folder(name: str, folder: Folder) -> bool:
 
 
 def _report_other_folders(root: Folder, left_out: Omissions) -> None:
-    """Reports the files and folders beside the split folders."""
+    """Reports the files and folders next to the split folders."""
     _report_loose_files(root, left_out)
     for name, folder in root.listing.folders.items():
         if not _is_split_folder(name, folder) and any(deeper.listing.files for deeper in folder.walk()):
@@ -164,7 +164,7 @@ def _report_other_folders(root: Folder, left_out: Omissions) -> None:
 
 
 def _report_loose_files(folder: Folder, left_out: Omissions) -> None:
-    """Reports the files beside class folders or split folders."""
+    """Reports the files next to class folders or split folders."""
     for key, reason in folder.listing.unusable.items():
         left_out.fail(key, reason)
     for name in folder.listing.files:

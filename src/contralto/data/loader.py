@@ -46,7 +46,7 @@ class Loader:
     """step -> Batch. `workers` threads prepare up to `ahead` batches in advance.
 
     The batch depends only on the mixture's seed and the step. A failed sample makes its batch smaller and counts in
-    `skipped`, by reason, beside the samples that the sources skipped on opening. augment=None: the contract's
+    `skipped`, by reason, in addition to the samples that the sources skipped on opening. augment=None: the contract's
     preprocessing. A caption longer than the context is truncated. Call it from one thread only.
     """
 

@@ -76,7 +76,7 @@ class Scenes:
 def is_new(scene: Scene) -> bool:
     """Whether the scene is held out of training.
 
-    Held out are 1/8 of the pairs colour x shape, and for counted and placed scenes also 1/4 of count x shape and 1/5 of
+    1/8 of the pairs colour x shape are held out, and for counted and placed scenes also 1/4 of count x shape and 1/5 of
     place x shape. Every colour, shape, count and place occurs in training.
     """
     return combination_is_new(Scene("pair", scene.things)) or combination_is_new(scene)

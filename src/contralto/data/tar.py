@@ -68,7 +68,7 @@ def contents(path: str | Path) -> Contents:
 
 
 def members(path: str | Path) -> list[Member]:
-    """The regular files of an uncompressed tar, in its order. Raises DataError as `contents` does."""
+    """The regular files of an uncompressed tar, in its order. Raises DataError like `contents`."""
     return contents(path).files
 
 

@@ -66,8 +66,8 @@ def _complete(path: Path, left_out: Omissions) -> list[dict[str, Member]]:
 def samples_by_key(files: Iterable[Member], left_out: Omissions) -> dict[str, dict[str, Member]]:
     """The samples of a tar by key, in the tar's order. A sample maps "picture", or the file extension, to a member.
 
-    Of `k.jpg` and `k.mask.png` the picture is the one without a further dot. A sample with two members for one part
-    fails. Files that operating systems create are ignored.
+    If both `k.jpg` and `k.mask.png` exist, `k.jpg` is the picture: its extension has no second dot. A sample with two
+    members for one part fails. Files that operating systems create are ignored.
     """
     samples: dict[str, dict[str, Member]] = {}
     failed: set[str] = set()

@@ -1,11 +1,11 @@
-"""Clip: a contract and an engine behind one class.
+"""Clip: a contract and an engine in one class.
 
 Read `clip.py` (what users call) with `options.py` (the keywords that its methods share), then `pictures.py` and
-`texts.py` (the loops), `readable.py` (open files, and what is not a picture), `stream.py` (threads in bounded memory)
-and `runner.py` (batches through the engine). `featurizer.py` gives the image tower's output before its projection,
-`samples.py` the samples for measuring and calibrating. `loading.py` makes a Clip from a name or path, `saving.py`
-writes one to a folder, `torch_model.py` converts from and to PyTorch. `golden.py` and `doctor.py` prove that a model
-gives the right embeddings; `bench.py` measures its speed.
+`texts.py` (the loops), `readable.py` (open files, and items that are not pictures), `stream.py` (threads in bounded
+memory) and `runner.py` (batches through the engine). `featurizer.py` gives the image tower's output before its
+projection, `samples.py` the samples for measuring and calibrating. `loading.py` makes a Clip from a name or path,
+`saving.py` writes one to a folder, `torch_model.py` converts from and to PyTorch. `golden.py` and `doctor.py` prove
+that a model gives the right embeddings; `bench.py` measures its speed.
 """
 
 from contralto.encoder.clip import Clip

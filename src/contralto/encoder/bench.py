@@ -31,7 +31,10 @@ CAMERA_SIZE = (4000, 3000)  # 12 megapixels
 
 @dataclass(frozen=True)
 class Throughput:
-    """One measurement. peak: the limit by the machine's matrix products, in the same unit; fraction: value / peak."""
+    """One measurement.
+
+    peak: the limit that the machine's matrix products set, in the same unit. fraction: value / peak.
+    """
 
     what: str
     value: float

@@ -1,6 +1,6 @@
 """Clip: pictures and texts in, unit embeddings of one space out.
 
-The methods stand in the order of use. Each checks its arguments and passes the work to a module of this folder.
+The methods are in the order of use. Each checks its arguments and passes the work to a module of this folder.
 """
 
 from __future__ import annotations
@@ -169,8 +169,11 @@ class Clip:
         return token_ids.too_long(self._tokenizer, inputs.texts(texts)[1])
 
     def unread(self, texts: str | Iterable[str]) -> list[UnreadText]:
-        """The texts that the model cannot read completely, with their `index` and the unknown `words`. If `rest` is
-        False, it knows no word of the text, and the embedding means nothing. Raises TextError."""
+        """The texts with unknown words, and the texts without any word; each with its `index` and its unknown `words`.
+
+        `rest` is True if the vocabulary has another word of the text. If it is False, the embedding means nothing: all
+        such texts get the same one. Raises TextError.
+        """
         return self._tokenizer.unread(inputs.texts(texts)[1])
 
     @overload
@@ -190,13 +193,13 @@ class Clip:
         return encoded if on_error == "skip" else encoded[0]
 
     def stream_features(self, items: Iterable[Any], *, batch_size: int | None = None) -> EmbeddingStream:
-        """As `stream_images`, with the `features` of each picture."""
+        """Like `stream_images`, with the `features` of each picture."""
         check_options(batch_size=batch_size)
         yield from pictures.stream(items, self._featurizer.runner, self._scaled_to, batch_size)
 
     @property
     def feature_width(self) -> int:
-        """The numbers of a picture's `features`."""
+        """How many numbers the `features` of a picture have."""
         return self._featurizer.width
 
     # The engine
@@ -208,7 +211,7 @@ class Clip:
 
     @property
     def precision(self) -> str:
-        """The engine's current precision. auto is fp32 until there is much work; see `engine_report`."""
+        """The engine's current precision. auto is fp32 until the work is large; see `engine_report`."""
         return self._runner.engine.precision
 
     @property
@@ -239,12 +242,12 @@ class Clip:
     def expect(self, *, pictures: int = 0, texts: int = 0) -> None:
         """Announces how many items several calls will bring, so that auto decides before the first call."""
         if arguments.whole(pictures, "pictures", 0):
-            self._runner.engine.expect("image", pictures)
+            self._runner.engine.engine_for("image", pictures)
         if arguments.whole(texts, "texts", 0):
-            self._runner.engine.expect("text", texts)
+            self._runner.engine.engine_for("text", texts)
 
     def engine_report(self, *, measure: bool = True) -> EngineReport:
-        """The engine, the precision for much work, the reason, and the measurements of each precision on this machine.
+        """The engine, the precision for large amounts of work, the reason, and the measurements of each precision.
 
         A model that was never measured here is measured now, and auto uses the result from here on. With measure=False
         nothing is measured or changed: `measured` is empty if no measurements are cached.
@@ -252,7 +255,7 @@ class Clip:
         return report(self._runner.engine, measure=arguments.flag(measure, "measure"))
 
     def calibrate(self, pictures: Any = None, texts: Any = None) -> EngineReport:
-        """Calibrates int8 and measures each precision on pictures and texts of yours, at least 16 of either.
+        """Calibrates int8 and measures each precision on your own pictures and texts, at least 16 of each.
 
         The result is cached for this model on this machine. Raises ContraltoError for fewer items, and if engine and
         precision were set explicitly; ImageError, TextError.

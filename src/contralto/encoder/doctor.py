@@ -60,8 +60,8 @@ def _finite(clip: Clip) -> str:
         values = clip.checkpoint.array(name)
         if not np.isfinite(values).all():
             raise ContraltoError(f"tensor {name!r} holds numbers that are not finite")
-        if (most := float(np.abs(values).max(initial=0))) > largest:
-            largest, where = most, name
+        if (magnitude := float(np.abs(values).max(initial=0))) > largest:
+            largest, where = magnitude, name
     return f"every number is finite; the largest is {largest:.3g}, in {where}"
 
 
@@ -119,22 +119,22 @@ def _spread(embeddings: Embeddings, what: str) -> str:
 
 def _golden(clip: Clip) -> str:
     result = golden.check(clip, clip.checkpoint.folder)
-    return result or "no golden embeddings beside the weights: contralto convert stores them"
+    return result or "no golden embeddings next to the weights: contralto convert stores them"
 
 
 def _engines(clip: Clip) -> str:
     """The readable PyTorch model gives the same embeddings, if PyTorch is installed."""
     try:
-        reference = start(clip.checkpoint, engine="eager")
+        readable = start(clip.checkpoint, engine="eager")
     except MissingExtraError:
-        return "PyTorch is not installed: not compared with the reference"
+        return "PyTorch is not installed: not compared with the readable model"
     pixels, ids = clip.preprocess(golden.pictures()), clip.tokenize(golden.GOLDEN_TEXTS, truncate=True)
     here = start(clip.checkpoint, engine=clip.engine)
-    pairs = [(here.image(pixels), reference.image(pixels)), (here.text(ids), reference.text(ids))]
+    pairs = [(here.image(pixels), readable.image(pixels)), (here.text(ids), readable.text(ids))]
     apart = max(float(np.abs(unit(ours) - unit(theirs)).max()) for ours, theirs in pairs)
     if not apart <= ENGINES_BOUND:
-        raise ContraltoError(f"{clip.engine} is {apart:.1e} off the PyTorch reference (bound {ENGINES_BOUND:.0e})")
-    return f"{clip.engine} in fp32 within {apart:.1e} of the PyTorch reference"
+        raise ContraltoError(f"{clip.engine} is {apart:.1e} off the readable PyTorch model (bound {ENGINES_BOUND:.0e})")
+    return f"{clip.engine} in fp32 within {apart:.1e} of the readable PyTorch model"
 
 
 CHECKS: dict[str, Callable[[Clip], str]] = {

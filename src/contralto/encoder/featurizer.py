@@ -25,7 +25,7 @@ class Featurizer:
 
     @property
     def width(self) -> int:
-        """The numbers of a picture's features."""
+        """How many numbers the features of a picture have."""
         return self._checkpoint.contract.embedding
 
     @functools.cached_property

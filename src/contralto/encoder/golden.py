@@ -19,9 +19,10 @@ from contralto.weights.tensorfile import TensorFile, write_tensors
 
 GOLDEN_FILE = "golden.safetensors"
 GOLDEN_TEXTS = ("a photo of a cat", "two red circles above a blue square", "", "It's 12.5% café & <b>日本語</b> 😀")
-GOLDEN_SHAPES = ((96, 128), (224, 224), (333, 200))  # (height, width): wide, as most towers take them, tall
+# (height, width): a wide picture, the usual input of a tower, and a tall picture.
+GOLDEN_SHAPES = ((96, 128), (224, 224), (333, 200))
 
-# Two float32 engines differ because they add in another order. A lower precision is held to the cosine instead.
+# Two float32 engines differ because they add in another order. A lower precision is checked by the cosine instead.
 FP32_BOUND, HALF_COSINE = 1e-4, 0.999
 
 

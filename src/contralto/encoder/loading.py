@@ -48,7 +48,8 @@ def load(
     precision: auto, fp32, bf16, fp16, int8. auto is fp32 for the first 63 pictures and 255 texts. After that it is the
         fastest precision whose embeddings keep a cosine to fp32 (0.999 for pictures and for texts in int8, else
         0.9999), if the model was measured on this machine, or if a call brings ten times the work of measuring.
-        `clip.engine` and `clip.precision` state the current choice, `clip.engine_report()` the one for much work.
+        `clip.engine` and `clip.precision` state the current choice, `clip.engine_report()` the one for large amounts of
+        work.
     reproducible: the bits of an embedding do not depend on the other items, on one machine with one number of threads:
         items go through the engine one by one, and auto is fp32.
     decode: "exact" gives the reference's pixels; "scaled" decodes large JPEGs at a smaller size, which is faster.

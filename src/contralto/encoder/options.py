@@ -18,7 +18,7 @@ Encoded: TypeAlias = tuple[Embeddings, list[Failure]]
 
 
 class Batching(TypedDict, total=False):
-    """Keywords of overloads that do not change the result's type."""
+    """The keywords that all overloads share: they do not change the result's type."""
 
     batch_size: int | None
     progress: Progress

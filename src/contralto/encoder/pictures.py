@@ -1,7 +1,8 @@
-"""Pictures to pixels to embeddings: threads prepare them while the engine works, and each picture fails alone.
+"""Pictures to pixels to embeddings: threads prepare them while the engine works.
 
-Read `encode` (a list, all at once), `stream` (any number in bounded memory) and `preprocess` (pixels only); all three
-iterate over `_prepare`. `one_by_one` in tests/encoder/test_pictures.py is the plain twin.
+A picture that fails does not affect the others. Read `encode` (a list, all at once), `stream` (any number in bounded
+memory) and `preprocess` (pixels only); all three iterate over `_prepare`. The plain twin is `one_by_one` in
+tests/encoder/test_pictures.py.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from PIL import Image
 from contralto import contract, inputs
 from contralto.embeddings import Embeddings
 from contralto.encoder.options import Encoded, OnError, Progress
-from contralto.encoder.readable import explain, readable
+from contralto.encoder.readable import decoder_input, explain
 from contralto.encoder.runner import Runner
-from contralto.encoder.stream import ahead, windows
+from contralto.encoder.stream import prepare_ahead, windows
 from contralto.errors import ImageError
 from contralto.image.decode import NO_MEMORY, Item, decode_unturned
 from contralto.image.transform import pixels
@@ -62,7 +63,7 @@ def stream(
     """(index, embedding (d,) or Failure) in order; two batches are prepared ahead."""
     size = batch_size or runner.images_at_once
     count, items = _count(inputs.pictures(items)[1], 2 * size)
-    engine = runner.engine.expect("image", count)
+    engine = runner.engine.engine_for("image", count)
     with closing(_prepare(items, runner.contract.image, scaled_to, 2 * size)) as prepared:
         for window in windows(prepared, size):
             batch = [result for _, _, result in window if not isinstance(result, ImageError)]
@@ -76,10 +77,10 @@ def stream(
                     yield index, Failure.of(index, item, result)
 
 
-def preprocess(items: Any, spec: contract.Image, scaled_to: int | None, most: int) -> NDArray[np.float32]:
+def preprocess(items: Any, spec: contract.Image, scaled_to: int | None, max_ahead: int) -> NDArray[np.float32]:
     """Pixels float32 (N, 3, H, W); N is 1 for one picture. Raises ImageError."""
     parts = [np.empty((0, 3, *spec.size), np.float32)]
-    with closing(_prepare(inputs.pictures(items)[1], spec, scaled_to, most)) as prepared:
+    with closing(_prepare(inputs.pictures(items)[1], spec, scaled_to, max_ahead)) as prepared:
         for _, _, result in prepared:
             if isinstance(result, ImageError):
                 raise result
@@ -97,9 +98,9 @@ def _count(items: Iterable[Any], ahead: int) -> tuple[int, Iterable[Any]]:
 
 
 def _prepare(
-    items: Iterable[Any], spec: contract.Image, scaled_to: int | None, most: int
+    items: Iterable[Any], spec: contract.Image, scaled_to: int | None, max_ahead: int
 ) -> Generator[Prepared, None, None]:
-    """Each picture prepared, in order, at most `most` ahead of the caller.
+    """Each picture prepared, in order, at most `max_ahead` ahead of the caller.
 
     Open files are read in the caller's thread, in order: two items may be one file, or share a position in an archive.
     """
@@ -108,7 +109,7 @@ def _prepare(
     def opened() -> Iterator[tuple[int, Any, Item | ImageError]]:
         for index, item in enumerate(items):
             try:
-                yield index, item, readable(item, picture_name(index, item))
+                yield index, item, decoder_input(item, picture_name(index, item))
             except ImageError as error:
                 yield index, item, error
 
@@ -130,5 +131,5 @@ def _prepare(
         except MemoryError:
             return index, item, ImageError(name, NO_MEMORY, lasting=False)
 
-    with closing(ahead(prepare, opened(), most)) as results:
+    with closing(prepare_ahead(prepare, opened(), max_ahead)) as results:
         yield from results

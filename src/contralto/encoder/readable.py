@@ -1,4 +1,4 @@
-"""Turn an input picture into what the decoder reads: read open files, refuse what is not a picture.
+"""Turn an input picture into the decoder's input: read open files, refuse items that are not pictures.
 
 An open file is read from its current position to its end, and stays open.
 """
@@ -17,18 +17,18 @@ from contralto.errors import DataError, ImageError, one_line
 from contralto.image.decode import MAX_BYTES, Item
 from contralto.inputs import PICTURE, is_file, is_stored
 
-CHUNK = 2**20  # bytes a read, so that memory grows with what the file really holds
+CHUNK = 2**20  # bytes per read, so that memory grows with what the file really holds
 LONGEST_NAME = 1024  # bytes
 CHANNELS = (1, 3, 4)
 
 
-def readable(item: Any, name: str) -> Item:
+def decoder_input(item: Any, name: str) -> Item:
     """The item as `contralto.image.decode` takes it. Raises ImageError with this name."""
     if isinstance(item, str | os.PathLike | Image.Image):
         return item
     if is_stored(item):
         item = item.get("path") if item.get("bytes") is None else item["bytes"]
-        return readable(item, name)
+        return decoder_input(item, name)
     if isinstance(item, bytes | bytearray | memoryview):
         return _not_a_name(item, name)
     if is_file(item):

@@ -19,7 +19,7 @@ from contralto.encoder.stream import windows
 from contralto.engine.base import Engine
 from contralto.engine.forest import in_order
 from contralto.errors import ContraltoError
-from contralto.progress import tell
+from contralto.progress import log_progress
 
 Ids = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ class Runner:
         self.images_at_once = engine.images_at_once
 
     def images(self, pixels: Sequence[NDArray[np.float32]], engine: Engine) -> Embeddings:
-        """One batch, N times (3, H, W) -> embeddings (N, d). engine: the result of `expect` for the whole call."""
+        """One batch, N times (3, H, W) -> embeddings (N, d). engine: the result of `engine_for` for the whole call."""
         if not len(pixels):
             return np.empty((0, self.contract.embedding), np.float32)
         step = 1 if self.reproducible else len(pixels)
@@ -59,7 +59,7 @@ class Runner:
         for index, picture in enumerate(array):
             if not np.isfinite(picture).all():
                 raise ContraltoError(f"pixels of picture {index} are not finite (NaN or inf)")
-        engine = self.engine.expect("image", len(array))
+        engine = self.engine.engine_for("image", len(array))
         empty = np.empty((0, self.contract.embedding), np.float32)
         return np.concatenate([empty, *(self.images(some, engine) for some in windows(array, self.images_at_once))])
 
@@ -70,9 +70,9 @@ class Runner:
 
         Texts that begin alike go to the engine together. If the tower allows it, their common prefix is computed once.
         """
-        engine = self.engine.expect("text", len(ids))
+        engine = self.engine.engine_for("text", len(ids))
         if progress is None and len(ids) > MANY_TEXTS:
-            progress = functools.partial(tell, "encoding texts")
+            progress = functools.partial(log_progress, "encoding texts")
             progress(0, len(ids))
         embeddings = np.empty((len(ids), self.contract.embedding), np.float32)
         order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_PER_CALL

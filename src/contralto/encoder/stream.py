@@ -16,8 +16,8 @@ R = TypeVar("R")
 MAX_THREADS = 8
 
 
-def ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[R, None, None]:
-    """work(item) for each item, in order. While the caller uses one result, up to `most` more are prepared.
+def prepare_ahead(work: Callable[[T], R], items: Iterable[T], max_ahead: int) -> Generator[R, None, None]:
+    """work(item) for each item, in order. While the caller uses one result, up to `max_ahead` more are prepared.
 
     `items` is read as needed and in the caller's thread. When the iterator ends, is closed, or raises (Ctrl-C too),
     work that has not begun is dropped, and all threads have ended before it returns.
@@ -37,7 +37,7 @@ def ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[R,
             except RuntimeError:  # no thread can start for lack of memory: work in the caller's thread from here on
                 begin = _now
                 waiting.append(begin(work, item))
-            if len(waiting) > most:
+            if len(waiting) > max_ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -1,4 +1,4 @@
-"""Texts to token ids for a Clip: failures are reported one by one, truncation is warned about."""
+"""Texts to token ids for a Clip: failures are reported one by one, and truncation causes a warning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def tokenize(
 ) -> tuple[NDArray[np.int64], list[Failure]]:
     """(ids (N, context) of the usable texts, the failures). Raises TextError with on_error="raise".
 
-    A UserWarning names truncated texts. It points at the caller of the public method that calls this function.
+    A UserWarning names truncated texts. Its stack level is that of the caller of the public method.
     """
     ids, cut, failed = tokenizer.tokenize_each(texts, arguments.flag(truncate, "truncate"))
     if failed and on_error == "raise":

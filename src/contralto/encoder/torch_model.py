@@ -43,9 +43,9 @@ def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
 def save(folder: str | os.PathLike[str], model: nn.Module, contract: Contract, *, dtype: Dtype = "float32") -> Contract:
     """Writes a model in the native layout, graphs included; `contralto.load(folder)` reads it.
 
-    Returns the contract as written, with `weights` filled in and the learned `score`. dtype: of stored matrices. A
-    tokenizer file that the contract names must be in the folder already, unless it is nano's. Raises WeightsError if
-    the model does not match the contract, or if the folder cannot be written.
+    Returns the contract as written, with `weights` filled in and the learned `score`. dtype: the dtype of stored
+    matrices. A tokenizer file that the contract names must be in the folder already, unless it is nano's. Raises
+    WeightsError if the model does not match the contract, or if the folder cannot be written.
     """
     target = Path(arguments.path(folder, "folder"))
     if not hasattr(model, "state_dict") or isinstance(model, type):

@@ -21,14 +21,16 @@ from contralto.weights.checkpoint import Checkpoint
 ITEM_NOUNS: Final[dict[TowerName, str]] = {"image": "pictures", "text": "texts"}
 AUTO_FROM: Final[dict[TowerName, int]] = {"image": 64, "text": 256}  # with fewer items in all, auto stays in fp32
 MEASURING_SHARE: Final = 0.1  # Measuring may take this share of the time that the call's items take in fp32.
-INT8_MIN_COSINE: Final = 0.99  # Explicit int8 is refused if any sample's embedding has a lower cosine to fp32.
+# Explicit int8 is refused if any sample's embedding has a lower cosine to fp32. The bounds of precision auto are
+# measure.AUTO_MIN_COSINE and AUTO_MIN_COSINE_INT8.
+INT8_MIN_COSINE: Final = 0.99
 
 log = logging.getLogger("contralto")
 
 
 @dataclass(frozen=True)
 class PrecisionChoice:
-    """The precision of a tower for much work, the reason, and its measurements; none if it was never measured."""
+    """The precision of a tower for large amounts of work, the reason, and its measurements (none if not measured)."""
 
     precision: str
     why: str
@@ -38,7 +40,7 @@ class PrecisionChoice:
 class AutoPrecision:
     """OpenVINO with a precision per tower. Threads may share it.
 
-    A call keeps the precision that it began with: `expect` gives the engine for it.
+    A call keeps the precision that it began with: `engine_for` gives the engine for it.
     """
 
     name = "openvino"
@@ -52,15 +54,15 @@ class AutoPrecision:
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
-        return self.expect("image", len(pixels)).image(pixels)
+        return self.engine_for("image", len(pixels)).image(pixels)
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
-        return self.expect("text", len(ids)).text(ids)
+        return self.engine_for("text", len(ids)).text(ids)
 
-    def expect(self, tower: TowerName, count: int) -> OpenVINO:
-        """The engine for `count` items. Measures first if the items are many enough to pay for it."""
-        return self._towers[tower].expect(count)
+    def engine_for(self, tower: TowerName, count: int) -> OpenVINO:
+        """The engine for `count` items. Measures first if there are so many items that measuring saves time."""
+        return self._towers[tower].engine_for(count)
 
     @property
     def precision(self) -> str:
@@ -79,7 +81,7 @@ class AutoPrecision:
         return [tower.settle() if settle else tower.expected_choice() for tower in self._towers.values()]
 
     def made_in(self, tower: TowerName) -> str:
-        """See `choose.made_in`."""
+        """The precision part of a cache key; see `choose.made_in`."""
         return self._towers[tower].made_in()
 
     def recalibrate(self, samples: Samples) -> None:
@@ -101,7 +103,7 @@ class _Tower:
         self._engine = OpenVINO(checkpoint)
         self._choice: PrecisionChoice | None = None  # once it is settled
         self._expected = 0  # items since the start
-        self._fp32_rate: float | None = None  # items a second
+        self._fp32_rate: float | None = None  # items per second
         self._gave_up = False  # because measuring took too long
         self._lock = threading.RLock()
 
@@ -110,7 +112,7 @@ class _Tower:
         choice = self._choice
         return choice.precision if choice else self._requested or "fp32"
 
-    def expect(self, count: int) -> OpenVINO:
+    def engine_for(self, count: int) -> OpenVINO:
         with self._lock:
             self._expected += count
             if self._choice is None and self._requested is not None:
@@ -207,7 +209,7 @@ class _Tower:
         """Raises ContraltoError if int8 was requested and is too coarse."""
         tower = self._tower
         if self._requested is None:
-            best = measure.fastest(measurements)
+            best = measure.fastest_precision(measurements)
             others = [one for one in measurements if one.precision != best.precision and not one.keeps_the_bound]
             coarse = "".join(f", {one.precision} is too coarse ({one.cosine:.5f})" for one in others)
             why = f"{tower} {best.precision}: the fastest here with a cosine of {best.bound} to fp32{coarse}"

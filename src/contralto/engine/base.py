@@ -35,7 +35,7 @@ class Engine(Protocol):
     def images_at_once(self) -> int:
         """The batch size that suits this engine."""
 
-    def expect(self, tower: TowerName, count: int) -> Engine:
+    def engine_for(self, tower: TowerName, count: int) -> Engine:
         """The engine for the next `count` items, which may come in several batches: all get the same precision."""
 
     def image(self, pixels: NDArray[Any]) -> Float:

@@ -23,12 +23,14 @@ def start(
 ) -> Engine:
     """An engine for the checkpoint. Nothing is loaded before the first batch.
 
-    precision: auto is fp32 for the first 63 pictures and 255 texts. After that it is the fastest precision with a
-    cosine to fp32 of at least 0.999 (pictures; texts in int8) or 0.9999 (texts). For this the tower must have been
-    measured on this machine; a call that brings ten times the work of measuring starts the measurement. Explicit int8
-    is measured too, and refused below a cosine of 0.99. Without samples, auto is fp32. openvino takes bf16 and fp16
-    only if the processor has instructions for them; on a GPU, auto is one of the two.
-    device: auto is the CPU; cuda and cuda:N are GPUs, for the engines compiled (auto takes it there) and eager.
+    engine: auto is compiled on a GPU, else openvino.
+    precision: with openvino, auto is fp32 for the first 63 pictures and 255 texts. After that it is the fastest
+    precision with a cosine to fp32 of at least 0.999 (pictures; texts in int8) or 0.9999 (texts). For this the tower
+    must have been measured on this machine; a call that brings ten times the work of measuring starts the measurement.
+    Without samples, auto is fp32. Explicit int8 is measured too, and refused below a cosine of 0.99. bf16 and fp16 with
+    openvino need a processor with instructions for them. With compiled on a GPU, auto is bf16 if the GPU computes it
+    natively, else fp16; with eager, and with compiled on the CPU, auto is fp32.
+    device: auto is the CPU; cuda and cuda:N are GPUs, which only compiled and eager use.
 
     Raises ContraltoError for an unknown name, and for a combination that does not exist or cannot run on this machine;
     MissingExtraError for eager and compiled without torch.
@@ -52,7 +54,7 @@ def start(
 
 
 class EngineReport(NamedTuple):
-    """An engine's name and precision, the reason in words, and the measurements behind it."""
+    """An engine's name and precision, the reason in words, and the measurements that led to it."""
 
     engine: str
     precision: str
@@ -79,10 +81,11 @@ def precision_of(engine: Engine, tower: TowerName) -> str:
 
 
 def made_in(engine: Engine, tower: TowerName) -> str:
-    """What decides a tower's embeddings besides the checkpoint, for cache keys.
+    """The precision part of a cache key for a tower's embeddings.
 
-    This is the precision; for int8, with a digest of the calibration, as in "int8 5f3a...". "auto" as long as the
-    engine has not settled on a precision. Explicit int8 that was never calibrated on this machine is calibrated now.
+    It is the precision, such as "fp32"; for int8 with a digest of the calibration, such as "int8 5f3a..."; and "auto"
+    as long as the engine has not settled on a precision. Explicit int8 that was never calibrated on this machine is
+    calibrated now.
     """
     return engine.made_in(tower) if isinstance(engine, AutoPrecision) else engine.precision
 

@@ -9,7 +9,8 @@ two, text lengths are multiples of 8. We record the graphs ourselves: only the t
 graphs of torch.compile (mode="reduce-overhead"), see https://github.com/pytorch/pytorch/issues/123177
 
 Its plain twin is the eager engine; tests/engine/test_compiled.py compares the two.
-Written without a GPU: the parts that need one (`_Recordings`, page-locked memory, TF32) have not been run yet.
+This module was written without a GPU: the parts that need one (`_Recordings`, page-locked memory, TF32) have not been
+run yet.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ _RECORDING = threading.Lock()  # PyTorch allows one recording at a time in a pro
 
 
 class Compiled(TorchEngine):
-    """Runs the towers of a checkpoint through torch.compile. Meant for GPUs: on a CPU it is hardly faster than eager.
+    """Runs the towers of a checkpoint through torch.compile.
 
-    Computes any number of items in bounded memory. It needs a C++ compiler for the CPU; for a GPU, Triton (included in
-    PyTorch for GPUs) and a C compiler. Without them the first batch raises ContraltoError.
+    This engine is for GPUs: on a CPU it is hardly faster than eager. It computes any number of items in bounded memory.
+    It needs a C++ compiler for the CPU; for a GPU, Triton (included in PyTorch for GPUs) and a C compiler. Without them
+    the first batch raises ContraltoError.
     """
 
     name = "compiled"

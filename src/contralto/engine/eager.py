@@ -1,4 +1,4 @@
-"""The reference engine: the PyTorch model of contralto.model as it stands, in float32 or in 16 bits."""
+"""The eager engine: runs the PyTorch model of contralto.model without compilation, in float32 or in 16 bits."""
 
 from __future__ import annotations
 

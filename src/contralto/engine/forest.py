@@ -1,12 +1,12 @@
 """Packs texts into a forest of prefix trees, so that shared prefixes are computed once, exactly.
 
-"a photo of a cat" and "a photo of a dog" share the tokens "a photo of a". Behind a causal mask a token's vector depends
+"a photo of a cat" and "a photo of a dog" share the tokens "a photo of a". Under a causal mask a token's vector depends
 only on the tokens before it, so both texts have the same vectors there. A batch of texts is then a forest: its nodes
 are tokens, the depth of a node is its position, and a node attends to itself and its ancestors. ImageNet's 80,000
-prompts have 9.6 tokens each, but only 4.1 nodes. Captions that share only the start token gain as well: they stand end
-to end in one sequence, without padding.
+prompts have 9.6 tokens each, but only 4.1 nodes. Captions that share only the start token gain as well: they are stored
+one after the other in one sequence, without padding.
 
-Nodes stand in depth-first order. So the ancestor of a node at a lesser depth is the last node of that depth before it.
+Nodes are in depth-first order. So the ancestor of a node at a lesser depth is the last node of that depth before it.
 
 The plain twin is the eager engine, which computes each text in full: tests/engine/test_forest.py compares the two.
 """
@@ -64,8 +64,8 @@ def supports_forest(text: Text) -> bool:
 def needed_lengths(ids: Ids, text: Text) -> Ids:
     """(N,): the number of columns of ids (N, L) that the tower needs for an exact embedding of each text.
 
-    All of them, unless the contract's text trims. Then ids after the end-of-text token (the largest id) have no effect;
-    for BERT, ids after the last one that is not padding.
+    All columns are needed, unless padding columns can be cut (`Text.trims`). Then ids after the end-of-text token (the
+    largest id) have no effect; in BERT, the padding after the last token has no effect.
     """
     whole = np.full(len(ids), ids.shape[1], np.int64)
     if not text.trims:
@@ -161,7 +161,7 @@ def _forest(indices: Ids, tokens: Ids, shared: Ids, needed: Ids) -> Forest:
 def _blocks(depths: Ids, last: Ids) -> tuple[Ids, NDArray[np.float32]]:
     """The keys and the mask of nodes with these depths (n,). last: (n, D), for each depth the last node so far.
 
-    An ancestor that stands before the block is on the path to the block's first node, at the ancestor's depth.
+    An ancestor before the block is on the path to the block's first node, at the ancestor's depth.
     """
     count = len(depths)
     starts = np.arange(0, count, NODE_BLOCK)

@@ -1,4 +1,4 @@
-"""What decides how fast and how exact an engine is here: the processor, the runtime, and this version of Contralto."""
+"""The facts that determine an engine's speed and error here: processor, runtime, and version of Contralto."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def instructions() -> tuple[str, ...]:
 def runtime(engine: str) -> str:
     """The runtime of an engine, OpenVINO or PyTorch, with its version: "openvino-2026.4.1"; "" if it is not installed.
 
-    This is the name of the .dist-info folder beside the package: importing the package, or importlib.metadata, takes
+    This is the name of the .dist-info folder next to the package: importing the package, or importlib.metadata, takes
     longer than everything else in a cache key.
     """
     package = "openvino" if engine == "openvino" else "torch"

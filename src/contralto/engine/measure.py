@@ -21,7 +21,8 @@ from contralto.engine.openvino import OpenVINO, supports
 from contralto.engine.quantise import calibrate, quantise
 from contralto.weights.checkpoint import Checkpoint
 
-# The lowest cosine of any embedding to that of fp32 at which auto may choose a precision.
+# Auto chooses only precisions whose embeddings have at least this cosine to fp32. Explicit int8 has the lower bound
+# auto.INT8_MIN_COSINE.
 AUTO_MIN_COSINE: Final[dict[TowerName, float]] = {"image": 0.999, "text": 0.9999}
 AUTO_MIN_COSINE_INT8: Final[dict[TowerName, float]] = {"image": 0.999, "text": 0.999}
 # There are few samples, and other items have larger errors: samples may use this part of the error that a bound allows.
@@ -57,7 +58,7 @@ class Measurement:
 
     @property
     def bound(self) -> float:
-        """The lowest cosine at which auto may choose this precision."""
+        """The bound on the cosine; the samples must keep it with a margin (`SAMPLE_MARGIN`)."""
         return (AUTO_MIN_COSINE_INT8 if self.precision == "int8" else AUTO_MIN_COSINE)[self.tower]
 
     @property
@@ -109,7 +110,7 @@ def _with_int8(
     samples: tuple[NDArray[Any], NDArray[Any], Float],
     steps: _Steps,
 ) -> TowerMeasurements:
-    """samples: the ones to calibrate on, the ones to measure on, and the fp32 embeddings of the latter."""
+    """samples: the ones to calibrate on, the ones to measure on, and the fp32 embeddings of the second ones."""
     calibration, held_out, expected = samples
     quantisations = calibrate(checkpoint, tower, _parts(calibration, tower), steps.calibrated)
     others = float_precision(measurements)
@@ -165,11 +166,11 @@ class _Steps:
 
     def _tell(self, now: str, done: int) -> None:
         self._done = done
-        progress.tell(self._stage, done, self._total, now)
+        progress.log_progress(self._stage, done, self._total, now)
 
 
 def expected_seconds(checkpoint: Checkpoint, tower: TowerName, per_second: float) -> float:
-    """Expected seconds of `measure`, for a tower that computes `per_second` items a second in fp32."""
+    """Expected seconds of `measure`, for a tower that computes `per_second` items per second in fp32."""
     weights = sum(stored.array.size for name, stored in checkpoint.tensors.items() if name.startswith(f"{tower}."))
     return SECONDS_PER_TOWER + SECONDS_PER_WEIGHT * weights + MEASURING_ITEMS[tower] / per_second
 
@@ -180,7 +181,7 @@ def estimate_rate(engine: OpenVINO, tower: TowerName, samples: Samples) -> float
     return rate(lambda: _run(engine, tower, batch[: ESTIMATE_ITEMS[tower]]), ESTIMATE_ITEMS[tower], 1, 0)
 
 
-def fastest(measurements: Sequence[Measurement]) -> Measurement:
+def fastest_precision(measurements: Sequence[Measurement]) -> Measurement:
     """The fastest precision within its bound; fp32 always is."""
     return max((one for one in measurements if one.keeps_the_bound), key=lambda one: one.per_second)
 

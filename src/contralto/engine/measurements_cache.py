@@ -65,7 +65,7 @@ def save_measurements(
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
             write_tensors(file, tensors, metadata)
-        cache.forget(path.parent, MAX_FILES, MAX_BYTES)
+        cache.prune(path.parent, MAX_FILES, MAX_BYTES)
     except OSError as error:
         log.warning("the measurements of %s are not cached: %s", checkpoint.contract.name, error)
 

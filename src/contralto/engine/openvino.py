@@ -43,8 +43,8 @@ TEXT_BATCH: Final = 32  # for towers that read a matrix of ids
 WAIT_MILLISECONDS: Final = 100
 PARALLEL_FROM: Final = 6  # batches of texts: from here on, compiling the tower again for several at a time pays off
 
-# Weights stored in 16 bits. The runtime would expand them to float32 and hold that beside the packed weights; with this
-# mark, which its own converter sets, it packs them as they are.
+# Weights stored in 16 bits. The runtime would expand them to float32 and hold that in addition to the packed weights;
+# with this mark, which its own converter sets, it packs them as they are.
 HALF_DTYPES, HALF_MARK = ("F16", "BF16"), "decompression_0"
 
 Inputs = tuple[NDArray[Any], ...]
@@ -121,7 +121,7 @@ class OpenVINO:
         with ThreadPoolExecutor(available_cpus(), thread_name_prefix="contralto-texts") as pool:
             return list(pool.map(lambda inputs: tower.run(*inputs), parts))
 
-    def expect(self, tower: TowerName, count: int) -> OpenVINO:
+    def engine_for(self, tower: TowerName, count: int) -> OpenVINO:
         """This engine, as it has one precision."""
         return self
 
@@ -212,7 +212,7 @@ def infer(request: Any, inputs: Sequence[NDArray[Any]]) -> None:
 def model(checkpoint: Checkpoint, layers: Layers) -> Any:
     """The runtime's model of a graph. Its weights are the arrays of the checkpoint, which are not copied.
 
-    The .onnx file beside the weights is not read: a change in it would change the results. And the runtime copies
+    The .onnx file next to the weights is not read: a change in it would change the results. And the runtime copies
     external data unless they are in the folder of the graph.
     """
     openvino = _import_openvino()
@@ -261,7 +261,10 @@ def _core(process: int) -> Any:
 
 
 def configuration(precision: str) -> dict[str, Any]:
-    """The runtime's settings. With a group size over 0 it silently quantises the activations of int8 weights too."""
+    """The runtime's settings.
+
+    If the group size is above 0, the runtime silently quantises the activations of layers with int8 weights too.
+    """
     settings = {
         "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,

@@ -20,10 +20,10 @@ ACTIVATION_RANGE: Final = 4.0  # Larger activations are clipped in int8; inputs 
 def peaks(shapes: tuple[Shape, ...] = PEAK_SHAPES, runs: int = 7) -> dict[str, float]:
     """Precision -> operations per second (a multiplication and an addition are two), for the fastest of the shapes.
 
-    fp32 and int8 always, bf16 and fp16 if the processor has instructions for them. A shape (M, K, N) is a pair of
-    products as in a block of a tower: (M, K) by (K, N), and the result by (N, K). A ReLU follows each, so that only the
-    products take time. Its rate is the median of `runs`. In int8, weights and activations both have 8 bits, with a
-    scale for each column of the weights.
+    fp32 and int8 are always measured; bf16 and fp16 only if the processor has instructions for them. A shape (M, K, N)
+    is a pair of products as in a block of a tower: (M, K) by (K, N), and the result by (N, K). A ReLU follows each, so
+    that only the products take time. Its rate is the median of `runs`. In int8, weights and activations both have 8
+    bits, with a scale for each column of the weights.
     """
     precisions = [name for name in PRECISION_HINTS if name == "fp32" or supports(name)]
     return {name: max(_rate(name, shape, runs) for shape in shapes) for name in [*precisions, "int8"]}

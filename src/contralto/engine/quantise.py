@@ -1,8 +1,8 @@
 """Quantises a tower to int8: weights with a scale for each output, activations with one scale and zero point.
 
 Weights quantise well; activations do not. A few channels of a trained tower are a hundred times larger than the others
-(outliers), and a scale that fits them leaves nothing of the small ones. Two remedies help. Both are calibrated on
-sample pictures or texts that go through the tower in fp32 first.
+(outliers), and a scale that fits them rounds the small ones to zero. Two remedies help. Both are calibrated on sample
+pictures or texts that go through the tower in fp32 first.
 
 - Smoothing (Xiao et al. 2023, SmoothQuant): each channel of an activation is divided by a factor of its own before
   quantisation, and the weights that read the channel are multiplied by it. The product stays the same, and activation
@@ -10,8 +10,8 @@ sample pictures or texts that go through the tower in fp32 first.
 - A layer whose output would still suffer stays in float. The noise that int8 adds to its output is computed on the
   samples, as a share of the output's energy, before anything runs in int8.
 
-The product of codes is computed in integers, exactly, so this module holds all the rounding there is. Its plain twin is
-the definition by hand in tests/engine/test_quantise.py.
+The product of codes is computed in integers, exactly, so all rounding happens in this module. Its plain twin is the
+definition by hand in tests/engine/test_quantise.py.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RANGE_HEADROOM: Final = 1.25
 
 
 class Activations(NamedTuple):
-    """What is known of one activation from the samples, and the layers that read it."""
+    """The range of one activation on the samples, some of its rows, and the layers that read it."""
 
     layers: tuple[LinearLayer, ...]
     low: Float  # (C,), at most 0
@@ -48,7 +48,10 @@ class Activations(NamedTuple):
 
 
 class Quantisation(NamedTuple):
-    """The codes of one activation and of the weights that read it. noise: of the worst layer, as a share of energy."""
+    """The codes of one activation and of the weights that read it.
+
+    noise: the noise of the worst layer, as a share of the energy of its output.
+    """
 
     smoothing: Float  # (C,)
     scale: np.float32  # of the activation: value = scale * (code - zero_point)

@@ -1,7 +1,7 @@
 """The base of the PyTorch engines: devices, loading a tower from its checkpoint, and the error after a fork.
 
-PyTorch's threads do not survive a fork, nor does its GPU context: a child process that used them would wait for ever,
-so it gets an error instead.
+PyTorch's threads do not survive a fork, nor does its GPU context: a child process that used them would wait forever, so
+it gets an error instead.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class TorchEngine(ABC):
         """The batch size that suits the device."""
         return CPU_IMAGE_BATCH if self.device == "cpu" else GPU_IMAGE_BATCH
 
-    def expect(self, tower: TowerName, count: int) -> TorchEngine:
+    def engine_for(self, tower: TowerName, count: int) -> TorchEngine:
         """This engine, as it has one precision."""
         return self
 

@@ -1,4 +1,4 @@
-"""Measures a model on data sets: figures with intervals, the protocol behind them, one record per item.
+"""Measures a model on data sets: figures with intervals, their protocol, one record per item.
 
 Read `outcome.py` (the result; `condition.py`: under which condition; `metric_table.py`: the metrics by name), `run.py`
 (`evaluate`) and `session.py`; then `store.py` and `cached_embeddings.py` (embeddings on disk). Each task has a module:

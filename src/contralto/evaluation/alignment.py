@@ -2,8 +2,8 @@
 
 A copy may be re-encoded, resized, cropped, squashed, mirrored, grey, brighter or of another contrast. Both pictures
 become small squares, which removes shape and size. A grid of boxes at a coarse size gives the mirroring and a first
-guess of the crop; Gauss-Newton steps at finer sizes then fit the box (Lucas and Kanade 1981). Boxes have upright sides,
-so sampling one is a product with one matrix per axis. Rotated copies are not recognised.
+guess of the crop; Gauss-Newton steps at finer sizes then fit the box (Lucas and Kanade 1981). A box is never rotated,
+so two matrix products (rows, columns) sample it. Rotated copies are not recognised.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ class Box(NamedTuple):
 
 
 def thumbnail(picture: Decodable, name: str) -> Grey:
-    """Grey float32 (64, 64) in 0..255. name: of the picture, in errors. Raises ImageError."""
+    """Grey float32 (64, 64) in 0..255. name: the picture's name in errors. Raises ImageError."""
     image = decode(picture, scaled_to=2 * THUMBNAIL_SIDE, name=name).convert("L")
     small = image.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
     return np.asarray(small, np.float32)
 
 
-def alike(first: Grey, second: Grey) -> float:
+def similarity(first: Grey, second: Grey) -> float:
     """The correlation, at most 1, of the shared part of two thumbnails after the best alignment; 0 without a shared
     part.
 
-    It is the lower of two correlations: of the grey levels, and of the grey levels without their coarse shapes, as two
-    similar objects on white correlate in these alone.
+    It is the lower of two correlations: of the grey levels, and of the grey levels without their coarse shapes. The
+    second is needed because the coarse shapes of two similar objects on white correlate even if the objects differ.
     """
     if min(first.std(), second.std()) < MIN_CONTRAST:
         return 0.0

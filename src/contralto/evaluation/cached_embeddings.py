@@ -13,7 +13,7 @@ import numpy as np
 
 from contralto.embeddings import Embeddings
 from contralto.encoder import Clip, Failure
-from contralto.encoder.stream import ahead, windows
+from contralto.encoder.stream import prepare_ahead, windows
 from contralto.errors import ContraltoError, ImageError, ItemError
 from contralto.evaluation.store import Embedding, Store
 from contralto.image.decode import NO_MEMORY
@@ -28,10 +28,10 @@ READ_AHEAD: Final = 64  # pictures that are read and altered while the model wor
 
 @dataclass(frozen=True, eq=False)
 class PictureEmbeddings:
-    """Embeddings of the pictures of N items, with what is known of each picture.
+    """Embeddings of the pictures of N items, with facts about each picture.
 
-    embeddings: float32 (N, d), unit vectors, or features before the projection if these were asked for; zeros where a
-    picture failed. digests: sha256 of each picture's content, None if not even that could be computed. failures: key ->
+    embeddings: float32 (N, d), unit vectors, or features before the projection if these were requested; zeros where a
+    picture failed. digests: sha256 of each picture's content, None if it could not be computed. failures: key ->
     reason. items: the items without their pictures, which may be drawn or decompressed at each access to an item.
     """
 
@@ -62,9 +62,12 @@ def embed_pictures(
     what: str = "",
     progress: Progress,
 ) -> PictureEmbeddings:
-    """Embeddings of the items' pictures, or their features before the projection. A failure costs one item.
+    """Embeddings of the items' pictures, or their features before the projection.
 
-    Finished embeddings are stored, whatever ends the work; so are failures that the bytes of the picture determine.
+    A failed picture does not affect the others.
+
+    Finished embeddings are stored even if the work is interrupted. Failures that the bytes of the picture determine are
+    stored too.
     """
     bare, digests, failures = _digest(items, store, progress)
     known = store.embeddings(kind, [digest for digest in digests if digest is not None])
@@ -136,7 +139,7 @@ def _digest(
         except MemoryError:
             return NO_MEMORY
 
-    with closing(ahead(digest, unread, READ_AHEAD)) as stream:
+    with closing(prepare_ahead(digest, unread, READ_AHEAD)) as stream:
         for done, (place, outcome) in enumerate(zip(unread, stream, strict=True), 1):
             if isinstance(outcome, str):
                 failures[bare[place].key] = outcome
@@ -165,7 +168,7 @@ def _encode(
             return digest, Failure(place, None, NO_MEMORY, lasting=False)
 
     def usable() -> Iterator[Any]:
-        with closing(ahead(read_entry, missing.items(), READ_AHEAD)) as stream:
+        with closing(prepare_ahead(read_entry, missing.items(), READ_AHEAD)) as stream:
             for digest, picture in stream:
                 if isinstance(picture, Failure):
                     failed.append((digest, picture))
@@ -182,5 +185,5 @@ def _encode(
 
 def _cut_to_context(clip: Clip, texts: list[str]) -> Embeddings:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # `TextEmbeddings.cut` tells it
+        warnings.simplefilter("ignore", UserWarning)  # `TextEmbeddings.cut` counts the cut texts
         return clip.encode_text(texts, truncate=True)

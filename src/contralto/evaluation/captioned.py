@@ -24,7 +24,7 @@ from contralto.errors import DataError, one_line
 
 @dataclass(frozen=True)
 class CaptionedPicture:
-    """A picture, the caption to score, and people's captions for reference."""
+    """A picture, the caption to score, and its reference captions, which people wrote."""
 
     path: str
     text: str

@@ -1,9 +1,10 @@
 """CLIPScore and RefCLIPScore of captions.
 
 Hessel et al. 2021, "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", section 3: CLIPScore is 2.5
-max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of CLIPScore and the largest max(cos(caption,
-reference), 0), which has no weight, in the paper as in its authors' code. (That code has no floor at 0 there; both
-agree if a caption has a positive cosine to a reference.) Captions and references get the prefix "A photo depicts ".
+max(cos(picture, caption), 0). RefCLIPScore is the harmonic mean of CLIPScore and the largest max(cos(caption, reference
+caption), 0). This part has no factor 2.5, in the paper and in the authors' code. (That code has no floor at 0 there;
+both agree if a caption has a positive cosine to a reference caption.) Captions and reference captions get the prefix "A
+photo depicts ".
 
 Published figures use ViT-B/32 in fp16, whose preparation cuts long captions silently. The cosines of another model
 differ, so its scores can be compared with its own only.
@@ -29,7 +30,7 @@ PUBLISHED_WITH: Final = "ViT-B-32/openai"
 
 
 class CaptionScores(NamedTuple):
-    """clipscore: float64 (N,) in 0..2.5. refclipscore: float64 (N,), NaN for a caption without references."""
+    """clipscore: float64 (N,) in 0..2.5. refclipscore: float64 (N,), NaN for a caption without reference captions."""
 
     clipscore: NDArray[np.float64]
     refclipscore: NDArray[np.float64]
@@ -44,7 +45,7 @@ def clip_scores(
     prefix: str = PREFIX,
     truncate: bool = False,
 ) -> CaptionScores:
-    """The scores of N pictures with one caption each; references: any number for each caption.
+    """The scores of N pictures with one caption each; references: any number of reference captions for each.
 
     pictures: a list, or embeddings (N, d). truncate: over-long texts lose their end, and a UserWarning names them.
     Raises ContraltoError if the lengths disagree; ImageError; TextError, which names the text, its tokens and the
@@ -67,8 +68,8 @@ def prefixed(text: str, prefix: str = PREFIX) -> str:
 
 
 def scores_of_embeddings(images: Embeddings, captions: Embeddings, references: Sequence[Embeddings]) -> CaptionScores:
-    """The scores from embeddings: images (N, d), captions (N, d), and for each caption its references (R, d), R >=
-    0.
+    """The scores from embeddings: images (N, d), captions (N, d), and the reference captions (R, d) of each caption,
+    R >= 0.
     """
     cosines = np.einsum("nd,nd->n", images, captions, dtype=np.float64)
     clipscore = WEIGHT * np.maximum(cosines, 0)
@@ -78,7 +79,7 @@ def scores_of_embeddings(images: Embeddings, captions: Embeddings, references: S
 
 
 def _best(caption: Embeddings, references: Embeddings) -> float:
-    """The largest max(cosine, 0) of a caption to its references; NaN without references."""
+    """The largest max(cosine, 0) of a caption to its reference captions; NaN if there are none."""
     if not len(references):
         return float("nan")
     return float(np.maximum(references.astype(np.float64) @ caption.astype(np.float64), 0).max())

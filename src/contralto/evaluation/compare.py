@@ -30,7 +30,7 @@ class Comparison:
 
     difference: a minus b; low, high: its 95% interval over paired resamples. p: two-sided, McNemar's exact test for
     shares of independent items, else of the bootstrap; p_holm: adjusted for all comparisons made at once. reason: why
-    the test is None; the difference is None too if the items are not the same.
+    there is no test (p is None); the difference is None too if the items are not the same.
     """
 
     set: str
@@ -61,7 +61,7 @@ def compare(
     advance: called after each figure of a shared outcome; with 50,000 items one may take some seconds.
     """
     rows = []
-    for one, other in shared(a, b):
+    for one, other in shared_outcomes(a, b):
         matches = {figure.metric: figure for figure in other.figures}
         for figure in one.figures:
             if figure.metric in matches:
@@ -73,14 +73,14 @@ def compare(
     return rows
 
 
-def shared(a: EvaluationReport, b: EvaluationReport) -> list[tuple[Outcome, Outcome]]:
+def shared_outcomes(a: EvaluationReport, b: EvaluationReport) -> list[tuple[Outcome, Outcome]]:
     """Pairs of outcomes with the same set, split and variant."""
     others = {one.identity: one for one in b.outcomes}
     pairs = [(one, others.get(one.identity)) for one in a.outcomes]
     return [(one, other) for one, other in pairs if other is not None]
 
 
-def differing(a: Outcome, b: Outcome) -> list[str]:
+def differing_entries(a: Outcome, b: Outcome) -> list[str]:
     """The names of protocol entries that differ, except those that name the model."""
     names = dict.fromkeys(name for name in (*a.protocol, *b.protocol) if name not in OF_THE_MODEL)
     return [name for name in names if a.protocol.get(name) != b.protocol.get(name)]

@@ -1,4 +1,4 @@
-"""What was done to a data set or a model before it was measured: the kind by which outcomes are grouped.
+"""The condition of a measurement: what was changed in the data set or the model before it.
 
 `Condition("corruption", "fog", 3)` is fog at severity 3, and its display name is "fog 3". Reports group by `kind`,
 `name` and `level`; only people read the display name, `Condition.variant`.

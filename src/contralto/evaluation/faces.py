@@ -106,7 +106,7 @@ class FaceReport:
     limits: str = FACE_LIMITS
 
     def to_json(self) -> dict[str, Any]:
-        """The fields; `attributes` is called "told", as in stored reports."""
+        """The fields. The key of `attributes` is "told", as in stored reports."""
         return {"told" if name == "attributes" else name: value for name, value in asdict(self).items()}
 
 
@@ -123,9 +123,9 @@ def probe_faces(
 ) -> FaceReport:
     """The paper's probe on a data set whose items all state the same attributes in `groups`.
 
-    people: the attributes whose combinations are the labels of people, as "Black woman"; the tables group by each
+    people: the attributes whose combinations are the labels of people, such as "Black woman"; the tables group by each
     attribute and by these together. harms: category -> labels. names: value of an attribute -> its name in prompts, if
-    another; templates: attribute -> its template. Raises DataError if attributes are missing.
+    it differs; templates: attribute -> its template. Raises DataError if attributes are missing.
     """
     attributes = _attributes(data)
     if missing := [name for name in people if name not in attributes]:

@@ -1,6 +1,6 @@
 """A value with its 95% interval as a figure: exact for a share of independent items, bootstrapped for anything else.
 
-A metric without a value on the items at hand costs only itself: `FigureCollector` continues and notes the reason.
+If a metric has no value on these items, only this metric is left out: `FigureCollector` continues and notes the reason.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def mean(
     metric: str, values: NDArray[Any], groups: NDArray[np.int64] | None = None, chance: float | None = None
 ) -> Figure:
     """The mean of values (N,). groups (N,): values of one group are drawn together. Raises UndefinedError."""
-    return over(metric, lambda places: float(values[places].mean()), len(values), groups, chance)
+    return bootstrapped(metric, lambda places: float(values[places].mean()), len(values), groups, chance)
 
 
-def over(
+def bootstrapped(
     metric: str,
     statistic: Callable[[Places], float],
     count: int,

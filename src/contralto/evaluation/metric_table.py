@@ -1,6 +1,6 @@
 """The metrics by name: the title for people, the unit, and how the records of an outcome give the value again.
 
-The names stand in reports and in JSON output, so they never change: `top1`, `r5_image_to_text`, `median_rank_...`.
+Reports and JSON output contain the names, so they never change: `top1`, `r5_image_to_text`, `median_rank_...`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Metric:
 
 
 def metric_named(name: str) -> Metric:
-    """The metric of that name. A name that the table lacks is a share, called as it is: "top1 clean"."""
+    """The metric of that name. A name that is not in the table counts as a share; its title is the name."""
     return METRICS.get(name) or Metric(name.replace("_", " "))
 
 

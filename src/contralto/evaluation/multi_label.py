@@ -10,7 +10,7 @@ from contralto import metrics
 from contralto.encoder import Clip
 from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.condition import PLAIN, Condition
-from contralto.evaluation.figures import FigureCollector, over
+from contralto.evaluation.figures import FigureCollector, bootstrapped
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import base_protocol, class_protocol
 from contralto.evaluation.zero_shot import embed_classes
@@ -35,7 +35,7 @@ def multi_label(
         relevant[i, list(data.items[i].labels)] = True
         ignored[i, list(data.items[i].ignored)] = True
     collector = FigureCollector()
-    collector.add(over, "map11", lambda at: metrics.map11(scores[at], relevant[at], ignored[at]), count)
+    collector.add(bootstrapped, "map11", lambda at: metrics.map11(scores[at], relevant[at], ignored[at]), count)
     best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
     records = Records.of_items(
         [data.items[i].key for i in range(count)],

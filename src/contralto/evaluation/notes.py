@@ -1,4 +1,4 @@
-"""Notes for people who measure, through the logger `contralto`: worth knowing, but no failures."""
+"""Notes for users, through the logger `contralto`: they are worth knowing, but are not failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a measurement gives: figures with their intervals, the protocol behind them, and one record per item.
+"""The result of a measurement: figures with their intervals, their protocol, and one record per item.
 
 Whatever is drawn or compared later (reliability, confusion, worst errors, paired tests) is computed from the records.
 """
@@ -36,7 +36,7 @@ class Records:
     """One record per item, as columns of equal length (N,).
 
     key: the item's name. label, predicted: class index (for choices, the index of the text), -1 if the item has none.
-    confidence: of the predicted class, by the contract's score rule. rank: the number of wrong answers that score at
+    confidence: the predicted class's, by the contract's score rule. rank: the number of wrong answers that score at
     least as high as the right one, so an item is right at k if rank < k. direction: "image_to_text" or "text_to_image"
     for retrieval, else "". text: for text_to_image the index of the caption among all captions, else -1. scores:
     float32, for multi-label data sets (N, C), for two classes (N, 1), the margin of the second over the first; else
@@ -111,7 +111,7 @@ class Outcome:
     classes: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     """key -> why the item could not be used. An item whose picture failed counts as wrong. A sample that has no label,
-    or a wrong one, is no item and does not count; the protocol's `left_out` counts these."""
+    or a wrong one, is not an item and is ignored; the protocol's `left_out` says how many there are."""
 
     @property
     def variant(self) -> str:

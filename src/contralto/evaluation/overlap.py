@@ -1,4 +1,4 @@
-"""How much of an evaluation set a model may have seen in training, and what that did to its accuracy.
+"""The share of an evaluation set that a model may have seen in training, and its effect on the accuracy.
 
 Radford et al. 2021, section 5: a detector finds near-duplicates, people set a threshold for each data set, and the
 accuracy on overlapping items is compared with that on the others. Their detector is a network trained for this task.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from contralto.embeddings import Embeddings, at_once
 from contralto.errors import DataError, ItemError
-from contralto.evaluation.alignment import Grey, alike, thumbnail
+from contralto.evaluation.alignment import Grey, similarity, thumbnail
 from contralto.metrics import clopper_pearson
 from contralto.sets.data_set import Item
 
@@ -74,9 +74,9 @@ class PartAccuracy:
 class OverlapStatistics:
     """The paper's comparison.
 
-    share: of the items that overlap. difference: accuracy on all items minus accuracy on the clean ones, the possible
-    gain through the overlap. p: probability of at least as many right answers among the overlapping items if these are
-    as hard as the clean ones (binomial, one-sided); adjusted_p: p times the number of data sets (Bonferroni).
+    share: the share of the items that overlap. difference: accuracy on all items minus accuracy on the clean ones, the
+    possible gain through the overlap. p: probability of at least as many right answers among the overlapping items if
+    these are as hard as the clean ones (binomial, one-sided); adjusted_p: p times the number of data sets (Bonferroni).
     difference and both p are None if either part is empty.
     """
 
@@ -99,15 +99,15 @@ def find_overlap(
     training_embeddings: Embeddings,
     *,
     candidates: int = OVERLAP_CANDIDATES,
-    least_cosine: float = CANDIDATE_MIN_COSINE,
+    min_cosine: float = CANDIDATE_MIN_COSINE,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> Overlap:
     """Compares each of N items with the training items whose embeddings are nearest.
 
-    embeddings (N, d), training_embeddings (M, d): of the same model; the latter may be a memory-mapped file, of float16
-    too. candidates: the number of training items per item that are compared by pixels; those below least_cosine are
-    not. Memory grows with N, plus at most 320 MB of cached thumbnails, not with M. Raises DataError if embeddings and
-    items disagree.
+    embeddings (N, d), training_embeddings (M, d): embeddings of the same model; the second array may be a memory-mapped
+    file, also in float16. candidates: the number of training items per item that are compared by pixels; those below
+    min_cosine are not. Memory grows with N, plus at most 320 MB of cached thumbnails, not with M. Raises DataError if
+    embeddings and items disagree.
     """
     if (len(items), len(training)) != (len(embeddings), len(training_embeddings)):
         raise DataError(
@@ -127,11 +127,11 @@ def find_overlap(
 
     def compared(i: int, own: Grey, place: int, cosine: float) -> DuplicatePair:
         other = of_training(place)
-        return DuplicatePair(i, place, cosine, 0.0 if other is None else alike(own, other))
+        return DuplicatePair(i, place, cosine, 0.0 if other is None else similarity(own, other))
 
     pairs = []
     for i, (places, cosines) in enumerate(zip(*nearest(embeddings, training_embeddings, candidates), strict=True)):
-        near = cosines >= least_cosine
+        near = cosines >= min_cosine
         if near.any() and (own := opened(items[i])) is not None:
             others = zip(places[near].tolist(), cosines[near].tolist(), strict=True)
             pairs.append(max((compared(i, own, *other) for other in others), key=lambda pair: pair.score))
@@ -141,38 +141,38 @@ def find_overlap(
     return Overlap(tuple(pairs), len(items), failures)
 
 
-def nearest(embeddings: Embeddings, others: Embeddings, most: int) -> tuple[NDArray[np.int64], Embeddings]:
-    """The places in others (M, d) of the `most` vectors nearest to each of embeddings (N, d), nearest first, and their
+def nearest(embeddings: Embeddings, others: Embeddings, count: int) -> tuple[NDArray[np.int64], Embeddings]:
+    """The places in others (M, d) of the `count` vectors nearest to each of embeddings (N, d), nearest first, and their
     cosines.
 
-    Both (N, min(most, M)). Both inputs are read in blocks, so memory grows with N alone.
+    Both (N, min(count, M)). Both inputs are read in blocks, so memory grows with N alone.
     """
-    most = min(most, len(others))
-    places, cosines = np.empty((len(embeddings), most), np.int64), np.empty((len(embeddings), most), np.float32)
+    count = min(count, len(others))
+    places, cosines = np.empty((len(embeddings), count), np.int64), np.empty((len(embeddings), count), np.float32)
     for first in range(0, len(embeddings), ITEM_BLOCK):
         some = slice(first, first + ITEM_BLOCK)
         best, known = np.empty((len(embeddings[some]), 0), np.int64), np.empty((len(embeddings[some]), 0), np.float32)
         for start in range(0, len(others), step := at_once(ITEM_BLOCK)):
             cosine = embeddings[some] @ np.asarray(others[start : start + step], np.float32).T
-            best_here = _largest(cosine, most)
+            best_here = _largest(cosine, count)
             best = np.hstack([best, best_here + start])
             known = np.hstack([known, np.take_along_axis(cosine, best_here, 1)])
-            best_of_all = _largest(known, most)
+            best_of_all = _largest(known, count)
             best, known = np.take_along_axis(best, best_of_all, 1), np.take_along_axis(known, best_of_all, 1)
         order = np.lexsort((best, -known))
         places[some], cosines[some] = np.take_along_axis(best, order, 1), np.take_along_axis(known, order, 1)
     return places, cosines
 
 
-def _largest(values: Embeddings, most: int) -> NDArray[np.int64]:
-    """Places of the `most` largest values of each row, in any order; of all values if there are no more."""
-    if values.shape[1] <= most:
+def _largest(values: Embeddings, count: int) -> NDArray[np.int64]:
+    """Places of the `count` largest values of each row, in any order; of all values if there are no more."""
+    if values.shape[1] <= count:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)
-    return np.argpartition(-values, most - 1, axis=1)[:, :most]
+    return np.argpartition(-values, count - 1, axis=1)[:, :count]
 
 
 def overlap_statistics(right: NDArray[np.bool_], overlapping: NDArray[np.bool_], *, sets: int = 1) -> OverlapStatistics:
-    """What overlap did to an accuracy. right, overlapping (N,); sets: how many data sets are tested together.
+    """The effect of overlap on an accuracy. right, overlapping (N,); sets: how many data sets are tested together.
 
     Needs the extra `evaluate`. Raises DataError if there is no item, or if the two arrays differ in length.
     """

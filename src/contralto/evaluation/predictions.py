@@ -46,7 +46,7 @@ def predict(
 ) -> Predictions:
     """Compares pictures with class_embeddings (C, d), in blocks. A picture that failed is wrong at any k.
 
-    merged: int64 (C,), the class that each embedding counts for, which scores as the best of its embeddings; None: each
+    merged: int64 (C,), the class of each embedding; the score of a class is the highest of its embeddings. None: each
     embedding is its own class.
     """
     count = len(pictures.embeddings)

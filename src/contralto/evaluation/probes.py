@@ -41,8 +41,9 @@ FEATURES: Final = "before the projection, not normalised"
 class ProbeData:
     """The features that a probe is fitted to, and those that it is measured on.
 
-    features (N, w), labels (N,): of the usable training and validation pictures. validation: the places of the latter.
-    measured: features of the measured split. protocol: of the outcome.
+    features (N, w), labels (N,): the features and labels of the usable training and validation pictures. validation:
+    the places of the validation pictures. measured: the features of the measured split. protocol: the outcome's
+    protocol.
     """
 
     features: Embeddings

@@ -71,7 +71,7 @@ def split_hash(data: DataSet, pictures: PictureEmbeddings) -> str:
     return digest.hexdigest()
 
 
-def brief(full: dict[str, Any]) -> dict[str, Any]:
+def without_lists(full: dict[str, Any]) -> dict[str, Any]:
     """The same without the lists whose hashes it states, for one line of JSON."""
     return {
         key: {name: value for name, value in entry.items() if name not in ("names", "list")}

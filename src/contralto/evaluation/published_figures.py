@@ -1,4 +1,4 @@
-"""Figures that others published for the same models, which a report shows beside its own.
+"""Figures that others published for the same models, which a report shows next to its own.
 
 `published.json` holds them by model, kind of condition, set, metric and source. Sources: "paper", Radford et al. 2021
 (zero-shot Table 11, linear probe Table 10, retrieval, robustness); "open_clip", that project's re-runs, whose prompts
@@ -30,7 +30,8 @@ class Published(NamedTuple):
 def published(model: str, set: str, metric: str, kind: ConditionKind = "plain") -> list[Published]:
     """The published figures of a model, by its name in the registry; empty if there are none.
 
-    kind: of the outcome's condition. Zero-shot top-1 on ImageNet comes from the registry if nothing else states it.
+    kind: the kind of the outcome's condition. Zero-shot top-1 on ImageNet comes from the registry if nothing else
+    states it.
     """
     stated = _figures().get(model, {}).get(kind, {}).get(set, {}).get(metric, {})
     figures = [

@@ -168,7 +168,7 @@ def _read_items(path: Path, sha256: str, counts: list[int]) -> list[Records]:
     pyarrow, parquet = _pyarrow()
     try:
         if _sha256(path) != sha256:
-            raise DataError(f"{path} does not belong to the {REPORT_FILE} beside it: measure again")
+            raise DataError(f"{path} does not belong to the {REPORT_FILE} next to it: measure again")
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read: {one_line(str(error))}") from error

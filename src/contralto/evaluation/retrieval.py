@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from contralto import metrics
 from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.condition import PLAIN
-from contralto.evaluation.figures import FigureCollector, mean, over
+from contralto.evaluation.figures import FigureCollector, bootstrapped, mean
 from contralto.evaluation.metric_table import RECALL_AT
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.protocol import base_protocol
@@ -84,4 +84,4 @@ def _figures(ranks: metrics.Ranks, owners: NDArray[np.int64]) -> FigureCollector
 
 
 def _median(metric: str, rank: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> Figure:
-    return over(metric, lambda places: unchecked_median_rank(rank[places]), len(rank), groups)
+    return bootstrapped(metric, lambda places: unchecked_median_rank(rank[places]), len(rank), groups)

@@ -1,4 +1,4 @@
-"""`evaluate`: what is measured for each task of a data set, and in which order."""
+"""`evaluate`: the measurements for each task of a data set, and their order."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def evaluate(
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Measures `clip` on data sets: figures with 95% intervals, the protocol behind them, and one record per item.
+    """Measures `clip` on data sets: figures with 95% intervals, their protocol, and one record per item.
 
         evaluate(clip, "cifar10", folder="data", probe="linear")
 
@@ -92,8 +92,8 @@ def evaluate(
 def measure(session: Session, data: DataSet, options: EvaluateOptions = EvaluateOptions()) -> Iterator[Outcome]:
     """The outcomes of one data set, each as soon as it is computed.
 
-    Notes tell which files the data set leaves out, and which metrics have no value on it. Raises as `evaluate`, and
-    UndefinedError if no metric has a value.
+    Notes name the files that the data set leaves out, and the metrics without a value on it. Raises the errors of
+    `evaluate`, and UndefinedError if no metric has a value.
     """
     note_left_out(data)
     for outcome in _outcomes(session, data, _options_for(data, options)):
@@ -129,7 +129,7 @@ def _outcomes(session: Session, data: DataSet, options: EvaluateOptions) -> Iter
 
 
 def _where_defined(data: DataSet, what: str, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """The outcomes of a probe or a check until it has no value on this data set, which a note tells."""
+    """The outcomes of a probe or a check. It ends, with a note, when one has no value on this data set."""
     try:
         yield from outcomes
     except UndefinedError as error:
@@ -137,7 +137,7 @@ def _where_defined(data: DataSet, what: str, outcomes: Iterator[Outcome]) -> Ite
 
 
 def _options_for(data: DataSet, options: EvaluateOptions) -> EvaluateOptions:
-    """The options that apply to this data set. A note tells which do not, as several data sets share the options.
+    """The options that apply to this data set. A note names those that do not, as several data sets share the options.
 
     Raises ContraltoError for options that apply to no data set.
     """

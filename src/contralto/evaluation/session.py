@@ -23,7 +23,7 @@ from contralto.sets.data_set import DataSet
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """What every measurement takes besides its data set."""
+    """The inputs that all measurements share; each also takes a data set."""
 
     clip: Clip
     store: Store

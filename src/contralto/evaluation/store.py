@@ -41,7 +41,8 @@ STORE_MAX_BYTES: Final = 16 * 2**30
 class Store:
     """The embeddings of one Clip, whose precision is settled. A context manager, for one thread.
 
-    fresh: stored embeddings are not used, and are replaced. warn: takes a line; a problem of both files is told once.
+    fresh: stored embeddings are not used, and are replaced. warn: takes a line; a problem that both files have is
+    reported once.
     """
 
     def __init__(self, clip: Clip, *, fresh: bool = False, warn: Callable[[str], None]) -> None:

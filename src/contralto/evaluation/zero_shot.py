@@ -18,7 +18,7 @@ from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
 from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.condition import PLAIN, Condition
-from contralto.evaluation.figures import FigureCollector, mean, over, share
+from contralto.evaluation.figures import FigureCollector, bootstrapped, mean, share
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.predictions import Predictions, predict
 from contralto.evaluation.protocol import base_protocol, class_protocol
@@ -109,7 +109,7 @@ def _figures(records: Records, classes: int, predictions: Predictions, with_mean
     def per_class(places: NDArray[np.intp]) -> float:
         return metrics.mean_per_class(right[places], label[places])
 
-    collector.add(over, "mean_per_class", per_class, count, chance=1 / classes)
+    collector.add(bootstrapped, "mean_per_class", per_class, count, chance=1 / classes)
     if with_mean_of_both and scored:
         both = (right.astype(np.float64) + (records.rank < 5)) / 2
         collector.add(mean, "mean_top1_top5", both, chance=3 / classes)
@@ -124,10 +124,10 @@ def _figures(records: Records, classes: int, predictions: Predictions, with_mean
 
 def _ece(metric: str, confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Figure:
     """ECE is biased upwards, in resamples even more, so the interval is widened if it lies above the value."""
-    figure = over(metric, lambda places: metrics.ece(confidence[places], right[places]), len(right))
+    figure = bootstrapped(metric, lambda places: metrics.ece(confidence[places], right[places]), len(right))
     return figure if figure.low is None else replace(figure, low=min(figure.low, figure.value))
 
 
 def _auc(metric: str, margin: NDArray[np.float64], positive: NDArray[np.bool_]) -> Figure:
     """The ROC area of the second of two classes."""
-    return over(metric, lambda places: metrics.auc(margin[places], positive[places]), len(positive), chance=0.5)
+    return bootstrapped(metric, lambda places: metrics.auc(margin[places], positive[places]), len(positive), chance=0.5)

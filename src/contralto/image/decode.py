@@ -36,7 +36,7 @@ from contralto.image.strip_metadata import strip_metadata
 
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 256 * 2**20
-AMPLE_MEMORY = 2**31  # about the need of a decoder for MAX_PIXELS
+AMPLE_MEMORY = 2**31  # about the memory that a decoder needs for MAX_PIXELS
 MAX_PICTURE_SIDE = 2**24  # Pillow has a pointer per row: a file that claims 1 x 178,956,970 would take 1.4 GB
 
 NO_MEMORY = "needs more memory than there is"  # the reason wherever a picture is read or changed
@@ -70,8 +70,8 @@ def decode(
 
     Raises ImageError for any fault of the item. Its `lasting` is true if the bytes alone decide the fault, so that it
     may be cached with `formats.readers()`. This module neither reads nor writes Pillow's global settings, but Pillow's
-    readers obey two: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice as many pixels are refused, whatever max_pixels is),
-    and ImageFile.LOAD_TRUNCATED_IMAGES, which would accept truncated files.
+    readers depend on two of them: MAX_IMAGE_PIXELS in TIFF, ICO and WebP (twice as many pixels are refused, whatever
+    max_pixels is), and ImageFile.LOAD_TRUNCATED_IMAGES, which would accept truncated files.
     """
     image, turn = decode_unturned(
         item, alpha=alpha, scaled_to=scaled_to, max_pixels=max_pixels, max_bytes=max_bytes, name=name
@@ -89,7 +89,7 @@ def decode_unturned(
     max_bytes: int = MAX_BYTES,
     name: str | None = None,
 ) -> tuple[Image.Image, Image.Transpose | None]:
-    """As `decode`, but returns the picture before its turn, and the turn, which `transform` applies without a copy."""
+    """Like `decode`, but returns the picture before its turn, and the turn: `transform` applies it without a copy."""
 
     def finished(image: Image.Image) -> tuple[Image.Image, Image.Transpose | None]:
         _check_pixels(image, max_pixels)
@@ -148,7 +148,7 @@ def _reasons(name: str) -> Iterator[None]:
 
 
 def _reason_of(error: Exception) -> tuple[str, bool]:
-    """(reason, whether the bytes alone decide it). In doubt they do not, since a retry is cheap."""
+    """(reason, whether the bytes alone decide it). If in doubt, False: a retry is cheap."""
     detail = one_line(str(error) or type(error).__name__, 150)
     if isinstance(error, MemoryError) or detail.startswith(OUT_OF_MEMORY):
         return NO_MEMORY, False

@@ -65,7 +65,7 @@ def open_header(file: BinaryIO, name: str = "") -> ImageFile.ImageFile:
 def readers() -> str:
     """The versions of all picture readers, in one line that changes whenever one of them does.
 
-    A cache of unreadable files stores it with them, since another reader may read them.
+    A cache stores this line with each unreadable file, since another reader may read the file.
     """
     versions = [f"contralto {__version__}", f"Pillow {PIL.__version__}"]
     versions += [f"no {format_name}" for format_name in _PLUGINS if _pillow_reader(format_name) is None]

@@ -5,7 +5,8 @@ by strip, so no second copy of it is made. A turn needs no copy either: strips a
 stored pixels. Pillow resizes the pictures that this module does not handle, and all pictures if the package was built
 without a C compiler.
 
-The plain twin is Pillow's own `transpose`, `resize` and `crop`; tests/image/test_resample.py holds both equal.
+The plain twin is Pillow's own `transpose`, `resize` and `crop`; tests/image/test_resample.py checks that both give the
+same result.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ except ImportError:  # built without a C compiler
 # Modes whose channels Pillow resizes alike, and the raw mode that copies out their pixels as stored in memory.
 RAW_MODES = {"L": "L", "RGB": "RGBX", "CMYK": "CMYK", "YCbCr": "YCbCrX"}
 
-MAX_COMPILED_SIDE = 2**16  # a longer side has too many weights (up to four a pixel) and is left to Pillow
+MAX_COMPILED_SIDE = 2**16  # a longer side has too many weights (up to four per pixel) and is left to Pillow
 
 STRIP_BYTES = 2**18  # small enough to stay in the processor's cache between Pillow's copy and our pass
 STRIP_LINES = 32  # a multiple of the lines that the compiled code handles at once

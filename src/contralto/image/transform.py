@@ -83,10 +83,10 @@ def _by_pillow(
     image: Image.Image, full: tuple[int, int], method: Image.Resampling, box: window.Box, rule: str
 ) -> Image.Image:
     """`image.resize(full, method).crop(box)`, in bounded memory."""
-    most = max(PLAIN_PIXELS, image.width * image.height)
-    if rule == "shortest" and full[0] * full[1] > most:
+    max_pixels = max(PLAIN_PIXELS, image.width * image.height)
+    if rule == "shortest" and full[0] * full[1] > max_pixels:
         return window.enlarge(image, full, method, box)
-    if image.height > full[1] and full[0] * image.height > most:
+    if image.height > full[1] and full[0] * image.height > max_pixels:
         return window.resize_height_first(image, full, method).crop(box)
     return image.resize(full, method).crop(box)
 

@@ -6,7 +6,8 @@ passes (the horizontal one first, rounded to 8 bits) for the kept rows and colum
 enlarged need this: if both shrink, the result is smaller than the source, and if only the width grows, Pillow does the
 resize in the order that needs less memory.
 
-The plain twin is Pillow's own `resize` and `crop`; tests/image/test_window.py holds both equal on random shapes.
+The plain twin is Pillow's own `resize` and `crop`; tests/image/test_window.py checks that both give the same result on
+random shapes.
 """
 
 from __future__ import annotations

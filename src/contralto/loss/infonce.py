@@ -30,7 +30,7 @@ def infonce(images: Tensor, texts: Tensor, log_scale: Tensor, also_true: Tensor 
         return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def same(*ids: Tensor) -> Tensor:
+def pairs_with_shared_id(*ids: Tensor) -> Tensor:
     """bool (N, N) for `also_true`: pairs i and j share one of the ids (int64 (N,) each), such as picture or caption."""
     return torch.stack([each[:, None] == each[None, :] for each in ids]).any(dim=0)
 

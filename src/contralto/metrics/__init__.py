@@ -2,7 +2,7 @@
 
 Read `accuracy.py` (classes), `retrieval.py` (pictures and texts; `counting.py` does its work in blocks) and
 `calibration.py` (confidences); then `intervals.py`, `paired.py` (two models on the same items) and `robustness.py`
-(other data). A metric without a value on the items at hand raises `UndefinedError` (`undefined.py`).
+(other data). A metric without a value on the given items raises `UndefinedError` (`undefined.py`).
 """
 
 from contralto.metrics.accuracy import auc, map11, mean_per_class, mean_top1_top5, ranks, top_k

@@ -202,7 +202,7 @@ def _float32(values: Floats, towards: float) -> NDArray[np.float32]:
 
 
 def _lengths(rows: Matrix) -> Floats:
-    """Lengths of the rows, float64 (N,), plus the most that squares too small for float64 could add."""
+    """Lengths of the rows, float64 (N,), plus the largest sum that squares too small for float64 could add."""
     wide = rows.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.einsum("ne,ne->n", wide, wide)

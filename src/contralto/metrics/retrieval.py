@@ -127,7 +127,7 @@ def retrieval_ranks(
 
 
 def _siblings(owner: Integers, scores: NDArray[np.float64]) -> tuple[Integers, Integers, Integers, Integers]:
-    """The texts ordered by picture, the best of each first, with what each picture's texts are to each other.
+    """The texts ordered by picture, the best of each first, with counts of each picture's texts.
 
     Returns the order (M,); where each picture begins in it (N,); and for each text in that order how many texts of its
     picture come before it (M,), and how many, itself included, score at least as high (M,).

@@ -23,7 +23,7 @@ def effective_robustness(in_distribution: float, shifted: float, baselines: Arra
     """
     arguments.number(in_distribution, "in_distribution")
     arguments.number(shifted, "shifted")
-    pairs = arrays.finite(baselines, "baseline", 2)
+    pairs = arrays.finite_numbers(baselines, "baseline", 2)
     if pairs.shape[1] != 2 or len(np.unique(pairs[:, 0])) < 2:
         raise DataError("the line of effective robustness needs (B, 2) baselines of at least two different accuracies")
     x, y = _logit(pairs).T
@@ -44,7 +44,7 @@ def corruption_error(errors: ArrayLike, reference: ArrayLike | None = None) -> f
 
 
 def relative_corruption_error(errors: ArrayLike, clean: float, reference: ArrayLike, reference_clean: float) -> float:
-    """As `corruption_error`, for the error that the corruption adds to the error on clean pictures (relative CE)."""
+    """Like `corruption_error`, for the error that the corruption adds to the error on clean pictures (relative CE)."""
     clean = arguments.number(clean, "clean", 0)
     reference_clean = arguments.number(reference_clean, "reference_clean", 0)
     return _ratio(_errors(errors, "error") - clean, _errors(reference, "reference error") - reference_clean)
@@ -85,7 +85,7 @@ def _names(errors: Mapping[str, ArrayLike], reference: Mapping[str, ArrayLike] |
 
 
 def _errors(given: ArrayLike, what: str) -> NDArray[np.float64]:
-    errors = arrays.finite(given, what)
+    errors = arrays.finite_numbers(given, what)
     if not errors.size or errors.min() < 0:
         raise DataError(f"{what}s must be at least one number, none of them below 0")
     return errors

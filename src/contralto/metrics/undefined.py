@@ -1,4 +1,4 @@
-"""The error of a metric without a value on the items at hand, so that other metrics can continue."""
+"""The error of a metric without a value on the given items, so that other metrics can continue."""
 
 from __future__ import annotations
 

@@ -117,6 +117,6 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Uses running statistics in eval mode; in training mode those of the batch, and updates the running ones."""
+        """Uses running statistics in eval mode; in training mode it uses the batch's, and updates the running ones."""
         mean, var = self.running_mean, self.running_var
         return F.batch_norm(x, mean, var, self.weight, self.bias, training=self.training, eps=self.eps)

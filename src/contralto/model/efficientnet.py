@@ -116,7 +116,9 @@ class EfficientNetConvolution(nn.Module):
 
 
 def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """TensorFlow's SAME: zeros around (N, C, h, w) so that ceil(h / stride) windows fit; an odd one is below or right.
+    """TensorFlow's SAME: zeros around (N, C, h, w) so that ceil(h / stride) windows fit.
+
+    An odd extra row or column of zeros is at the bottom or right.
 
     With a stride of 2 over an even height the padding is therefore unequal. PyTorch's symmetric padding would shift
     every feature by a pixel and cost published weights most of their accuracy.
@@ -127,7 +129,7 @@ def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
 
 
 def even_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Pads any height and width as SAME pads multiples of the stride: floor(h / stride) windows fit."""
+    """Pads any size like SAME for sizes that are multiples of the stride: floor(h / stride) windows fit."""
     total = max(kernel - stride, 0)
     return _around(x, total, total)
 
@@ -136,5 +138,5 @@ PADDINGS = {"same": same_padding, "even": even_padding}
 
 
 def _around(x: Tensor, rows: int, columns: int) -> Tensor:
-    """Pads with `rows` and `columns` zeros in all, half of them before; an odd one goes below or right."""
+    """Pads with `rows` and `columns` zeros in all, half of them before; an odd one is at the bottom or right."""
     return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)) if rows or columns else x

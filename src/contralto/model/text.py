@@ -15,7 +15,7 @@ class CausalText(nn.Module):
     """CLIP's text tower (Radford et al. 2021): pre-norm blocks, pooled at the end-of-text token, head.
 
     The end-of-text token has the largest id of the vocabulary, so its position is the argmax of the ids (the first one,
-    if a text holds several). Under the causal mask it does not see the padding behind it, so a batch may be cut to its
+    if a text holds several). Under the causal mask it does not see the padding after it, so a batch may be cut to its
     longest text. Without the mask (CLIPA and SigLIP, which pool the last token of the context) padding changes the
     embedding, so ids must have the full context.
     """

@@ -70,7 +70,7 @@ class ViT(nn.Module):
     def initialise(self, generator: Generator) -> None:
         """Class token, positions and head scaled by the width; the blocks as in PyTorch's fused attention.
 
-        A tower with an attention pool is SigLIP's, whose paper states other matrices.
+        A tower with an attention pool is SigLIP's, whose paper initialises the matrices differently.
         """
         defaults(self, generator)
         width = self.positions.shape[1]

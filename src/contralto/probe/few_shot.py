@@ -94,7 +94,7 @@ def _counts(shots: object) -> list[int]:
     """The numbers of shots in rising order, each once."""
     given = [*shots] if isinstance(shots, Iterable) else [shots]
     if not given:
-        raise ProbeError("shots is empty: give at least 1 number of rows a class")
+        raise ProbeError("shots is empty: give at least 1 number of rows per class")
     return sorted({arguments.whole(one, "shots") for one in given})
 
 

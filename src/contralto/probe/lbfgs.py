@@ -95,7 +95,7 @@ def _enough(objective: Objective, point: Point, ridge: float) -> float:
 
 
 def _gap(point: Point, ridge: float) -> float:
-    """The most that F can be above its minimum."""
+    """The largest possible distance of F above its minimum."""
     weights, intercept = point.gradient[:-1], point.gradient[-1]
     left = float(np.vdot(weights, weights)) / (2 * ridge)
     left += float(np.sum(intercept**2 / (2 * np.maximum(point.spread, MIN_SPREAD))))

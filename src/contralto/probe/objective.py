@@ -106,7 +106,7 @@ def _axes(rows: Matrix, mean: Float) -> tuple[Float, Float]:
 def _softmax_residuals(logits: NDArray[Any], labels: NDArray[np.intp]) -> tuple[Float, NDArray[Any]]:
     """(loss of each row, softmax minus the one-hot label); the logits are overwritten.
 
-    A nearly certain row has a loss far below 6e-8, the precision of float32 beside 1, and with weak regularisation all
+    A nearly certain row has a loss far below 6e-8, the precision of float32 near 1, and with weak regularisation all
     rows are like that. So the wrong classes are summed separately, and nothing is subtracted from 1.
     """
     each = np.arange(len(labels))

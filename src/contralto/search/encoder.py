@@ -1,4 +1,4 @@
-"""What searching needs of a model, so that nothing here depends on `Clip` itself."""
+"""The methods of a model that searching needs, so that nothing here depends on `Clip` itself."""
 
 from __future__ import annotations
 

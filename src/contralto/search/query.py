@@ -39,9 +39,9 @@ class Query:
         """(B, d): the same query for each of other texts and pictures (B, d) instead of its own.
 
         Text and picture have equal weight: their unit embeddings are added, and the sum is scaled to unit length. Then
-        half the mean direction of `away` is subtracted. Only half, because all texts share much of their direction:
-        subtracting the whole would cancel the shared part, and the small difference that is left would rank a picture
-        of neither above a picture with a little of both. The mean, so that several exclusions weigh as much as one.
+        half the mean direction of `away` is subtracted. Only half of it is subtracted, because all texts share much of
+        their direction: subtracting all of it would rank unrelated pictures above pictures that match a little. The
+        mean is used, so that several exclusions weigh as much as one.
         """
         given = [vectors.astype(np.float64) for vectors in (texts, images) if vectors is not None]
         wanted = _unit(np.sum(given, axis=0))
@@ -77,8 +77,8 @@ def query_embedding(
 def cosines(embeddings: Embeddings, wanted: Embeddings) -> NDArray[np.float64]:
     """(N,): the cosine of each unit embedding (N, d) with the query's (d,).
 
-    Products are summed in float64 and rounded to nine decimals, so that equal pictures get equal cosines whatever
-    stands beside them; block by block, so that no second copy of all embeddings is made.
+    Products are summed in float64 and rounded to nine decimals, so that equal pictures get equal cosines whatever their
+    neighbours are; block by block, so that no second copy of all embeddings is made.
     """
     products = np.empty(len(embeddings), np.float64)
     for start in range(0, len(embeddings), BLOCK):
@@ -87,14 +87,14 @@ def cosines(embeddings: Embeddings, wanted: Embeddings) -> NDArray[np.float64]:
     return products.round(DECIMALS)
 
 
-def best(cosines: NDArray[np.float64], top: int) -> list[tuple[int, float]]:
+def best_matches(cosines: NDArray[np.float64], top: int) -> list[tuple[int, float]]:
     """The `top` best (position, cosine), best first; equal cosines in the order of their positions."""
     return [(int(i), float(cosines[i])) for i in np.argsort(-cosines, kind="stable")[:top]]
 
 
 def rank(embeddings: Embeddings, wanted: Embeddings, top: int) -> list[tuple[int, float]]:
-    """The `top` best (position, cosine) of embeddings (N, d) for a query's (d,), as `best` gives them."""
-    return best(cosines(embeddings, wanted), top)
+    """The `top` best (position, cosine) of embeddings (N, d) for a query's (d,), as `best_matches` gives them."""
+    return best_matches(cosines(embeddings, wanted), top)
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -48,9 +48,9 @@ BY_IMAGE: Final = 0.5  # lower, because pictures are more similar to each other 
 def threshold(encoder: Encoder, query: Query, embeddings: Embeddings, cosines: NDArray[np.float64]) -> float:
     """The cosine above which pictures are relevant to the query; it is above all cosines if no picture is.
 
-    embeddings (N, d): of the collection. cosines (N,): of these with the query. Returns -inf, so that everything counts
-    as relevant, if there is nothing to judge by: a query by picture alone in fewer than 8 pictures, or a background
-    that does not vary. A query with text is judged in any collection, even of one picture.
+    embeddings (N, d): all pictures of the collection. cosines (N,): their cosines with the query. Returns -inf, so that
+    everything counts as relevant, if there is nothing to judge by: a query by picture alone in fewer than 8 pictures,
+    or a background that does not vary. A query with text is judged in any collection, even of one picture.
     """
     if not len(embeddings) or (query.text is None and len(embeddings) < FEWEST):
         return -np.inf
@@ -64,8 +64,8 @@ def threshold(encoder: Encoder, query: Query, embeddings: Embeddings, cosines: N
         return -np.inf
     distinct = np.unique(cosines)  # copies of a picture count as one
     best = (float(distinct[-1]) - mean) / deviation
-    least = (BY_TEXT if query.image is None else BY_IMAGE) + PER_SIZE * float(np.log(len(distinct)))
-    return mean + deviation * (NEAR_BEST * best if best >= least else least)
+    min_deviations = (BY_TEXT if query.image is None else BY_IMAGE) + PER_SIZE * float(np.log(len(distinct)))
+    return mean + deviation * (NEAR_BEST * best if best >= min_deviations else min_deviations)
 
 
 def _by_image(encoder: Encoder, query: Query, sample: Embeddings) -> Embeddings:
@@ -78,6 +78,6 @@ def _by_image(encoder: Encoder, query: Query, sample: Embeddings) -> Embeddings:
     return cosines[others] if len(sample) > 1 else cosines.ravel()
 
 
-def _spread(n: int, most: int) -> NDArray[np.intp]:
-    """At most `most` indices below n, evenly spread."""
-    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.intp)
+def _spread(n: int, count: int) -> NDArray[np.intp]:
+    """At most `count` indices below n, evenly spread."""
+    return np.arange(n) if n <= count else np.linspace(0, n - 1, count).astype(np.intp)

@@ -32,7 +32,7 @@ class UnusableFile:
     reason: str
 
 
-def look(path: str) -> PictureFile | UnusableFile:
+def file_at(path: str) -> PictureFile | UnusableFile:
     """A file that the user named. Any suffix is accepted, and links are followed."""
     try:
         status = os.stat(path)

@@ -1,7 +1,8 @@
 """Data sets with a choice of texts per picture, in the formats of SugarCrepe and Winoground.
 
-SugarCrepe: a JSON file per kind of false text (`add_att.json`), with entries `filename`, `caption`, `negative_caption`
-by number or in a list. The pictures are in the same folder, or in a folder within or beside it (COCO's `val2017`).
+SugarCrepe: a JSON file per kind of false text (`add_att.json`). The entries are the values of an object with numbers as
+keys, or a list; each has `filename`, `caption` and `negative_caption`. The pictures are in the same folder, or in a
+folder within or next to it (COCO's `val2017`).
 Winoground: `examples.jsonl` with `id`, `image_0`, `image_1`, `caption_0`, `caption_1`, and `images/<image>.png`.
 """
 
@@ -102,7 +103,7 @@ def _picture_folder(path: Path, name: str) -> Path:
         if (folder / name).is_file():
             return folder
     raise DataError(
-        f"{path}: its picture {one_line(name, 120)!r} is not in {here} nor in a folder within or beside it: "
+        f"{path}: its picture {one_line(name, 120)!r} is not in {here} nor in a folder within or next to it: "
         "put the folder of pictures there (COCO's val2017)"
     )
 

@@ -37,8 +37,9 @@ def rename_classes(old_classes: tuple[Class, ...], names: ClassNames, where: str
     """The classes of a data set with new names, and whether the new names are whole texts.
 
     old_classes: the classes of the data set; empty if it names none. A sequence of names is matched by index. A mapping
-    is matched by the old names or folders; without these, its own order counts. Folders and groups stay.
-    Raises DataError if the number of classes differs, or if the mapping lacks a class.
+    is matched by the old names or folders; if the data set has no names, the order of the mapping is the order of the
+    classes. Folders and groups stay. Raises DataError if the number of classes differs, or if the mapping lacks a
+    class.
     """
     if isinstance(names, Mapping):
         texts = {name: _texts(listed, where, name) for name, listed in names.items()}

@@ -51,9 +51,9 @@ class Item:
 
     picture: a path, a member of a tar, a row of a table, a file's bytes, or an array uint8 (H, W, 3). key: unique in
     the split; it names the item in errors and records. label: class index; for choice and pairs the index of the true
-    text in `captions`. labels: the classes in the picture. ignored: classes that count neither way (VOC's difficult
-    objects). captions: true texts (retrieval), or the texts to choose from. groups: further attributes, such as
-    {"race": ...}, by which results are grouped.
+    text in `captions`. labels: the classes in the picture. ignored: classes that are neither right nor wrong (VOC's
+    difficult objects). captions: true texts (retrieval), or the texts to choose from. groups: further attributes, such
+    as {"race": ...}, by which results are grouped.
     """
 
     key: str

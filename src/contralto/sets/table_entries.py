@@ -30,7 +30,10 @@ def is_empty(label: object) -> bool:
 
 
 def classes_from_labels(labels: Iterable[object]) -> tuple[Class, ...]:
-    """The classes that the labels name, sorted; none if the labels are whole numbers, which index names elsewhere."""
+    """The classes that the labels name, sorted.
+
+    Empty if the labels are whole numbers: these are indices of names in another file.
+    """
     values = {label for label in labels if isinstance(label, str) and label.strip()}
     if all(_index(value) is not None for value in values):
         return ()

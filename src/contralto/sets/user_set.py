@@ -121,7 +121,7 @@ def build_data_set(
 def check_labels(where: str, items: Iterable[Item], classes: int) -> None:
     """Raises DataError, with both counts, unless the highest label is the index of the last class.
 
-    It serves class names that are matched to labels only by their order.
+    Use it if class names are matched to labels only by their order.
     """
     highest = max((label for item in items for label in (item.labels or (item.label or 0,))), default=0)
     if highest + 1 != classes:

@@ -1,8 +1,8 @@
 """The byte-pair encoding of CLIP: 49,408 tokens, after Radford et al. 2021 (section 2.4) and OpenAI's published code.
 
-A text is split into pieces (a run of letters, one digit, a run of other characters, an English clitic). A piece is
-written as the symbols of its UTF-8 bytes, the last one marked as the end of a word. Then the adjacent pair with the
-lowest rank in the merge table is merged, repeatedly, until no pair is in the table.
+A text is split into pieces (a run of letters, one digit, a run of other characters, an English ending such as 's or
+'re). A piece is written as the symbols of its UTF-8 bytes, the last one marked as the end of a word. Then the adjacent
+pair with the lowest rank in the merge table is merged, repeatedly, until no pair is in the table.
 
 Ids: 0-255 are the bytes in the order of `BYTES`, 256-511 the same at the end of a word, 512-49,405 the merges in the
 order in which they were learned; 49,406 starts a text and 49,407 ends it.
@@ -12,8 +12,8 @@ little-endian uint16, and nothing else; 48,894 * 4 = 195,576 bytes. Its sha256 i
 lines 2 to 48,895 of OpenAI's bpe_simple_vocab_16e6.txt.gz, and `published` returns those lines; the tests check the
 sha256 of both.
 
-The plain twin is tests/support/plain_bpe.py, the published algorithm on strings. tests/text/test_bpe.py holds both
-equal.
+The plain twin is tests/support/plain_bpe.py, the published algorithm on strings. tests/text/test_bpe.py checks that
+both give the same result.
 """
 
 from __future__ import annotations

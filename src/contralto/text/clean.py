@@ -10,9 +10,10 @@
 | none | no | | BERT's own (ALIGN), nano |
 
 Repaired: ftfy fixes broken encodings; HTML is unescaped twice, as alt texts are often escaped twice. The two rules of
-SigLIP differ in "_" and in texts that need repair; each matches its reference.
+SigLIP differ in "_" and in texts that need repair; each matches the code of its library.
 
-Plain texts take a fast way. The plain twin is `repair`; tests/text/test_clean.py holds both equal.
+Plain texts take a fast path. The plain twin is `repair`; tests/text/test_clean.py checks that both give the same
+result.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def are_plain(texts: Sequence[str]) -> bool:
 
 
 def words(text: str, rule: Rule) -> list[str]:
-    """The parts of `clean(text, rule)` between spaces, faster for plain texts. Raises TextError as `clean` does."""
+    """The parts of `clean(text, rule)` between spaces, faster for plain texts. Raises TextError like `clean`."""
     if rule == "clip" and _PLAIN.fullmatch(text):
         return text.lower().split()
     return clean(text, rule).split(" ")
@@ -75,7 +76,7 @@ def _repaired(text: str) -> str:
 
 
 def repair(text: str) -> str:
-    """Repairs any text and collapses whitespace. For plain texts `clean` has a faster way with the same result."""
+    """Repairs any text and collapses whitespace. For plain texts `clean` has a faster path with the same result."""
     import ftfy  # importing ftfy takes 0.06 s, and most captions do not need it
     import regex  # type: ignore[import-untyped]
 

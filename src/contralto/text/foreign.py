@@ -117,7 +117,7 @@ def from_sentencepiece(data: bytes, source: str) -> ForeignVocabulary:
     try:
         pieces, settings = _model(data)
         if settings["kind"] != UNIGRAM:
-            raise ContractError(f"{source} is not of the unigram kind: put the tokenizer.json of the model beside it")
+            raise ContractError(f"{source} is not of the unigram kind: put the tokenizer.json of the model next to it")
         unknown = next(number for number, (_, _, kind) in enumerate(pieces) if kind == UNKNOWN)
         # SentencePiece matches only these in a text; other pieces, such as </s>, are added by the program.
         matched = (NORMAL, USER_DEFINED, BYTE)

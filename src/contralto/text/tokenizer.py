@@ -6,8 +6,8 @@
 "<|startoftext|>" and "<|endoftext|>" inside a text become CLIP's special tokens, as in OpenAI's code, unless
 punctuation precedes them directly. The text tower does not see the text after an end token.
 
-The fast way for plain texts and the cache of words have a plain twin, tests/support/plain_bpe.py, to which
-tests/text/test_bpe.py holds them equal.
+The fast path for plain texts and the cache of words have a plain twin, tests/support/plain_bpe.py;
+tests/text/test_bpe.py checks that both give the same result.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def load(spec: contract.Text, folder: str | Path | None = None) -> Tokenizer:
         _check("contralto/text/clip-bpe.bin", bpe.SHA256, stated.sha256)
         return Tokenizer(spec, bpe.clip_vocabulary())
     if stated.file is None or folder is None:
-        raise ContractError(f"a {stated.kind} tokenizer needs its vocabulary: tokenizer.file beside the weights")
+        raise ContractError(f"a {stated.kind} tokenizer needs its vocabulary: tokenizer.file next to the weights")
     path = Path(folder) / stated.file
     try:
         data = path.read_bytes()
@@ -82,8 +82,11 @@ class TokenizeResult(NamedTuple):
 
 @dataclass(frozen=True)
 class UnreadText:
-    """A text with unknown words, or without any word. words: the unknown words, in order, each once. rest: whether the
-    vocabulary knows another word of the text; if not, all such texts get the same meaningless embedding."""
+    """A text with unknown words, or without any word.
+
+    words: the unknown words, in order, each once. rest: whether the vocabulary has another word of the text; if not,
+    all such texts get the same meaningless embedding.
+    """
 
     index: int
     words: tuple[str, ...]
@@ -136,16 +139,16 @@ class Tokenizer:
         return result.ids
 
     def tokenize_each(self, texts: str | Sequence[str], truncate: bool = False) -> TokenizeResult:
-        """As `tokenize`, but a text that fails is left out and reported, and truncated texts are listed."""
+        """Like `tokenize`, but a text that fails is left out and reported, and truncated texts are listed."""
         rows: list[bytes] = []
         cut: list[int] = []
         failures: list[TextFailure] = []
         several = [texts] if isinstance(texts, str) else list(texts)
-        most, end = self._max_tokens * ID_BYTES, self._after
+        max_bytes, end = self._max_tokens * ID_BYTES, self._after
         for index, row in enumerate(self._encoded_each(several)):
-            if isinstance(row, bytes) and len(row) > most:
+            if isinstance(row, bytes) and len(row) > max_bytes:
                 if truncate:
-                    row = row[: most - len(end)] + end
+                    row = row[: max_bytes - len(end)] + end
                     cut.append(index)
                 else:
                     row = TextError("", f"{len(row) // ID_BYTES} tokens, the limit is {self._max_tokens}: {SHORTEN}")
@@ -156,10 +159,10 @@ class Tokenizer:
         return TokenizeResult(self._padded(rows), cut, failures)
 
     def unread(self, texts: str | Sequence[str]) -> list[UnreadText]:
-        """The texts with unknown words, and those without any word (only punctuation, spaces or nothing).
+        """The texts with unknown words, and the texts without any word (only punctuation, spaces or nothing).
 
         A word has a letter, a digit or a symbol, such as an emoji. This costs little more than `tokenize`, as only
-        texts with suspicious ids are examined, up to the context length. Raises TextError as `tokenize`.
+        texts with suspicious ids are examined, up to the context length. Raises TextError like `tokenize`.
         """
         several = [texts] if isinstance(texts, str) else list(texts)
         ids = self.tokenize(several, truncate=True)
@@ -198,7 +201,7 @@ class Tokenizer:
         return _ids(self._encoded(text))
 
     def _encoded(self, text: str) -> bytes:
-        """As `encode`, in bytes: to join bytes and convert all at once is ten times as fast as single numbers."""
+        """Like `encode`, as bytes: joining bytes and converting once is ten times as fast as converting numbers."""
         text = _unicode(text)
         if self._words is None:
             return self._before + _bytes(self._vocabulary.ids(clean(text, self._clean))) + self._after

@@ -3,9 +3,9 @@
 Control characters, accents and case are removed; punctuation marks and CJK characters become separate words. Each word
 is split greedily into the longest pieces in the vocabulary; all pieces but the first have a leading "##".
 
-The vocabulary is BERT's `vocab.txt`: UTF-8, one token a line; its line number (from 0) is its id. The special tokens
-[CLS] and [SEP] frame a text; inside a text they are ordinary words and punctuation. tests/text/test_wordpiece.py holds
-this module equal to transformers' plain implementation.
+The vocabulary is BERT's `vocab.txt`: UTF-8, one token per line; its line number (from 0) is its id. The special tokens
+[CLS] and [SEP] frame a text; inside a text they are ordinary words and punctuation. The plain twin is transformers'
+plain implementation; tests/text/test_wordpiece.py checks that both give the same result.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from contralto.contract import Contract, Text
 from contralto.data.augment import Augment
 from contralto.data.loader import Batch, Loader
 from contralto.data.mixture import Mixture
-from contralto.loss.infonce import infonce, same
+from contralto.loss.infonce import infonce, pairs_with_shared_id
 from contralto.text.tokenizer import Tokenizer
 from contralto.train.recipe import Task
 
@@ -41,7 +41,7 @@ def contrastive(
         pictures, texts = torch.from_numpy(batch.pictures), torch.from_numpy(batch.texts)
         images = model.encode_image(torch.from_numpy(batch.pixels))
         captions = model.encode_text(torch.from_numpy(shorten(batch.ids, contract.text)))
-        return infonce(images, captions, model.logit_scale, same(pictures, texts))
+        return infonce(images, captions, model.logit_scale, pairs_with_shared_id(pictures, texts))
 
     return Task(name, weight, loader, loss, lambda: loader.skipped, mixture.batch_size)
 

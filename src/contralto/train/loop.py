@@ -1,8 +1,8 @@
 """The training loop.
 
 Batches and random numbers are functions of (seed, step). A run that was killed and resumed therefore ends in the same
-weights as an uninterrupted one, bit for bit on one thread. tests/train/test_loop.py holds the steps against a plain
-loop with AdamW from its formulas.
+weights as an uninterrupted one, bit for bit on one thread. tests/train/test_loop.py compares the steps with a plain
+loop that computes AdamW from its formulas.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ def advance(
 ) -> None:
     """Does the steps up to `last`, with the validations and checkpoints that are due."""
     while True:
-        if due(recipe.validate_every, state.step, recipe.steps) and log.validated < state.step:
+        if is_due(recipe.validate_every, state.step, recipe.steps) and log.validated < state.step:
             log.write({"step": state.step, "validation": validate(recipe, state, show)})
         if state.step >= last:
             return
         with interruption.held():
             figures = train_step(recipe, state)
             log.write(figures)
-            if state.step < last and due(recipe.checkpoint_every, state.step, last):
+            if state.step < last and is_due(recipe.checkpoint_every, state.step, last):
                 state.save()
         show.step(state.step, figures["loss"])
 
@@ -106,7 +106,7 @@ def save_after_error(recipe: Recipe, state: RunState, show: ProgressBar) -> None
 def train_step(recipe: Recipe, state: RunState) -> dict[str, Any]:
     """One step: batch, forward, backward, clip, step. Returns the line for the log.
 
-    seconds: of the whole step; data_seconds: the part that waited for batches.
+    seconds: the time of the whole step; data_seconds: the part that waited for batches.
     """
     start, data_seconds = time.monotonic(), 0.0
     phase, step = recipe.at(state.step)
@@ -122,11 +122,11 @@ def train_step(recipe: Recipe, state: RunState) -> dict[str, Any]:
             data_seconds += time.monotonic() - before
             with autocast(phase.precision):
                 loss = task.loss(state.model, batch)
-            losses[task.name] = finite(loss.item(), f"task {task.name!r}: the loss", state.step)
+            losses[task.name] = require_finite(loss.item(), f"task {task.name!r}: the loss", state.step)
             (task.weight * loss).backward()  # type: ignore[no-untyped-call]
         parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(parameters, phase.clip_norm)
-        finite(norm.item(), "the gradient's norm", state.step)
+        require_finite(norm.item(), "the gradient's norm", state.step)
     state.consistent = False
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
@@ -178,7 +178,7 @@ class RunState:
     """
 
     def __init__(self, model: CLIP, contract: Contract, path: Path, facts: dict[str, object]) -> None:
-        """A new run. path: of the checkpoint. facts: `Recipe.facts`."""
+        """A new run. path: the path of the checkpoint. facts: `Recipe.facts`."""
         self.model, self.contract, self.path, self.facts = model, contract, path, facts
         self.step = self.saved = self._tried = 0
         self.consistent = True
@@ -241,12 +241,12 @@ def write(out: Path, state: RunState) -> Contract:
         return save(out, state.model.eval(), state.contract)
 
 
-def due(every: int, step: int, last: int) -> bool:
+def is_due(every: int, step: int, last: int) -> bool:
     """Whether an action of every `every` steps (0: never) and of the last step is due after `step` steps."""
     return every > 0 and (step % every == 0 or step == last)
 
 
-def finite(value: float, what: str, step: int) -> float:
+def require_finite(value: float, what: str, step: int) -> float:
     """`value`, if it is finite. Raises Diverged."""
     if not math.isfinite(value):
         raise Diverged(f"{what} is {value} at step {step}: lower lr or check the data")

@@ -66,7 +66,7 @@ def set_modes(model: nn.Module) -> None:
 
 
 def rate_of(model: nn.Module, rates: Mapping[str, float]) -> dict[str, float]:
-    """Parameter name -> factor on lr: of the longest prefix that ends at a dot of the name, else 1. Raises
+    """Parameter name -> factor on lr: the factor of the longest prefix that ends at a dot of the name, else 1. Raises
     ContractError if a prefix fits no parameter."""
     names = [name for name, _ in model.named_parameters()]
     prefixes = {prefix.removesuffix("."): rate for prefix, rate in rates.items()}

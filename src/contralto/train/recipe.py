@@ -56,8 +56,8 @@ class Phase:
     warmup: steps of linear rise. clip_norm: maximum norm of all gradients together.
     precision: "auto" is bf16 if the processor computes it natively, else fp32.
     rates: prefix of parameter names ("image", "text.blocks.0", "logit_scale") -> factor on lr. The longest prefix that
-        fits counts; no prefix means 1. 0 locks: the tensors, and batch norm's running statistics below the prefix, keep
-        every bit.
+        fits counts; no prefix means 1. 0 locks a tensor: no bit of it changes, nor of batch norm's running statistics
+        below the prefix.
     ema: decay of a moving average of the weights, or None. The average is validated, and replaces the weights when the
         phase ends.
     """
@@ -169,9 +169,9 @@ def _positive(what: str, value: float) -> None:
     _require(value > 0, f"{what} must be above 0, got {value!r}")
 
 
-def _whole(what: str, value: int, least: int) -> None:
-    fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    _require(fits, f"{what} must be a whole number >= {least}, got {value!r}")
+def _whole(what: str, value: int, minimum: int) -> None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+    _require(fits, f"{what} must be a whole number >= {minimum}, got {value!r}")
 
 
 def _unique(what: str, names: list[str]) -> None:

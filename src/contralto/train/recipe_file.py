@@ -1,8 +1,8 @@
 """Finds a recipe's file by its path, or by the name of a shipped recipe, and executes it.
 
-A recipe may import the files beside it by their plain names or relatively. The recipe's folder becomes a package, and
+A recipe may import the files next to it by their plain names or relatively. The recipe's folder becomes a package, and
 only modules of this package can import its files in this way. `sys.path` and other modules are unchanged, and two
-recipes may have files of the same name beside them.
+recipes may have files of the same name next to them.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "recipes"
 
 
-def shipped() -> dict[str, Path]:
+def shipped_recipes() -> dict[str, Path]:
     """The shipped recipes: name -> file."""
     return {path.stem: path for path in sorted(folder().glob("*.py"))}
 
 
-def about(path: Path) -> str:
+def summary(path: Path) -> str:
     """The first line of the file's docstring."""
     return (ast.get_docstring(ast.parse(path.read_bytes())) or "").partition("\n")[0]
 
 
 def find(recipe: str) -> Path:
     """The file that `recipe` names: a path, or the name of a shipped one. Raises ContraltoError."""
-    path, known, named = Path(recipe), shipped(), one_line(recipe, 200)
+    path, known, named = Path(recipe), shipped_recipes(), one_line(recipe, 200)
     if recipe in known:
         return known[recipe]
     if path.is_dir():
@@ -82,7 +82,7 @@ def load(path: Path) -> Recipe:
 
 
 def execute(path: Path) -> ModuleType:
-    """Executes the file as a new module, with the files beside it. Raises ContraltoError with the file and the line."""
+    """Executes the file as a new module, with the files next to it. Raises ContraltoError with file and line."""
     file = Path(os.path.abspath(path))
     package = _package(file)
     for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
@@ -103,7 +103,7 @@ def execute(path: Path) -> ModuleType:
 
 @contextlib.contextmanager
 def errors_located(path: Path) -> Iterator[None]:
-    """Turns an error from the recipe at `path`, or from a file beside it, into a ContraltoError with the file and the
+    """Turns an error from the recipe at `path`, or from a file next to it, into a ContraltoError with the file and the
     line. Other errors pass."""
     try:
         yield
@@ -158,7 +158,7 @@ class _Finder:
 
 
 class _Loader(SourceFileLoader):
-    """Loads a module with an `__import__` that finds the files beside it by their plain names."""
+    """Loads a module with an `__import__` that finds the files next to it by their plain names."""
 
     def exec_module(self, module: ModuleType) -> None:
         package = module.__name__.partition(".")[0]

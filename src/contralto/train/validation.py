@@ -54,7 +54,7 @@ def zero_shot(source: Source, prompts: Sequence[str | Sequence[str]], tokenizer:
     return validate
 
 
-def together(*validations: Validation) -> Validation:
+def combine(*validations: Validation) -> Validation:
     """One validation that returns the values of all."""
     return lambda model, contract: {k: v for each in validations for k, v in each(model, contract).items()}
 

@@ -48,8 +48,8 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
         native: TensorFile | None = None,
     ) -> None:
         """tensors: exactly the names and shapes of `expected(contract)`, and the scale of each int8 tensor.
-        files: the weight files; the tokenizer's file is in the folder of the first. native: the weight file, if a
-        graph file beside it can refer to its tensors by name and offset."""
+        files: the weight files; the tokenizer's file is in the folder of the first. native: the weight file, if a graph
+        file next to it can refer to its tensors by name and offset."""
         self.contract, self.files, self.native = contract, tuple(files), native
         self.tensors = {
             name: _contiguous(stored) for name, stored in tensors.items()
@@ -116,7 +116,7 @@ def _contiguous(stored: StoredTensor) -> StoredTensor:
 
 
 def digest(files: Sequence[Path]) -> str:
-    """sha256 (hex) of a file. For several files: sha256 of their digests, one a line, in order. Raises OSError."""
+    """sha256 (hex) of a file. For several files: sha256 of their digests, one per line, in order. Raises OSError."""
     return combined_digest([sha256(path) for path in files])
 
 
@@ -128,7 +128,7 @@ def sha256(path: Path) -> str:
         size = os.fstat(file.fileno()).st_size
         while True:
             if size >= PROGRESS_BYTES:
-                progress.tell(stage, min(done, size) // MEGABYTE, size // MEGABYTE, f"{size / 1e9:.1f} GB")
+                progress.log_progress(stage, min(done, size) // MEGABYTE, size // MEGABYTE, f"{size / 1e9:.1f} GB")
             if not (chunk := file.read(READ_BYTES)):
                 return hasher.hexdigest()
             hasher.update(chunk)
@@ -136,7 +136,10 @@ def sha256(path: Path) -> str:
 
 
 def combined_digest(digests: Sequence[str]) -> str:
-    """One sha256 for files with these digests, in order: that of a single file, or of all digests, one a line."""
+    """One sha256 for files with these digests.
+
+    It is the digest of a single file, or the sha256 of all digests, in order, one per line.
+    """
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Choices of the user where a file leaves something open, and the errors for open and contradicted choices.
+"""The user's choices for facts that a file does not state, and the errors for open and contradicted choices.
 
 Nothing is guessed. If neither the file nor the user states a value, loading stops and the error lists the choices.
 """
@@ -43,14 +43,14 @@ class Choices:
         """Raises ContraltoError if a choice contradicts the file; the message names both values."""
         for name, value in self.given().items():
             if name in stated and stated[name] != value:
-                told = f"{name}={value!r} was given: leave it out, or name another file"
-                raise ContraltoError(f"{one_line(str(where))} states {name} {stated[name]!r}, but {told}")
+                given = f"{name}={value!r} was given: leave it out, or name another file"
+                raise ContraltoError(f"{one_line(str(where))} states {name} {stated[name]!r}, but {given}")
 
 
 NO_CHOICES = Choices()
 
 
-def left_open(where: object, points: Mapping[str, Sequence[str]]) -> ContraltoError:
+def missing_choice_error(where: object, points: Mapping[str, Sequence[str]]) -> ContraltoError:
     """The error for open points of a file. points: name of the choice -> its allowed values; () for any name."""
     requests = []
     for name, values in points.items():

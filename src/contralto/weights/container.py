@@ -16,7 +16,7 @@ from typing import Literal
 from contralto.errors import WeightsError, one_line
 from contralto.weights import pytorch
 from contralto.weights.checkpoint import StoredTensor
-from contralto.weights.tensorfile import Bytes, TensorFile, mapped, parsed
+from contralto.weights.tensorfile import Bytes, TensorFile, map_file, parse_object
 
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")  # added by parallel and by compiled modules
 MAX_INDEX = 2**24  # bytes of an index; a thousand shards need a hundredth of it
@@ -39,7 +39,7 @@ class Container:
     """tensors: under the names of the file, without the prefixes of wrappers; views, a few of them not contiguous.
 
     files: all files that were read, first the given one. metadata: the strings of a safetensors header; for a training
-    checkpoint "taken" (the entry that holds the weights) and "passed over" (other entries that could).
+    checkpoint "chosen" (the entry that holds the weights) and "not chosen" (other entries that could be the weights).
     """
 
     tensors: Mapping[str, StoredTensor]
@@ -55,7 +55,7 @@ def read(path: str | Path) -> Container:
     Raises WeightsError, one line that names the file and the fault.
     """
     path = Path(path)
-    data = mapped(path)
+    data = map_file(path)
     container = _index(path, data) if _is_json(data) else _single(path, data)
     if not container.tensors:
         raise WeightsError(f"{one_line(str(path))} holds no tensors")
@@ -70,13 +70,13 @@ def _single(path: Path, data: Bytes) -> Container:
         stored = {name: StoredTensor(tensor.dtype, file.raw(name)) for name, tensor in file.tensors.items()}
         return Container(stored, (path,), "safetensors", file.metadata)
     if head.startswith(b"PK\x03\x04"):
-        tensors, is_script, metadata = pytorch.zipped(data, where)
+        tensors, is_script, metadata = pytorch.read_zip(data, where)
         return Container(tensors, (path,), "torchscript" if is_script else "torch", metadata)
     for beginning, what in NOT_WEIGHTS:
         if re.match(beginning, head, re.IGNORECASE | re.DOTALL):
             raise WeightsError(f"{where} {what}")
     if re.match(rb"\x80[\2-\5]", head):
-        tensors, metadata = pytorch.legacy(data, where)
+        tensors, metadata = pytorch.read_legacy(data, where)
         return Container(tensors, (path,), "torch", metadata)
     raise WeightsError(f"{where} is cut off, or of no kind that holds weights: neither safetensors nor PyTorch's")
 
@@ -91,7 +91,7 @@ def _index(path: Path, data: Bytes) -> Container:
     where = one_line(str(path))
     if len(data) > MAX_INDEX:
         raise WeightsError(f"{where}: an index of {len(data)} bytes is refused (limit {MAX_INDEX})")
-    names = parsed(data.tobytes(), where).get("weight_map")
+    names = parse_object(data.tobytes(), where).get("weight_map")
     if not isinstance(names, dict) or not names:
         raise WeightsError(f"{where} is JSON, but no index of weights: it has no weight_map")
     held: dict[str, set[str]] = {}
@@ -111,8 +111,8 @@ def _index(path: Path, data: Bytes) -> Container:
 
 def _shard(path: Path, where: str) -> Container:
     if not os.path.exists(path):  # unlike Path.exists, this takes a name of any length
-        raise WeightsError(f"{where} needs {one_line(path.name, 80)}, which is not beside it: download it too")
-    data = mapped(path)
+        raise WeightsError(f"{where} needs {one_line(path.name, 80)}, which is not next to it: download it too")
+    data = map_file(path)
     if _is_json(data):
         raise WeightsError(f"{where} is refused: its shard {one_line(path.name, 80)} is JSON, not weights")
     return _single(path, data)

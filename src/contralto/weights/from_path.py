@@ -77,7 +77,7 @@ def _file(path: Path, choices: Choices) -> Checkpoint:
         case "open_clip":
             return open_clip.read(path, choices)
         case "native":
-            raise WeightsError(f"{shown} has Contralto's tensors, but no {FILE_NAME} beside it names it: it is needed")
+            raise WeightsError(f"{shown} has Contralto's tensors, but no {FILE_NAME} next to it names it: it is needed")
         case "transformers":
             return _transformers(path, choices)
         case _ as unknown:
@@ -87,7 +87,7 @@ def _file(path: Path, choices: Choices) -> Checkpoint:
 def _transformers(path: Path, choices: Choices) -> Checkpoint:
     shown, folder = one_line(str(path)), path.parent
     if not (folder / TRANSFORMERS_CONFIG_FILE).is_file():
-        fault = f"has transformers' tensors, but no {TRANSFORMERS_CONFIG_FILE} lies beside it: it is needed"
+        fault = f"has transformers' tensors, but no {TRANSFORMERS_CONFIG_FILE} is next to it: it is needed"
         raise WeightsError(f"{shown} {fault}")
     checkpoint = transformers.read(folder, choices)
     stated = checkpoint.contract.weights

@@ -60,7 +60,7 @@ def fetch(hub_id: str, *, revision: str | None = None, progress: Progress | None
     return folder
 
 
-def is_here(hub_id: str) -> bool:
+def is_downloaded(hub_id: str) -> bool:
     """Whether the default revision is on this machine, from an earlier download."""
     return _cached_folder(f"{hub_id}@default") is not None
 

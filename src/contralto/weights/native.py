@@ -59,7 +59,7 @@ def write(
 ) -> Contract:
     """Writes a folder in the native layout and returns the contract with its `weights` filled in.
 
-    arrays: exactly the names and shapes of `expected(contract)`, finite numbers. dtype: of the stored matrices.
+    arrays: exactly the names and shapes of `expected(contract)`, finite numbers. dtype: the dtype of stored matrices.
     exact: matrices that stay in float16 if dtype is int8. Each file is written whole or not at all, the contract
     last. Raises WeightsError.
     """
@@ -75,7 +75,7 @@ def write(
 
 
 def write_stored(folder: str | Path, contract: Contract, tensors: Mapping[str, StoredTensor], dtype: Dtype) -> Contract:
-    """As `write`, for tensors that are already stored tensors: they are written bit for bit.
+    """Like `write`, for tensors that are already stored tensors: they are written bit for bit.
 
     dtype: the dtype that the contract will state.
     """

@@ -17,7 +17,7 @@ import numpy as np
 from contralto.errors import WeightsError, one_line
 from contralto.weights.archive import Archive
 from contralto.weights.checkpoint import StoredTensor
-from contralto.weights.tensorfile import MAX_DIMENSIONS, MAX_SIZE, NUMPY_DTYPES, Bytes, addressable
+from contralto.weights.tensorfile import MAX_DIMENSIONS, MAX_SIZE, NUMPY_DTYPES, Bytes, is_addressable
 from contralto.weights.unpickle import Constructor, IgnoredObject, PickleFault, ScriptModule, type_name, unpickle
 
 # Keys under which training programs save the weights. The first that is present is used.
@@ -47,7 +47,7 @@ class TensorView:
     strides: tuple[int, ...]
 
 
-def zipped(data: Bytes, where: str) -> tuple[dict[str, StoredTensor], bool, dict[str, str]]:
+def read_zip(data: Bytes, where: str) -> tuple[dict[str, StoredTensor], bool, dict[str, str]]:
     """(tensors, whether it is TorchScript, metadata as in Container) of a zip of PyTorch. Raises WeightsError."""
     archive = Archive(data, where)
     root = _root(archive, where)
@@ -62,7 +62,7 @@ def zipped(data: Bytes, where: str) -> tuple[dict[str, StoredTensor], bool, dict
     return {name: _view(part, storages, name, where) for name, part in parts.items()}, scripted, taken
 
 
-def legacy(data: Bytes, where: str) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+def read_legacy(data: Bytes, where: str) -> tuple[dict[str, StoredTensor], dict[str, str]]:
     """(tensors, metadata as in Container) of a file of torch.save before 1.6. Raises WeightsError.
 
     Such a file has five pickles: a magic number, a version, the machine's sizes, the value, the keys of the storages.
@@ -119,12 +119,12 @@ def _contents(data: Bytes, place: int, keys: Any, storages: Mapping[str, Storage
 
 
 def _state_dict(value: Any, where: str) -> tuple[dict[str, TensorView], dict[str, str]]:
-    """The tensors of a saved value, and metadata: which entry was taken, and which others could have been."""
+    """The tensors of a saved value, and metadata: the chosen entry, and others that could be the weights."""
     path: list[str] = []
     metadata: dict[str, str] = {}
     while type(value) is dict and (nests := [name for name in STATE_DICT_KEYS if type(value.get(name)) is dict]):
         path.append(nests[0])
-        metadata = {"taken": ".".join(path)} | ({"passed over": ", ".join(nests[1:])} if nests[1:] else {})
+        metadata = {"chosen": ".".join(path)} | ({"not chosen": ", ".join(nests[1:])} if nests[1:] else {})
         value = value[nests[0]]
         if len(path) > MAX_DEPTH:
             raise WeightsError(f"{where} is refused: its state dict is nested without end")
@@ -201,7 +201,7 @@ def _global(path: str) -> Any:
 
 
 def _scripted_global(path: str) -> Any:
-    """As `_global`, but also accepts the classes of an archive's own code, which is not read."""
+    """Like `_global`, but also accepts the classes of an archive's own code, which is not read."""
     return Constructor(lambda: ScriptModule({})) if path.startswith("__torch__.") else _global(path)
 
 
@@ -222,7 +222,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Ten
     if not sound or len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
         raise PickleFault("is damaged: its pickle describes a tensor wrongly")
     numbers = (offset, *shape, *strides)
-    if not all(type(number) is int and 0 <= number <= MAX_SIZE for number in numbers) or not addressable(shape):
+    if not all(type(number) is int and 0 <= number <= MAX_SIZE for number in numbers) or not is_addressable(shape):
         raise PickleFault("is damaged: its pickle describes a tensor with a negative or an endless side")
     return TensorView(storage, offset, shape, strides)
 

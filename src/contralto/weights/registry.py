@@ -1,8 +1,8 @@
 """The published models that can be loaded by name: repository, licence, and corrections to their configurations.
 
-`registry.json` has one line a model: the hub repository, the published zero-shot top-1 on ImageNet (from re-runs of the
-open_clip project for OpenAI and open_clip, from model cards for others; null if unpublished), the licence (null if none
-is stated), the training data. `activation` and `image` are the settings that the weights were trained with, and
+`registry.json` has one line per model: the hub repository, the published zero-shot top-1 on ImageNet (from re-runs of
+the open_clip project for OpenAI and open_clip, from model cards for others; null if unpublished), the licence (null if
+none is stated), the training data. `activation` and `image` are the settings that the weights were trained with, and
 override the configuration in the repository: some configurations have lost QuickGELU (open_clip, issues 771 and 915).
 """
 

@@ -60,7 +60,7 @@ class TensorFile:
     def __init__(self, path: str | Path) -> None:
         """Maps the file and reads its header. Raises WeightsError, which names the fault."""
         self.path = Path(path)
-        self._bytes = mapped(self.path)
+        self._bytes = map_file(self.path)
         where = one_line(str(path))
         header, start = _read_header(self._bytes, where)
         self.tensors, self.metadata = _check_header(header, start, len(self._bytes), where)
@@ -94,7 +94,7 @@ def write_tensors(file: BinaryIO, tensors: Mapping[str, tuple[str, Array]], meta
         file.write(np.ascontiguousarray(tensors[name][1]).reshape(-1).view(np.uint8).data)
 
 
-def mapped(path: Path) -> Bytes:
+def map_file(path: Path) -> Bytes:
     """The bytes of a file as a read-only memory map. Raises WeightsError if it is absent, empty or no regular file."""
     where = one_line(str(path))
     try:
@@ -111,8 +111,10 @@ def mapped(path: Path) -> Bytes:
 
 
 def release(arrays: Iterable[Array]) -> None:
-    """Frees the memory of arrays that are views of a memory map. The next access reads them from the file again. Other
-    arrays are left alone; on a system without MADV_DONTNEED, all are."""
+    """Frees the memory of arrays that are views of a memory map. The next access reads them from the file again.
+
+    Other arrays are ignored; on a system without MADV_DONTNEED, no array is freed.
+    """
     if not hasattr(mmap, "MADV_DONTNEED"):
         return
     spans: dict[int, list[tuple[int, int]]] = {}
@@ -148,7 +150,7 @@ def _joined(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     yield begin, end
 
 
-def parsed(text: bytes, what: str) -> dict[str, Any]:
+def parse_object(text: bytes, what: str) -> dict[str, Any]:
     """Parses a JSON object (UTF-8) without duplicate keys. Raises WeightsError; its message begins with `what`."""
     try:
         value = json.loads(text.decode(), object_pairs_hook=_unique)
@@ -165,7 +167,7 @@ def _read_header(data: Bytes, where: str) -> tuple[dict[str, Any], int]:
         raise WeightsError(f"{where} is damaged or no safetensors file: its header does not fit in its {size} bytes")
     if length > MAX_HEADER:
         raise WeightsError(f"{where}: a header of {length} bytes is refused (limit {MAX_HEADER})")
-    return parsed(data[8 : 8 + length].tobytes(), f"{where} is damaged: its header"), 8 + length
+    return parse_object(data[8 : 8 + length].tobytes(), f"{where} is damaged: its header"), 8 + length
 
 
 def _check_header(header: dict[str, Any], start: int, size: int, where: str) -> tuple[TensorEntries, dict[str, str]]:
@@ -196,14 +198,14 @@ def _tensor(entry: Any, start: int, where: str) -> TensorEntry:
         raise WeightsError(f"{where} has the unknown dtype {one_line(repr(dtype), 40)}")
     if not (_counts(shape) and _counts(offsets) and len(offsets) == 2 and len(shape) <= MAX_DIMENSIONS):
         raise WeightsError(f"{where} has a malformed shape or offsets")
-    if not addressable(shape):
+    if not is_addressable(shape):
         raise WeightsError(f"{where} has a shape larger than can be addressed")
     if offsets[1] - offsets[0] != math.prod(shape) * NUMPY_DTYPES[dtype].itemsize:
         raise WeightsError(f"{where}: {offsets[1] - offsets[0]} bytes do not hold shape {shape} of {dtype}")
     return TensorEntry(dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
-def addressable(shape: Iterable[int]) -> bool:
+def is_addressable(shape: Iterable[int]) -> bool:
     """Whether NumPy can make an array of that shape and any dtype. NumPy counts a dimension of 0 as 1 here."""
     return math.prod(max(length, 1) for length in shape) * 8 <= MAX_SIZE
 

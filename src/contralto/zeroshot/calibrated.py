@@ -34,7 +34,7 @@ CALIBRATION_VERSION: Final = 1  # of the JSON form
 
 
 class LabelModel(Protocol):
-    """What `label_scores` needs of a model; `contralto.encoder.Clip` is one."""
+    """The methods of a model that `label_scores` needs; `contralto.encoder.Clip` has them."""
 
     @property
     def contract(self) -> Contract: ...
@@ -85,7 +85,7 @@ class Calibration:
         and for cosines that are not finite.
         """
         given = arrays.array(cosines, "cosines")
-        logits = self.scale * arrays.finite(given.ravel(), "cosine").reshape(given.shape) + self.bias
+        logits = self.scale * arrays.finite_numbers(given.ravel(), "cosine").reshape(given.shape) + self.bias
         if prior is not None:
             if not _is_finite(prior) or not 0 < prior < 1:
                 raise ContraltoError(f"prior must lie between 0 and 1, got {prior}")

@@ -31,7 +31,7 @@ PROMPTS_AT_ONCE = 8192  # bounds memory: 80 templates of 20,000 classes would be
 
 
 class TextEncoder(EmbeddingSource, Protocol):
-    """What `build` needs of a model; `contralto.encoder.Clip` is one."""
+    """The methods of a model that `build` needs; `contralto.encoder.Clip` has them."""
 
     def expect(self, *, texts: int) -> None: ...
 
@@ -56,7 +56,7 @@ class Classifier:
     def __call__(self, images: Embeddings, top: int = 5) -> list[list[Prediction]]:
         """The `top` best labels of each picture embedding (N, d), best first; equal scores keep the order of labels.
 
-        It takes some tens of megabytes beside the result, however many pictures there are.
+        It takes some tens of megabytes in addition to the result, however many pictures there are.
         """
         top = arguments.whole(top, "top")
         width = self.embeddings.shape[1]
@@ -97,11 +97,11 @@ def _name_embeddings(encoder: TextEncoder, names: list[str], templates: tuple[st
     parts = []
     for start in range(0, len(names), step):
         if is_much:
-            progress.tell(PROMPTS_STAGE, start * len(templates), count)
+            progress.log_progress(PROMPTS_STAGE, start * len(templates), count)
         groups = [prompts.fill(templates, name) for name in names[start : start + step]]
         parts.append(_mean_embeddings(groups, encoder.encode_text))
     if is_much:
-        progress.tell(PROMPTS_STAGE, count, count)
+        progress.log_progress(PROMPTS_STAGE, count, count)
     return np.concatenate(parts)
 
 

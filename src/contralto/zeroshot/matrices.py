@@ -88,7 +88,7 @@ def _write(path: Path, key: bytes, matrix: Embeddings) -> None:
         with written_whole(path) as file:
             file.write(_digest(key, matrix))
             file.write(matrix.data)
-        cache.forget(path.parent, MAX_MATRIX_FILES, MAX_MATRIX_BYTES)
+        cache.prune(path.parent, MAX_MATRIX_FILES, MAX_MATRIX_BYTES)
     except OSError as error:
         if error.errno in LOGGED_ERRORS:
             log.warning("class matrix %s is not cached: %s", path, error.strerror)

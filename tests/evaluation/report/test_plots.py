@@ -11,7 +11,7 @@ from support import fabricated_outcomes as fabricated
 
 from contralto.evaluation.outcome import Figure
 from contralto.evaluation.report import plots, words
-from contralto.evaluation.report.svg import Frame, around, logit, ticks
+from contralto.evaluation.report.svg import Frame, logit, padded_range, ticks
 from contralto.evaluation.report.variants import by_split, headline
 from contralto.metrics.calibration import reliability
 
@@ -40,7 +40,7 @@ def test_a_logit_scale_is_symmetric_and_ends_are_finite():
     ],
 )
 def test_the_room_around_values(values, marks):
-    assert around(values) == pytest.approx(marks)
+    assert padded_range(values) == pytest.approx(marks)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_recall_at_k_counts_ranks_below_k():
 
 
 def test_the_small_strip_runs_from_0_to_1():
-    assert dots(plots.strip(Figure("top1", 0.25, 0.2, 0.3, 9))) == [(24.0, 7.0)]
+    assert dots(plots.interval_track(Figure("top1", 0.25, 0.2, 0.3, 9))) == [(24.0, 7.0)]
 
 
 def test_variants_find_their_family():

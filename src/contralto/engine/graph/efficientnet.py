@@ -40,7 +40,7 @@ def _convolution(
 ) -> tuple[str, Size]:
     """Convolution and batch normalisation, padded as the tower states.
 
-    If the number of zeros is odd, the extra one goes below or to the right.
+    If the number of zeros is odd, the extra one is at the bottom or right.
     """
     if tower.padding == "same":
         result = (-(-size[0] // stride), -(-size[1] // stride))

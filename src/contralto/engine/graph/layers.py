@@ -15,8 +15,8 @@ from contralto.weights.checkpoint import SCALE, StoredTensor
 
 ONNX_DTYPES: Final = {"F32": FLOAT, "F16": FLOAT16, "BF16": BFLOAT16, "I8": INT8}
 
-# Name suffixes of tensors beside the weight of a layer in int8 (see contralto.engine.quantise): the scale and the zero
-# point of its activation, and the divisor of each channel.
+# Name suffixes of tensors that belong to the weight of a layer in int8 (see contralto.engine.quantise): the scale and
+# the zero point of its activation, and the divisor of each channel.
 ACTIVATION_SCALE, SMOOTHING = ".step", ".smooth"
 
 BlockTower = ViT | CausalText  # the towers that consist of `Layers.block`

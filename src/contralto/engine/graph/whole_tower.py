@@ -1,4 +1,4 @@
-"""Assembles whole towers as ONNX models, and writes `image.onnx` and `text.onnx` beside native weights.
+"""Assembles whole towers as ONNX models, and writes `image.onnx` and `text.onnx` next to native weights.
 
 Their plain twins are the towers in contralto.model; tests/engine/test_openvino_parity.py compares the two.
 """

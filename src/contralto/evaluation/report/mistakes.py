@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contralto.evaluation.outcome import Outcome
-from contralto.evaluation.report.plots import heat
+from contralto.evaluation.report.plots import confusion_plot
 from contralto.evaluation.report.words import percent, text
 
 PictureLookup = Callable[[str, str, str], Image.Image | None]
@@ -29,7 +29,7 @@ def confusion(outcome: Outcome) -> str:
     """The whole matrix. Empty for more than 60 classes."""
     if len(outcome.classes) > MAX_MATRIX_CLASSES:
         return ""
-    drawn = heat(_matrix(outcome), outcome.classes)
+    drawn = confusion_plot(_matrix(outcome), outcome.classes)
     about = "True classes down, answers across: blue where right, shaded by the share of the true class."
     wide = " wide" if len(outcome.classes) > WIDE_MATRIX else ""
     return f'<figure class="plot{wide}"><figcaption><h3>Confusion</h3><p>{about}</p></figcaption>' + (
@@ -50,12 +50,12 @@ def confused(outcome: Outcome) -> str:
     return f'<div class="plot"><h3>Most confused</h3>{pairs}</div>'
 
 
-def gallery(outcome: Outcome, pictures: PictureLookup, most: int) -> str:
+def gallery(outcome: Outcome, pictures: PictureLookup, max_pictures: int) -> str:
     """The wrong answers with the highest confidence, as pictures. Empty without wrong answers."""
     records = outcome.records
     wrong = _judged(outcome) & (records.rank > 0) & (records.predicted != records.label)
     places = np.flatnonzero(wrong)
-    surest = places[np.argsort(-records.confidence[places], kind="stable")][:most]
+    surest = places[np.argsort(-records.confidence[places], kind="stable")][:max_pictures]
     if not len(surest):
         return ""
     cards = "".join(_card(outcome, int(place), pictures) for place in surest)

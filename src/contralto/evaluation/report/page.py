@@ -9,7 +9,7 @@ from contralto.evaluation.report.mistakes import PictureLookup
 from contralto.evaluation.report.section import anchor, section
 from contralto.evaluation.report.shifts import robustness
 from contralto.evaluation.report.style import CSS
-from contralto.evaluation.report.table import beside, table
+from contralto.evaluation.report.table import published_in_table, table
 from contralto.evaluation.report.variants import SplitOutcomes, by_split
 from contralto.evaluation.report.words import text
 from contralto.evaluation.report_files import EvaluationReport
@@ -26,10 +26,10 @@ def page(report: EvaluationReport, pictures: PictureLookup) -> str:
     requested. All text from data is escaped.
     """
     splits = by_split(report.outcomes)
-    most = max(MIN_PER_SECTION, min(MAX_PER_SECTION, MAX_MISTAKES // max(len(splits), 1)))
+    max_pictures = max(MIN_PER_SECTION, min(MAX_PER_SECTION, MAX_MISTAKES // max(len(splits), 1)))
     name = str(report.model.get("name", "a model"))
     first = [one for each in splits for one in each.first]
-    sections = "".join(section(one, name, pictures, most) for one in splits)
+    sections = "".join(section(one, name, pictures, max_pictures) for one in splits)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -53,7 +53,7 @@ def page(report: EvaluationReport, pictures: PictureLookup) -> str:
 <p class="about">Shares in percent with 95% intervals. In the small drawings the dot is the value, the thick line its
 interval, and the upright tick chance.</p>
 {table(first, name)}
-{_notes(beside(first, name))}
+{_notes(published_in_table(first, name))}
 </section>
 {robustness(splits)}
 {sections}
@@ -95,7 +95,7 @@ def _contents(splits: list[SplitOutcomes]) -> str:
 
 
 def _notes(known: list[Published]) -> str:
-    """Explains the marks beside published figures, if the table has any."""
+    """Explains the marks next to published figures, if the table has any."""
     if not known:
         return ""
     notes = [

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.evaluation.outcome import Figure
-from contralto.evaluation.report.svg import Frame, around, box, drawing, label, line, logit, polyline, ticks
+from contralto.evaluation.report.svg import Frame, box, drawing, label, line, logit, padded_range, polyline, ticks
 from contralto.evaluation.report.words import number, percent, shortened
 from contralto.metrics.calibration import Bins
 from contralto.metrics.intervals import clopper_pearson
@@ -62,13 +62,13 @@ def curve(
     limits: tuple[float, float] | None = None,
     size: tuple[float, float] = (400, 280),
 ) -> str:
-    """One line over evenly spaced places, with whiskers; a dashed line for the reference."""
+    """One line over evenly spaced places, with whiskers; a dashed line at `reference`, a name and a value."""
     places = [one.x for one in points]
     values = [v for one in points for v in (one.value, one.low, one.high) if v is not None]
     values += [reference[1]] if reference else []
     room = 0.35 * (max(places) - min(places) or 1) / max(len(places), 1)
-    frame = Frame((min(places) - room, max(places) + room), limits or around(values), *size)
-    body = [frame.axes(list(zip(places, names, strict=True)), ticks(*frame.y, most=5), x_name)]
+    frame = Frame((min(places) - room, max(places) + room), limits or padded_range(values), *size)
+    body = [frame.axes(list(zip(places, names, strict=True)), ticks(*frame.y, max_steps=5), x_name)]
     if reference:
         body.append(frame.path([(frame.x[0], reference[1]), (frame.x[1], reference[1])], "guide"))
         above = frame.down(reference[1]) - 5
@@ -83,13 +83,13 @@ def curve(
 
 def recall(ranks: Sequence[tuple[str, NDArray[np.int64]]]) -> str:
     """The share of queries answered within the k best, over k on a logarithmic scale; one line per direction."""
-    most = max(10, int(max(rank.max(initial=1) for _, rank in ranks)) + 1)
-    ends = [10**i for i in range(len(str(most)) + 1) if 10**i <= 10 * most]
-    frame = Frame((0, np.log10(most)), (0, 1))
-    marks = [(float(np.log10(end)), f"{end:,}") for end in ends if end <= most]
+    max_rank = max(10, int(max(rank.max(initial=1) for _, rank in ranks)) + 1)
+    ends = [10**i for i in range(len(str(max_rank)) + 1) if 10**i <= 10 * max_rank]
+    frame = Frame((0, np.log10(max_rank)), (0, 1))
+    marks = [(float(np.log10(end)), f"{end:,}") for end in ends if end <= max_rank]
     body = [frame.axes(marks, QUARTER_TICKS, "k best answers")]
     for place, (name, rank) in enumerate(ranks):
-        steps = np.unique(np.round(np.geomspace(1, most, 80)).astype(int))
+        steps = np.unique(np.round(np.geomspace(1, max_rank, 80)).astype(int))
         shares = np.searchsorted(np.sort(rank), steps, side="left") / max(len(rank), 1)
         kind = "curve" if place == 0 else "curve other"
         body.append(frame.path(list(zip(np.log10(steps).tolist(), shares.tolist(), strict=True)), kind))
@@ -106,10 +106,10 @@ def whiskers(title: str, rows: Sequence[tuple[str, Figure]]) -> str:
     values = [v for _, one in rows for v in (one.value, one.low, one.high) if v is not None]
     name_width = 7.0 * max(min(len(name), 24) for name, _ in rows) + 16
     frame = Frame((0, 1), (0, 1), 440, 30 * len(rows) + 46, left=name_width, right=52, top=6, bottom=40)
-    across = Frame(around(values), (0, 1), frame.width, frame.height, frame.left, frame.right).across
+    across = Frame(padded_range(values), (0, 1), frame.width, frame.height, frame.left, frame.right).across
     base = frame.height - frame.bottom
     body = []
-    for value, caption in ticks(*around(values), most=5):
+    for value, caption in ticks(*padded_range(values), max_steps=5):
         body.append(line((across(value), frame.top), (across(value), base), "grid"))
         body.append(label((across(value), base + 16), caption, "tick", "middle"))
     for place, (name, one) in enumerate(rows):
@@ -122,7 +122,7 @@ def whiskers(title: str, rows: Sequence[tuple[str, Figure]]) -> str:
     return drawing(title, "Dots: values. Lines: 95% intervals.", frame.width, frame.height, "".join(body))
 
 
-def heat(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
+def confusion_plot(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
     """A confusion matrix: true classes down, predicted ones across, shaded by the share of the true class."""
     n = len(names)
     cell = max(9.0, min(26.0, 500 / n))
@@ -160,8 +160,8 @@ def shift(
 ) -> str:
     """Accuracy on a shifted data set over accuracy on the original, both on the logit scale: (name, original, shifted).
 
-    points: the model's; others: those that define the baseline, a line through two points. The dashed line is no loss;
-    effective robustness is how far a point lies above the baseline.
+    points: the model's; others: the points that define the baseline, a line through two of them. On the dashed line,
+    accuracy does not change; effective robustness is how far a point lies above the baseline.
     """
     frame = Frame(limits, limits, 260, 240, top=8, x_scale=logit, y_scale=logit)
     marks = [(v, percent(v)) for v in (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99) if limits[0] <= v <= limits[1]]
@@ -174,7 +174,7 @@ def shift(
     return drawing(title, about, frame.width, frame.height, "".join(body))
 
 
-def strip(figure: Figure) -> str:
+def interval_track(figure: Figure) -> str:
     """A figure's interval on a small track from 0 to 1, with chance as a tick; decoration without text."""
     width, middle = 96.0, 7.0
     body = [line((0, middle), (width, middle), "track")]

@@ -12,7 +12,7 @@ from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.report import plots
 from contralto.evaluation.report.audits import audits
 from contralto.evaluation.report.mistakes import PictureLookup, confused, confusion, gallery
-from contralto.evaluation.report.svg import around
+from contralto.evaluation.report.svg import padded_range
 from contralto.evaluation.report.table import table
 from contralto.evaluation.report.variants import SplitOutcomes, headline
 from contralto.evaluation.report.words import metric, percent, text
@@ -21,15 +21,15 @@ from contralto.metrics.calibration import reliability as binned
 from contralto.metrics.robustness import mean_corruption_error
 
 
-def section(outcomes: SplitOutcomes, model: str, pictures: PictureLookup, most: int) -> str:
-    """HTML of one split. most: the largest number of mistakes shown as pictures."""
+def section(outcomes: SplitOutcomes, model: str, pictures: PictureLookup, max_pictures: int) -> str:
+    """HTML of one split. max_pictures: the largest number of mistakes shown as pictures."""
     main = outcomes.main
     judged = main if main is not None and main.classes and main.task == "classes" else None
     grid = [_reliability(main), _recall(main)]
     grid += [confusion(judged), confused(judged)] if judged else []
     grid += [_templates(outcomes), _few_shot(outcomes), _others(outcomes)]
     parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(outcomes)]
-    parts += [gallery(judged, pictures, most) if judged else "", audits(outcomes.others, pictures)]
+    parts += [gallery(judged, pictures, max_pictures) if judged else "", audits(outcomes.others, pictures)]
     parts += [_failures(outcomes), _details(outcomes, model)]
     return f"""<section id="{text(anchor(outcomes))}">
 <h2>{text(outcomes.set)} <small>{text(outcomes.split)}</small></h2>
@@ -84,7 +84,7 @@ def _recall(main: Outcome | None) -> str:
 
 
 def _templates(outcomes: SplitOutcomes) -> str:
-    """The template sets that were compared, beside the data set's own."""
+    """The template sets that were compared, in addition to the data set's own."""
     main = headline(outcomes.main) if outcomes.main else None
     name = main.metric if main else None
     rows = [(name_, figure) for name_, one in outcomes.templates.items() if (figure := headline(one, name))]
@@ -96,7 +96,7 @@ def _templates(outcomes: SplitOutcomes) -> str:
 
 
 def _others(outcomes: SplitOutcomes) -> str:
-    """The data set's own metric under other conditions, beside the plain one."""
+    """The data set's own metric under other conditions, in addition to the plain one."""
     main = headline(outcomes.main) if outcomes.main else None
     rows = [
         (one.variant, one.figures[0]) for one in outcomes.conditions if main and one.figures[0].metric == main.metric
@@ -131,7 +131,7 @@ def _corruptions(outcomes: SplitOutcomes) -> str:
     values = [f.value for each in figures.values() for f in each.values()] + ([main.value] if main else [])
     if len(values) < 2:
         return ""
-    limits, panels = around(values), []
+    limits, panels = padded_range(values), []
     for corruption, each in figures.items():
         points = [plots.plot_point(severity, figure)._replace(low=None, high=None) for severity, figure in each.items()]
         reference = ("", main.value) if main else None

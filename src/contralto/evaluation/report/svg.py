@@ -14,7 +14,7 @@ from contralto.evaluation.report.words import text
 Point = tuple[float, float]
 
 
-def straight(value: float) -> float:
+def linear_scale(value: float) -> float:
     """The scale of plain values."""
     return value
 
@@ -37,8 +37,8 @@ class Frame:
     right: float = 20
     top: float = 14
     bottom: float = 42
-    x_scale: Callable[[float], float] = straight
-    y_scale: Callable[[float], float] = straight
+    x_scale: Callable[[float], float] = linear_scale
+    y_scale: Callable[[float], float] = linear_scale
 
     def across(self, value: float) -> float:
         """Pixels from the left."""
@@ -123,16 +123,16 @@ def label(at: Point, caption: str, kind: str, anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}">{text(caption)}</text>'
 
 
-def around(values: Iterable[float], least: float = 0.1) -> tuple[float, float]:
-    """A range of shares with some margin around all finite values, at least `least` wide, within 0..1."""
+def padded_range(values: Iterable[float], minimum_width: float = 0.1) -> tuple[float, float]:
+    """A range of shares with some margin around all finite values, at least `minimum_width` wide, within 0..1."""
     known = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
-    room = max(0.08 * (high - low), (least - (high - low)) / 2, 0.0)
+    room = max(0.08 * (high - low), (minimum_width - (high - low)) / 2, 0.0)
     return max(0.0, low - room), min(1.0, high + room)
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[tuple[float, str]]:
+def ticks(low: float, high: float, max_steps: int = 6) -> list[tuple[float, str]]:
     """Round shares within a range, named in percent."""
-    step = next((step for step in (0.01, 0.02, 0.05, 0.1, 0.2) if (high - low) / step <= most), 0.25)
+    step = next((step for step in (0.01, 0.02, 0.05, 0.1, 0.2) if (high - low) / step <= max_steps), 0.25)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [(i * step, f"{100 * i * step:.0f}%") for i in range(first, last + 1)]

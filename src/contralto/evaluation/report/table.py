@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.published_figures import Published, published
-from contralto.evaluation.report.plots import strip
+from contralto.evaluation.report.plots import interval_track
 from contralto.evaluation.report.words import interval, is_share, metric, number, signed, text
 
 STRIP_ENDS = '<span class="ends"><span>0</span><span>100</span></span>'
@@ -25,7 +25,7 @@ PUBLISHED_COLUMN = "published, and the difference to it"
 def table(outcomes: Iterable[Outcome], model: str) -> str:
     """One row per figure. model: its name in the registry, by which published figures are known."""
     shown = [one for one in outcomes if one.figures]
-    columns = FIGURE_COLUMNS | ({PUBLISHED_COLUMN: ""} if beside(shown, model) else {})
+    columns = FIGURE_COLUMNS | ({PUBLISHED_COLUMN: ""} if published_in_table(shown, model) else {})
     head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in columns.items())
     bodies = "".join(_rows(one, model) for one in shown)
     return (
@@ -33,7 +33,7 @@ def table(outcomes: Iterable[Outcome], model: str) -> str:
     )
 
 
-def beside(outcomes: Iterable[Outcome], model: str) -> list[Published]:
+def published_in_table(outcomes: Iterable[Outcome], model: str) -> list[Published]:
     """All published figures that the table shows."""
     return [known for one in outcomes for figure in one.figures for known in _known(one, figure, model)]
 
@@ -49,7 +49,7 @@ def _rows(outcome: Outcome, model: str) -> str:
 
 def _row(head: str, outcome: Outcome, figure: Figure, model: str) -> str:
     chance = "" if figure.chance is None else number(figure.metric, figure.chance)
-    drawn = strip(figure) if is_share(figure.metric) and 0 <= figure.value <= 1 else ""
+    drawn = interval_track(figure) if is_share(figure.metric) and 0 <= figure.value <= 1 else ""
     known = "".join(_beside(one, figure) for one in _known(outcome, figure, model))
     cells = [
         f"<td>{metric(figure.metric)}</td>",

@@ -31,12 +31,12 @@ class SplitOutcomes:
 
     @property
     def first(self) -> list[Outcome]:
-        """What readers look for first: the data set as it is, and a linear probe; others publish figures of both."""
+        """The outcomes that readers look for first: the data set as it is, and a linear probe. Others publish both."""
         return [one for one in self.others if one.is_plain or one.condition.kind == "linear_probe"]
 
     @property
     def conditions(self) -> list[Outcome]:
-        """The rest: under other conditions, by other probes."""
+        """All other outcomes: other conditions and other probes."""
         return [one for one in self.others if one not in self.first]
 
     @property

@@ -55,7 +55,7 @@ class DrawnClock:
 
 @dataclass(frozen=True)
 class DrawnWord:
-    """A word centred at (x, y) in letters of `height`. panel: paint of the panel behind it, if any."""
+    """A word centred at (x, y) in letters of `height`. panel: paint of its background, if any."""
 
     text: str
     x: float

@@ -29,7 +29,8 @@ def caltech101(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
 def resisc45(root: Path, split: str, classes: Sequence[Class]) -> list[Item]:
     """`airport/airport_001.jpg`. Per class 70 for training, 70 for validation, the others for test.
 
-    resisc45-train.txt, -val.txt and -test.txt (lines as `airport_001.jpg`) in or beside the folder take precedence.
+    resisc45-train.txt, -val.txt and -test.txt (lines such as `airport_001.jpg`) in the folder or next to it take
+    precedence.
     """
     folder = first_existing(root, "NWPU-RESISC45", ".")
     list_folder = next((top for top in (folder, folder.parent) if (top / "resisc45-test.txt").exists()), None)

@@ -1,7 +1,7 @@
 """The typographic attack: the name of a wrong class on a white label in the picture.
 
 Source: Goh et al. 2021, "Multimodal Neurons in Artificial Neural Networks", with a note "iPod" on an apple. The written
-word is stored with each item, so that the share of answers with this word can be measured beside the accuracy.
+word is stored with each item, so that the share of answers with this word can be measured in addition to the accuracy.
 """
 
 from __future__ import annotations

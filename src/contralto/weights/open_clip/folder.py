@@ -15,7 +15,7 @@ from contralto.errors import ContraltoError, WeightsError, one_line
 from contralto.files import write_error_text, written_whole
 from contralto.weights import container, fingerprint, tokenizer_files
 from contralto.weights.checkpoint import Checkpoint, StoredTensor
-from contralto.weights.choices import NO_CHOICES, PUBLISHED_ACTIVATIONS, QUICKGELU_SUFFIX, Choices, left_open
+from contralto.weights.choices import NO_CHOICES, PUBLISHED_ACTIVATIONS, QUICKGELU_SUFFIX, Choices, missing_choice_error
 from contralto.weights.config_section import read_json
 from contralto.weights.layouts import open_clip as layout
 from contralto.weights.layouts.conversion import export_tensors, foreign_shapes, import_tensors
@@ -120,7 +120,7 @@ def _named_architecture(file: Path, tensors: Mapping[str, StoredTensor], choices
         open_points: dict[str, tuple[str, ...]] = {"architecture": fitting}
         if choices.activation is None and (not fitting or set(fitting) & set(BOTH_ACTIVATIONS)):
             open_points["activation"] = PUBLISHED_ACTIVATIONS
-        raise left_open(file, open_points)
+        raise missing_choice_error(file, open_points)
     base, quick = _architecture(choices.architecture)
     contract = preset(base)
     activation = contract.text.tower.activation
@@ -128,7 +128,7 @@ def _named_architecture(file: Path, tensors: Mapping[str, StoredTensor], choices
         activation = "quickgelu"
     elif base in BOTH_ACTIVATIONS:
         if choices.activation is None:
-            raise left_open(file, {"activation": PUBLISHED_ACTIVATIONS})
+            raise missing_choice_error(file, {"activation": PUBLISHED_ACTIVATIONS})
         activation = "quickgelu" if choices.activation == "quickgelu" else "gelu"
     choices.agree(choices.architecture, activation=activation)
     contract = contract.with_activation(activation) if base in BOTH_ACTIVATIONS else contract

@@ -1,7 +1,7 @@
 """config.json to towers. An absent field has the default of transformers 5.23.
 
-A field that transformers does not know changes no number, so it is ignored here too. A field that transformers knows
-and no tower here supports must have the value that is built.
+A field that transformers does not know changes no number, so it is ignored here too. A field that transformers knows,
+but no tower here supports, must have the only value that Contralto builds.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ UNSUPPORTED_TYPES = {
 
 @dataclass(frozen=True)
 class Towers:
-    """The facts of config.json. side: of the pictures in pixels; None if the towers do not depend on it."""
+    """The facts of config.json. side: the side of the pictures in pixels; None if the towers do not depend on it."""
 
     family: Family
     image: ImageTower

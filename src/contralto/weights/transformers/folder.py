@@ -114,8 +114,8 @@ def _image(folder: Path, towers: config.Towers, choices: Choices) -> tuple[Image
         settings, implied = _chosen(folder, choices), f"the preparation of pictures as in {choices.architecture}"
     if towers.side is not None and settings.size != (towers.side, towers.side):
         made = f"{settings.size[0]} x {settings.size[1]}"
-        told = f"config.json states pictures of {towers.side} x {towers.side}, the processor makes {made}"
-        raise ContractError(f"{folder}: {told}: one of them is wrong")
+        fault = f"config.json states pictures of {towers.side} x {towers.side}, the processor makes {made}"
+        raise ContractError(f"{folder}: {fault}: one of them is wrong")
     image = Image(
         towers.image,
         settings.size,

@@ -2,8 +2,8 @@
 
 The settings are in preprocessor_config.json, or since transformers 5 in processor_config.json under `image_processor`,
 which takes precedence. All processors convert a picture to RGB before they resize it. Without `do_convert_rgb` (as in
-EfficientNet's) they resize the numbers of a picture in any mode, which is meaningful for RGB only. Two differences have
-no setting: transformers rounds the margin of an odd crop down, and with torchvision it resizes tensors, whose grey
+EfficientNet's) they resize the raw pixel values, whatever the mode, which is meaningful for RGB only. Two differences
+have no setting: transformers rounds the margin of an odd crop down, and with torchvision it resizes tensors, whose grey
 levels differ by one or two from Pillow's.
 """
 

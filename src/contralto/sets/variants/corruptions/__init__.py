@@ -1,10 +1,11 @@
 """Fifteen corruptions of four kinds at five severities, after Hendrycks & Dietterich 2019 (ImageNet-C).
 
 They follow the paper's definitions and published strengths. A picture is first resized to a shorter side of 224 pixels,
-for which these strengths are defined: so grain, flakes and blur have one size in all pictures, and time and memory are
-bounded. All randomness is a function of (item's key, corruption, severity, version); results are bit-identical if NumPy
-and Pillow give identical bits. Frost is drawn by code, not cut from photographs; fog is drawn by its spectrum; the
-shuffle of glass and the elastic fields use our own random draws. So **results differ in detail from ImageNet-C.**
+for which these strengths are defined: so grain, flakes and blur have the same size in all pictures, and time and memory
+are bounded. All randomness is a function of (item's key, corruption, severity, version); results are bit-identical if
+NumPy and Pillow give identical bits. Frost is drawn by code, not cut from photographs; fog is drawn by its spectrum;
+the pixel shuffle of the glass corruption and the elastic fields use our own random draws. So **results differ in detail
+from ImageNet-C.**
 
 Read noise.py, blur.py, weather.py (with ice.py), digital.py; convolve.py and pixel_arrays.py serve them.
 """

@@ -42,11 +42,11 @@ def motion(pixels: Pixels, random: np.random.Generator, radius: float, sigma: fl
     return convolve(pixels, streak(radius, sigma, random.uniform(-45, 45)))
 
 
-def zoom(pixels: Pixels, random: np.random.Generator, most: float, step: float) -> Pixels:
-    """The mean of the picture and of copies enlarged around its centre by 1, 1 + step, ... up to `most`."""
+def zoom(pixels: Pixels, random: np.random.Generator, max_factor: float, step: float) -> Pixels:
+    """The mean of the picture and of copies enlarged around its centre by 1, 1 + step, ... up to `max_factor`."""
     image = to_image(pixels)
     width, height = image.size
-    factors = 1 + step * np.arange(round((most - 1) / step) + 1)
+    factors = 1 + step * np.arange(round((max_factor - 1) / step) + 1)
     total = pixels.copy()
     for factor in factors:
         x, y = width / 2 * (1 - 1 / factor), height / 2 * (1 - 1 / factor)

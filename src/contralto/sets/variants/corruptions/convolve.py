@@ -52,9 +52,9 @@ def streak(radius: float, sigma: float, degrees: float) -> Kernel:
     return kernel
 
 
-def smooth_size(least: int) -> int:
-    """The smallest product of powers of 2, 3 and 5 that is at least `least`: such transforms are fast."""
-    size = least
+def smooth_size(minimum: int) -> int:
+    """The smallest product of powers of 2, 3 and 5 that is at least `minimum`: such transforms are fast."""
+    size = minimum
     while True:
         rest = size
         for prime in (2, 3, 5):
