@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
@@ -169,10 +168,9 @@ class Clip:
         return token_ids.too_long(self._tokenizer, inputs.texts(texts)[1])
 
     def unread(self, texts: str | Iterable[str]) -> list[UnreadText]:
-        """The texts with unknown words, and the texts without any word; each with its `index` and its unknown `words`.
+        """The texts with words that the vocabulary lacks: `index`, these `words`, and `rest`, whether it has any other.
 
-        `rest` is True if the vocabulary has another word of the text. If it is False, the embedding means nothing: all
-        such texts get the same one. Raises TextError.
+        Without any known word, the embedding means nothing: all such texts get the same one. Raises TextError.
         """
         return self._tokenizer.unread(inputs.texts(texts)[1])
 
@@ -185,8 +183,8 @@ class Clip:
     ) -> Embeddings | Encoded:
         """Pictures -> the image tower's output before its projection, float32 (w,) or (N, w), not of unit length.
 
-        The paper's linear probes read these (its section 3.2). w is `feature_width`. They are always computed in fp32.
-        For a ResNet they are its embeddings before normalisation, because its attention pool contains the projection.
+        The paper's linear probes read these (section 3.2). w is `feature_width`; the precision is fp32. A ResNet's are
+        its embeddings before normalisation, because its attention pool contains the projection.
         """
         check_options(on_error, batch_size, progress)
         encoded = pictures.encode(items, self._featurizer.runner, self._scaled_to, on_error, batch_size, progress)
@@ -231,12 +229,10 @@ class Clip:
 
     def precision_of(self, tower: TowerName) -> str:
         """The current precision of one tower: one word, where `precision` may name both towers."""
-        arguments.one_of(tower, "tower", ("image", "text"))
         return precision_of(self._runner.engine, tower)
 
     def made_in(self, tower: TowerName) -> str:
         """The precision part of a cache key for a tower's embeddings; see `contralto.engine.choose.made_in`."""
-        arguments.one_of(tower, "tower", ("image", "text"))
         return made_in(self._runner.engine, tower)
 
     def expect(self, *, pictures: int = 0, texts: int = 0) -> None:
@@ -249,8 +245,7 @@ class Clip:
     def engine_report(self, *, measure: bool = True) -> EngineReport:
         """The engine, the precision for large amounts of work, the reason, and the measurements of each precision.
 
-        A model that was never measured here is measured now, and auto uses the result from here on. With measure=False
-        nothing is measured or changed: `measured` is empty if no measurements are cached.
+        measure: a model without cached measurements is measured now, and auto uses the result from here on.
         """
         return report(self._runner.engine, measure=arguments.flag(measure, "measure"))
 
@@ -282,13 +277,13 @@ class Clip:
         return self._checkpoint
 
     def save(self, folder: str | os.PathLike[str], layout: str = "native") -> None:
-        """Writes the model to a folder that `contralto.load` reads; the weights are copied bit for bit as stored.
+        """Writes the model to a folder that `contralto.load` reads, with the weights bit for bit as stored.
 
-        layout: "native", or "open_clip" or "transformers" for these libraries. Raises WeightsError if the folder cannot
-        be written, or if the layout does not support the architecture.
+        layout: "native", "open_clip" or "transformers". Raises WeightsError if the folder cannot be written, or if the
+        layout does not support the architecture.
         """
         arguments.word(layout, "layout")
-        saving.save(self._checkpoint, Path(arguments.path(folder, "folder")), layout)
+        saving.save(self._checkpoint, arguments.path(folder, "folder"), layout)
 
     def torch(self) -> CLIP:
         """A new, trainable PyTorch model with these weights, float32, in eval mode. MissingExtraError without torch."""

@@ -15,12 +15,12 @@ from contralto.weights.checkpoint import Checkpoint
 WRITERS = {"open_clip": "contralto.weights.open_clip", "transformers": "contralto.weights.transformers"}
 
 
-def save(checkpoint: Checkpoint, folder: Path, layout: str) -> None:
+def save(checkpoint: Checkpoint, folder: str, layout: str) -> None:
     """Writes the model. layout: native, open_clip or transformers. Raises WeightsError; ContraltoError for others."""
     if layout == "native":
-        _save_native(checkpoint, folder)
+        _save_native(checkpoint, Path(folder))
     elif layout in WRITERS:
-        import_module(WRITERS[layout]).write(folder, checkpoint)
+        import_module(WRITERS[layout]).write(Path(folder), checkpoint)
     else:
         raise ContraltoError(f"layout must be one of native, {', '.join(WRITERS)}, got {layout!r}")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from contralto import arguments
 from contralto.engine.auto import AutoPrecision, precision_label
-from contralto.engine.base import Engine, TowerName
+from contralto.engine.base import TOWER_NAMES, Engine, TowerName
 from contralto.engine.measure import Measurement, Samples
 from contralto.engine.openvino import OpenVINO, supports
 from contralto.engine_names import ENGINES, PRECISIONS
@@ -76,7 +77,8 @@ def report(engine: Engine, *, measure: bool = True) -> EngineReport:
 
 
 def precision_of(engine: Engine, tower: TowerName) -> str:
-    """The precision that a tower is computed in now: fp32, bf16, fp16 or int8."""
+    """The precision that a tower is computed in now: fp32, bf16, fp16 or int8. Raises ContraltoError."""
+    arguments.one_of(tower, "tower", TOWER_NAMES)
     return engine.precision_of(tower) if isinstance(engine, AutoPrecision) else engine.precision
 
 
@@ -85,8 +87,9 @@ def made_in(engine: Engine, tower: TowerName) -> str:
 
     It is the precision, such as "fp32"; for int8 with a digest of the calibration, such as "int8 5f3a..."; and "auto"
     as long as the engine has not settled on a precision. Explicit int8 that was never calibrated on this machine is
-    calibrated now.
+    calibrated now. Raises ContraltoError.
     """
+    arguments.one_of(tower, "tower", TOWER_NAMES)
     return engine.made_in(tower) if isinstance(engine, AutoPrecision) else engine.precision
 
 
