@@ -68,10 +68,10 @@ class Worker:
             self.close()
             raise
 
-    def call(self, method: str, arguments: dict[str, Any], least: float = 0.0) -> tuple[list[float], Any]:
-        """(seconds of each call, the value of the last call); repeats the call until `least` seconds have passed."""
+    def call(self, method: str, arguments: dict[str, Any], min_seconds: float = 0.0) -> tuple[list[float], Any]:
+        """(seconds of each call, the value of the last call); repeats the call until `min_seconds` have passed."""
         out = str(self._scratch / "out.npy")
-        request = {"call": method, "arguments": arguments, "least": least, "out": out}
+        request = {"call": method, "arguments": arguments, "min_seconds": min_seconds, "out": out}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -133,14 +133,14 @@ class Contest:
         arguments: Callable[[int, str], dict[str, Any]],
         runs: int,
         *,
-        least: float = 0.0,
+        min_seconds: float = 0.0,
         warm_up: bool = True,
         after: Callable[[], None] | None = None,
     ) -> dict[str, Result]:
         """The results of each contender over `runs` rounds, after a warm-up round with number 0.
 
-        arguments(round, contender) returns the arguments of its method. least: minimum seconds per turn. after: called
-        after each round.
+        arguments(round, contender) returns the arguments of its method. min_seconds: per turn. after: called after each
+        round.
         """
         seconds: dict[str, list[float]] = {name: [] for name in self.workers}
         values: dict[str, Any] = {}
@@ -148,7 +148,7 @@ class Contest:
             for name, worker in list(self.workers.items()):
                 self.others.pause()
                 try:
-                    took, values[name] = worker.call(method, arguments(turn, name), least if turn else 0.0)
+                    took, values[name] = worker.call(method, arguments(turn, name), min_seconds if turn else 0.0)
                 except ContenderError as error:
                     self._remove(name, str(error))
                     continue

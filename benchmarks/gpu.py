@@ -31,7 +31,7 @@ from contralto.engine.torch_towers import devices
 from contralto.model.clip import CLIP
 from contralto.weights.native import read
 
-LEAST_COSINE = 0.999
+MIN_COSINE = 0.999
 
 
 def main() -> None:
@@ -85,13 +85,13 @@ def timed(contenders: dict[str, Contender], tower: str, batch: np.ndarray, round
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def report(what: str, count: int, seconds: dict[str, float], least: float) -> None:
-    """Prints a line per contender. least: seconds for one item at the peak, 0 if unknown."""
+def report(what: str, count: int, seconds: dict[str, float], peak_seconds: float) -> None:
+    """Prints a line per contender. peak_seconds: seconds for one item at the peak, 0 if unknown."""
     peers = [value for name, value in seconds.items() if not name.startswith("contralto")]
     plain = seconds.get("open_clip")
     for name, value in seconds.items():
         line = f"{what:22} {name:24} {count / value:10.1f}/s {value * 1e3:9.2f} ms"
-        line += f"  {count * least / value:4.0%} of the peak" if least else ""
+        line += f"  {count * peak_seconds / value:4.0%} of the peak" if peak_seconds else ""
         if name.startswith("contralto") and peers:
             line += f"  {min(peers) / value:5.2f} x the fastest peer"
             line += f", {plain / value:5.2f} x open_clip" if plain else ""
@@ -107,8 +107,8 @@ def check(model: CLIP, tower: str, batch: np.ndarray, contenders: dict[str, Cont
     model.to("cpu")
     for name, contender in contenders.items():
         cosine = float((unit(contender.run(tower, contender.prepare(batch))) * want).sum(axis=1).min())
-        if not cosine >= LEAST_COSINE:
-            sys.exit(f"{name}: {tower} embeddings have a cosine of {cosine:.5f} to float32, less than {LEAST_COSINE}")
+        if not cosine >= MIN_COSINE:
+            sys.exit(f"{name}: {tower} embeddings have a cosine of {cosine:.5f} to float32, less than {MIN_COSINE}")
 
 
 def unit(embeddings: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from report import Report, rows
 from contralto.engine.operations import picture_operations
 
 BATCHES = (1, 32)
-LEAST_SECONDS = 0.5  # minimum per turn, so a batch of one is measured several times
+MIN_TURN_SECONDS = 0.5  # minimum per turn, so a batch of one is measured several times
 
 
 def contenders(model_folders: Models) -> list[Contender]:
@@ -68,7 +68,7 @@ def main() -> None:
                 "images",
                 functools.partial(given, batch),
                 rounds(options),
-                least=LEAST_SECONDS,
+                min_seconds=MIN_TURN_SECONDS,
                 after=peak.measure,
             )
             counts = dict.fromkeys(results, size)

@@ -26,7 +26,7 @@ from machine import Disturbance, described
 
 from contralto.probe import ALL, LinearProbe, sweep
 
-LEAST_RATIO, MOST_ABOVE, LEAST_SAME = 10.0, 1e-6, 0.999
+MIN_RATIO, MAX_ABOVE, MIN_SAME = 10.0, 1e-6, 0.999
 VALIDATION = 4000
 
 
@@ -53,15 +53,15 @@ def main() -> None:
             options,
             f"{ALL[place]:10.3g} {ours[-1]:9.2f} {theirs[-1]:9.2f} {iterations:>12} {-result['above']:30.2e}",
         )
-        if result["above"] > MOST_ABOVE:
+        if result["above"] > MAX_ABOVE:
             faults.append(f"at {ALL[place]:.3g} our objective is {result['above']:.1e} above")
     sweeps.append(timed_sweep(rows, labels, train, validation, others))
     for strength in options.converge:
         faults += converged(options, rows[train], labels[train], strength)
     total = float(np.interp(np.arange(len(ALL)), measured, theirs).sum())
     ratio = total / float(np.median(sweeps))
-    if ratio < LEAST_RATIO:
-        faults.append(f"the sweep is {ratio:.1f} times as fast, not {LEAST_RATIO:.0f}")
+    if ratio < MIN_RATIO:
+        faults.append(f"the sweep is {ratio:.1f} times as fast, not {MIN_RATIO:.0f}")
     report(options, sweeps, total, len(measured), others.part)
     sys.exit("; ".join(faults) or 0)
 
@@ -129,8 +129,8 @@ def converged(options: argparse.Namespace, rows: np.ndarray, labels: np.ndarray,
     say(
         options, f"at {strength:g}, theirs converged ({iterations}): objective {part:+.1e}, same predictions {same:.5f}"
     )
-    faults = [f"at {strength:g} the objectives differ by {part:.1e}"] if abs(part) > MOST_ABOVE else []
-    return faults + ([f"at {strength:g} only {same:.5f} of the predictions are the same"] if same < LEAST_SAME else [])
+    faults = [f"at {strength:g} the objectives differ by {part:.1e}"] if abs(part) > MAX_ABOVE else []
+    return faults + ([f"at {strength:g} only {same:.5f} of the predictions are the same"] if same < MIN_SAME else [])
 
 
 def peer(strength: float, rows: np.ndarray, labels: np.ndarray, **options: float) -> Any:
@@ -157,7 +157,7 @@ def report(options: argparse.Namespace, sweeps: list[float], total: float, measu
         options,
         f"96 strengths: ours {took:.1f} s ({', '.join(f'{one:.1f}' for one in sweeps)}), theirs {total:.1f} s {how}",
     )
-    say(options, f"ratio {total / took:.1f} (bound {LEAST_RATIO:.0f}); others took {disturbed:.0%} of the processors")
+    say(options, f"ratio {total / took:.1f} (bound {MIN_RATIO:.0f}); others took {disturbed:.0%} of the processors")
     if options.json:
         row = {"what": "linear probe, 96 strengths", "value": round(took, 2), "unit": "s"}
         print(json.dumps(row | {"peers": {f"scikit-learn, {how}": round(total, 1)}}))

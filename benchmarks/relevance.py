@@ -45,7 +45,7 @@ class Answered(NamedTuple):
     size: str
     right: np.ndarray
     cosines: np.ndarray
-    least: float
+    threshold: float
 
 
 def main() -> None:
@@ -79,8 +79,8 @@ def _answered(nouns: Encoder, cases: Iterable[Case]) -> list[Answered]:
     answers = []
     for case in cases:
         cosines = query.cosines(case.rows, case.asked.embedding())
-        least = relevance.threshold(nouns, case.asked, case.rows, cosines)
-        answers.append(Answered(case.kind, case.question, case.size, case.right, cosines, least))
+        threshold = relevance.threshold(nouns, case.asked, case.rows, cosines)
+        answers.append(Answered(case.kind, case.question, case.size, case.right, cosines, threshold))
     return answers
 
 
@@ -109,7 +109,7 @@ def _above(step: float, one: Answered) -> np.ndarray:
 
 def _columns(answers: list[Answered], some: np.ndarray, kinds: np.ndarray) -> dict[str, np.ndarray]:
     """The figures of each way of choosing, case by case."""
-    cut_off = _judged(answers, lambda one: one.cosines > one.least)
+    cut_off = _judged(answers, lambda one: one.cosines > one.threshold)
     fixed = [_judged(answers, functools.partial(_above, step)) for step in STEPS]
     figures = [(_mean_of_kinds(f1, kinds, some), _mean_of_kinds(f1, kinds, ~some)) for f1 in fixed]
     best = int(np.argmax([f1 for f1, _ in figures]))

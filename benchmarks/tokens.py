@@ -24,7 +24,7 @@ from contest import Contender, Contest, contest, parser, rounds
 from models import Models, models
 from report import Report
 
-LEAST_SECONDS = 0.5  # minimum of warm passes per round
+MIN_WARM_SECONDS = 0.5  # minimum of warm passes per round
 REFERENCES = ("open_clip", "transformers")
 
 
@@ -89,7 +89,7 @@ def measure(running: Contest, texts: list[str], each: dict[str, TokenizerResult]
     for name, result in running.run("tokens", given(texts), 1, warm_up=False).items():
         each[name].cold.append(result.median)
         each[name].ids = result.value
-    for name, result in running.run("tokens", given(texts), 1, least=LEAST_SECONDS, warm_up=False).items():
+    for name, result in running.run("tokens", given(texts), 1, min_seconds=MIN_WARM_SECONDS, warm_up=False).items():
         each[name].warm.append(result.median)
     for name, result in running.run("tokens", given(material.AWKWARD), 1, warm_up=False).items():
         each[name].odd = result.value

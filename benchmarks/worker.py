@@ -2,9 +2,9 @@
 
     python benchmarks/worker.py MODULE OPTIONS_AS_JSON
 
-Each input line is {"call": method, "arguments": {...}, "least": seconds, "out": path}; each output line is the result.
-Arrays are passed as .npy files, read before and written after the timed part. Imports only the standard library and
-NumPy.
+Each input line is {"call": method, "arguments": {...}, "min_seconds": seconds, "out": path}; each output line is the
+result. Arrays are passed as .npy files, read before and written after the timed part. Imports only the standard library
+and NumPy.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def answer(contender: Any, request: dict[str, Any]) -> dict[str, Any]:
     gc.collect()
     try:
         work = getattr(contender, request["call"])
-        while not seconds or sum(seconds) < request["least"]:
+        while not seconds or sum(seconds) < request["min_seconds"]:
             begin = time.perf_counter()
             value = work(**arguments)
             seconds.append(time.perf_counter() - begin)
