@@ -1,6 +1,6 @@
 """Draws docs/architecture.svg from the imports in src/contralto: python docs/architecture.py
 
-A box is a folder of the package, or a module that stands beside the folders. A line says that the upper box imports the
+A box is a folder of the package, or a module that is next to the folders. A line says that the upper box imports the
 lower one. The picture leaves out lines that other lines imply (A -> C, where A -> B -> C is drawn), and lines to the
 ground, which every box may import.
 """
