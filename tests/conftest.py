@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Iterator
@@ -14,6 +15,13 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 
 NUMBERS = itertools.count()
+
+
+def pytest_collection_finish() -> None:
+    """Freezes the imported modules and collected tests, which live to the end: the garbage collector would walk through
+    all of them again and again, a seventh of the run's CPU time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

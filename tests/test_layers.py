@@ -96,9 +96,7 @@ def faults(name: str, where: str, source: str) -> list[str]:
 
 
 def test_a_module_imports_only_from_the_layers_before_it():
-    modules = [
-        path for path in MODULES if path != ROOT / "__init__.py"
-    ]  # see test_public_api.py
+    modules = [path for path in MODULES if path != ROOT / "__init__.py"]  # see test_public_api.py
     assert {layer(path) for path in modules} - {*HEIGHT} == set(), "a new layer has to be given its place in ORDER"
     wrong = [
         fault
