@@ -36,3 +36,12 @@ def cli(capsys):
         return SimpleNamespace(code=code, out=out, err=err, objects=objects)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """The folder of a real, small, random model."""
+    pytest.importorskip("torch")
+    path = tmp_path_factory.mktemp("model") / "tiny"
+    contralto.save(path, *contralto.create("tiny", seed=0))
+    return path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,13 +11,6 @@ from contralto.encoder import bench
 from contralto.engine import peak
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "tiny"
-    contralto.save(path, *contralto.create("tiny", seed=0))
-    return path
-
-
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "peaks", lambda: peak.peaks(((16, 64, 128),), runs=1))
@@ -27,8 +18,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "CAMERA_SIZE", (400, 300))
 
 
-def test_every_figure_is_told(cli, folder) -> None:
-    figures = cli("bench", "--model", folder, "--json").objects
+def test_every_figure_is_told(cli, tiny_model) -> None:
+    figures = cli("bench", "--model", tiny_model, "--json").objects
     assert all(set(one) == {"what", "value", "unit", "peak", "fraction", "peers"} for one in figures)
     assert all(one["value"] > 0 for one in figures)
     names = [one["what"] for one in figures]
@@ -43,35 +34,35 @@ def test_every_figure_is_told(cli, folder) -> None:
     assert best["value"] >= 0.95 * max(one["value"] for one in batches.values()) - 0.01
 
 
-def test_people_read_a_table(cli, folder) -> None:
-    done = cli("bench", "--model", folder)
+def test_people_read_a_table(cli, tiny_model) -> None:
+    done = cli("bench", "--model", tiny_model)
     assert "pictures, batch 32" in done.out
     assert "recommended: openvino" in done.out.splitlines()[-1]
 
 
-def test_int8_is_fitted_to_pictures_of_ones_own(cli, folder, tmp_path) -> None:
+def test_int8_is_fitted_to_pictures_of_ones_own(cli, tiny_model, tmp_path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (16, 40, 40, 3), np.uint8)
     for number, pixels in enumerate(noise):
         Image.fromarray(pixels).save(own / f"{number}.png")
-    contralto.load(folder).engine_report()
-    before = cli("info", folder, "--json").objects[0]["engine"]["measured"]
-    assert cli("bench", own, "--model", folder, "--json").code == 0
-    after = cli("info", folder, "--json").objects[0]["engine"]["measured"]
+    contralto.load(tiny_model).engine_report()
+    before = cli("info", tiny_model, "--json").objects[0]["engine"]["measured"]
+    assert cli("bench", own, "--model", tiny_model, "--json").code == 0
+    after = cli("info", tiny_model, "--json").objects[0]["engine"]["measured"]
 
     def cosines(measured: list[dict]) -> dict[str, float]:
         return {one["precision"]: one["cosine"] for one in measured if one["tower"] == "image"}
 
     assert cosines(before)["int8"] != cosines(after)["int8"]
     (own / "15.png").unlink()
-    few = cli("bench", own, "--model", folder)
+    few = cli("bench", own, "--model", tiny_model)
     assert few.code == 1
     assert "calibrating takes at least 16 pictures, got 15" in few.err
 
 
-def test_a_picture_that_is_not_there_is_no_reason_to_draw_others(cli, folder, tmp_path) -> None:
-    done = cli("bench", tmp_path / "missing.jpg", "--model", folder)
+def test_a_picture_that_is_not_there_is_no_reason_to_draw_others(cli, tiny_model, tmp_path) -> None:
+    done = cli("bench", tmp_path / "missing.jpg", "--model", tiny_model)
     assert done.code == 1
     assert "missing.jpg: no such file" in done.err
     assert done.out == ""

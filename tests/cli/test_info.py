@@ -12,44 +12,31 @@ from contralto.engine import measure
 from contralto.engine.openvino import OpenVINO
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    pytest.importorskip("torch")
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    contralto.save(folder, *contralto.create("tiny", seed=0))
-    return folder
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONTRALTO_CACHE", str(tmp_path / "cache"))
-
-
-def test_info_is_the_contract_with_the_engine(cli, folder, cache):
+def test_info_is_the_contract_with_the_engine(cli, tiny_model):
     asked = {"engine": "openvino", "precision": "fp32", "why": "as requested", "measured": []}
-    for arguments in ((folder,), ("--model", folder)):
+    for arguments in ((tiny_model,), ("--model", tiny_model)):
         (record,) = cli("info", *arguments, "--precision", "fp32", "--json").objects
         assert record.pop("engine") == asked
-        assert Contract.from_json(json.dumps(record)) == Contract.read(folder)
-    assert "licence" in cli("info", folder, "--precision", "fp32").out
+        assert Contract.from_json(json.dumps(record)) == Contract.read(tiny_model)
+    assert "licence" in cli("info", tiny_model, "--precision", "fp32").out
 
 
 @pytest.mark.parametrize("precision", ["auto", "int8"])
-def test_info_measures_nothing_and_says_how_to(cli, folder, cache, monkeypatch, precision):
+def test_info_measures_nothing_and_says_how_to(cli, tiny_model, monkeypatch, precision):
     monkeypatch.setattr(measure, "measure", lambda *_: pytest.fail("measured"))
     monkeypatch.setattr(OpenVINO, "_tower", lambda *_: pytest.fail("compiled"))
-    done = cli("info", folder, "--precision", precision, "--json")
+    done = cli("info", tiny_model, "--precision", precision, "--json")
     assert (done.code, done.err) == (0, "")
     stated = precision.replace("auto", "fp32")
     why = "; ".join(f"{side} {stated}: not measured on this machine yet" for side in ("image", "text"))
     assert done.objects[0]["engine"] == {"engine": "openvino", "precision": stated, "why": why, "measured": []}
-    assert f"contralto bench --model {folder}" in cli("info", folder, "--precision", precision).out
-    assert "contralto bench" not in cli("info", folder, "--precision", "fp32").out
+    assert f"contralto bench --model {tiny_model}" in cli("info", tiny_model, "--precision", precision).out
+    assert "contralto bench" not in cli("info", tiny_model, "--precision", "fp32").out
 
 
-def test_info_tells_what_auto_chose_and_what_the_others_made(cli, folder, cache):
-    contralto.load(folder).engine_report()
-    (record,) = cli("info", folder, "--json").objects
+def test_info_tells_what_auto_chose_and_what_the_others_made(cli, tiny_model):
+    contralto.load(tiny_model).engine_report()
+    (record,) = cli("info", tiny_model, "--json").objects
     engine = record["engine"]
     assert engine["why"].startswith("image ")
     assert set(engine) == {"engine", "precision", "why", "measured"}
@@ -57,6 +44,6 @@ def test_info_tells_what_auto_chose_and_what_the_others_made(cli, folder, cache)
     assert {(one["tower"], one["precision"]) for one in engine["measured"]} >= {
         ("image", "fp32"), ("image", "int8"), ("text", "fp32"), ("text", "int8"),
     }  # fmt: skip
-    shown = cli("info", folder).out
+    shown = cli("info", tiny_model).out
     assert "image int8" in shown
     assert "the fastest here" in shown
