@@ -69,6 +69,25 @@ def class_indices(labels: Labels) -> tuple[Labels, NDArray[np.intp]]:
     return classes, places.reshape(-1)
 
 
+def checked_places(labels: ArrayLike, count: int, classes: int) -> NDArray[np.intp]:
+    """`labels` as indices (count,) of `classes` classes, each below their number. Raises ProbeError."""
+    given = checked_labels(labels, count, "labels")
+    try:
+        return arrays.classes(given, "label", classes).astype(np.intp)
+    except DataError as error:
+        raise ProbeError(f"{error}: give the index of each row's class") from error
+
+
+def checked_groups(groups: ArrayLike, count: int) -> NDArray[np.int64]:
+    """`groups` as whole numbers (count,). Raises ProbeError."""
+    given = _array(groups, "groups")
+    if given.shape != (count,) or given.dtype.kind not in "iu":
+        raise ProbeError(
+            f"groups are {given.dtype} of shape {given.shape}: give one whole number for each of {count} rows"
+        )
+    return given.astype(np.int64, copy=False)
+
+
 def _array(values: ArrayLike, what: str) -> NDArray[Any]:
     try:
         return arrays.array(values, what)

@@ -46,7 +46,7 @@ class Minimum:
     """The result of a fit.
 
     gap: how far F is above its minimum at most, relative to F. (The part of the intercept, which is not regularised, is
-    estimated from its curvature.)
+    estimated from its curvature; with an offset there is none.)
     """
 
     theta: Float
@@ -81,11 +81,11 @@ def minimise(objective: Objective, ridge: float, start: Float | None = None, kno
             pairs = []
         elif lower is None:
             break
-    return Minimum(point.theta, ridge, iterations, gap / point.value, tuple(pairs))
+    return Minimum(point.theta, ridge, iterations, gap / point.value if gap else 0.0, tuple(pairs))
 
 
 def _enough(objective: Objective, point: Point, ridge: float) -> float:
-    """The gap to stop at: a share of F, and of the gain of the weights over class frequencies alone.
+    """The gap to stop at: a share of F, and of the gain of the weights over class frequencies or the offset alone.
 
     Strong regularisation leaves F near the entropy of the frequencies for any weights, but predictions follow the
     weights. There the gain is about ridge / 2 |W|^2, which rounding does not affect.

@@ -6,6 +6,9 @@ That is scikit-learn's objective C sum(loss) + 1/2 |W|^2, divided by C N, with r
 regularised, so subtracting the mean from the rows changes only b; and |W| does not change if the rows are rotated.
 Hence the rows are centred and rotated onto their principal axes once. There the second derivative is nearly diagonal,
 and `lbfgs.py` needs no more for a preconditioner, however badly the features are scaled.
+
+With an offset, a row's logits are W x + its offset, such as those of a zero-shot classifier. There is no intercept
+then (b stays 0), and the rows are rotated but not centred.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ class Point:
     """F at theta (r + 1, K), whose last row is b.
 
     spread (K,): mean of p (1 - p), so that the curvature of the loss along axis j for class k is about variance[j]
-    spread[k].
+    spread[k]. With an offset, b and its gradient are 0.
     """
 
     theta: Float
@@ -41,14 +44,16 @@ class Objective:
 
     It holds one copy of the rows, float32 (N, r), and besides that only blocks of logits. Rounding the rotated rows to
     float32 changes F by about 1e-8 of its value; sums over blocks are in float64.
+
+    offset: finite floats (N, K) that are added to the logits; then a class may have no row. A copy is held in float64.
     """
 
-    def __init__(self, rows: Matrix, labels: NDArray[np.intp], classes: int) -> None:
+    def __init__(self, rows: Matrix, labels: NDArray[np.intp], classes: int, offset: Float | None = None) -> None:
         self.count, self.classes = len(rows), classes
         self._labels = labels
-        shares = np.bincount(labels, minlength=classes) / len(rows)
-        self.entropy = -float(np.sum(shares * np.log(shares)))  # F for W = 0 and the best b
-        self._mean = rows.mean(axis=0, dtype=np.float64)
+        self._offset = None if offset is None else offset - offset.max(axis=1, keepdims=True)  # the same softmax
+        self.entropy = self._entropy()
+        self._mean = np.zeros(rows.shape[1]) if offset is not None else rows.mean(axis=0, dtype=np.float64)
         self._axes, variance = _axes(rows, self._mean)
         self.variance = np.append(variance, 1.0)[:, None]  # the intercept's column is all ones
         self._rows = np.empty((len(rows), len(variance)), np.float32)
@@ -56,6 +61,13 @@ class Objective:
             self._rows[start : start + ROWS_PER_BLOCK] = (
                 rows[start : start + ROWS_PER_BLOCK] - self._mean
             ) @ self._axes
+
+    def _entropy(self) -> float:
+        """F for W = 0: with the best b, or with the offset alone."""
+        if self._offset is not None:
+            return float(_softmax_residuals(self._offset.copy(), self._labels)[0].mean())
+        shares = np.bincount(self._labels, minlength=self.classes) / self.count
+        return -float(np.sum(shares * np.log(shares)))
 
     def start(self) -> Float:
         """theta of zeros."""
@@ -69,12 +81,15 @@ class Objective:
         step = max(LOGITS_PER_BLOCK // self.classes, 64)
         for start in range(0, self.count, step):
             rows: NDArray[Any] = self._rows[start : start + step].astype(dtype, copy=False)
-            losses, residuals = _softmax_residuals(rows @ weights + intercept, self._labels[start : start + step])
+            shift = intercept if self._offset is None else self._offset[start : start + step].astype(dtype, copy=False)
+            losses, residuals = _softmax_residuals(rows @ weights + shift, self._labels[start : start + step])
             loss += float(losses.sum())
             gradient[:-1] += rows.T @ residuals
             gradient[-1] += residuals.sum(axis=0, dtype=np.float64)
             spread += np.abs(residuals).sum(axis=0, dtype=np.float64) - np.einsum("ij,ij->j", residuals, residuals)
         gradient /= self.count
+        if self._offset is not None:
+            gradient[-1] = 0.0
         gradient[:-1] += ridge * theta[:-1]
         value = loss / self.count + ridge / 2 * float(np.vdot(theta[:-1], theta[:-1]))
         return Point(theta, value, gradient, spread / self.count)

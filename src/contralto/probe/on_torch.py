@@ -26,12 +26,15 @@ class TorchObjective(Objective):
     the program itself sets that in PyTorch.
     """
 
-    def __init__(self, rows: Matrix, labels: NDArray[np.intp], classes: int, device: str) -> None:
-        super().__init__(rows, labels, classes)
+    def __init__(
+        self, rows: Matrix, labels: NDArray[np.intp], classes: int, device: str, offset: Float | None = None
+    ) -> None:
+        super().__init__(rows, labels, classes, offset)
         try:
             self._device = torch.device(device)
             self._rows_on_device = torch.from_numpy(self._rows).to(self._device)
             self._labels_on_device = torch.from_numpy(labels.astype(np.int64)).to(self._device)
+            self._offset_on_device = None if offset is None else torch.from_numpy(self._offset).to(self._device)
         except (RuntimeError, AssertionError) as error:  # PyTorch without CUDA asserts
             first = str(error).partition("\n")[0]
             raise ContraltoError(f"device {device!r} cannot be used for a probe: {first}") from error
@@ -46,13 +49,18 @@ class TorchObjective(Objective):
         with torch.inference_mode():
             for start in range(0, self.count, step):
                 rows = self._rows_on_device[start : start + step].to(DTYPES[dtype])
-                logits = rows @ given[:-1] + given[-1]
+                shift = given[-1]
+                if self._offset_on_device is not None:
+                    shift = self._offset_on_device[start : start + step].to(DTYPES[dtype])
+                logits = rows @ given[:-1] + shift
                 losses, residuals = _softmax_residuals(logits, self._labels_on_device[start : start + step])
                 loss += losses.sum()
                 gradient[:-1] += rows.T @ residuals
                 gradient[-1] += residuals.sum(dim=0, dtype=torch.float64)
                 spread += residuals.abs().sum(dim=0, dtype=torch.float64) - residuals.square().sum(dim=0)
         total = gradient.cpu().numpy() / self.count
+        if self._offset_on_device is not None:
+            total[-1] = 0.0
         total[:-1] += ridge * theta[:-1]
         value = float(loss) / self.count + ridge / 2 * float(np.vdot(theta[:-1], theta[:-1]))
         return Point(theta, value, total, spread.cpu().numpy() / self.count)
