@@ -12,6 +12,7 @@ nano_parts in the order of its `__init__.py`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import math
 import os
@@ -31,7 +32,7 @@ from contralto.files import copy_files, written_whole
 from contralto.model.clip import CLIP, create
 from contralto.text.tokenizer import Tokenizer, load
 from contralto.train.recipe import Phase, Recipe
-from contralto.weights import native
+from contralto.weights import native, training_pictures
 
 VOCABULARY = "vocab.txt"
 
@@ -82,7 +83,7 @@ def recipe(
         validate_every=325,
         checkpoint_every=50,
         files=(folder / VOCABULARY,),
-        finish=finish,
+        finish=functools.partial(finish, data=data),
     )
 
 
@@ -185,8 +186,9 @@ def align(model: CLIP, material: Material) -> None:
     model.logit_scale.fill_(-math.log(0.07))
 
 
-def finish(model: CLIP, contract: Contract, out: Path) -> None:
-    """Writes out/nano, the shipped folder, with matrices in int8 (depthwise convolutions in float16)."""
+def finish(model: CLIP, contract: Contract, out: Path, *, data: Path) -> None:
+    """Writes out/nano, the shipped folder, with matrices in int8 (depthwise convolutions in float16), and which pictures
+    it was trained on."""
     arrays = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
     exact = {name for name in arrays if name.endswith(("depthwise.conv.weight", "stem.conv.weight"))}
     folder = out / "nano"
@@ -195,6 +197,7 @@ def finish(model: CLIP, contract: Contract, out: Path) -> None:
     score = dataclasses.replace(contract.score, scale=model.logit_scale.exp().item())
     native.write(folder, contract.replace(score=score), arrays, "int8", exact=exact)
     write_graphs(folder)
+    training_pictures.write(folder, features.digests(data))
     shutil.copyfile(Path(__file__).parent / "nano_parts/card.md", folder / "README.md")
 
 

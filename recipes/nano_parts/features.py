@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,7 @@ class Pictures:
 
 def captioned(tower: Runner, data: Path, cache: Path) -> Pictures:
     """Flickr8k's train split and coco-mini. about: captions."""
-    tars = [*sorted((data / "flickr8k").glob("flickr8k-train-*.tar")), data / "coco-mini/coco-mini-train.tar"]
-    source = WebDataset(tars)
+    source = WebDataset(_captioned_tars(data))
     about = [{"captions": list(source[i].captions)} for i in range(len(source))]
     return _photographs("captioned", source, about, tower, cache)
 
@@ -95,6 +95,23 @@ def emoji(tower: Runner, data: Path, cache: Path) -> Pictures:
         return [plain, *placed, views.small(plain, random), views.grey(plain, random)]
 
     return Pictures(_cached(cache / "emoji.npy", len(files), make, tower), about)
+
+
+def digests(data: Path) -> Iterator[bytes]:
+    """sha256 of the file of every training picture of these three sources."""
+    captions = WebDataset(_captioned_tars(data))
+    sources: list[Source] = [captions, *(ClassFolders(data / f"sets/{name}.tar", "train") for name in SETS)]
+    for source in sources:
+        for i in range(len(source)):
+            picture = source[i].picture
+            assert isinstance(picture, bytes), "it lies in a tar"
+            yield hashlib.sha256(picture).digest()
+    for member in members(data / "emoji/emoji.tar"):
+        yield hashlib.sha256(member.read()).digest()
+
+
+def _captioned_tars(data: Path) -> list[Path]:
+    return [*sorted((data / "flickr8k").glob("flickr8k-train-*.tar")), data / "coco-mini/coco-mini-train.tar"]
 
 
 def _photographs(name: str, source: Source, about: list[dict[str, Any]], tower: Runner, cache: Path) -> Pictures:
