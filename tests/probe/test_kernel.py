@@ -123,7 +123,7 @@ def test_errors_are_one_line():
     with pytest.raises(ContraltoError, match="call fit first"):
         KernelProbe().leave_out()
     for groups in ([0, 1], np.zeros(4), [[0, 0, 0, 0]]):
-        with pytest.raises(ContraltoError, match="one whole number for each of 4 rows"):
+        with pytest.raises(ContraltoError, match="a whole number for each of 4 rows"):
             KernelProbe().fit(rows, labels, zero_shot).leave_out(groups)
     with pytest.raises(ContraltoError, match="too long for a probe by cosine"):
         KernelProbe().fit(100 * rows, labels, zero_shot)

@@ -4,7 +4,8 @@ Read `objective.py` (what logistic regression minimises), `lbfgs.py` (how), `lin
 strength), `few_shot.py` (k examples per class), `neighbours.py` (k-NN, prototypes), `inputs.py` (what probes refuse).
 
 From a zero-shot classifier on: `estimator.py` (what all probes share), `kernel.py` (KernelProbe), `gaussian.py`
-(GaussianProbe), `tip.py` (TipAdapter, trained by `adamw.py`).
+(GaussianProbe), `tip.py` (TipAdapter, trained by `adamw.py`). These change the rows themselves, by the gradients of
+`unit_losses.py`: `projection.py` (a tower's last projection, over cached features), `adapter.py` (CLIP-Adapter).
 """
 
 from contralto.probe.few_shot import FewShot, few_shot

@@ -78,12 +78,20 @@ def checked_places(labels: ArrayLike, count: int, classes: int) -> NDArray[np.in
         raise ProbeError(f"{error}: give the index of each row's class") from error
 
 
-def checked_groups(groups: ArrayLike, count: int) -> NDArray[np.int64]:
+def checked_owners(owners: ArrayLike, texts: int, pictures: int) -> NDArray[np.intp]:
+    """`owners` as the index of each text's picture (texts,). Raises ProbeError."""
+    given = checked_groups(owners, texts, "owners")
+    if given.min() < 0 or given.max() >= pictures:
+        raise ProbeError(f"owners lie in {given.min()}..{given.max()}, but there are {pictures} pictures: count from 0")
+    return given.astype(np.intp)
+
+
+def checked_groups(groups: ArrayLike, count: int, what: str = "groups") -> NDArray[np.int64]:
     """`groups` as whole numbers (count,). Raises ProbeError."""
-    given = _array(groups, "groups")
+    given = _array(groups, what)
     if given.shape != (count,) or given.dtype.kind not in "iu":
         raise ProbeError(
-            f"groups are {given.dtype} of shape {given.shape}: give one whole number for each of {count} rows"
+            f"{what} are {given.dtype} of shape {given.shape}: give a whole number for each of {count} rows"
         )
     return given.astype(np.int64, copy=False)
 

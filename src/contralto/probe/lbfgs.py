@@ -11,7 +11,9 @@ Its plain twin is scikit-learn, run to convergence, in tests/probe/test_linear.p
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -25,6 +27,20 @@ LINE_SEARCH_TRIES = 25
 Precision = type[np.float32] | type[np.float64]
 ROUNDING: dict[Precision, float] = {np.float32: 1e-7, np.float64: 1e-14}  # of a value, relative
 MIN_SPREAD = 1e-12
+
+
+class Evaluation(Protocol):
+    """A function's value and gradient at theta."""
+
+    @property
+    def theta(self) -> Float: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def gradient(self) -> Float: ...
+
+
+Evaluated = TypeVar("Evaluated", bound=Evaluation)
 
 
 @dataclass(frozen=True)
@@ -67,8 +83,12 @@ def minimise(objective: Objective, ridge: float, start: Float | None = None, kno
     pairs = [] if known is None else [pair.at_ridge(ridge - known.ridge) for pair in known.pairs]
     pairs = [pair for pair in pairs if np.vdot(pair.step, pair.change) > 0]
     iterations = 0
+
+    def at(theta: Float) -> Point:
+        return objective.at(theta, ridge, dtype)
+
     while (gap := _gap(point, ridge)) > _enough(objective, point, ridge) and iterations < MAX_ITERATIONS:
-        lower = _line_search(objective, ridge, point, _direction(objective, ridge, point, pairs), dtype)
+        lower = line_search(at, point, _direction(objective, ridge, point, pairs), ROUNDING[dtype])
         if lower is not None:
             pairs = [*pairs[1 - HISTORY :], CurvaturePair(lower.theta - point.theta, lower.gradient - point.gradient)]
             gained, point, iterations = point.value - lower.value, lower, iterations + 1
@@ -103,7 +123,7 @@ def _gap(point: Point, ridge: float) -> float:
 
 
 def _direction(objective: Objective, ridge: float, point: Point, pairs: list[CurvaturePair]) -> Float:
-    """Minus the gradient times the estimated inverse curvature (the two loops of Nocedal 1980)."""
+    """The direction from `point`, by the curvature along the rows' axes."""
     curvature = objective.variance * np.maximum(point.spread, MIN_SPREAD)
     curvature[:-1] += ridge
 
@@ -112,35 +132,45 @@ def _direction(objective: Objective, ridge: float, point: Point, pairs: list[Cur
         scaled = gradient / curvature
         return np.asarray(scaled - scaled.mean(axis=1, keepdims=True))
 
-    wanted = point.gradient.copy()
+    return direction(point.gradient, pairs, precondition)
+
+
+def direction(gradient: Float, pairs: Sequence[CurvaturePair], precondition: Callable[[Float], Float]) -> Float:
+    """Minus the gradient times the inverse curvature, estimated from pairs and a first estimate (the two loops of
+    Nocedal 1980).
+    """
+    wanted = gradient.copy()
     shares = []
     for pair in reversed(pairs):
         share = np.vdot(pair.step, wanted) / np.vdot(pair.step, pair.change)
         wanted -= share * pair.change
         shares.append(share)
-    direction = precondition(wanted)
+    descent = precondition(wanted)
     if pairs:
         last = pairs[-1]
-        direction *= np.vdot(last.step, last.change) / np.vdot(last.change, precondition(last.change))
+        descent *= np.vdot(last.step, last.change) / np.vdot(last.change, precondition(last.change))
     for pair, share in zip(pairs, reversed(shares), strict=True):
-        direction += (share - np.vdot(pair.change, direction) / np.vdot(pair.step, pair.change)) * pair.step
-    return -direction
+        descent += (share - np.vdot(pair.change, descent) / np.vdot(pair.step, pair.change)) * pair.step
+    return -descent
 
 
-def _line_search(objective: Objective, ridge: float, origin: Point, direction: Float, dtype: Precision) -> Point | None:
-    """A point along the direction with lower F and a flatter slope (Wolfe conditions); None if the search fails.
+def line_search(
+    at: Callable[[Float], Evaluated], origin: Evaluated, descent: Float, rounding: float
+) -> Evaluated | None:
+    """A point along the descent with lower F and a flatter slope (Wolfe conditions); None if the search fails.
 
-    F is convex: the slope tells on which side the minimum lies, and it is exact where rounding hides differences of F.
+    at: evaluates F; rounding: of its values, relative. F is convex, or nearly so near a minimum: the slope tells on
+    which side that lies, and it is exact where rounding hides differences of F.
     """
-    before = float(np.vdot(origin.gradient, direction))
+    before = float(np.vdot(origin.gradient, descent))
     if not before < 0:
         return None
     low, low_slope, high, high_slope = 0.0, before, np.inf, np.inf
     length = 1.0
     for _ in range(LINE_SEARCH_TRIES):
-        point = objective.at(origin.theta + length * direction, ridge, dtype)
-        slope = float(np.vdot(point.gradient, direction))
-        if slope > -0.5 * before or not point.value <= origin.value * (1 + ROUNDING[dtype]):
+        point = at(origin.theta + length * descent)
+        slope = float(np.vdot(point.gradient, descent))
+        if slope > -0.5 * before or not point.value <= origin.value * (1 + rounding):
             high, high_slope = length, slope if slope > 0 else -before
         elif slope < 0.9 * before:
             low, low_slope = length, slope
