@@ -147,6 +147,23 @@ def test_a_contract_of_before_fields_were_added_keeps_its_hash():
     assert read(value).hash == VIT_B_32_HASH
 
 
+def test_prompts_of_a_vit_change_its_hash_only_if_it_has_some():
+    value = as_dict()
+    value["image"]["tower"] |= {"prompts": 0, "prompt_depth": 0}
+    assert read(value).hash == VIT_B_32_HASH
+    value["image"]["tower"] |= {"prompts": 4, "prompt_depth": 12}
+    assert read(value).hash != VIT_B_32_HASH
+    for wrong, reason in (
+        ({"prompts": 0}, "both prompts and prompt_depth, or none"),
+        ({"prompt_depth": 0}, "both prompts and prompt_depth, or none"),
+        ({"prompt_depth": 13}, "prompt_depth must be at most its layers"),
+        ({"prompts": -1}, "must be positive"),
+    ):
+        tower = value["image"]["tower"] | wrong
+        with pytest.raises(ContractError, match=reason):
+            read(value | {"image": value["image"] | {"tower": tower}})
+
+
 def test_colours_are_converted_as_the_code_of_each_layout_does():
     first = {name for name in presets() if preset(name).image.convert == "first"}
     assert first == {"nano", "align-base"}

@@ -40,7 +40,14 @@ CONTRACT_VERSION = 1
 FILE_NAME = "contralto.json"
 MAX_SIZE = 2**20  # of any number in a tower, so that a contract from a stranger cannot request a billion channels
 MAX_BLOCKS = 1000  # per tower: the names and shapes of all blocks are listed before any weights are read
-OPTIONAL_SIZES = ("positions", "squeeze", "top", "types")  # 0 means that the tower lacks this part
+OPTIONAL_SIZES = (
+    "positions",
+    "squeeze",
+    "top",
+    "types",
+    "prompts",
+    "prompt_depth",
+)  # 0 means that the tower lacks this part
 
 
 @dataclass(frozen=True)
@@ -279,6 +286,10 @@ def _validate_image(image: Image, require: Callable[[bool, str], None]) -> None:
             require(tower.width % tower.heads == 0, "image tower's width must be a multiple of its heads")
             divisible = tower.stem == "patch" or (tower.patch % 4 == 0 and tower.width % 4 == 0)
             require(divisible, "a vit's patch and width must be multiples of 4 for a stem of convolutions")
+            require(
+                (tower.prompts == 0) == (tower.prompt_depth == 0), "a vit has both prompts and prompt_depth, or none"
+            )
+            require(tower.prompt_depth <= tower.layers, "a vit's prompt_depth must be at most its layers")
         case ResNet():
             require(all(s % tower.cell == 0 for s in image.size), "image.size must be a multiple of 32 for a ResNet")
             require(tower.width % 2 == 0, "a ResNet's width must be even")

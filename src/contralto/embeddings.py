@@ -30,7 +30,7 @@ def cosines(images: Embeddings, texts: Embeddings) -> Embeddings:
     return np.clip(products, -1, 1, out=products)
 
 
-def probabilities(cosine: Embeddings, rule: Score) -> Embeddings:
+def probabilities(cosine: NDArray[np.floating[Any]], rule: Score) -> Embeddings:
     """Cosines (N, M) -> scores (N, M): the softmax of each row, or the sigmoid of each cosine, as the contract says.
 
     Computed in float64, block by block, so that it takes little memory in addition to its result.

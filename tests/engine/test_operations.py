@@ -19,6 +19,12 @@ def test_the_small_towers_by_hand() -> None:
     assert token_operations(contract) == 2 * 2 * (4 * 16 * 16 + 2 * 16 * 32)
 
 
+def test_prompts_are_tokens_of_every_block() -> None:
+    """8 patches, the class token and 3 vectors, W = 16, an MLP of 32, 3 blocks, E = 24."""
+    block = 12 * (4 * 16 * 16 + 2 * 16 * 32) + 2 * 12 * 12 * 16
+    assert picture_operations(CONTRACTS["vit, deep prompts"]) == 2 * (8 * 3 * 8 * 8 * 16 + 3 * block + 16 * 24)
+
+
 def test_other_towers_have_none() -> None:
     assert picture_operations(CONTRACTS["efficientnet + bert, mean"]) is None
     assert token_operations(CONTRACTS["efficientnet + bert, mean"]) is None

@@ -25,7 +25,8 @@ ACTIVATIONS = {
     "gelu_tanh": lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
     "quickgelu": lambda x: x * plain.sigmoid(1.702 * x),
 }
-FLAGS = list(itertools.product((True, False), repeat=3))
+FLAG = (True, False)
+FLAGS = list(itertools.product(FLAG, repeat=3))
 OPTIONS = [(pool, *flags) for pool in ("class", "mean", "attention") for flags in FLAGS if pool != "class" or flags[0]]
 
 
@@ -49,6 +50,16 @@ def test_text(mask, pool, activation, bias):
         row[length - 1 :] = END if length == 5 else 0  # filled up with the end token itself, or with another
         row[length - 1] = END
     compare(tower, ids, [plain_text(row, doubled(tower), spec, pool) for row in ids.numpy()])
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize(("pool", "class_token"), [("class", True), *itertools.product(("mean", "attention"), FLAG)])
+def test_vit_with_prompts(pool, class_token, depth):
+    spec = ViT(24, 2, 3, 4, 40, "gelu", pool, class_token, prompts=5, prompt_depth=depth, norm_eps=1e-3)
+    tower = plain.scramble(vit.ViT(spec, (13, 9), 24))
+    assert tower.prompts.shape == (depth, 5, 24)
+    pixels = torch.randn(3, 3, 13, 9, generator=torch.Generator().manual_seed(1))
+    compare(tower, pixels, [plain_vit(picture, doubled(tower), spec) for picture in pixels.double().numpy()])
 
 
 def plain_vit(pixels: plain.Array, weights: plain.State, spec: ViT) -> plain.Array:
@@ -81,12 +92,16 @@ def plain_text(ids: plain.Array, weights: plain.State, spec: CausalText, pool: s
 
 
 def plain_blocks(x: plain.Array, weights: plain.State, spec: ViT | CausalText) -> plain.Array:
+    """Prompts are put behind the tokens: the order means nothing to attention, as positions are added before."""
     causal = isinstance(spec, CausalText) and spec.mask == "causal"
-    for name in (f"blocks.{n}" for n in range(spec.layers)):
+    length = len(x)
+    for n, name in enumerate(f"blocks.{n}" for n in range(spec.layers)):
+        if "prompts" in weights and n < spec.prompt_depth:
+            x = np.concatenate([x[:length], weights["prompts"][n]])
         y = plain.layer_norm(x, weights, f"{name}.norm1", spec.norm_eps)
         x = x + plain.attention(y, y, weights, f"{name}.attention", spec.heads, causal)
         x = x + plain_mlp(plain.layer_norm(x, weights, f"{name}.norm2", spec.norm_eps), weights, name, spec)
-    return x
+    return x[:length]
 
 
 def plain_mlp(x: plain.Array, weights: plain.State, name: str, spec: ViT | CausalText) -> plain.Array:

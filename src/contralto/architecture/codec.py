@@ -59,6 +59,10 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         if args[-1] is not Ellipsis and len(value) != len(args):
             raise ContractError(f"{where} must have {len(args)} entries, got {len(value)}")
         return tuple(_read(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    if origin is dict:  # its values are free
+        if not isinstance(value, dict):
+            raise ContractError(f"{where} must be an object, got {_shown(value)}")
+        return value
     if dataclasses.is_dataclass(hint):
         return from_json(hint, value, where)  # type: ignore[arg-type]
     return _read_scalar(hint, value, where)

@@ -69,6 +69,9 @@ class ViT:
         convolution has a bias. norm_pre: a LayerNorm precedes the blocks.
     stem: "patch": one convolution makes the patch tokens; "convolutions": three, of patch / 4, 2 and 2 pixels without
         overlap and width / 4, width / 4 and width channels, with batch norm and GELU between (MobileCLIP-B).
+    prompts: learned vectors that the blocks read beside the patches (Jia et al. 2022, VPT); 0: none. They stand behind
+        the class token, else in front, come after norm_pre, and are dropped before the pool. prompt_depth: how many of
+        the first blocks have vectors of their own, which take the place of what the block before left there.
     """
 
     width: int
@@ -85,6 +88,8 @@ class ViT:
     head: Head = LinearHead()
     class_position: bool = True
     stem: Literal["patch", "convolutions"] = "patch"
+    prompts: int = 0
+    prompt_depth: int = 0
     kind: Literal["vit"] = "vit"
 
     @property

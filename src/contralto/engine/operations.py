@@ -23,7 +23,7 @@ def picture_operations(contract: Contract) -> float | None:
             assert_never(tower)
     rows, columns = (side // tower.patch for side in contract.image.size)
     patches = rows * columns
-    tokens = patches + 1
+    tokens = patches + 1 + tower.prompts
     patching = patches * 3 * tower.patch**2 * tower.width
     block = tokens * (4 * tower.width**2 + 2 * tower.width * tower.mlp) + 2 * tokens**2 * tower.width
     return 2.0 * (patching + tower.layers * block + tower.width * contract.embedding)

@@ -45,7 +45,12 @@ def pixels(
     """
     if out is None:
         out = np.empty((3, *spec.size), np.float32)
-    np.divide(resized(image, spec, turn).transpose(2, 0, 1), np.float32(255), out=out)
+    return normalise(resized(image, spec, turn), spec, out)
+
+
+def normalise(picture: NDArray[np.uint8], spec: contract.Image, out: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fills and returns `out`, (3, H, W): the last step of `pixels`, for a picture (H, W, 3) at the tower's size."""
+    np.divide(picture.transpose(2, 0, 1), np.float32(255), out=out)
     out -= np.asarray(spec.mean, np.float32)[:, None, None]
     out /= np.asarray(spec.std, np.float32)[:, None, None]
     return out

@@ -37,8 +37,18 @@ class EfficientNet(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the mean over the cells of the last feature map (N, features)."""
-        x = self.activation(self.stem(pixels))  # (N, stem, h / 2, w / 2)
-        for block in self.blocks:
+        return self.finish(self.start(pixels, 0), 0)
+
+    def start(self, pixels: Tensor, blocks: int) -> Tensor:
+        """pixels (N, 3, h, w) -> the feature map (N, C, ..) after the stem and the first `blocks` blocks."""
+        x: Tensor = self.activation(self.stem(pixels))  # (N, stem, h / 2, w / 2)
+        for block in self.blocks[:blocks]:
+            x = block(x)
+        return x
+
+    def finish(self, x: Tensor, blocks: int) -> Tensor:
+        """The feature map of `start` with the same number of blocks -> (N, features)."""
+        for block in self.blocks[blocks:]:
             x = block(x)  # after the last block (N, channels, h / 32, w / 32) with the published strides
         if self.top is not None:
             x = self.activation(self.top(x))  # (N, top, h / 32, w / 32)

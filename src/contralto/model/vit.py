@@ -1,5 +1,5 @@
 """Vision Transformer (Dosovitskiy et al. 2020) of CLIP (Radford et al. 2021), CLIPA (Li et al. 2023) and SigLIP
-(Zhai et al. 2023). They differ in how the tokens become one vector."""
+(Zhai et al. 2023). They differ in how the tokens become one vector. Prompts are VPT's (Jia et al. 2022)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from contralto.model.blocks import MLP, Attention, BatchNorm, Block, LayerNorm, 
 from contralto.model.heads import head
 from contralto.model.initialise import defaults, glorot, modules_of, normal, zero_biases
 
+PROMPT_DEVIATION = 0.02  # of the vectors' first values, as of CoOp's
+
 
 class ViT(nn.Module):
-    """Patch tokens, a class token (optional), positions, pre-norm blocks, pool, head."""
+    """Patch tokens, a class token (optional), positions, pre-norm blocks, pool, head.
+
+    prompts: (depth, P, W) or None; each of the first `depth` blocks reads P vectors of its own beside the patches.
+    """
 
     def __init__(self, spec: architecture.ViT, size: tuple[int, int], embedding: int) -> None:
         super().__init__()
@@ -25,6 +30,8 @@ class ViT(nn.Module):
         self.class_position = spec.class_token and spec.class_position
         self.positions = nn.Parameter(torch.zeros(cells + 1 if self.class_position else cells, spec.width))
         self.norm_pre = LayerNorm(spec.width, spec.norm_eps) if spec.norm_pre else None
+        prompts = torch.zeros(spec.prompt_depth, spec.prompts, spec.width)
+        self.prompts = nn.Parameter(prompts) if spec.prompts else None
         self.blocks = nn.ModuleList(
             Block(spec.width, spec.heads, spec.mlp, spec.activation, spec.norm_eps) for _ in range(spec.layers)
         )
@@ -50,21 +57,30 @@ class ViT(nn.Module):
         return x
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """pixels (N, 3, h, w) -> the last block's tokens (N, L, W): the class token, if any, then the patches."""
+        """pixels (N, 3, h, w) -> the last block's tokens (N, L, W): the class token, if any, then the patches.
+
+        The prompts are dropped: a pool averages or weighs what it was trained on.
+        """
         x: Tensor = self.patch(pixels)  # (N, W, h / patch, w / patch)
         x = x.flatten(2).transpose(1, 2)  # (N, cells, W), in row-major order
         if not self.class_position:
             x = x + self.positions
         if self.class_token is not None:
-            first = self.class_token.to(x.dtype).expand(len(x), 1, -1)  # (N, 1, W)
-            x = torch.cat([first, x], dim=1)  # (N, L, W)
+            token = self.class_token.to(x.dtype).expand(len(x), 1, -1)  # (N, 1, W)
+            x = torch.cat([token, x], dim=1)  # (N, L, W)
         if self.class_position:
             x = x + self.positions
         if self.norm_pre is not None:
             x = self.norm_pre(x)
-        for block in self.blocks:
+        first = 0 if self.class_token is None else 1
+        behind = first  # where the patches begin
+        for n, block in enumerate(self.blocks):
+            if self.prompts is not None and n < len(self.prompts):
+                vectors = self.prompts[n].to(x.dtype).expand(len(x), -1, -1)  # (N, P, W)
+                x = torch.cat([x[:, :first], vectors, x[:, behind:]], dim=1)
+                behind = first + vectors.shape[1]
             x = block(x)
-        return x
+        return x if behind == first else torch.cat([x[:, :first], x[:, behind:]], dim=1)
 
     @torch.no_grad()
     def initialise(self, generator: Generator) -> None:
@@ -77,6 +93,8 @@ class ViT(nn.Module):
         if self.class_token is not None:
             normal(self.class_token, width**-0.5, generator)
         normal(self.positions, width**-0.5, generator)
+        if self.prompts is not None:
+            normal(self.prompts, PROMPT_DEVIATION, generator)
         for attention in modules_of(self, Attention):
             for linear in (attention.q, attention.k, attention.v):
                 glorot(linear.weight, width, 3 * width, generator)  # as one fused (3 W, W) matrix

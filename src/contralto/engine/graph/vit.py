@@ -29,6 +29,7 @@ def vit(layers: Layers, tower: ViT, pixels: str, size: tuple[int, int]) -> str:
     if tower.norm_pre:
         x = layers.layer_norm("image.norm_pre", x, tower.norm_eps)
     for n in range(tower.layers):
+        x = _prompted(layers, tower, x, n)
         pick = first if tower.pool == "class" and n == tower.layers - 1 else None
         x = layers.block(f"image.blocks.{n}", x, tower, pick=pick)
     return layers.head("image.head", tower.head, _pool(layers, tower, x))
@@ -51,15 +52,35 @@ def _for_each(layers: Layers, name: str, tower: ViT, x: str) -> str:
     return layers.node("Expand", layers.weight(name), shape)
 
 
+def _prompted(layers: Layers, tower: ViT, x: str, block: int) -> str:
+    """The tokens (N, L, W) that a block reads: with its own vectors, if it has some, and without the earlier ones."""
+    if block >= tower.prompt_depth:
+        return x
+    first = 1 if tower.class_token else 0
+    count = layers.node("Shape", x, start=0, end=1)
+    shape = layers.node("Concat", count, layers.constant([tower.prompts, tower.width]), axis=0)
+    vectors = layers.node("Gather", layers.weight("image.prompts"), layers.constant(block), axis=0)  # (P, W)
+    parts = [layers.node("Expand", vectors, shape), _tokens(layers, x, first + (tower.prompts if block else 0))]
+    return layers.node("Concat", *([_tokens(layers, x, 0, 1)] if first else []), *parts, axis=1)
+
+
+def _tokens(layers: Layers, x: str, start: int, end: int = SLICE_END) -> str:
+    """The tokens from `start` to before `end` of (N, L, W)."""
+    return layers.node("Slice", x, layers.constant([start]), layers.constant([end]), layers.constant([1]))
+
+
 def _pool(layers: Layers, tower: ViT, x: str) -> str:
     """(N, L, W) -> (N, W), normalised before the attention pool, and after the others."""
+    first = 1 if tower.class_token else 0
     if tower.pool == "attention":
+        if tower.prompts:
+            patches = _tokens(layers, x, first + tower.prompts)
+            x = layers.node("Concat", _tokens(layers, x, 0, 1), patches, axis=1) if first else patches
         return _query_pool(layers, tower, layers.layer_norm("image.norm_post", x, tower.norm_eps))
     if tower.pool == "mean":
-        axis = layers.constant([1])
-        if tower.class_token:
-            x = layers.node("Slice", x, axis, layers.constant([SLICE_END]), axis)  # without the class token
-        x = layers.node("ReduceMean", x, axis, keepdims=0)
+        if first + tower.prompts:
+            x = _tokens(layers, x, first + tower.prompts)  # the patches
+        x = layers.node("ReduceMean", x, layers.constant([1]), keepdims=0)
     else:
         x = layers.node("Gather", x, layers.constant(0), axis=1)
     return layers.layer_norm("image.norm_post", x, tower.norm_eps)
