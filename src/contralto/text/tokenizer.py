@@ -126,6 +126,9 @@ class Tokenizer:
         self._after = _bytes([vocabulary.end]) if spec.frame != "start" else b""
         # Tokenizers with frame "start" replace their end token by padding, so one position stays reserved.
         self._max_tokens = spec.context - (spec.frame == "start")
+        self._frame_tokens = len(self._before + self._after) // ID_BYTES
+        self.room = self._max_tokens - self._frame_tokens
+        """The largest number of content tokens, that is tokens without the frame, of a text that fits."""
 
     def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int64]:
         """int64 (N, context): the text's tokens in the contract's frame, then its pad. One str is a list of one.
@@ -199,6 +202,10 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of one text in its frame, of any length. Raises TextError if it is not valid Unicode."""
         return _ids(self._encoded(text))
+
+    def count(self, text: str) -> int:
+        """The content tokens of one text of any length, without frame and padding. Raises TextError like `encode`."""
+        return len(self._encoded(text)) // ID_BYTES - self._frame_tokens
 
     def _encoded(self, text: str) -> bytes:
         """Like `encode`, as bytes: joining bytes and converting once is ten times as fast as converting numbers."""

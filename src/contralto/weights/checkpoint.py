@@ -32,6 +32,12 @@ class StoredTensor(NamedTuple):
     def shape(self) -> Shape:
         return self.array.shape
 
+    def float32(self) -> NDArray[np.float32]:
+        """The values: a view if they are stored so, else a new array; integers are cast, not scaled."""
+        if self.dtype == "BF16":
+            return (self.array.astype(np.uint32) << 16).view(np.float32)
+        return self.array.astype(np.float32, copy=False)
+
 
 class Checkpoint(Mapping[str, NDArray[np.float32]]):
     """A contract and its weights: a mapping name -> float32 array of exactly the names in `expected`.
@@ -73,9 +79,7 @@ class Checkpoint(Mapping[str, NDArray[np.float32]]):
     def array(self, name: str) -> NDArray[np.float32]:
         """The tensor's values: a view of the file if stored in float32, else a new array. Raises KeyError."""
         stored = self.tensors[name]
-        if stored.dtype == "BF16":
-            return (stored.array.astype(np.uint32) << 16).view(np.float32)
-        values = stored.array.astype(np.float32, copy=False)
+        values = stored.float32()
         if stored.dtype != "I8":
             return values
         scale = self.tensors[name + SCALE].array

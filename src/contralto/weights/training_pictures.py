@@ -27,7 +27,8 @@ def are_known(folder: Path, digests: Sequence[bytes | None]) -> NDArray[np.bool_
         return np.zeros(len(digests), bool)
     known = np.frombuffer(path.read_bytes()[: path.stat().st_size // 8 * 8], DIGEST_TYPE)
     given = np.frombuffer(b"".join((digest or bytes(8))[:8] for digest in digests), DIGEST_TYPE)
-    return np.isin(given, known) & np.array([digest is not None for digest in digests], bool)
+    readable = np.array([digest is not None for digest in digests], bool)
+    return np.asarray(np.isin(given, known) & readable)
 
 
 def write(folder: Path, digests: Iterable[bytes]) -> None:

@@ -14,13 +14,13 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from PIL import Image  # noqa: E402
+from support.small_transformers import SMALL, clip, scrambled  # noqa: E402
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
 
 from contralto.contract import Contract, preset  # noqa: E402
 from contralto.encoder.torch_model import module  # noqa: E402
 from contralto.errors import ContraltoError  # noqa: E402
 from contralto.image.transform import batch  # noqa: E402
-from contralto.text import bpe  # noqa: E402
 from contralto.text.tokenizer import load  # noqa: E402
 from contralto.weights import native  # noqa: E402
 from contralto.weights.checkpoint import Checkpoint  # noqa: E402
@@ -30,22 +30,8 @@ from contralto.weights.transformers import write  # noqa: E402
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
-SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
 NORMS = ("norm", "norm1", "norm2", "_bn", "LayerNorm", "layrnorm")
 TEXTS = ["a photo of a cat", "two dogs", "it is 12 a clock"]
-
-
-def clip(folder: Path, **text: Any) -> Any:
-    ids, merges = bpe.clip_vocabulary().published()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.json").write_text(json.dumps(ids))
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
-    tokenizer = transformers.CLIPTokenizer.from_pretrained(folder)
-    pictures = transformers.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=32)
-    transformers.CLIPProcessor(pictures, tokenizer).save_pretrained(folder)
-    vision = SMALL | {"image_size": 32, "patch_size": 8, "hidden_act": "gelu"}
-    config = transformers.CLIPConfig(text_config=SMALL | text, vision_config=vision, projection_dim=24)
-    return scrambled(transformers.CLIPModel(config))
 
 
 def siglip(folder: Path) -> Any:
@@ -106,26 +92,6 @@ def align(folder: Path) -> Any:
         text_config=text, vision_config=vision, projection_dim=24, temperature_init_value=0.07
     )
     return scrambled(transformers.AlignModel(config))
-
-
-def scrambled(model: Any) -> Any:
-    """The model with random values in every weight, so that an exchange of two is detected."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, value in model.state_dict().items():
-            noise = torch.randn(value.shape, generator=generator)
-            if not value.is_floating_point() or name in ("temperature", "logit_scale"):
-                continue
-            gain = name.endswith(
-                ("norm.weight", "norm1.weight", "norm2.weight", "_bn.weight", "running_var", "LayerNorm.weight")
-            )
-            if gain:
-                value.copy_(1 + 0.2 * noise.clamp(-2, 2))
-            elif value.ndim < 2:
-                value.add_(0.1 * noise)
-            else:
-                value.copy_(noise * (2 / value[0].numel()) ** 0.5)
-    return model.eval()
 
 
 MAKERS = {"clip": clip, "siglip": siglip, "align": align}

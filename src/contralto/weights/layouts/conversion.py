@@ -79,17 +79,20 @@ def import_tensors(
 
 
 def export_tensors(tensors: Mapping[str, StoredTensor], layout: Sequence[Part], where: str) -> dict[str, StoredTensor]:
-    """Native tensors under foreign names, in their stored dtypes.
+    """Native tensors under foreign names, in their stored dtypes. Tensors to be stacked that have different ones (some
+    are changed by an adaptation) are stacked in float32, which holds them exactly.
 
-    Raises WeightsError for int8 weights, and if tensors to be stacked have different dtypes.
+    Raises WeightsError for int8 weights.
     """
     foreign: dict[str, StoredTensor] = {}
     for part in layout:
         dtypes = {tensors[name].dtype for name in part.native}
-        if len(dtypes) > 1 or not dtypes <= set(FLOAT_DTYPES):
+        if not dtypes <= set(FLOAT_DTYPES):
             kinds = ", ".join(sorted(dtypes))
             raise WeightsError(f"{where}: {part.foreign} cannot be written from weights stored as {kinds}")
         arrays = [tensors[name].array for name in part.native]
+        if len(dtypes) > 1:
+            dtypes, arrays = {"F32"}, [tensors[name].float32() for name in part.native]
         match part.form:
             case "same":
                 array = arrays[0].reshape((1,) * part.ones + arrays[0].shape)

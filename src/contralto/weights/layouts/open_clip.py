@@ -109,7 +109,7 @@ def _pictures(contract: Contract) -> list[Part] | None:
         case ResNet():
             return _resnet(tower)
         case ViT():
-            plain = tower.pool != "attention" and tower.class_token and not tower.patch_bias
+            plain = tower.pool != "attention" and tower.class_token and not tower.patch_bias and not tower.prompts
             return _vit(tower) if plain and tower.head == LinearHead() else None
         case EfficientNet() | FastViT() | Eva() | ConvNeXt():
             return None

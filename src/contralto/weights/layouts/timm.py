@@ -33,6 +33,8 @@ def parts(contract: Contract) -> list[Part] | None:
 def _vit(tower: ViT) -> list[Part] | None:
     """ViTs of SigLIP (no class token, attention pooling) and of MobileCLIP B and L (class token)."""
     attentive = tower.pool == "attention" and not tower.class_token
+    if tower.prompts:
+        return None
     if not attentive and not (tower.pool == "class" and tower.head == LinearHead(bias=True)):
         return None
     layout = _patch(tower)

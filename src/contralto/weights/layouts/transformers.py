@@ -59,7 +59,7 @@ def family(contract: Contract) -> Family:
 
 def _vit_family(image: ViT, contract: Contract) -> Literal["clip", "siglip"] | None:
     text = contract.text.tower
-    if not isinstance(text, CausalText) or image.stem != "patch":
+    if not isinstance(text, CausalText) or image.stem != "patch" or image.prompts:
         return None
     plain = image.class_token and image.norm_pre and not image.patch_bias and image.head == LinearHead()
     pooled = image.pool == "class" and contract.text.pool == "eot" and text.mask == "causal"

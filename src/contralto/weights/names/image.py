@@ -16,6 +16,8 @@ def vit(tower: ViT, size: tuple[int, int], embedding: int) -> Shapes:
     shapes["positions"] = (cells + 1 if has_position else cells, width)
     if tower.norm_pre:
         shapes |= under("norm_pre", norm(width))
+    if tower.prompts:
+        shapes["prompts"] = (tower.prompt_depth, tower.prompts, width)
     shapes |= blocks(width, tower.mlp, tower.layers)
     shapes |= under("norm_post", norm(width))
     if tower.pool == "attention":

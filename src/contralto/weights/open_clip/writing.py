@@ -56,6 +56,8 @@ def _vision_cfg(contract: Contract) -> dict[str, Any]:
             head = tower.features // tower.heads
             return size | {"layers": list(tower.layers), "width": tower.width, "head_width": head, "patch_size": None}
         case ViT():
+            if tower.prompts:
+                raise ContractError(f"{contract.name}: open_clip has no fields for the prompts of its picture tower")
             plain = tower.class_token and tower.pool != "attention" and not tower.patch_bias
             if plain and tower.head == LinearHead():
                 return size | _vit(tower)
