@@ -82,6 +82,7 @@ ITERATED = {"items": ([ARRAY], NO_PICTURES[:7])}
 BATCHES = {"batch_size": (2, NO_COUNT), "progress": (None, NO_PROGRESS), "on_error": ("raise", NO_ON_ERROR)}
 TEXTS = {"texts": (["a"], NO_TEXTS)}
 LABELS = {"labels": (["a", "b"], NO_LABELS), "templates": ("photo", NO_TEMPLATES)}
+OVERLONG = {"overlong": ("error", [None, 3, True, "", "cut", "learned", ["window"]])}
 PAIRS = {"images": (ARRAY, NO_PICTURES + NO_ROWS), "texts": (["a"], NO_TEXTS + NO_ROWS)}
 
 # method -> {argument: (a value that will do, values that must not)}
@@ -92,11 +93,11 @@ TABLE = {
     "stream_features": {**ITERATED, "batch_size": (2, NO_COUNT)},
     "preprocess": PICTURES,
     "encode_pixels": {"pixels": (np.zeros((1, 3, 48, 48)), NO_PIXELS)},
-    "encode_text": {**TEXTS, "truncate": (False, NO_FLAG), **BATCHES},
+    "encode_text": {**TEXTS, "truncate": (False, NO_FLAG), **OVERLONG, **BATCHES},
     "tokenize": {**TEXTS, "truncate": (False, NO_FLAG)},
     "too_long": TEXTS,
     "unread": TEXTS,
-    "encode_labels": LABELS,
+    "encode_labels": {**LABELS, **OVERLONG},
     "similarity": PAIRS,
     "score": PAIRS,
     "classify": {"items": (ARRAY, NO_PICTURES + NO_ROWS), **LABELS, "top": (2, [None, *NO_COUNT])},

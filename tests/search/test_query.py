@@ -15,7 +15,7 @@ def unit(*values):
 class Encoder:
     ROWS = {"dog": unit(1, 0, 0), "beach": unit(0, 1, 0), "snow": unit(1, 0, 1), "cat": unit(0, 0, 1)}  # noqa: RUF012
 
-    def encode_text(self, texts):
+    def encode_text(self, texts, overlong="error"):
         return np.stack([self.ROWS[text] for text in texts])
 
     encode_image = encode_text

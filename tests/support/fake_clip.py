@@ -23,6 +23,7 @@ class FakeClip:
     """Records the encoded items in `seen`."""
 
     engine, device, precision, decode, reproducible = "fake", "cpu", "fp32", "scaled", False
+    adaptation = labels = base = None
 
     def __init__(self) -> None:
         self.contract: Contract = preset("tiny")
@@ -54,8 +55,10 @@ class FakeClip:
                 progress(index + 1, len(items))
         return np.stack(rows)
 
-    def encode_text(self, texts: Any, *, truncate: bool = False, on_error: str = "raise") -> Any:
-        failures = [Failure(i, t, "has too many tokens") for i, t in enumerate(texts) if len(t) > 300 and not truncate]
+    def encode_text(self, texts: Any, *, overlong: str = "error", on_error: str = "raise") -> Any:
+        failures = [
+            Failure(i, t, "has too many tokens") for i, t in enumerate(texts) if len(t) > 300 and overlong == "error"
+        ]
         if failures and on_error == "raise":
             raise TextError(failures[0].item, failures[0].reason)
         bad = {failure.index for failure in failures}

@@ -35,6 +35,7 @@ class PlannedClip:
     """rows[n]: the embedding of picture n; texts: text -> embedding. `seen` lists what was encoded."""
 
     engine, device, precision, decode, reproducible = "planned", "cpu", "fp32", "exact", False
+    adaptation = None
 
     def __init__(self, rows: Any, texts: Mapping[str, Any], rule: Score | None = None) -> None:
         self.rows, self.texts = (
@@ -67,7 +68,7 @@ class PlannedClip:
     def stream_features(self, items: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         yield from self.stream_images(items)
 
-    def encode_text(self, texts: Any, *, truncate: bool = False) -> np.ndarray:
+    def encode_text(self, texts: Any, *, overlong: str = "error") -> np.ndarray:
         self.seen += list(texts)
         return np.stack([self.texts[text] for text in texts])
 

@@ -112,6 +112,19 @@ CONTRACTS = {
     "class token before attention pool": contract(
         ViT(16, 1, 2, 8, 32, "relu", "attention"), (16, 16), CausalText(50, 16, 1, 2, 32, "relu")
     ),
+    "vit, deep prompts": contract(
+        ViT(16, 3, 2, 8, 32, "gelu", prompts=3, prompt_depth=2), (32, 16), CausalText(50, 16, 1, 2, 32, "gelu")
+    ),
+    "prompts, mean": contract(
+        ViT(16, 2, 2, 8, 32, "gelu", "mean", class_token=False, prompts=2, prompt_depth=1),
+        (32, 16),
+        CausalText(50, 16, 1, 2, 32, "gelu"),
+    ),
+    "prompts, class token, attention pool": contract(
+        ViT(16, 2, 2, 8, 32, "relu", "attention", prompts=2, prompt_depth=2),
+        (16, 16),
+        CausalText(50, 16, 1, 2, 32, "relu"),
+    ),
 }
 
 

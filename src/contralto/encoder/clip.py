@@ -5,6 +5,7 @@ The methods are in the order of use. Each checks its arguments and passes the wo
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -16,10 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from contralto import arguments, embeddings, inputs
 from contralto.contract import Contract
 from contralto.embeddings import Embeddings
-from contralto.encoder import pictures, saving, torch_model
+from contralto.encoder import loaded_adaptation, pictures, saving, torch_model
+from contralto.encoder import overlong as long_texts
 from contralto.encoder import texts as token_ids
 from contralto.encoder.featurizer import Featurizer
+from contralto.encoder.loaded_adaptation import LoadedAdaptation
 from contralto.encoder.options import Batching, Encoded, OnError, Progress, Raise, Skip, TextBatching, check_options
+from contralto.encoder.overlong import Pooler
 from contralto.encoder.pictures import EmbeddingStream
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import DrawnSamples, UserSamples
@@ -56,12 +60,19 @@ class Clip:
         decode: Literal["exact", "scaled"] = "exact",
         reproducible: bool = False,
         reload: Callable[[], Clip] | None = None,
+        adaptation: LoadedAdaptation | None = None,
+        pooler: Pooler | None = None,
     ) -> None:
-        """Users call `load` instead. reload: makes this Clip again in another process; without it, pickling fails."""
+        """Users call `load` instead. reload: makes this Clip again in another process; without it, pickling fails.
+
+        pooler: pools the parts of a long text, for overlong="learned".
+        """
         self._checkpoint, self._tokenizer, self._reload = checkpoint, tokenizer, reload
+        self._adaptation, self._pooler = adaptation, pooler
         image = checkpoint.contract.image
         self._scaled_to = max(image.resized or image.size) if decode == "scaled" else None
-        self._runner = Runner(checkpoint.contract, engine, reproducible)
+        changes = adaptation.embedding_changes if adaptation else None
+        self._runner = Runner(checkpoint.contract, engine, reproducible, changes=changes)
         self._featurizer = Featurizer(checkpoint, engine.name, self.device, reproducible)
 
     # Encoding
@@ -101,29 +112,41 @@ class Clip:
         texts: Any,
         *,
         truncate: bool = False,
+        overlong: str = "error",
         on_error: OnError = "raise",
         batch_size: int | None = None,
         progress: Progress = None,
     ) -> Embeddings | Encoded:
         """Texts -> unit embeddings: (d,) for one str, (N, d) for a list; with on_error="skip" (embeddings, failures).
 
-        truncate: over-long texts lose their end, and a UserWarning names them. Raises TextError for an over-long text
-        without truncate, for a text that is not a str, and for invalid Unicode.
+        overlong: what becomes of a text that is longer than the context. "error"; "truncate": it loses its end, and a
+        UserWarning names it; "sentences", "window", "compress": its embedding is made from those of its parts, as
+        `contralto.encoder.overlong` says, and a UserWarning counts such texts; "learned", if the model has a pooler.
+        truncate: the same as overlong="truncate".
+
+        Raises TextError for an over-long text with "error", for a text that is not a str, and for invalid Unicode;
+        ContraltoError for unusable arguments.
         """
         check_options(on_error, batch_size, progress)
+        way = long_texts.way(overlong, truncate, self._pooler, self.contract.name)
         single, several = inputs.texts(texts)
-        ids, failures = token_ids.tokenize(self._tokenizer, several, truncate, on_error)
-        encoded = self._runner.texts(ids, batch_size, progress)
+        run = functools.partial(self._runner.texts, batch_size=batch_size, progress=progress)
+        if way in long_texts.WHOLE:
+            ids, failures = token_ids.tokenize(self._tokenizer, several, way == "truncate", on_error)
+            encoded = run(ids)
+        else:
+            encoded, failures = long_texts.encode(self._tokenizer, run, several, way, on_error, self._pooler)
         encoded = encoded[0] if single and len(encoded) else encoded
         return (encoded, failures) if on_error == "skip" else encoded
 
-    def encode_labels(self, labels: Labels, templates: Templates = "photo") -> Embeddings:
+    def encode_labels(self, labels: Labels, templates: Templates = "photo", *, overlong: str = "error") -> Embeddings:
         """Class names -> (L, d): for each, the mean of its templates' unit embeddings, scaled to unit length.
 
         labels: a list, or a dict label -> name or names whose embeddings are averaged. templates: the name of a set, a
-        list of strings with `{}`, or None. Results are cached on disk. Raises ContraltoError.
+        list of strings with `{}`, or None. overlong: as in `encode_text`, for prompts longer than the context. Results
+        are cached on disk. Raises ContraltoError.
         """
-        return classifier.build(self, labels, templates).embeddings
+        return classifier.build(self, labels, templates, overlong).embeddings
 
     # Comparing pictures with texts
 
@@ -138,16 +161,22 @@ class Clip:
         return embeddings.probabilities(self.similarity(images, texts), self.contract.score)
 
     def classify(
-        self, items: Any, labels: Labels, *, templates: Templates = "photo", top: int = 5
+        self, items: Any, labels: Labels | None = None, *, templates: Templates = "photo", top: int = 5
     ) -> list[Prediction] | list[list[Prediction]]:
         """The `top` best labels, as (label, score), best first: a list for one picture, a list of lists for a list.
 
-        Scores follow the contract's rule over all labels. labels and templates: as in `encode_labels`.
+        Scores follow the contract's rule over all labels. labels and templates: as in `encode_labels`. Without labels,
+        the adaptation's classifier answers with its classes, see `labels`. Raises ContraltoError without both.
         """
         arguments.whole(top, "top")
+        if labels is None:
+            return loaded_adaptation.classify(self, items, top, self._with_features)
         classify = classifier.build(self, labels, templates)
         images = self.encode_image(items)
         return classify(images, top) if images.ndim == 2 else classify(images[None], top)[0]
+
+    def _with_features(self, items: Any) -> tuple[bool, Embeddings, Embeddings]:
+        return pictures.encode_with_features(items, self._runner, self._featurizer.runner, self._scaled_to)
 
     # The steps of encoding
 
@@ -166,6 +195,11 @@ class Clip:
     def too_long(self, texts: str | Iterable[str]) -> list[int]:
         """Indices of the texts that are longer than the context, which `truncate` would cut. Raises TextError."""
         return token_ids.too_long(self._tokenizer, inputs.texts(texts)[1])
+
+    @property
+    def overlong_ways(self) -> tuple[str, ...]:
+        """What `overlong` may be: "learned" only if the model has a pooler for long texts."""
+        return long_texts.WAYS if self._pooler is None else (*long_texts.WAYS, long_texts.LEARNED)
 
     def unread(self, texts: str | Iterable[str]) -> list[UnreadText]:
         """The texts with words that the vocabulary lacks: `index`, these `words`, and `rest`, whether it has any other.
@@ -276,14 +310,30 @@ class Clip:
         """The weights: a mapping from names to float32 arrays; `.raw(name)` gives a tensor as it is stored."""
         return self._checkpoint
 
+    @property
+    def adaptation(self) -> LoadedAdaptation | None:
+        """What was loaded on top of a base model: its description, mix and classifier; None for a plain model."""
+        return self._adaptation
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The classes that the model was adapted to; None for a plain model, and after captions."""
+        return self._adaptation.description.labels if self._adaptation else None
+
+    @property
+    def base(self) -> Clip | None:
+        """The model without its adaptation, with the same weights in memory; None for a plain model."""
+        return self._adaptation.base(self._runner.engine) if self._adaptation else None
+
     def save(self, folder: str | os.PathLike[str], layout: str = "native") -> None:
         """Writes the model to a folder that `contralto.load` reads, with the weights bit for bit as stored.
 
-        layout: "native", "open_clip" or "transformers". Raises WeightsError if the folder cannot be written, or if the
-        layout does not support the architecture.
+        layout: "native", "open_clip" or "transformers"; changed weights are written merged. "peft": the change alone,
+        of `lora`. Raises WeightsError if the folder cannot be written, or if the layout does not support the
+        architecture or the adaptation.
         """
         arguments.word(layout, "layout")
-        saving.save(self._checkpoint, arguments.path(folder, "folder"), layout)
+        saving.save(self._checkpoint, arguments.path(folder, "folder"), layout, self._adaptation)
 
     def torch(self) -> CLIP:
         """A new, trainable PyTorch model with these weights, float32, in eval mode. MissingExtraError without torch."""

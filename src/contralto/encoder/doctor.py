@@ -37,8 +37,9 @@ def examine(clip: Clip) -> Iterator[Check]:
 
 
 def _files(clip: Clip) -> str:
-    """The files have the sha256 that the contract states."""
-    weights, files = clip.contract.weights, clip.checkpoint.files
+    """The files have the sha256 that the contract states; of an adapted model, those of its base."""
+    unchanged = clip.base or clip  # loading an adaptation has checked its own file
+    weights, files = unchanged.contract.weights, unchanged.checkpoint.files
     actual = digest(files)
     stated = weights.sha256 if weights else None
     if stated != actual:
@@ -118,7 +119,7 @@ def _spread(embeddings: Embeddings, what: str) -> str:
 
 
 def _golden(clip: Clip) -> str:
-    result = golden.check(clip, clip.checkpoint.folder)
+    result = golden.check(clip.base or clip, clip.checkpoint.folder)
     return result or "no golden embeddings next to the weights: contralto convert stores them"
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 
-from contralto.architecture import LinearHead, NoHead, ResNet
-from contralto.encoder.runner import Runner
-from contralto.engine import start
-from contralto.weights.checkpoint import Checkpoint
+import numpy as np
+from numpy.typing import NDArray
 
-HEAD = "image.head."
+from contralto.architecture import LinearHead, NoHead, ResNet
+from contralto.embeddings import Embeddings
+from contralto.encoder.runner import TEXTS_PER_CALL, Runner
+from contralto.engine import start
+from contralto.engine.base import TowerName
+from contralto.weights.checkpoint import Checkpoint
 
 
 class Featurizer:
@@ -35,21 +38,38 @@ class Featurizer:
         return Runner(self._checkpoint.contract, engine, self._reproducible, normalise=False)
 
 
-def headless(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with an image tower whose embeddings are the pooled features (N, width).
+def text_features(whole: Checkpoint, ids: NDArray[np.int64], engine: str, device: str) -> Embeddings:
+    """ids (N, context) -> the text tower's output before its projection, float32 (N, w), in fp32."""
+    checkpoint = headless(whole, "text")
+    running = start(checkpoint, engine=engine, precision="fp32", device=device)
+    empty = np.empty((0, checkpoint.contract.embedding), np.float32)
+    parts = [running.text(ids[at : at + TEXTS_PER_CALL]) for at in range(0, len(ids), TEXTS_PER_CALL)]
+    return np.concatenate([empty, *parts])
+
+
+def headless(checkpoint: Checkpoint, tower: TowerName = "image") -> Checkpoint:
+    """The checkpoint with a tower whose embeddings are the pooled features (N, width). Its other tower is left out.
 
     A CLIP ResNet has no head: the projection is part of its attention pool, and the published probes read the pool's
     output. It stays unchanged, and so does a tower whose embeddings are its features already.
     """
     image, text = checkpoint.contract.image, checkpoint.contract.text
-    tower = image.tower
-    if isinstance(tower, ResNet) or isinstance(tower.head, NoHead):
+    stated = image.tower if tower == "image" else text.tower
+    if isinstance(stated, ResNet) or isinstance(stated.head, NoHead):
         return checkpoint
+    # The other tower never runs; but without a head it would have to be as wide as the features.
+    heads: dict[TowerName, LinearHead | NoHead] = {"image": LinearHead(), "text": LinearHead()}
+    heads[tower] = NoHead()
+    if not isinstance(image.tower, ResNet):
+        image = dataclasses.replace(image, tower=dataclasses.replace(image.tower, head=heads["image"]))
     contract = checkpoint.contract.replace(
-        image=dataclasses.replace(image, tower=dataclasses.replace(tower, head=NoHead())),
-        # never run; but a text tower without a head would have to be as wide as the features
-        text=dataclasses.replace(text, tower=dataclasses.replace(text.tower, head=LinearHead())),
-        embedding=tower.features,
+        image=image,
+        text=dataclasses.replace(text, tower=dataclasses.replace(text.tower, head=heads["text"])),
+        embedding=stated.features,
     )
-    tensors = {name: stored for name, stored in checkpoint.tensors.items() if name.startswith("image.")}
-    return Checkpoint(contract, {n: s for n, s in tensors.items() if not n.startswith(HEAD)}, checkpoint.files)
+    kept = {
+        name: stored
+        for name, stored in checkpoint.tensors.items()
+        if name.startswith(f"{tower}.") and not name.startswith(f"{tower}.head.")
+    }
+    return Checkpoint(contract, kept, checkpoint.files)

@@ -12,12 +12,16 @@ from typing import Any, Literal
 from contralto import arguments
 from contralto import engine as engines
 from contralto.contract import FILE_NAME
+from contralto.encoder import base_of
+from contralto.encoder.adapted import changed
 from contralto.encoder.clip import Clip
+from contralto.encoder.loaded_adaptation import LoadedAdaptation
 from contralto.encoder.samples import DrawnSamples
 from contralto.encoder.torch_model import NANO
 from contralto.errors import ContraltoError, one_line
 from contralto.text import tokenizer
 from contralto.weights import from_path as files
+from contralto.weights.adaptation import StoredAdaptation
 from contralto.weights.checkpoint import Checkpoint
 from contralto.weights.choices import Choices
 
@@ -25,6 +29,8 @@ from contralto.weights.choices import Choices
 def load(
     source: str | os.PathLike[str] = "nano",
     *,
+    base: str | os.PathLike[str] | None = None,
+    mix: float = 1.0,
     engine: str = "auto",
     precision: str = "auto",
     device: str = "auto",
@@ -42,7 +48,11 @@ def load(
     source: "nano", the model inside the package; a name that `contralto models` lists ("ViT-B-32/openai"), also in
         other libraries' spelling ("ViT-B/32", "ViT-B-32::openai"), downloaded once and then cached; "hf:OWNER/NAME", a
         repository on the hub; or the path of a folder or file in the layout of Contralto, OpenAI, open_clip or
-        transformers. (A folder called nano: "./nano".)
+        transformers. (A folder called nano: "./nano".) Or the folder of an adaptation, as `contralto adapt` and PEFT
+        (LoRA) write it.
+    base: the model that the adaptation was made for, where its folder does not name it or where that moved. mix: how
+        much of the adaptation counts, from 0 (the base) to 1: weights are base + mix x change; logits of a classifier
+        are (1 - mix) zero-shot + mix adapted. Only for an adaptation; architecture ... revision then describe the base.
     engine: auto, openvino, eager (PyTorch), compiled (torch.compile; auto on a GPU). device: auto (the CPU), cpu, cuda,
         cuda:N.
     precision: auto, fp32, bf16, fp16, int8. auto is fp32 for the first 63 pictures and 255 texts. After that it is the
@@ -62,38 +72,110 @@ def load(
 
     Raises ContraltoError.
     """
-    arguments.path(source, "source", "the name of a model or a path")
-    arguments.one_of(decode, "decode", ("exact", "scaled"))
-    arguments.one_of(alpha, "alpha", ("white", "drop"))
-    arguments.word(device, "device")
-    arguments.flag(reproducible, "reproducible")
-    arguments.function(progress, "progress", "bytes done, bytes in all")
-    if revision is not None:
-        arguments.word(revision, "revision")
-    choices = Choices(architecture, activation, image_size)
-    checkpoint = _with_alpha(_checkpoint(source, choices, revision, progress), alpha)
     running: dict[str, Any] = {"engine": engine, "precision": precision, "device": device, "reproducible": reproducible}
+    choices = Choices(architecture, activation, image_size)
     reading: dict[str, Any] = {"decode": decode, "alpha": alpha, "revision": revision, **vars(choices)}
-    reload = functools.partial(load, _lasting(source), **running, **reading)
-    return _clip(checkpoint, decode, reload, **running)
+    _check(source, base, mix, progress, running | reading)
+
+    def read(name: str | os.PathLike[str]) -> Checkpoint:
+        return _with_alpha(_checkpoint(name, choices, revision, progress), alpha)
+
+    def again(name: str | os.PathLike[str], **options: Any) -> Callable[[], Clip]:
+        return functools.partial(load, _lasting(name), **options, **running, **reading)
+
+    if base_of.is_adaptation(source):
+        return _adapted(source, base, float(mix), read, again, decode=decode, **running)
+    return _clip(read(source), again(source), decode=decode, **running)
+
+
+def adapted_clip(clip: Clip, stored: StoredAdaptation, mix: float = 1.0) -> Clip:
+    """`clip` with an adaptation that need not lie on disk; the tensors that it does not change are shared.
+
+    It has the options of `clip`, and cannot be pickled. Raises WeightsError if the adaptation does not fit.
+    """
+    before, after = clip.checkpoint, changed(clip.checkpoint, stored, mix)
+    options: dict[str, Any] = {"engine": clip.engine, "device": clip.device}
+    options |= {"precision": _loading(clip).keywords["precision"]}
+    options |= {"decode": clip.decode, "reproducible": clip.reproducible}
+    adaptation = LoadedAdaptation(base_of.OnBase(stored, before, source_of(clip)), mix, lambda engine: clip)
+    return _clip(after, None, **options, adaptation=adaptation)
+
+
+def source_of(clip: Clip) -> str:
+    """What `load` read `clip` from: a name, or an absolute path. Raises ContraltoError if `load` did not make it."""
+    return os.fsdecode(_loading(clip).args[0])
+
+
+def _loading(clip: Clip) -> functools.partial[Clip]:
+    """The call of `load` that made the Clip, which is what its pickle holds."""
+    try:
+        made = clip.__reduce__()[0]
+    except TypeError:
+        made = None
+    if not isinstance(made, functools.partial):
+        raise ContraltoError(f"{clip.contract.name} was not made by contralto.load: load it from its name or path")
+    return made
+
+
+def _check(source: Any, base: Any, mix: Any, progress: Any, options: dict[str, Any]) -> None:
+    """Raises ContraltoError for arguments that `load` does not take. Names of engines are checked where one starts."""
+    arguments.path(source, "source", "the name of a model or a path")
+    arguments.one_of(options["decode"], "decode", ("exact", "scaled"))
+    arguments.one_of(options["alpha"], "alpha", ("white", "drop"))
+    arguments.word(options["device"], "device")
+    arguments.flag(options["reproducible"], "reproducible")
+    arguments.function(progress, "progress", "bytes done, bytes in all")
+    if options["revision"] is not None:
+        arguments.word(options["revision"], "revision")
+    arguments.number(mix, "mix", 0, 1)
+    if base is not None:
+        arguments.path(base, "base", "the name of a model or a path")
+    if (base is not None or mix != 1) and not base_of.is_adaptation(source):
+        shown = one_line(os.fsdecode(source), 200)
+        raise ContraltoError(f"base and mix belong to an adaptation, and {shown} is none")
 
 
 def _clip(
     checkpoint: Checkpoint,
-    decode: Literal["exact", "scaled"],
-    reload: Callable[[], Clip],
+    reload: Callable[[], Clip] | None,
     *,
+    decode: Literal["exact", "scaled"],
     engine: str,
     precision: str,
     device: str,
     reproducible: bool,
+    started: engines.Engine | None = None,
+    adaptation: LoadedAdaptation | None = None,
 ) -> Clip:
-    """The Clip of a checkpoint, with its tokenizer and engine."""
+    """The Clip of a checkpoint, with its tokenizer and engine. started: an engine of the same checkpoint, to share."""
     words = tokenizer.load(checkpoint.contract.text, checkpoint.folder)
-    # Measurements may differ between processes, and so would the bits: without samples, auto is fp32.
-    samples = None if reproducible and precision == "auto" else DrawnSamples(checkpoint.contract, words)
-    running = engines.start(checkpoint, samples, engine=engine, precision=precision, device=device)
-    return Clip(checkpoint, words, running, decode=decode, reproducible=reproducible, reload=reload)
+    if started is None:
+        # Measurements may differ between processes, and so would the bits: without samples, auto is fp32.
+        samples = None if reproducible and precision == "auto" else DrawnSamples(checkpoint.contract, words)
+        started = engines.start(checkpoint, samples, engine=engine, precision=precision, device=device)
+    keeps: dict[str, Any] = {"decode": decode, "reproducible": reproducible, "reload": reload}
+    pooler = None if adaptation is None else adaptation.pooler
+    return Clip(checkpoint, words, started, **keeps, adaptation=adaptation, pooler=pooler)
+
+
+def _adapted(
+    source: str | os.PathLike[str],
+    base: str | os.PathLike[str] | None,
+    mix: float,
+    read: base_of.Reader,
+    again: Callable[..., Callable[[], Clip]],
+    **options: Any,
+) -> Clip:
+    """The Clip of an adaptation on its base. Where the towers stay as they are, its `base` has the same engine."""
+    on_base = base_of.read(source, base, read)
+    before, after = on_base.checkpoint, changed(on_base.checkpoint, on_base.stored, mix)
+
+    def make_base(engine: engines.Engine) -> Clip:
+        return _clip(before, again(on_base.source), **options, started=engine if after is before else None)
+
+    adaptation = LoadedAdaptation(on_base, mix, make_base)
+    reload = again(source, base=None if base is None else _lasting(base), mix=mix)
+    return _clip(after, reload, **options, adaptation=adaptation)
 
 
 def _checkpoint(

@@ -28,6 +28,7 @@ class TextBatching(Batching, total=False):
     """The same for texts."""
 
     truncate: bool
+    overlong: str
 
 
 def check_options(on_error: str = "raise", batch_size: int | None = None, progress: Progress = None) -> None:

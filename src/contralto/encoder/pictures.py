@@ -77,15 +77,38 @@ def stream(
                     yield index, Failure.of(index, item, result)
 
 
+def encode_with_features(
+    items: Any, runner: Runner, featurizer: Runner, scaled_to: int | None
+) -> tuple[bool, Embeddings, Embeddings]:
+    """(whether one picture was given, embeddings (N, d), features (N, w)): each is prepared once, for both runners.
+
+    Raises ImageError.
+    """
+    single, given = inputs.pictures(items)
+    size = runner.images_at_once
+    count, several = _count(given, 2 * size)
+    engines = [(one, one.engine.engine_for("image", count)) for one in (runner, featurizer)]
+    parts = [[np.empty((0, one.contract.embedding), np.float32)] for one, _ in engines]
+    with closing(_prepare(several, runner.contract.image, scaled_to, 2 * size)) as prepared:
+        for window in windows(prepared, size):
+            batch = [_usable(result) for _, _, result in window]
+            for (one, engine), rows in zip(engines, parts, strict=True):
+                rows.append(one.images(batch, engine))
+    return single, np.concatenate(parts[0]), np.concatenate(parts[1])
+
+
 def preprocess(items: Any, spec: contract.Image, scaled_to: int | None, max_ahead: int) -> NDArray[np.float32]:
     """Pixels float32 (N, 3, H, W); N is 1 for one picture. Raises ImageError."""
     parts = [np.empty((0, 3, *spec.size), np.float32)]
     with closing(_prepare(inputs.pictures(items)[1], spec, scaled_to, max_ahead)) as prepared:
-        for _, _, result in prepared:
-            if isinstance(result, ImageError):
-                raise result
-            parts.append(result[None])
+        parts += [_usable(result)[None] for _, _, result in prepared]
     return np.concatenate(parts)
+
+
+def _usable(result: NDArray[np.float32] | ImageError) -> NDArray[np.float32]:
+    if isinstance(result, ImageError):
+        raise result
+    return result
 
 
 def _count(items: Iterable[Any], ahead: int) -> tuple[int, Iterable[Any]]:

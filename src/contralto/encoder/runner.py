@@ -6,7 +6,7 @@ Texts are sorted so that common prefixes meet; tests/encoder/test_runner.py comp
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from contralto import arrays
 from contralto.contract import Contract
 from contralto.embeddings import Embeddings, unit
 from contralto.encoder.stream import windows
-from contralto.engine.base import Engine
+from contralto.engine.base import Engine, TowerName
 from contralto.engine.forest import in_order
 from contralto.errors import ContraltoError
 from contralto.progress import log_progress
@@ -34,9 +34,19 @@ class Runner:
     because kernels split their sums by the shape of the batch. The price is the speed of batches (docs/speed.md).
     """
 
-    def __init__(self, contract: Contract, engine: Engine, reproducible: bool, *, normalise: bool = True) -> None:
-        """normalise: whether picture embeddings are scaled to unit length."""
+    def __init__(
+        self,
+        contract: Contract,
+        engine: Engine,
+        reproducible: bool,
+        *,
+        normalise: bool = True,
+        changes: Mapping[TowerName, Callable[[Embeddings], Embeddings]] | None = None,
+    ) -> None:
+        """normalise: whether picture embeddings are scaled to unit length. changes: what an adapter does to the unit
+        embeddings (N, d) of a tower."""
         self.contract, self.engine, self.reproducible = contract, engine, reproducible
+        self._changes = changes or {}
         self._scale = unit if normalise else np.asarray
         self.images_at_once = engine.images_at_once
 
@@ -46,7 +56,7 @@ class Runner:
             return np.empty((0, self.contract.embedding), np.float32)
         step = 1 if self.reproducible else len(pixels)
         parts = [engine.image(np.stack(pixels[i : i + step])) for i in range(0, len(pixels), step)]
-        return self._scale(self._finite(np.concatenate(parts)))
+        return self._changed("image", self._scale(self._finite(np.concatenate(parts))))
 
     def pixels(self, given: ArrayLike) -> Embeddings:
         """Pixels float32 (N, 3, H, W) -> embeddings (N, d). Raises ContraltoError for other arrays."""
@@ -78,10 +88,17 @@ class Runner:
         order, step = in_order(ids), 1 if self.reproducible else batch_size or TEXTS_PER_CALL
         for start in range(0, len(ids), step):
             batch = order[start : start + step]
-            embeddings[batch] = unit(self._finite(engine.text(ids[batch])))
+            embeddings[batch] = self._changed("text", unit(self._finite(engine.text(ids[batch]))))
             if progress is not None:
                 progress(start + len(batch), len(ids))
         return embeddings
+
+    def _changed(self, tower: TowerName, embeddings: Embeddings) -> Embeddings:
+        """After the tower's adapter, if it has one; row by row if the bits must not depend on the other rows."""
+        if (change := self._changes.get(tower)) is None:
+            return embeddings
+        step = 1 if self.reproducible else max(1, len(embeddings))
+        return np.concatenate([change(embeddings[i : i + step]) for i in range(0, len(embeddings), step)])
 
     def _finite(self, vectors: NDArray[Any]) -> NDArray[Any]:
         """The engine's output, unchanged. Raises ContraltoError if it is not finite: half precision may overflow."""

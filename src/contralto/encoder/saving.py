@@ -1,4 +1,7 @@
-"""Save a model to a folder, in Contralto's or another library's layout; weights are copied bit for bit as stored."""
+"""Save a model to a folder, in Contralto's or another library's layout; weights are copied bit for bit as stored.
+
+Weights that an adaptation changed are written as they are in memory, in float32.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,35 @@ from importlib import import_module
 from pathlib import Path
 
 from contralto.contract import FILE_NAME
+from contralto.encoder.loaded_adaptation import LoadedAdaptation
 from contralto.engine.graph.whole_tower import write_graphs
 from contralto.errors import ContraltoError, WeightsError
 from contralto.files import copy_files, write_error_text, written_whole
-from contralto.weights import native
+from contralto.weights import native, peft_writing
 from contralto.weights.checkpoint import Checkpoint
 
 WRITERS = {"open_clip": "contralto.weights.open_clip", "transformers": "contralto.weights.transformers"}
 
 
-def save(checkpoint: Checkpoint, folder: str, layout: str) -> None:
-    """Writes the model. layout: native, open_clip or transformers. Raises WeightsError; ContraltoError for others."""
+def save(checkpoint: Checkpoint, folder: str, layout: str, adaptation: LoadedAdaptation | None = None) -> None:
+    """Writes the model. layout: native, open_clip or transformers; peft: the change of its weights alone.
+
+    adaptation: of the model, if it has one. Raises WeightsError; ContraltoError for other layouts.
+    """
+    if layout == "peft":
+        if adaptation is None:
+            raise WeightsError(f"{checkpoint.contract.name} has no adaptation: peft stores a change, not a model")
+        adaptation.require_weights(layout)
+        peft_writing.write(Path(folder), adaptation.base_contract, adaptation.stored, adaptation.mix)
+        return
+    if adaptation is not None:
+        adaptation.require_weights(layout)
     if layout == "native":
         _save_native(checkpoint, Path(folder))
     elif layout in WRITERS:
         import_module(WRITERS[layout]).write(Path(folder), checkpoint)
     else:
-        raise ContraltoError(f"layout must be one of native, {', '.join(WRITERS)}, got {layout!r}")
+        raise ContraltoError(f"layout must be one of native, {', '.join(WRITERS)}, peft, got {layout!r}")
 
 
 def _save_native(checkpoint: Checkpoint, folder: Path) -> None:

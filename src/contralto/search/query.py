@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,18 +50,17 @@ class Query:
 
 
 def encode_query(
-    encoder: Encoder, text: str | None, image: str | None = None, away: Sequence[str] = (), *, truncate: bool = False
+    encoder: Encoder, text: str | None, image: str | None = None, away: Sequence[str] = (), *, overlong: str = "error"
 ) -> Query:
     """The query for `text`, for pictures like `image`, or for both, that excludes the texts `away`.
 
-    truncate: an over-long text loses its end; otherwise it is an error. Raises ContraltoError if both `text` and
-    `image` are None, and the encoder's errors.
+    overlong: what becomes of a text longer than the context, as `Clip.encode_text` takes it. Raises ContraltoError if
+    both `text` and `image` are None, and the encoder's errors.
     """
     if text is None and image is None:
         raise ContraltoError("nothing to look for: give a text, a picture, or both")
     texts = [*away] if text is None else [text, *away]
-    encode = functools.partial(encoder.encode_text, truncate=True) if truncate else encoder.encode_text
-    encoded = encode(texts) if texts else np.zeros((0, 1), np.float32)
+    encoded = encoder.encode_text(texts, overlong=overlong) if texts else np.zeros((0, 1), np.float32)
     example = None if image is None else encoder.encode_image([image])[0]
     return Query(None if text is None else encoded[0], example, encoded[len(texts) - len(away) :])
 

@@ -8,6 +8,7 @@ A class embedding is the mean of its prompts' unit embeddings, scaled to unit le
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
@@ -35,7 +36,7 @@ class TextEncoder(EmbeddingSource, Protocol):
 
     def expect(self, *, texts: int) -> None: ...
 
-    def encode_text(self, texts: list[str], /) -> Embeddings: ...
+    def encode_text(self, texts: list[str], /, *, overlong: str = ...) -> Embeddings: ...
 
 
 class Prediction(NamedTuple):
@@ -65,33 +66,41 @@ class Classifier:
         predictions = []
         for start in range(0, len(images), step := at_once(len(self.labels))):
             scores = probabilities(images[start : start + step] @ self.embeddings.T, self.rule)
-            predictions += [[Prediction(self.labels[j], float(row[j])) for j in _best(row, top)] for row in scores]
+            predictions += best(self.labels, scores, top)
         return predictions
 
 
-def build(encoder: TextEncoder, labels: Labels, templates: Templates = "photo") -> Classifier:
+def best(labels: Sequence[str], scores: Embeddings, top: int) -> list[list[Prediction]]:
+    """The `top` best labels of each row of scores (N, L), best first; equal scores keep the order of labels."""
+    return [[Prediction(labels[j], float(row[j])) for j in _largest(row, top)] for row in scores]
+
+
+def build(encoder: TextEncoder, labels: Labels, templates: Templates = "photo", overlong: str = "error") -> Classifier:
     """The classifier of these labels. Their prompts are encoded now, unless the matrix is in the cache.
 
     labels: a list of names, or a dict label -> name or names whose embeddings are averaged. templates: as
-    `prompts.templates` takes them. Raises ContraltoError for no labels or a label without a name; TextError.
+    `prompts.templates` takes them. overlong: what becomes of prompts longer than the context, as `Clip.encode_text`
+    takes it. Raises ContraltoError for no labels or a label without a name; TextError.
     """
     named, chosen = _label_names(labels), prompts.templates(templates)
     groups = [names for _, names in named]
 
     def compute() -> Embeddings:
-        return _mean_embeddings(groups, lambda distinct: _name_embeddings(encoder, distinct, chosen))
+        return _mean_embeddings(groups, lambda distinct: _name_embeddings(encoder, distinct, chosen, overlong))
 
-    matrix = matrices.load_or_compute(encoder, groups, chosen, AVERAGING_RULE, compute)
+    rule: int | str = AVERAGING_RULE if overlong == "error" else f"{AVERAGING_RULE} {overlong}"
+    matrix = matrices.load_or_compute(encoder, groups, chosen, rule, compute)
     return Classifier(tuple(label for label, _ in named), matrix, encoder.contract.score)
 
 
-def _name_embeddings(encoder: TextEncoder, names: list[str], templates: tuple[str, ...]) -> Embeddings:
+def _name_embeddings(encoder: TextEncoder, names: list[str], templates: tuple[str, ...], overlong: str) -> Embeddings:
     """(C, d): the unit embedding of each name, from its prompts.
 
     Prompts of many names go to the tower together, because they begin alike.
     """
     step, count = max(1, PROMPTS_AT_ONCE // len(templates)), len(names) * len(templates)
     is_much = len(names) > step
+    encode = encoder.encode_text if overlong == "error" else functools.partial(encoder.encode_text, overlong=overlong)
     if is_much:
         encoder.expect(texts=count)
     parts = []
@@ -99,7 +108,7 @@ def _name_embeddings(encoder: TextEncoder, names: list[str], templates: tuple[st
         if is_much:
             progress.log_progress(PROMPTS_STAGE, start * len(templates), count)
         groups = [prompts.fill(templates, name) for name in names[start : start + step]]
-        parts.append(_mean_embeddings(groups, encoder.encode_text))
+        parts.append(_mean_embeddings(groups, encode))
     if is_much:
         progress.log_progress(PROMPTS_STAGE, count, count)
     return np.concatenate(parts)
@@ -127,7 +136,7 @@ def _mean_embeddings(groups: Sequence[Sequence[str]], encode: Callable[[list[str
     return means
 
 
-def _best(scores: Embeddings, top: int) -> NDArray[np.intp]:
+def _largest(scores: Embeddings, top: int) -> NDArray[np.intp]:
     """Indices of the `top` largest of scores (L,), largest first; equal scores in their order, NaN last."""
     negative = -scores
     if top >= len(scores):

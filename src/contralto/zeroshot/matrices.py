@@ -39,14 +39,14 @@ def load_or_compute(
     source: EmbeddingSource,
     names: Sequence[Sequence[str]],
     templates: Sequence[str],
-    rule: int,
+    rule: int | str,
     compute: Callable[[], Embeddings],
 ) -> Embeddings:
     """The matrix (L, d) of the labels with these names: from the cache, else from `compute`, and then cached.
 
-    rule: the number of the averaging rule that `compute` follows. Until the engine has settled on a precision, the key
-    says "auto", so that a measurement in between changes no result. Without weights in the contract nothing is cached,
-    because the key would not say whose embeddings these are.
+    rule: what `compute` follows, such as the number of the averaging rule. Until the engine has settled on a precision,
+    the key says "auto", so that a measurement in between changes no result. Without weights in the contract nothing is
+    cached, because the key would not say whose embeddings these are.
     """
     if source.contract.weights is None:
         return compute()
