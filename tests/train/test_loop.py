@@ -18,7 +18,7 @@ from support.small_training import NET, TASK, batch, contract, loss, phase, reci
 
 from contralto.errors import ContractError, ContraltoError, WeightsError
 from contralto.model.clip import create
-from contralto.train.loop import run
+from contralto.train.loop import run, train
 from contralto.train.recipe import Task
 from contralto.weights import native
 
@@ -70,7 +70,7 @@ import sys, time; sys.path.insert(0, {tests!r})
 import torch; torch.set_num_threads(1)
 from pathlib import Path
 from support import small_training as small
-from contralto.train.loop import run
+from contralto.train.loop import run, train
 plan = small.recipe(small.phase(steps=60, ema=0.9), checkpoint_every=5,
                     validate=lambda m, c: time.sleep({pause}) or {{}}, validate_every=1)
 run(plan, Path(sys.argv[1]), progress=False)
@@ -294,3 +294,25 @@ def test_files_of_the_recipe_lie_in_the_run_s_folder(tmp_path):
     (tmp_path / "vocab.txt").write_text("a\nb\n")
     out = run(recipe(phase(steps=1), files=(tmp_path / "vocab.txt",)), tmp_path / "run", progress=False)
     assert (out / "vocab.txt").read_text() == "a\nb\n"
+
+
+def test_training_alone_writes_no_model_and_tells_a_function_of_its_steps(tmp_path, capsys):
+    calls = []
+    state = train(recipe(), tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == [(step, 12) for step in range(13)]
+    assert capsys.readouterr().err == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "log.jsonl"}
+    run(recipe(), tmp_path / "run", progress=False)
+    whole = weights(tmp_path / "run")
+    assert all(np.array_equal(tensor.numpy(), whole[name]) for name, tensor in state.model.state_dict().items())
+
+
+def test_a_checkpoint_may_leave_out_what_every_phase_locks(tmp_path):
+    locked = (phase("a", rates={"image": 0, "text": 0}), phase("b", rates={"image": 0}))
+    plan = recipe(*locked, saves_locked=False, tower=NET)
+    whole = run(plan, tmp_path / "whole", progress=False)
+    run(plan, tmp_path / "parts", progress=False, steps=15)
+    saved = torch.load(tmp_path / "parts/checkpoint.pt", weights_only=True)["model"]
+    parameters = [name for name, _ in create(contract(NET))[0].named_parameters()]
+    assert {name for name in parameters if name in saved} == {n for n in parameters if not n.startswith("image.")}
+    assert_same(whole, run(plan, tmp_path / "parts", progress=False))

@@ -1,1 +1,1 @@
-"""Losses. Read `infonce.py`, the paper's symmetric cross-entropy. Needs torch."""
+"""Losses. Read `infonce.py`, the paper's symmetric cross-entropy, then `classes.py`, for classes. Needs torch."""

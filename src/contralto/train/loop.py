@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,8 @@ from contralto.train import average, run_checkpoint
 from contralto.train.autocast import autocast
 from contralto.train.interruption import Interruption
 from contralto.train.log import Log
-from contralto.train.optimiser import adamw, rate_at, set_modes, set_rate
-from contralto.train.progress_bar import ProgressBar
+from contralto.train.optimiser import adamw, rate_at, rate_of, set_modes, set_rate
+from contralto.train.progress_bar import RunDisplay, display
 from contralto.train.recipe import Phase, Recipe
 
 if TYPE_CHECKING:
@@ -51,11 +51,30 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = True, steps: int | 
     handler raises), it saves a checkpoint of the completed steps, prints a note and raises again.
     """
     out = Path(out)
+    state = train(recipe, out, progress=progress, steps=steps)
+    contract = write(out, state)
+    if recipe.finish is not None and state.step == recipe.steps:
+        recipe.finish(state.model, contract, out)
+    return out
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    *,
+    progress: bool | Callable[[int, int], object] = True,
+    steps: int | None = None,
+) -> RunState:
+    """Runs or resumes the recipe as `run` does, but writes no model: `out` gets checkpoint.pt and log.jsonl.
+
+    progress: a function is called with (completed steps, last step) instead, at the start and after each step, and
+    nothing is printed. Returns the state after the last step, whose model holds the trained weights.
+    """
     model, contract = recipe.build()
     state = start_or_resume(recipe, model, contract, out)
     copy_files(recipe.files, out)
     last = min(recipe.steps, recipe.steps if steps is None else steps)
-    log, show = Log(out / "log.jsonl", state.step), ProgressBar(recipe.name, state.step, last, progress)
+    log, show = Log(out / "log.jsonl", state.step), display(recipe.name, state.step, last, progress)
     with torch.random.fork_rng(devices=[]), log, show, Interruption() as interruption:
         if state.step:
             show.note(f"resumes after step {state.step} of {recipe.steps} from {state.path}")
@@ -70,15 +89,10 @@ def run(recipe: Recipe, out: str | Path, *, progress: bool = True, steps: int | 
                 save_after_error(recipe, state, show)
             raise
         note_skipped(recipe, show)
-    contract = write(out, state)
-    if recipe.finish is not None and state.step == recipe.steps:
-        recipe.finish(model, contract, out)
-    return out
+    return state
 
 
-def advance(
-    recipe: Recipe, state: RunState, last: int, log: Log, show: ProgressBar, interruption: Interruption
-) -> None:
+def advance(recipe: Recipe, state: RunState, last: int, log: Log, show: RunDisplay, interruption: Interruption) -> None:
     """Does the steps up to `last`, with the validations and checkpoints that are due."""
     while True:
         if is_due(recipe.validate_every, state.step, recipe.steps) and log.validated < state.step:
@@ -93,7 +107,7 @@ def advance(
         show.step(state.step, figures["loss"])
 
 
-def save_after_error(recipe: Recipe, state: RunState, show: ProgressBar) -> None:
+def save_after_error(recipe: Recipe, state: RunState, show: RunDisplay) -> None:
     """Saves a checkpoint after an early end, if one can be written, and prints a note."""
     try:
         state.save()
@@ -159,7 +173,10 @@ def start_or_resume(recipe: Recipe, model: CLIP, contract: Contract, out: Path) 
     # 2. a model in `out` without a checkpoint: ContractError, since the run would overwrite it;
     # 3. weights that `recipe.build` put into the model (load_tower, a checkpoint of another model): start from them;
     # 4. else the random weights of `create`: start from scratch.
-    state = RunState(model, contract, out / run_checkpoint.CHECKPOINT_FILE, recipe.facts(contract))
+    path, from_build = out / run_checkpoint.CHECKPOINT_FILE, frozenset[str]()
+    if not recipe.saves_locked:
+        from_build = always_locked(recipe, model)
+    state = RunState(model, contract, path, recipe.facts(contract), from_build)
     checkpoint = run_checkpoint.load(state.path, state.facts)
     if checkpoint is not None:
         state.restore(checkpoint, recipe)
@@ -170,6 +187,12 @@ def start_or_resume(recipe: Recipe, model: CLIP, contract: Contract, out: Path) 
     return state
 
 
+def always_locked(recipe: Recipe, model: CLIP) -> frozenset[str]:
+    """The names of the parameters that every phase of the recipe locks."""
+    by_phase = [rate_of(model, phase.rates) for phase in recipe.phases]
+    return frozenset(name for name in by_phase[0] if not any(rates[name] for rates in by_phase))
+
+
 class RunState:
     """What a run changes: the model and, within a phase, its optimiser and average.
 
@@ -177,9 +200,18 @@ class RunState:
     changes the weights; if an error leaves it False, no checkpoint is written any more.
     """
 
-    def __init__(self, model: CLIP, contract: Contract, path: Path, facts: dict[str, object]) -> None:
-        """A new run. path: the path of the checkpoint. facts: `Recipe.facts`."""
+    def __init__(
+        self,
+        model: CLIP,
+        contract: Contract,
+        path: Path,
+        facts: dict[str, object],
+        from_build: frozenset[str] = frozenset(),
+    ) -> None:
+        """A new run. path: the path of the checkpoint. facts: `Recipe.facts`. from_build: names of the tensors that
+        checkpoints leave out, because `Recipe.build` makes them and no step changes them."""
         self.model, self.contract, self.path, self.facts = model, contract, path, facts
+        self._from_build = from_build
         self.step = self.saved = self._tried = 0
         self.consistent = True
         self.optimiser: torch.optim.AdamW | None = None
@@ -187,7 +219,8 @@ class RunState:
 
     def restore(self, checkpoint: run_checkpoint.RunCheckpoint, recipe: Recipe) -> None:
         """Continues from a checkpoint of the recipe."""
-        self.model.load_state_dict(checkpoint.model)
+        kept = {name: tensor for name, tensor in self.model.state_dict().items() if name in self._from_build}
+        self.model.load_state_dict(kept | checkpoint.model)
         self.step = self.saved = self._tried = checkpoint.step
         if checkpoint.optimiser is not None:
             self.enter(recipe.at(checkpoint.step)[0]).load_state_dict(checkpoint.optimiser)
@@ -217,12 +250,13 @@ class RunState:
             return
         self._tried = self.step
         optimiser = None if self.optimiser is None else self.optimiser.state_dict()
-        checkpoint = run_checkpoint.RunCheckpoint(self.step, self.model.state_dict(), optimiser, self.average)
+        weights = {name: tensor for name, tensor in self.model.state_dict().items() if name not in self._from_build}
+        checkpoint = run_checkpoint.RunCheckpoint(self.step, weights, optimiser, self.average)
         run_checkpoint.save(self.path, checkpoint, self.facts)
         self.saved = self.step
 
 
-def validate(recipe: Recipe, state: RunState, show: ProgressBar) -> dict[str, float]:
+def validate(recipe: Recipe, state: RunState, show: RunDisplay) -> dict[str, float]:
     """The recipe's validation of the weights that would be written now."""
     if recipe.validate is None:
         return {}
@@ -265,7 +299,7 @@ def buffers_restored(model: CLIP) -> Iterator[None]:
         raise
 
 
-def note_skipped(recipe: Recipe, show: ProgressBar) -> None:
+def note_skipped(recipe: Recipe, show: RunDisplay) -> None:
     """Prints one note for each task that skipped samples."""
     for task in (task for phase in recipe.phases for task in phase.tasks if task.skipped is not None):
         counts = task.skipped() if task.skipped is not None else {}

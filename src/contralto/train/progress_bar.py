@@ -1,4 +1,4 @@
-"""Progress of a run on stderr: a bar on a terminal, else a plain line every ten seconds.
+"""Progress of a run on stderr: a bar on a terminal, else a plain line every ten seconds. Or calls of a function.
 
 A run continues if stderr cannot be written, for example after its terminal was closed.
 """
@@ -8,12 +8,58 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
 PLAIN_SECONDS = 10.0
+
+
+class RunDisplay(Protocol):
+    """What the loop tells of a run; a context during the run."""
+
+    def step(self, done: int, loss: float) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def __enter__(self) -> RunDisplay: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def display(name: str, step: int, steps: int, progress: bool | Callable[[int, int], object]) -> RunDisplay:
+    """A bar, shown or not, or the calls of a function of (completed steps, steps)."""
+    if callable(progress):
+        return StepCalls(progress, step, steps)
+    return ProgressBar(name, step, steps, progress)
+
+
+class StepCalls:
+    """Calls a function at the start and after each step; prints nothing."""
+
+    def __init__(self, call: Callable[[int, int], object], step: int, steps: int) -> None:
+        self._call, self._step, self._steps = call, step, steps
+
+    def step(self, done: int, loss: float) -> None:
+        self._call(done, self._steps)
+
+    def note(self, text: str) -> None:
+        """Notes are for people who watch a terminal."""
+
+    def pause(self) -> None:
+        """Calls state no rate."""
+
+    def __enter__(self) -> StepCalls:
+        self._call(self._step, self._steps)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to end."""
 
 
 class ProgressBar:

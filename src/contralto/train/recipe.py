@@ -103,6 +103,8 @@ class Recipe:
     checkpoint_every: steps between checkpoints (0: only at the end and on Ctrl-C).
     files: copied into the run's folder at the start, such as the vocabulary file that the contract names.
     finish: called last, with the folder that holds the trained model in native layout.
+    saves_locked: whether checkpoints hold the tensors that all phases lock. False if `build` certainly makes the same
+        ones on a resume: checkpoints are then as small as what is trained.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Recipe:
     seed: int = 0
     files: tuple[Path, ...] = ()
     finish: Callable[[CLIP, Contract, Path], None] | None = None
+    saves_locked: bool = True
 
     def __post_init__(self) -> None:
         where = f"recipe {self.name!r}:"
