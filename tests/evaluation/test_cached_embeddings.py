@@ -237,7 +237,7 @@ def test_texts_are_encoded_once_and_those_cut_are_counted(clip):
         embedded = embed_texts(clip, ["b", "a", "b", long], store, progress=lambda *step: None)
         again = embed_texts(clip, ["a", long], store, progress=lambda *step: None)
     assert np.array_equal(embedded.embeddings, np.eye(4, dtype=np.float32)[[1, 0, 1, 2]])
-    assert embedded.cut == again.cut == 1
+    assert embedded.too_long == again.too_long == 1
     assert sorted(map(str, clip.seen)) == sorted(TEXTS)
 
 

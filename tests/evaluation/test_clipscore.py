@@ -25,7 +25,7 @@ class Encoder:
     def encode_image(self, rows):
         return np.asarray(rows)
 
-    def encode_text(self, texts, truncate=False):
+    def encode_text(self, texts, truncate=False, overlong="error"):
         self.texts += texts
         return np.stack([self.ROWS[text.split()[-1]] for text in texts])
 

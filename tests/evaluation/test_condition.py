@@ -28,6 +28,10 @@ NAMED = [
     (Condition("prompt_search", "val"), "prompts searched on val", True),
     (Condition("faces"), "faces", False),
     (Condition("overlap", "data/a=b:train"), "overlap with data/a=b:train", False),
+    (Condition("zero_shot"), "zero-shot", False),
+    (Condition("adapted"), "adapted", False),
+    (Condition("long", "sentences", 8), "long texts by sentences after 8 sentences", True),
+    (Condition("long", "truncate", 0), "long texts by truncate after 0 sentences", True),
     (Condition("other", "k-NN 5"), "k-NN 5", False),
     (Condition("other", "fog 6"), "fog 6", False),
 ]

@@ -9,7 +9,7 @@ import pytest
 from support.planned_clip import PlannedClip, picture, planned_set
 
 from contralto.embeddings import unit
-from contralto.evaluation.cached_embeddings import PictureEmbeddings
+from contralto.evaluation.cached_embeddings import PictureEmbeddings, TextEmbeddings
 from contralto.evaluation.choice import choice
 from contralto.evaluation.retrieval import captions, retrieval
 from contralto.evaluation.session import open_session
@@ -38,6 +38,7 @@ def test_both_definitions_and_both_directions():
     assert figures["r1_text_to_image"] == pytest.approx(2 / 3)
     assert figures["median_rank_image_to_text"] == 1.5
     assert outcome.protocol["captions_cut_to_context"] == 1
+    assert outcome.protocol["overlong"] == {"how": "truncate", "count": 1, "of": 3}
     assert outcome.records.direction.tolist() == ["image_to_text"] * 2 + ["text_to_image"] * 3
     assert outcome.records.text.tolist() == [-1, -1, 0, 1, 2]
     assert outcome.records.key.tolist() == ["a", "b", "a", "a", "b"]
@@ -54,7 +55,7 @@ def test_a_choice_is_right_above_every_wrong_text_and_each_group_has_an_outcome(
     clip = PlannedClip(np.eye(4), {})
     x, y, z = np.eye(4, dtype=np.float32)[:3]
     rows = given([[0, 1, 0, 0], [0, 1, 0, 0], [1, 1, 0, 0]])  # y; y though x is true; a tie
-    outcomes = choice(clip, data, rows, np.stack([x, y, z, x, y, x, y]))
+    outcomes = choice(clip, data, rows, TextEmbeddings(np.stack([x, y, z, x, y, x, y]), 0, "truncate"))
     assert [(one.variant, one.figures[0].n) for one in outcomes] == [("", 3), ("kind=long", 1), ("kind=short", 2)]
     assert outcomes[0].records.predicted.tolist() == [1, 1, 1], "a tie is told as the wrong one"
     assert outcomes[0].records.rank.tolist() == [0, 1, 1]
@@ -74,7 +75,9 @@ def test_winoground_s_three_scores():
     first, second = np.eye(4, dtype=np.float32)[:2]
     rows = np.array([[0.9, 0.1, 0, 0], [0.1, 0.9, 0, 0], [0.3, 0.2, 0, 0], [0.5, 0.6, 0, 0]], np.float32)
     # of the second pair each picture prefers its own text, but both texts prefer the second picture
-    outcomes = choice(clip, data, replace(given(rows), embeddings=rows), np.stack([first, second] * 4))
+    texts = TextEmbeddings(np.stack([first, second] * 4), 1, "window")
+    outcomes = choice(clip, data, replace(given(rows), embeddings=rows), texts)
+    assert outcomes[0].protocol["overlong"] == {"how": "window", "count": 1, "of": 8}
     scores = {figure.metric: (figure.value, figure.chance) for figure in outcomes[0].figures}
     assert scores["text_score"] == (1, 1 / 4)
     assert scores["image_score"] == (0.5, 1 / 4)

@@ -155,7 +155,10 @@ def test_what_does_not_fit_a_set_is_left_out_and_told(caplog):
     with caplog.at_level("INFO", "contralto"):
         outcomes = contralto.evaluate(clip, data, checks=["sizes"], probe="knn", templates="none")
     assert [one.variant for one in outcomes] == [""]
-    assert "told is measured without probes, checks and overlap" in caplog.text
+    assert (
+        "told is measured without probes and overlap, which need one class per picture; without sizes, which"
+        in caplog.text
+    )
     assert "without templates" in caplog.text
     caplog.clear()
     retrieval = DataSet("told", "test", "retrieval", "r1", [Item("a", picture(0), captions=("a",))])

@@ -4,7 +4,7 @@ Read `outcome.py` (the result; `condition.py`: under which condition; `metric_ta
 (`evaluate`) and `session.py`; then `store.py` and `cached_embeddings.py` (embeddings on disk). Each task has a module:
 `zero_shot.py` (with `predictions.py`), `multi_label.py`, `retrieval.py`, `choice.py`; `figures.py` computes intervals,
 `protocol.py` states what determines a figure, `notes.py` logs. Other conditions: `probes.py`, `checks.py` (with
-`prompt_study.py`, `faces.py`), `overlapping.py` (with `overlap.py`, `alignment.py`). Results are published by
-`publish.py`, `report_files.py`, `report/`, `published_figures.py` and `card.py`, and compared by `compare.py`.
-`clipscore.py` and `captioned.py` score captions.
+`prompt_study.py`, `faces.py`, `long_texts.py`), `overlapping.py` (with `overlap.py`, `alignment.py`). Results are
+published by `publish.py`, `report_files.py`, `report/`, `published_figures.py` and `card.py`, and compared by
+`compare.py`. `clipscore.py` and `captioned.py` score captions.
 """

@@ -47,10 +47,23 @@ class PictureEmbeddings:
 
 @dataclass(frozen=True, eq=False)
 class TextEmbeddings:
-    """Unit vectors float32 (M, d) of texts; cut: how many texts were longer than the context and were cut to it."""
+    """Unit vectors float32 (M, d) of texts. too_long: how many were longer than the context; overlong: how these were
+    encoded, as in `Clip.encode_text`.
+    """
 
     embeddings: Embeddings
-    cut: int
+    too_long: int
+    overlong: str
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """The protocol's entry on texts that are longer than the context."""
+        return overlong_protocol(self.overlong, self.too_long, len(self.embeddings))
+
+
+def overlong_protocol(how: str, count: int, of: int) -> dict[str, Any]:
+    """The protocol's entry: `count` of so many texts were longer than the context, and were encoded like this."""
+    return {"overlong": {"how": how, "count": count, "of": of}}
 
 
 def embed_pictures(
@@ -69,7 +82,7 @@ def embed_pictures(
     Finished embeddings are stored even if the work is interrupted. Failures that the bytes of the picture determine are
     stored too.
     """
-    bare, digests, failures = _digest(items, store, progress)
+    bare, digests, failures = digest_pictures(items, store, progress)
     known = store.embeddings(kind, [digest for digest in digests if digest is not None])
     missing = {digest: i for i, digest in enumerate(digests) if digest is not None and digest not in known}
     try:
@@ -90,14 +103,25 @@ def embed_pictures(
     return PictureEmbeddings(embeddings, tuple(digests), failures, tuple(bare))
 
 
-def embed_texts(clip: Clip, texts: Sequence[str], store: Store, *, progress: Progress) -> TextEmbeddings:
-    """Embeddings (M, d) of texts. Texts longer than the context are cut to it and counted. Raises TextError."""
-    digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
+def embed_texts(
+    clip: Clip, texts: Sequence[str], store: Store, *, overlong: str = "truncate", progress: Progress
+) -> TextEmbeddings:
+    """Embeddings (M, d) of texts. overlong: as in `Clip.encode_text`. Raises TextError, ContraltoError.
+
+    Texts that fit, and cut ones, are stored by their content; other over-long texts by their content and `overlong`.
+    """
+    too_long = set(clip.too_long(texts))
+    marks = [b"" if overlong == "truncate" or i not in too_long else _mark(overlong) for i in range(len(texts))]
+    digests = [
+        hashlib.sha256(mark + text.encode("utf-8", "surrogatepass")).digest()
+        for mark, text in zip(marks, texts, strict=True)
+    ]
     known = store.embeddings("text", digests)
     missing = {d: text for d, text in zip(digests, texts, strict=True) if d not in known}
     try:
         for done, window in enumerate(windows(missing.items(), TEXT_WINDOW)):
-            for (digest, _), embedding in zip(window, _cut_to_context(clip, [text for _, text in window]), strict=True):
+            encoded = _encode_texts(clip, [text for _, text in window], overlong)
+            for (digest, _), embedding in zip(window, encoded, strict=True):
                 store.put("text", digest, embedding)
                 known[digest] = embedding
             progress("texts", done * TEXT_WINDOW + len(window), len(missing))
@@ -106,10 +130,10 @@ def embed_texts(clip: Clip, texts: Sequence[str], store: Store, *, progress: Pro
     embeddings = np.zeros((len(texts), clip.contract.embedding), np.float32)
     for i, digest in enumerate(digests):
         embeddings[i] = known[digest]
-    return TextEmbeddings(embeddings, len(clip.too_long(texts)))
+    return TextEmbeddings(embeddings, len(too_long), overlong)
 
 
-def _digest(
+def digest_pictures(
     items: Sequence[Item], store: Store, progress: Progress
 ) -> tuple[list[Item], list[bytes | None], dict[str, str]]:
     """The items without their pictures, the digest of each picture, and key -> reason for those that cannot be read.
@@ -183,7 +207,12 @@ def _encode(
     yield from failed
 
 
-def _cut_to_context(clip: Clip, texts: list[str]) -> Embeddings:
+def _mark(overlong: str) -> bytes:
+    """What stands before an over-long text in its digest; no text in UTF-8 begins with this byte."""
+    return b"\xff" + overlong.encode() + b"\0"
+
+
+def _encode_texts(clip: Clip, texts: list[str], overlong: str) -> Embeddings:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # `TextEmbeddings.cut` counts the cut texts
-        return clip.encode_text(texts, truncate=True)
+        warnings.simplefilter("ignore", UserWarning)  # `TextEmbeddings.protocol` counts the texts that do not fit
+        return clip.encode_text(texts, overlong=overlong)

@@ -1,4 +1,4 @@
-"""Checks on a labelled data set: corruptions, text attacks, small pictures, and differently worded questions.
+"""Checks on a data set: corruptions, text attacks, small pictures, differently worded questions, and long texts.
 
 Each check takes the session, the data set and the embeddings of its unchanged pictures, and yields outcomes.
 """
@@ -6,7 +6,7 @@ Each check takes the session, the data set and the embeddings of its unchanged p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -18,13 +18,14 @@ from contralto.evaluation.cached_embeddings import PictureEmbeddings
 from contralto.evaluation.choice import choice
 from contralto.evaluation.condition import Condition
 from contralto.evaluation.figures import mean, share
+from contralto.evaluation.long_texts import measure_long_texts
 from contralto.evaluation.notes import note_left_out
 from contralto.evaluation.outcome import Figure, Outcome
 from contralto.evaluation.prompt_study import search_prompts, sensitivity
 from contralto.evaluation.retrieval import captions
 from contralto.evaluation.session import Session
 from contralto.evaluation.zero_shot import zero_shot
-from contralto.sets.data_set import DataSet
+from contralto.sets.data_set import DataSet, Task
 from contralto.sets.variants.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from contralto.sets.variants.questions import ask_negation, ask_similar_classes
 from contralto.sets.variants.sizes import shrink
@@ -35,8 +36,8 @@ SIZE_SHARES: Final = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))
 
 
 def run_check(session: Session, name: str, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
-    """The outcomes of one of `CHECKS` on a data set with one class per picture; pictures: unchanged."""
-    return CHECKS[name](session, data, pictures)
+    """The outcomes of one of `CHECKS` on a data set of the task that it needs; pictures: unchanged."""
+    return CHECKS[name].measure(session, data, pictures)
 
 
 def _corruptions(session: Session, data: DataSet, pictures: PictureEmbeddings) -> Iterator[Outcome]:
@@ -129,14 +130,23 @@ def _choice(session: Session, data: DataSet, condition: Condition) -> Sequence[O
     pictures = session.embed_pictures(data, what=condition.variant)
     described = pictures.without_pictures(data)
     texts = session.embed_texts(captions(described)[0])
-    return choice(session.clip, described, pictures, texts.embeddings, condition)
+    return choice(session.clip, described, pictures, texts, condition)
 
 
-CHECKS: Final[dict[str, Callable[[Session, DataSet, PictureEmbeddings], Iterator[Outcome]]]] = {
-    "corruptions": _corruptions,
-    "typographic": _typographic,
-    "sizes": _sizes,
-    "questions": _questions,
-    "prompts": _prompts,
-    "faces": _faces,
+@dataclass(frozen=True)
+class DataSetCheck:
+    """measure: (session, data set, embeddings of its unchanged pictures) -> outcomes. task: that of its data sets."""
+
+    measure: Callable[[Session, DataSet, PictureEmbeddings], Iterator[Outcome]]
+    task: Task = "classes"
+
+
+CHECKS: Final[dict[str, DataSetCheck]] = {
+    "corruptions": DataSetCheck(_corruptions),
+    "typographic": DataSetCheck(_typographic),
+    "sizes": DataSetCheck(_sizes),
+    "questions": DataSetCheck(_questions),
+    "prompts": DataSetCheck(_prompts),
+    "faces": DataSetCheck(_faces),
+    "long": DataSetCheck(measure_long_texts, "retrieval"),
 }

@@ -12,7 +12,7 @@ from contralto import metrics
 from contralto.contract import Score
 from contralto.embeddings import Embeddings, probabilities
 from contralto.encoder import Clip
-from contralto.evaluation.cached_embeddings import PictureEmbeddings
+from contralto.evaluation.cached_embeddings import PictureEmbeddings, TextEmbeddings
 from contralto.evaluation.condition import PLAIN, Condition
 from contralto.evaluation.figures import FigureCollector, share
 from contralto.evaluation.outcome import Outcome, Records
@@ -24,17 +24,16 @@ PAIR_CHANCE = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6}
 
 
 def choice(
-    clip: Clip, data: DataSet, pictures: PictureEmbeddings, texts: Embeddings, condition: Condition = PLAIN
+    clip: Clip, data: DataSet, pictures: PictureEmbeddings, texts: TextEmbeddings, condition: Condition = PLAIN
 ) -> list[Outcome]:
     """The outcome of a data set of task `choice` or `pairs`, then one for each value of each group of its items.
 
-    texts: embeddings of all captions, item after item.
+    texts: those of all captions, item after item.
     """
     items = [data.items[i] for i in range(len(data.items))]
-    records, cosines = _compare(items, pictures.embeddings, texts, clip.contract.score)
-    protocol = base_protocol(clip, data, pictures) | {
-        "choice": "the text with the highest cosine; chance is its mean over items"
-    }
+    records, cosines = _compare(items, pictures.embeddings, texts.embeddings, clip.contract.score)
+    stated = {"choice": "the text with the highest cosine; chance is its mean over items"}
+    protocol = base_protocol(clip, data, pictures) | stated | texts.protocol
 
     def outcome(condition: Condition, chosen: NDArray[np.intp]) -> Outcome:
         chance = float(np.mean([1 / len(items[i].captions) for i in chosen]))

@@ -44,12 +44,13 @@ def clip_scores(
     *,
     prefix: str = PREFIX,
     truncate: bool = False,
+    overlong: str = "error",
 ) -> CaptionScores:
     """The scores of N pictures with one caption each; references: any number of reference captions for each.
 
-    pictures: a list, or embeddings (N, d). truncate: over-long texts lose their end, and a UserWarning names them.
-    Raises ContraltoError if the lengths disagree; ImageError; TextError, which names the text, its tokens and the
-    limit.
+    pictures: a list, or embeddings (N, d). truncate, overlong: what becomes of texts longer than the context, as
+    `Clip.encode_text` takes them. Raises ContraltoError if the lengths disagree; ImageError; TextError, which names the
+    text, its tokens and the limit.
     """
     given = [[]] * len(texts) if references is None else [list(some) for some in references]
     images = np.atleast_2d(clip.encode_image(pictures))
@@ -57,7 +58,8 @@ def clip_scores(
         several = f"{len(images)} pictures, {len(texts)} texts and {len(given)} lists of references"
         raise ContraltoError(f"CLIPScore takes a text, and a list of references, for each picture: got {several}")
     distinct = {text: place for place, text in enumerate(dict.fromkeys([*texts, *(r for some in given for r in some)]))}
-    embeddings = clip.encode_text([prefixed(text, prefix) for text in distinct], truncate=truncate)
+    all_texts = [prefixed(text, prefix) for text in distinct]
+    embeddings = clip.encode_text(all_texts, truncate=truncate, overlong=overlong)
     captions = embeddings[[distinct[text] for text in texts]]
     return scores_of_embeddings(images, captions, [embeddings[[distinct[text] for text in some]] for some in given])
 

@@ -62,10 +62,10 @@ def compare(
     """
     rows = []
     for one, other in shared_outcomes(a, b):
-        matches = {figure.metric: figure for figure in other.figures}
+        metrics = {figure.metric for figure in other.figures}
         for figure in one.figures:
-            if figure.metric in matches:
-                rows.append(_row(one, other, figure, matches[figure.metric], resamples, seed))
+            if figure.metric in metrics:
+                rows.append(compare_figure(one, other, figure.metric, resamples=resamples, seed=seed))
             advance()
     tested = {place: row.p for place, row in enumerate(rows) if row.p is not None}
     for place, adjusted in zip(tested, holm(list(tested.values())), strict=True):
@@ -86,7 +86,9 @@ def differing_entries(a: Outcome, b: Outcome) -> list[str]:
     return [name for name in names if a.protocol.get(name) != b.protocol.get(name)]
 
 
-def _row(a: Outcome, b: Outcome, one: Figure, other: Figure, resamples: int, seed: int) -> Comparison:
+def compare_figure(a: Outcome, b: Outcome, metric: str, *, resamples: int = 2000, seed: int = 0) -> Comparison:
+    """One metric, which both outcomes have, compared on the same items; set, split and variant are those of a."""
+    one, other = (next(figure for figure in outcome.figures if figure.metric == metric) for outcome in (a, b))
     row = Comparison(a.set, a.split, a.variant, one.metric, one.value, other.value, one.n)
     if reason := _unlike(a, b):
         return replace(row, reason=reason)

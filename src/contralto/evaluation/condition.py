@@ -12,6 +12,8 @@ from typing import Final, Literal, get_args
 
 ConditionKind = Literal[
     "plain",  # the data set as it is
+    "zero_shot",  # the data set as it is, by the base of an adaptation
+    "adapted",
     "templates",  # name: the set of templates
     "linear_probe",
     "knn",  # level: k
@@ -27,11 +29,14 @@ ConditionKind = Literal[
     "prompt_search",  # name: the split that the prompts were chosen on
     "faces",
     "overlap",  # name: the data set and split that it overlaps with
+    "long",  # joined captions; name: how over-long texts are encoded; level: the sentences before them that say nothing
     "other",  # name: any other display name in a stored report
 ]
 
 VARIANTS: Final[dict[ConditionKind, str]] = {
     "plain": "",
+    "zero_shot": "zero-shot",
+    "adapted": "adapted",
     "templates": "templates {name}",
     "linear_probe": "linear probe",
     "knn": "{level}-NN",
@@ -47,6 +52,7 @@ VARIANTS: Final[dict[ConditionKind, str]] = {
     "prompt_search": "prompts searched on {name}",
     "faces": "faces",
     "overlap": "overlap with {name}",
+    "long": "long texts by {name} after {level} sentences",
     "other": "{name}",
 }
 """ConditionKind -> display name."""
@@ -74,7 +80,7 @@ class Condition:
     @property
     def is_detail(self) -> bool:
         """Whether it is one severity, size, group or wording out of several: too fine for the table of a model card."""
-        fine = ("templates", "corruption", "size", "prompt_sensitivity", "prompt_search")
+        fine = ("templates", "corruption", "size", "prompt_sensitivity", "prompt_search", "long")
         return bool(self.group) or self.kind in fine
 
 

@@ -13,7 +13,7 @@ from contralto.evaluation.condition import PLAIN, Condition
 from contralto.evaluation.figures import FigureCollector, bootstrapped
 from contralto.evaluation.outcome import Outcome, Records
 from contralto.evaluation.protocol import base_protocol, class_protocol
-from contralto.evaluation.zero_shot import embed_classes
+from contralto.evaluation.zero_shot import embed_prompts
 from contralto.sets.data_set import DataSet
 
 MAP11_SCORES = "the cosine with each class; no softmax over the classes, as several may be there at once"
@@ -26,10 +26,12 @@ def multi_label(
     templates: Sequence[str],
     template_set: str,
     condition: Condition = PLAIN,
+    overlong: str | None = None,
 ) -> Outcome:
-    """The outcome of a data set of task `labels`: 11-point mean average precision."""
+    """The outcome of a data set of task `labels`: 11-point mean average precision. overlong: as in `zero_shot`."""
     count = len(data.items)
-    scores = pictures.embeddings @ embed_classes(clip, data.classes, templates).T
+    class_embeddings, stated = embed_prompts(clip, data.classes, templates, overlong)
+    scores = pictures.embeddings @ class_embeddings.T
     relevant, ignored = np.zeros(scores.shape, bool), np.zeros(scores.shape, bool)
     for i in range(count):
         relevant[i, list(data.items[i].labels)] = True
@@ -46,6 +48,6 @@ def multi_label(
         scores=scores,
     )
     protocol = base_protocol(clip, data, pictures) | class_protocol(data.classes, templates, template_set)
-    protocol |= collector.protocol | {"map11_scores": MAP11_SCORES}
+    protocol |= collector.protocol | {"map11_scores": MAP11_SCORES} | stated
     names, figures = tuple(one.name for one in data.classes), tuple(collector.figures)
     return Outcome(data.name, data.split, data.task, condition, figures, protocol, records, names, pictures.failures)

@@ -77,6 +77,22 @@ def predict(
     return Predictions(predicted, confidence, rank, tempered, fitted, margin if two else None)
 
 
+def of_logits(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], usable: NDArray[np.bool_], temperature: float
+) -> Predictions:
+    """The predictions of a classifier with logits (N, C), whose scores are softmax(logits / temperature).
+
+    usable (N,): False for a picture that failed, which is wrong at any k.
+    """
+    rank = metrics.ranks(logits, labels)
+    predicted = predicted_classes(logits, labels, rank)
+    scores = probabilities(logits.astype(np.float32), Score("softmax", 1 / temperature))
+    confidence = scores.max(axis=1).astype(np.float64)
+    rank[~usable], predicted[~usable], confidence[~usable] = logits.shape[1], -1, 0.0
+    margin = logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else None
+    return Predictions(predicted, confidence, rank, margin=margin)
+
+
 def is_right(embeddings: Embeddings, class_embeddings: Embeddings, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """For each picture (N,), whether its own class is closer than any other; embeddings (N, d), in blocks."""
     right = np.empty(len(embeddings), bool)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from contralto import metrics
 from contralto.evaluation.cached_embeddings import PictureEmbeddings
-from contralto.evaluation.condition import PLAIN
+from contralto.evaluation.condition import PLAIN, Condition
 from contralto.evaluation.figures import FigureCollector, bootstrapped, mean
 from contralto.evaluation.metric_table import RECALL_AT
 from contralto.evaluation.outcome import Figure, Outcome, Records
@@ -36,8 +37,29 @@ def captions(data: DataSet, template: str = "{}") -> tuple[list[str], NDArray[np
     return texts, np.repeat(np.arange(len(of_items)), [len(several) for several in of_items])
 
 
-def retrieval(session: Session, data: DataSet, pictures: PictureEmbeddings, template: str = "{}") -> Outcome:
-    """The outcome of a data set of pictures and captions."""
+def all_figures(ranks: metrics.Ranks, owners: NDArray[np.int64]) -> FigureCollector:
+    """Every figure of retrieval, from the ranks and the picture of each caption, int64 (M,)."""
+    collector = FigureCollector()
+    for k in RECALL_AT:
+        collector.add(mean, f"r{k}_image_to_text", ranks.image_to_text < k)
+    collector.add(_median, "median_rank_image_to_text", ranks.image_to_text)
+    for k in RECALL_AT:
+        collector.add(mean, f"share{k}_image_to_text", metrics.text_shares(ranks.own_texts, owners, k))
+    for k in RECALL_AT:
+        collector.add(mean, f"r{k}_text_to_image", ranks.text_to_image < k, owners)
+    collector.add(_median, "median_rank_text_to_image", ranks.text_to_image, owners)
+    return collector
+
+
+def retrieval(
+    session: Session,
+    data: DataSet,
+    pictures: PictureEmbeddings,
+    template: str = "{}",
+    condition: Condition = PLAIN,
+    figures_of: Callable[[metrics.Ranks, NDArray[np.int64]], FigureCollector] = all_figures,
+) -> Outcome:
+    """The outcome of a data set of pictures and captions, with the figures that `figures_of` collects."""
     filled, owners = captions(data, template)
     texts = session.embed_texts(filled)
     ranks = metrics.retrieval_ranks(
@@ -46,7 +68,7 @@ def retrieval(session: Session, data: DataSet, pictures: PictureEmbeddings, temp
         owners,
         progress=lambda done, total: session.progress("comparing", done, total),
     )
-    collector = _figures(ranks, owners)
+    collector = figures_of(ranks, owners)
     keys = np.array([data.items[i].key for i in range(len(data.items))], object)
     n_pictures, n_captions = len(keys), len(owners)
     both = n_pictures + n_captions
@@ -59,28 +81,15 @@ def retrieval(session: Session, data: DataSet, pictures: PictureEmbeddings, temp
         direction=np.array(["image_to_text"] * n_pictures + ["text_to_image"] * n_captions, object),
         text=np.concatenate([np.full(n_pictures, -1, np.int64), np.arange(n_captions)]),
     )
-    protocol = base_protocol(session.clip, data, pictures) | collector.protocol
+    protocol = base_protocol(session.clip, data, pictures) | collector.protocol | texts.protocol
     protocol |= {
         "captions": n_captions,
-        "captions_cut_to_context": texts.cut,
+        "captions_cut_to_context": texts.too_long if texts.overlong == "truncate" else 0,
         "template": template,
         "definitions": DEFINITIONS,
     }
     figures = tuple(collector.figures)
-    return Outcome(data.name, data.split, data.task, PLAIN, figures, protocol, records, (), pictures.failures)
-
-
-def _figures(ranks: metrics.Ranks, owners: NDArray[np.int64]) -> FigureCollector:
-    collector = FigureCollector()
-    for k in RECALL_AT:
-        collector.add(mean, f"r{k}_image_to_text", ranks.image_to_text < k)
-    collector.add(_median, "median_rank_image_to_text", ranks.image_to_text)
-    for k in RECALL_AT:
-        collector.add(mean, f"share{k}_image_to_text", metrics.text_shares(ranks.own_texts, owners, k))
-    for k in RECALL_AT:
-        collector.add(mean, f"r{k}_text_to_image", ranks.text_to_image < k, owners)
-    collector.add(_median, "median_rank_text_to_image", ranks.text_to_image, owners)
-    return collector
+    return Outcome(data.name, data.split, data.task, condition, figures, protocol, records, (), pictures.failures)
 
 
 def _median(metric: str, rank: NDArray[np.int64], groups: NDArray[np.int64] | None = None) -> Figure:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from contralto import arguments
 from contralto.encoder import Clip
 from contralto.errors import ContraltoError
+from contralto.evaluation.adapted import adapted_outcome
 from contralto.evaluation.cached_embeddings import Progress
 from contralto.evaluation.checks import CHECKS, run_check
 from contralto.evaluation.choice import choice
@@ -30,6 +31,8 @@ from contralto.sets.open import open_set
 from contralto.zeroshot import prompts
 
 SHOTS: Final = (1, 2, 4, 8, 16)
+NEEDED: Final = {"classes": "one class per picture", "retrieval": "captions"}
+"""The task of a check in words."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class EvaluateOptions:
     checks: tuple[str, ...] = ()
     overlap: DataSet | None = None
     threshold: float = THRESHOLD
+    overlong: str | None = None
 
 
 def evaluate(
@@ -55,6 +59,7 @@ def evaluate(
     checks: Sequence[str] = (),
     overlap: str | os.PathLike[str] | DataSet | None = None,
     threshold: float = THRESHOLD,
+    overlong: str | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
@@ -71,6 +76,8 @@ def evaluate(
     overlap: a data set, such as the model's training data, to search for near-duplicates of the measured pictures.
     threshold: the similarity (0 to 1) above which two pictures count as duplicates; judge it by the pairs that the
         protocol lists.
+    overlong: what becomes of captions and prompts that are longer than the context, as in `Clip.encode_text`. None:
+        captions are cut, and such a prompt is an error. The protocol counts them.
     fresh: computes embeddings again. Else they are cached on disk, so an interrupted run resumes.
 
     Raises DataError if a data set is missing or malformed, ContraltoError if arguments fit no data set.
@@ -85,7 +92,7 @@ def evaluate(
             return one if isinstance(one, DataSet) else open_set(os.fspath(one), Path(folder))
 
         other = None if overlap is None else opened(overlap)
-        options = EvaluateOptions(templates, probe, tuple(shots), tuple(checks), other, threshold)
+        options = EvaluateOptions(templates, probe, tuple(shots), tuple(checks), other, threshold, overlong)
         return [outcome for one in several for outcome in measure(session, opened(one), options)]
 
 
@@ -96,6 +103,9 @@ def measure(session: Session, data: DataSet, options: EvaluateOptions = Evaluate
     `evaluate`, and UndefinedError if no metric has a value.
     """
     note_left_out(data)
+    if options.overlong is not None:
+        session.clip.encode_text([], overlong=options.overlong)  # raises its error before any work
+    session = replace(session, overlong=options.overlong)
     for outcome in _outcomes(session, data, _options_for(data, options)):
         where = f"{data.name}:{data.split}" + (f", {outcome.variant}" if outcome.variant else "")
         for metric, reason in outcome.undefined.items():
@@ -114,14 +124,16 @@ def _outcomes(session: Session, data: DataSet, options: EvaluateOptions) -> Iter
         yield retrieval(session, described, pictures, template)
     elif data.task in ("choice", "pairs"):
         texts = session.embed_texts(captions(described)[0])
-        yield from choice(session.clip, described, pictures, texts.embeddings)
+        yield from choice(session.clip, described, pictures, texts)
     else:
         classify = multi_label if data.task == "labels" else zero_shot
         for condition, templates, name in _template_sets(data, options.templates):
-            outcome = classify(session.clip, described, pictures, templates, name, condition)
+            outcome = classify(session.clip, described, pictures, templates, name, condition, options.overlong)
             yield outcome
             if options.overlap is not None and condition == PLAIN:
                 yield measure_overlap(session, data, pictures, outcome, options.overlap, options.threshold)
+        if data.task == "classes":
+            yield from adapted_outcome(session, data, pictures)
     if options.probe is not None:
         yield from _where_defined(data, options.probe, run_probe(session, data, options.probe, options.shots))
     for name in options.checks:
@@ -146,9 +158,14 @@ def _options_for(data: DataSet, options: EvaluateOptions) -> EvaluateOptions:
     if unknown := [name for name in options.checks if name not in CHECKS]:
         raise ContraltoError(f"checks must be among {', '.join(CHECKS)}, got {unknown[0]!r}")
     left_out = []
-    if data.task != "classes" and (options.probe or options.checks or options.overlap):
-        left_out.append("probes, checks and overlap, which need one class per picture")
-        options = replace(options, probe=None, checks=(), overlap=None)
+    if data.task != "classes" and (options.probe or options.overlap):
+        left_out.append("probes and overlap, which need one class per picture")
+        options = replace(options, probe=None, overlap=None)
+    fitting = tuple(name for name in options.checks if CHECKS[name].task == data.task)
+    if unfit := [name for name in options.checks if name not in fitting]:
+        needed = dict.fromkeys(NEEDED[CHECKS[name].task] for name in unfit)
+        left_out.append(f"{', '.join(unfit)}, which need{'s' * (len(unfit) == 1)} {' or '.join(needed)}")
+        options = replace(options, checks=fitting)
     if data.task in ("choice", "pairs") and options.templates is not None:
         left_out.append("templates, as its texts are whole captions")
         options = replace(options, templates=None)

@@ -28,6 +28,9 @@ class Session:
     clip: Clip
     store: Store
     progress: Progress
+    overlong: str | None = None
+    """What becomes of texts longer than the context, as in `Clip.encode_text`; None: captions are cut, and such a
+    prompt is an error."""
 
     def embed_pictures(
         self, data: DataSet, *, kind: Literal["image", "features"] = "image", what: str = ""
@@ -36,8 +39,8 @@ class Session:
         return embed_pictures(self.clip, data.items, self.store, kind=kind, what=what, progress=self.progress)
 
     def embed_texts(self, texts: Sequence[str]) -> TextEmbeddings:
-        """Embeddings of texts, cut to the context. Raises TextError."""
-        return embed_texts(self.clip, texts, self.store, progress=self.progress)
+        """Embeddings of captions. Raises TextError."""
+        return embed_texts(self.clip, texts, self.store, overlong=self.overlong or "truncate", progress=self.progress)
 
 
 @contextmanager

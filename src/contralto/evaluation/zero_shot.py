@@ -6,6 +6,7 @@ class with the highest cosine is the answer.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 from contralto import metrics
 from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
-from contralto.evaluation.cached_embeddings import PictureEmbeddings
+from contralto.evaluation.cached_embeddings import PictureEmbeddings, overlong_protocol
 from contralto.evaluation.condition import PLAIN, Condition
 from contralto.evaluation.figures import FigureCollector, bootstrapped, mean, share
 from contralto.evaluation.outcome import Figure, Outcome, Records
 from contralto.evaluation.predictions import Predictions, predict
 from contralto.evaluation.protocol import base_protocol, class_protocol
 from contralto.sets.data_set import Class, DataSet
+from contralto.zeroshot import prompts
 
 FITTED: Final = "by least negative log-likelihood on the other half of the pictures, halves by their sha256"
 MERGED: Final = "classes of one name of the data's are one, whose score is the highest of theirs"
@@ -35,10 +37,15 @@ def zero_shot(
     templates: Sequence[str],
     template_set: str,
     condition: Condition = PLAIN,
+    overlong: str | None = None,
 ) -> Outcome:
-    """The outcome of a data set with one class per picture, with these templates. Raises ContraltoError."""
+    """The outcome of a data set with one class per picture, with these templates. Raises ContraltoError.
+
+    overlong: what becomes of prompts longer than the context, as in `Clip.encode_text`; None: an error.
+    """
     protocol = base_protocol(clip, data, pictures) | class_protocol(data.classes, templates, template_set)
-    class_embeddings = embed_classes(clip, data.classes, templates)
+    class_embeddings, stated = embed_prompts(clip, data.classes, templates, overlong)
+    protocol |= stated
     data, merged = _merged(data)
     predictions = predict(pictures, class_embeddings, labels_of(data), clip.contract.score, merged)
     if merged is not None:
@@ -51,6 +58,21 @@ def zero_shot(
 def embed_classes(clip: Clip, classes: Sequence[Class], templates: Sequence[str]) -> Embeddings:
     """Class embeddings (C, d)."""
     return clip.encode_labels({str(i): one.names for i, one in enumerate(classes)}, templates)
+
+
+def embed_prompts(
+    clip: Clip, classes: Sequence[Class], templates: Sequence[str], overlong: str | None
+) -> tuple[Embeddings, dict[str, Any]]:
+    """Class embeddings (C, d), and the protocol's entry on prompts longer than the context, if `overlong` is given."""
+    if overlong is None:
+        return embed_classes(clip, classes, templates), {}
+    several = [prompt for one in classes for name in one.names for prompt in prompts.fill(templates, name)]
+    too_long = len(clip.too_long(several))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the protocol counts these prompts
+        labels = {str(i): one.names for i, one in enumerate(classes)}
+        embeddings = clip.encode_labels(labels, templates, overlong=overlong)
+    return embeddings, overlong_protocol(overlong, too_long, len(several))
 
 
 def labels_of(data: DataSet) -> NDArray[np.int64]:

@@ -88,11 +88,15 @@ def _pair(matrix: NDArray[np.int64], classes: tuple[str, ...], true: int, taken:
 def _card(outcome: Outcome, place: int, pictures: PictureLookup) -> str:
     records = outcome.records
     key = str(records.key[place])
-    picture = pictures(outcome.set, outcome.split, key)
-    shown = f'<div class="none">{text(key)}</div>' if picture is None else f'<img src="{data_address(picture)}" alt="">'
     taken, true = (text(outcome.classes[int(at[place])], 80) for at in (records.predicted, records.label))
     sure = f"{100 * float(records.confidence[place]):.0f}%"
     caption = f'<span class="bad">{taken}</span> <small>{sure}</small><br><span class="soft">is</span> {true}'
+    return card(key, pictures(outcome.set, outcome.split, key), caption)
+
+
+def card(key: str, picture: Image.Image | None, caption: str) -> str:
+    """A picture of a gallery over its caption, HTML; the key in place of a picture that is not available."""
+    shown = f'<div class="none">{text(key)}</div>' if picture is None else f'<img src="{data_address(picture)}" alt="">'
     return f'<figure title="{text(key)}">{shown}<figcaption>{caption}</figcaption></figure>'
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from contralto.evaluation.published_figures import Published
+from contralto.evaluation.report.document import document, fact_list
 from contralto.evaluation.report.mistakes import PictureLookup
 from contralto.evaluation.report.section import anchor, section
 from contralto.evaluation.report.shifts import robustness
-from contralto.evaluation.report.style import CSS
 from contralto.evaluation.report.table import published_in_table, table
 from contralto.evaluation.report.variants import SplitOutcomes, by_split
 from contralto.evaluation.report.words import text
@@ -30,21 +30,11 @@ def page(report: EvaluationReport, pictures: PictureLookup) -> str:
     name = str(report.model.get("name", "a model"))
     first = [one for each in splits for one in each.first]
     sections = "".join(section(one, name, pictures, max_pictures) for one in splits)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{text(name)}, measured by Contralto</title>
-<style>{CSS}</style>
-</head>
-<body>
-<header>
+    body = f"""<header>
 <p class="mark">contralto</p>
 <h1>{text(name)}</h1>
 <p class="lead">{_lead(report, splits)}</p>
-{_facts(report)}
+{fact_list({key: value for key, value in report.model.items() if key != "name"})}
 {_contents(splits)}
 </header>
 <main>
@@ -65,9 +55,8 @@ used. Every item's answer is in <code>items.parquet</code>, the figures and prot
 <code>contralto compare</code> compares two such folders.</p>
 <p>Measured with contralto {text(report.version)}. This page is self-contained and loads nothing.</p>
 </footer>
-</body>
-</html>
 """
+    return document(f"{name}, measured by Contralto", body)
 
 
 def _lead(report: EvaluationReport, splits: list[SplitOutcomes]) -> str:
@@ -76,15 +65,6 @@ def _lead(report: EvaluationReport, splits: list[SplitOutcomes]) -> str:
     figures = sum(len(one.figures) for one in report.outcomes)
     when = f' on <span class="date">{text(report.measured)}</span>' if report.measured else ""
     return f"{figures:,} figures on {sets}, from {items:,} recorded answers. Measured{when}."
-
-
-def _facts(report: EvaluationReport) -> str:
-    rows = "".join(
-        f"<div><dt>{text(key.replace('_', ' '))}</dt><dd>{text(value)}</dd></div>"
-        for key, value in report.model.items()
-        if key != "name" and value is not None
-    )
-    return f'<dl class="facts">{rows}</dl>'
 
 
 def _contents(splits: list[SplitOutcomes]) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.report import plots
 from contralto.evaluation.report.audits import audits
+from contralto.evaluation.report.details import failures, protocols
+from contralto.evaluation.report.document import plot_figure
 from contralto.evaluation.report.mistakes import PictureLookup, confused, confusion, gallery
 from contralto.evaluation.report.svg import padded_range
 from contralto.evaluation.report.table import table
@@ -30,7 +28,7 @@ def section(outcomes: SplitOutcomes, model: str, pictures: PictureLookup, max_pi
     grid += [_templates(outcomes), _few_shot(outcomes), _others(outcomes)]
     parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(outcomes)]
     parts += [gallery(judged, pictures, max_pictures) if judged else "", audits(outcomes.others, pictures)]
-    parts += [_failures(outcomes), _details(outcomes, model)]
+    parts += [failures(outcomes.all), _details(outcomes, model)]
     return f"""<section id="{text(anchor(outcomes))}">
 <h2>{text(outcomes.set)} <small>{text(outcomes.split)}</small></h2>
 <p class="about">{_about(outcomes)}</p>
@@ -53,10 +51,6 @@ def _about(outcomes: SplitOutcomes) -> str:
     return "; ".join(part for part in (counted, best) if part)
 
 
-def _plot(title: str, about: str, drawing: str) -> str:
-    return f'<figure class="plot"><figcaption><h3>{title}</h3><p>{about}</p></figcaption>{drawing}</figure>'
-
-
 def _reliability(main: Outcome | None) -> str:
     """For tasks with one right answer per item, if the records hold a confidence."""
     if main is None or main.task == "labels":
@@ -70,7 +64,7 @@ def _reliability(main: Outcome | None) -> str:
     judgement = "overconfident" if sure > hit else "underconfident"
     judgement = "well calibrated on average" if percent(sure) == percent(hit) else judgement
     about = f"On average {percent(sure)} sure and {percent(hit)} right: {judgement}. ECE {100 * off:.1f}, 15 bins."
-    return _plot("Reliability", about, plots.reliability(binned(confidence, right)))
+    return plot_figure("Reliability", about, plots.reliability(binned(confidence, right)))
 
 
 def _recall(main: Outcome | None) -> str:
@@ -80,7 +74,7 @@ def _recall(main: Outcome | None) -> str:
     ways = [way for way in ("image_to_text", "text_to_image") if (records.direction == way).any()]
     ranks = [(way.replace("_to_", " → "), records.rank[records.direction == way]) for way in ways]
     about = "Share of queries with the right answer among the k best."
-    return _plot("Recall at k", about, plots.recall(ranks)) if ranks else ""
+    return plot_figure("Recall at k", about, plots.recall(ranks)) if ranks else ""
 
 
 def _templates(outcomes: SplitOutcomes) -> str:
@@ -92,7 +86,7 @@ def _templates(outcomes: SplitOutcomes) -> str:
         return ""
     shown = rows + ([("the set's own", main)] if main and all(name_ != "own" for name_, _ in rows) else [])
     about = f"{metric(rows[0][1].metric)} with each set of templates, with 95% intervals."
-    return _plot("Templates", about, plots.whiskers("Templates compared", shown))
+    return plot_figure("Templates", about, plots.whiskers("Templates compared", shown))
 
 
 def _others(outcomes: SplitOutcomes) -> str:
@@ -104,7 +98,7 @@ def _others(outcomes: SplitOutcomes) -> str:
     if not rows or main is None:
         return ""
     about = f"{metric(main.metric)} of the same pictures under other conditions, with 95% intervals."
-    return _plot("Other conditions", about, plots.whiskers("Other conditions", [("as it is", main), *rows]))
+    return plot_figure("Other conditions", about, plots.whiskers("Other conditions", [("as it is", main), *rows]))
 
 
 def _few_shot(outcomes: SplitOutcomes) -> str:
@@ -117,7 +111,9 @@ def _few_shot(outcomes: SplitOutcomes) -> str:
     reference = ("zero-shot", main.value) if main else None
     about = "A linear probe on few labelled pictures per class, against zero-shot."
     names = [str(k) for k, figure in figures if figure]
-    return _plot("Few-shot", about, plots.curve("Few-shot", points, names, "labelled pictures per class", reference))
+    return plot_figure(
+        "Few-shot", about, plots.curve("Few-shot", points, names, "labelled pictures per class", reference)
+    )
 
 
 def _corruptions(outcomes: SplitOutcomes) -> str:
@@ -143,56 +139,9 @@ def _corruptions(outcomes: SplitOutcomes) -> str:
     return f'<h3>Corruptions</h3><p class="about">{about}</p><div class="panels">{"".join(panels)}</div>'
 
 
-def _failures(outcomes: SplitOutcomes) -> str:
-    lost = {key: why for one in outcomes.all for key, why in one.failures.items()}
-    if not lost:
-        return ""
-    measured_keys = {key for one in outcomes.all for key in one.records.key}
-    wrong = {key: why for key, why in lost.items() if key in measured_keys}
-    left_out = {key: why for key, why in lost.items() if key not in measured_keys}
-    return _listed(wrong, "picture counts as wrong", "pictures count as wrong") + _listed(
-        left_out, "sample does not count", "samples do not count"
-    )
-
-
-def _listed(reasons: dict[str, str], one: str, several: str) -> str:
-    if not reasons:
-        return ""
-    rows = "".join(f"<dt>{text(key)}</dt><dd>{text(why)}</dd>" for key, why in reasons.items())
-    what = f"{len(reasons):,} {several}" if len(reasons) > 1 else f"1 {one}"
-    return f'<details><summary>{what}: not usable</summary><dl class="protocol">{rows}</dl></details>'
-
-
 def _details(outcomes: SplitOutcomes, model: str) -> str:
-    """The full protocol of the first outcome, the differences of the others, and a table of all other figures."""
-    first, *others = outcomes.all
-    blocks = [_protocol(first.variant or "as it is", first.protocol)]
-    for one in others:
-        changed = {key: value for key, value in one.protocol.items() if first.protocol.get(key) != value}
-        if changed:
-            blocks.append(_protocol(f"{one.variant or 'as it is'}: what differs", changed))
-    protocols = f"<details><summary>The exact protocol</summary>{''.join(blocks)}</details>"
+    """The protocols, and a table of all figures that the page's first table does not show."""
     others = [one for one in outcomes.all if one not in outcomes.first]
-    return protocols + (
+    return protocols(outcomes.all) + (
         f"<details><summary>All other figures</summary>{table(others, model)}</details>" if others else ""
     )
-
-
-def _protocol(title: str, stated: Mapping[str, Any]) -> str:
-    rows = "".join(f"<dt>{text(key.replace('_', ' '))}</dt><dd>{_value(value)}</dd>" for key, value in stated.items())
-    return f'<h4>{text(title)}</h4><dl class="protocol">{rows}</dl>'
-
-
-def _value(value: Any) -> str:
-    """Lists of texts in columns, such as templates and class names; mappings indented."""
-    if isinstance(value, Mapping) and value:
-        rows = "".join(f"<dt>{text(key)}</dt><dd>{_value(one)}</dd>" for key, one in value.items())
-        return f'<dl class="protocol">{rows}</dl>'
-    if isinstance(value, list | tuple) and value and all(isinstance(one, str) or _texts(one) for one in value):
-        lines = (one if isinstance(one, str) else ", ".join(one) for one in value)
-        return f'<ol class="items">{"".join(f"<li>{text(one)}</li>" for one in lines)}</ol>'
-    return text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 100_000)
-
-
-def _texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)

@@ -48,6 +48,11 @@ def interval(figure: Figure) -> str:
     return f"[{number(figure.metric, figure.low)}, {number(figure.metric, figure.high)}]"
 
 
+def p_value(p: float) -> str:
+    """The p of a test: "p = 0.012", "p < 0.001"; not escaped."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
+
+
 def percent(value: float) -> str:
     """A share in whole percent."""
     return f"{100 * value:.0f}%"
