@@ -40,6 +40,7 @@ ORDER = [
     {"train"},
     {"sets"},
     {"evaluation"},
+    {"adaptation"},
     {"public_api"},  # contralto/__init__.py
     {"cli"},
     {"__main__"},

@@ -12,24 +12,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contralto import metrics, probe
+    from contralto import adaptation, metrics, probe
+    from contralto.adaptation.result import Adaptation
+    from contralto.adaptation.run import adapt
     from contralto.contract import Contract
     from contralto.encoder import Clip, create, load, save
+    from contralto.encoder.soups import soup
     from contralto.errors import ContraltoError
     from contralto.evaluation.run import evaluate
     from contralto.version import __version__
 
 __all__ = [
+    "Adaptation",
     "Clip",
     "Contract",
     "ContraltoError",
     "__version__",
+    "adapt",
+    "adaptation",
     "create",
     "evaluate",
     "load",
     "metrics",
     "probe",
     "save",
+    "soup",
 ]
 
 _MODULE_OF = {
@@ -37,13 +44,16 @@ _MODULE_OF = {
     "Clip": "contralto.encoder",
     "Contract": "contralto.contract",
     "ContraltoError": "contralto.errors",
+    "Adaptation": "contralto.adaptation.result",
+    "adapt": "contralto.adaptation.run",
     "create": "contralto.encoder",
     "evaluate": "contralto.evaluation.run",
     "load": "contralto.encoder",
     "save": "contralto.encoder",
+    "soup": "contralto.encoder.soups",
 }
 
-_SUBMODULES = ("metrics", "probe")
+_SUBMODULES = ("adaptation", "metrics", "probe")
 
 
 def __getattr__(name: str) -> object:
