@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from support import adaptations
 from support.command_line import errors, spoil
+from support.fake_clip import paint
+
+import contralto
+from contralto.contract import Contract
 
 
 def test_classify_json_is_an_object_a_picture_best_first(cli, folder):
@@ -59,3 +64,50 @@ def test_some_bad_pictures_are_3_all_bad_are_1(cli, folder):
     assert all(set(one) == {"path", "error"} for one in errors(result))
     assert cli("classify", bad, gone, "--labels", "red").code == 1
     assert f"{gone}: no such file or directory\n" in cli("classify", gone, "--labels", "red", "--quiet").err
+
+
+def adapted(tiny_model, folder, method="kernel", **changes):
+    """The folder of an adaptation of the small model."""
+    stated = Contract.read(tiny_model)
+    reads = {"features": contralto.load(tiny_model).feature_width} if changes else {}
+    tensors = adaptations.classifier_tensors(method, stated.embedding, **reads)
+    adaptations.write(folder, method, stated, tensors, tiny_model, **changes)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"), [("kernel", {}), ("probe", {"settings": {"input": "features", "temperature": 2.0}})]
+)
+def test_without_labels_an_adapted_model_answers_with_its_classes(cli, tiny_model, tmp_path, method, changes):
+    mine, pictures = adapted(tiny_model, tmp_path / "mine", method, **changes), tmp_path / "p"
+    files = [paint(pictures / f"{name}.png", name) for name in ("red", "green", "blue")]
+    (pictures / "spoilt.png").write_bytes(b"no picture")
+    result = cli("classify", pictures, "--model", mine, "--json")
+    assert result.code == 3
+    assert {one["path"] for one in result.objects} == {str(file) for file in files}
+    clip = contralto.load(mine)
+    for one in result.objects:
+        expected = clip.classify(one["path"])
+        assert [p["label"] for p in one["predictions"]] == [p.label for p in expected]
+        assert [p["score"] for p in one["predictions"]] == pytest.approx([p.score for p in expected], abs=1e-4)
+
+
+def test_mix_and_base_are_options_of_an_adapted_model(cli, tiny_model, tmp_path):
+    mine, file = adapted(tiny_model, tmp_path / "mine"), paint(tmp_path / "red.png", "red")
+    for mix in (0.0, 0.5):
+        result = cli("classify", file, "--model", mine, "--base", tiny_model, "--mix", mix, "--json")
+        scores = [p["score"] for p in result.objects[0]["predictions"]]
+        expected = contralto.load(mine, mix=mix).classify(file)
+        assert scores == pytest.approx([p.score for p in expected], abs=1e-4)
+    assert "is none" in cli("classify", file, "--labels", "a", "--model", tiny_model, "--mix", "0.5").err
+    for wrong in ("2", "-1", "nan", "x"):
+        assert cli("classify", file, "--model", mine, f"--mix={wrong}").code == 2
+
+
+def test_a_plain_model_needs_labels(cli, tiny_model, tmp_path):
+    file = paint(tmp_path / "red.png", "red")
+    result = cli("classify", file, "--model", tiny_model)
+    assert (result.code, result.out) == (2, "")
+    assert "give --labels" in result.err
+    result = cli("classify", file, "--model", adapted(tiny_model, tmp_path / "mine"), "--templates", "photo")
+    assert (result.code, "--templates belongs to --labels" in result.err) == (2, True)

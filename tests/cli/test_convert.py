@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support import adaptations
 
 import contralto
 
@@ -105,3 +106,70 @@ def test_a_link_to_the_model_s_own_weights_is_not_written_through(cli, model, tm
     assert (model / "model.safetensors").read_bytes() == before
     without_force = cli("convert", model, model, "--to", "native")
     assert "already holds this model" in without_force.err, "--force would not help"
+
+
+@pytest.fixture
+def tuned(model, tmp_path) -> Path:
+    """The small model with a change of weights."""
+    stated = contralto.load(model).contract
+    matrices = ("text.blocks.0.attention.q", "image.blocks.0.mlp.up", "image.head.linear")
+    adaptations.write(tmp_path / "tuned", "lora", stated, adaptations.pairs(stated, matrices), model)
+    return tmp_path / "tuned"
+
+
+@pytest.mark.parametrize("layout", ["native", "open_clip", "transformers"])
+def test_a_change_of_weights_is_merged_into_every_layout(cli, tuned, tmp_path, layout) -> None:
+    result = cli("convert", tuned, tmp_path / "out", "--to", layout, "--mix", "0.5")
+    assert result.code == 0, result.err
+    assert "read back equal bit for bit" in result.out
+    merged, adapted = contralto.load(tmp_path / "out"), contralto.load(tuned, mix=0.5)
+    assert all((merged.checkpoint[name] == adapted.checkpoint[name]).all() for name in adapted.checkpoint)
+    if layout == "native":
+        assert cli("doctor", tmp_path / "out").code == 0
+
+
+@pytest.mark.parametrize("mix", ["1", "0.5"])
+def test_a_change_of_low_rank_is_written_for_peft(cli, tuned, model, tmp_path, mix) -> None:
+    result = cli("convert", tuned, tmp_path / "out", "--to", "peft", "--mix", mix)
+    assert result.code == 0, result.err
+    assert "6 tensors" in result.out
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"adapter_config.json", "adapter_model.safetensors"}
+    back, adapted = contralto.load(tmp_path / "out", base=model), contralto.load(tuned, mix=float(mix))
+    weight = "image.blocks.0.mlp.up.weight"
+    assert abs(back.checkpoint[weight] - adapted.checkpoint[weight]).max() < 1e-6
+
+
+def test_what_cannot_be_converted_is_one_line(cli, model, tuned, tmp_path) -> None:
+    stated = contralto.load(model).contract
+    adaptations.write(tmp_path / "adapter", "adapter", stated, adaptations.adapter(stated.embedding), model)
+    whole = {"text.norm_post.bias": 0.1 * contralto.load(model).checkpoint["text.norm_post.bias"] + 0.1}
+    adaptations.write(tmp_path / "full", "full", stated, whole, model)
+    for source, layout, said in (
+        (model, "peft", "has no adaptation: peft stores a change"),
+        (tmp_path / "adapter", "native", "which no layout of a model has"),
+        (tmp_path / "full", "peft", "changes whole tensors"),
+    ):
+        result = cli("convert", source, tmp_path / "out", "--to", layout)
+        assert (result.code, result.err.count("\n")) == (1, 1), result.err
+        assert said in result.err
+        assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+
+
+def test_doctor_of_an_adapted_model_checks_its_base_too(cli, tuned) -> None:
+    result = cli("doctor", tuned)
+    assert result.code == 0, result.out
+    assert "lora, mix 1" in result.out
+
+
+def test_stretched_positions_are_saved_and_short_texts_keep_their_row(cli, model, tmp_path) -> None:
+    result = cli("convert", model, tmp_path / "long", "--stretch", "68", "--json")
+    assert (result.code, result.objects[0]["layout"]) == (0, "native")
+    before, after = contralto.load(model, precision="fp32"), contralto.load(tmp_path / "long", precision="fp32")
+    assert (before.contract.text.context, after.contract.text.context) == (32, 68)
+    assert abs(before.encode_text("a red circle") - after.encode_text("a red circle")).max() < 1e-5
+    assert cli("doctor", tmp_path / "long").code == 0
+    result = cli("convert", model, tmp_path / "wrong", "--stretch", "248")
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "become 68, give that length" in result.err
+    assert not (tmp_path / "wrong").exists()

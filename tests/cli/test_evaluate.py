@@ -187,3 +187,16 @@ def test_a_disk_that_is_full_is_told_with_the_file_of_the_report(cli, colours, t
     done = cli("evaluate", "nano", colours, "--report", tmp_path / "report")
     where = tmp_path / "report" / "items.parquet"
     assert (done.code, done.err) == (1, f"contralto: {where}: no space left on device\n")
+
+
+def test_the_command_notes_how_many_texts_did_not_fit(cli, tmp_path):
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (24, 24), colour).save(tmp_path / f"{name}.png")
+    longer = "There is nothing else to be seen in this picture. " * 9
+    lines = [f"{name}.png,{longer if name == 'red' else ''}Everything is {name}." for name in COLOURS]
+    (tmp_path / "plain.csv").write_text("\n".join(["image,caption", *lines]) + "\n")
+    done = cli("evaluate", "nano", tmp_path / "plain.csv", "--overlong", "window", "--json")
+    assert done.code == 0, done.err
+    assert done.err.count("note: ") == 1
+    assert done.err.endswith("1 of 2 texts are longer than the model's context: --overlong window\n")
+    assert all(one["protocol"]["overlong"] == {"how": "window", "count": 1, "of": 2} for one in done.objects)

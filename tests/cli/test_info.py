@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from support import adaptations
 
 import contralto
 from contralto.contract import Contract
@@ -47,3 +48,20 @@ def test_info_tells_what_auto_chose_and_what_the_others_made(cli, tiny_model):
     shown = cli("info", tiny_model).out
     assert "image int8" in shown
     assert "the fastest here" in shown
+
+
+def test_info_of_an_adaptation_shows_what_it_is(cli, tiny_model, tmp_path):
+    stated = Contract.read(tiny_model)
+    tensors = adaptations.classifier_tensors("kernel", stated.embedding)
+    adaptations.write(tmp_path, "kernel", stated, tensors, tiny_model, measured={"folds": 0.5})
+    result = cli("info", tmp_path, "--mix", "0.5", "--json")
+    (shown,) = result.objects
+    assert shown["adaptation"]["method"] == "kernel"
+    assert shown["adaptation"]["mix"] == 0.5
+    assert shown["adaptation"]["base"] == {"name": stated.name, "contract": stated.hash, "source": str(tiny_model)}
+    assert shown["adaptation"]["measured"] == {"folds": 0.5}
+    table = cli("info", tmp_path, "--mix", "0.5").out
+    for part in ("kernel, mix 0.5", stated.hash[:16], "3: cat, dog, red circle", "drawn, 12 items", "CC0-1.0"):
+        assert part in table
+    (plain,) = cli("info", tiny_model, "--json").objects
+    assert "adaptation" not in plain

@@ -48,7 +48,7 @@ def test_version(cli):
         (["classify", "a.jpg"], "--labels"),
         (["classify", "a.jpg", "--labels", "cat", "--top", "0"], "at least 1, got '0'"),
         (["classify", "a.jpg", "--labels", "cat", "--engine", "cuda"], "invalid choice: 'cuda'"),
-        (["classify", "a.jpg", "--lab", "cat"], "--labels"),
+        (["classify", "a.jpg", "--lab", "cat"], "unrecognized arguments: --lab cat"),
         (["embed"], "give a PICTURE, --text, or both"),
         (["search", "."], "give a QUERY, --image, or both"),
         (["search", ".", "q", "--not"], "expected one argument"),

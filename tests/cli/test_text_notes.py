@@ -9,6 +9,8 @@ from support.fake_clip import paint
 
 import contralto
 from contralto.cli.main import main
+from contralto.cli.options import OVERLONG_WAYS
+from contralto.encoder import overlong
 
 LONG = "word " * 100
 BLIND = "note: tiny knows no word of '犬': the results have no meaning\n"
@@ -73,11 +75,36 @@ def test_what_is_advised_of_a_long_text_is_an_option_of_the_command(cli, nano, c
     arguments += ["a query", "--not", LONG] if option == "--not" else [LONG] if option is None else [option, LONG]
     result = cli(*arguments)
     (line,) = [line for line in result.err.splitlines() if "too long" in line or "tokens, the limit is" in line]
-    advised = re.findall(r"--[a-z-]+", line)
-    assert advised == ["--truncate"]
-    result = cli(*arguments, *advised)
+    cut, parted = re.findall(r"--truncate|--overlong \w+", line)
+    result = cli(*arguments, cut)
     assert result.code == 0
     assert "note: cut to 64 tokens" in result.err
+    result = cli(*arguments, *parted.split())
+    assert result.code == 0
+    (note,) = [line for line in result.err.splitlines() if "do not fit" in line or "does not fit" in line]
+    assert note.endswith("not fit 64 tokens: each is the mean of its parts of whole sentences")
+    assert "not fit" not in cli(*arguments, *parted.split(), "--quiet").err
+
+
+def test_the_two_options_for_long_texts_exclude_each_other(cli, nano):
+    for how in ("sentences", "truncate"):
+        result = cli("embed", "--text", LONG, "--truncate", "--overlong", how)
+        assert (result.code, result.out) == (2, "")
+        assert "not allowed with" in result.err
+    assert cli("embed", "--text", LONG, "--overlong", "shorten").code == 2
+
+
+def test_every_way_is_an_option_and_learned_needs_a_pooler(cli, nano):
+    assert (*overlong.WAYS, overlong.LEARNED) == OVERLONG_WAYS
+    rows = {}
+    for how in OVERLONG_WAYS[1:-1]:
+        result = cli("embed", "--text", LONG, "--overlong", how, "--json")
+        assert result.code == 0
+        rows[how] = tuple(result.objects[0]["embedding"])
+    assert len(set(rows.values())) >= 3
+    result = cli("embed", "--text", "red", "--overlong", "learned")
+    assert (result.code, len(result.err.splitlines())) == (1, 1)
+    assert "contralto adapt CAPTIONS --method long" in result.err
 
 
 def test_nothing_is_advised_where_nothing_can_be_cut(cli, nano):

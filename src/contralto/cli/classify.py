@@ -1,18 +1,25 @@
-"""Finds the labels that fit each picture best. Scores follow the model's own rule: softmax or sigmoid."""
+"""Finds the labels that fit each picture best. Scores follow the model's own rule: softmax or sigmoid.
+
+Without --labels, an adapted model answers with the classes that it was adapted to.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from contralto.cli import options as shared
 from contralto.cli import picture_inputs
 from contralto.cli.console import Console, printable
-from contralto.cli.exit_codes import exit_code
+from contralto.cli.exit_codes import UsageError, exit_code
 from contralto.cli.text_notes import note_unknown_words
 
 if TYPE_CHECKING:
-    from contralto.zeroshot.classifier import Prediction
+    from contralto.encoder import Clip
+    from contralto.search.walk import PictureFile
+    from contralto.zeroshot.adapted import AdaptedClassifier
+    from contralto.zeroshot.classifier import Classifier, Prediction
 
 BAR_WIDTH = 20
 
@@ -20,9 +27,10 @@ BAR_WIDTH = 20
 def options(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `contralto classify`."""
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture, or folder of pictures")
-    parser.add_argument("--labels", nargs="+", required=True, metavar="LABEL", help=f"labels, or {shared.TEXTS_HELP}")
+    help = f"labels, or {shared.TEXTS_HELP} (default: the classes that the model was adapted to)"
+    parser.add_argument("--labels", nargs="+", metavar="LABEL", help=help)
     help = f"{shared.TEMPLATES_HELP} (default: photo)"
-    parser.add_argument("--templates", default="photo", metavar="T", help=help)
+    parser.add_argument("--templates", metavar="T", help=help)
     parser.add_argument(
         "--top", type=shared.positive_int, default=5, metavar="N", help="number of labels per picture (default: 5)"
     )
@@ -32,23 +40,58 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Prints a table or a JSON object for each picture."""
-    from contralto.zeroshot import classifier
-
-    labels, templates = shared.read_texts(args.labels), shared.read_templates(args.templates)
+    if args.labels is None and args.templates is not None:
+        raise UsageError("contralto classify", "--templates belongs to --labels: an adaptation has its own templates")
+    labels = None if args.labels is None else shared.read_texts(args.labels)
+    templates = shared.read_templates(args.templates or "photo")
     files, unusable = picture_inputs.list_pictures(args.pictures)
+    clip = shared.load_model(args, console)
+    if labels is None and (clip.adaptation is None or clip.labels is None):
+        raise UsageError("contralto classify", f"give --labels: {printable(args.model)} was not adapted to classes")
     for one in unusable:
         console.failure(one.path, one.reason)
-    clip = shared.load_model(args, console)
-    classify = classifier.build(clip, labels, templates)
-    note_unknown_words(console, clip, labels)
+    classify = _classifier(clip, labels, templates)
+    if labels is not None:
+        note_unknown_words(console, clip, labels)
     failed = len(unusable)
-    for file, outcome in picture_inputs.stream_embeddings(clip, files, console):
-        if isinstance(outcome, str):
-            console.failure(file.path, outcome)
+    for file, answers in _answers(clip, classify, files, args.top, console):
+        if isinstance(answers, str):
+            console.failure(file.path, answers)
             failed += 1
         else:
-            _show(console, file.path, classify(outcome[None], args.top)[0])
+            _show(console, file.path, answers)
     return exit_code(len(files) + len(unusable) - failed, failed)
+
+
+def _classifier(
+    clip: Clip, labels: list[str] | None, templates: str | tuple[str, ...] | None
+) -> Classifier | AdaptedClassifier:
+    from contralto.zeroshot import classifier
+
+    if labels is not None:
+        return classifier.build(clip, labels, templates)
+    assert clip.adaptation is not None
+    return clip.adaptation.classifier(clip)
+
+
+def _answers(
+    clip: Clip, classify: Classifier | AdaptedClassifier, files: list[PictureFile], top: int, console: Console
+) -> Iterator[tuple[PictureFile, list[Prediction] | str]]:
+    """Each file with its best labels, or with the reason why it failed."""
+    from contralto.encoder import Failure
+    from contralto.zeroshot.adapted import AdaptedClassifier
+
+    embeddings = picture_inputs.stream_embeddings(clip, files, console)
+    if not isinstance(classify, AdaptedClassifier) or not classify.needs_features:
+        for file, outcome in embeddings:
+            yield file, outcome if isinstance(outcome, str) else classify(outcome[None], top)[0]
+        return
+    features = clip.stream_features([file.path for file in files])
+    for (file, outcome), (_, read) in zip(embeddings, features, strict=True):
+        if isinstance(outcome, str):
+            yield file, outcome
+        else:
+            yield file, read.reason if isinstance(read, Failure) else classify(outcome[None], top, read[None])[0]
 
 
 def _show(console: Console, path: str, predictions: list[Prediction]) -> None:

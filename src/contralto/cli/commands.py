@@ -56,6 +56,9 @@ GROUPS = {
         ),
     },
     "make a model": {
+        "adapt": _command(
+            "make a model better at your own pictures, and measure whether it is", "DATA --out DIR [options]"
+        ),
         "train": _command("train a model with a recipe", "RECIPE [--out DIR] [options]"),
         "convert": _command(
             "save a model in another layout: native, open_clip or transformers", "SOURCE FOLDER --to LAYOUT [options]"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from contralto.cli import options as shared
 from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import FAILED, OK
-from contralto.cli.info import facts
+from contralto.cli.info import adaptation_facts, facts
 from contralto.errors import ContraltoError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         _show(console, Check("load", False, str(error)))
         return FAILED
     if not console.json:
-        for name, value in facts(clip.contract).items():
+        for name, value in (facts(clip.contract) | adaptation_facts(clip)).items():
             console.line(f"{console.dim(f'{name:<12}')}  {printable(value)}")
         console.line()
     checks = []

@@ -18,7 +18,7 @@ from contralto.cli import options as shared
 from contralto.cli import picture_inputs
 from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import FAILED, UsageError, exit_code
-from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
+from contralto.cli.text_notes import length_notes, note_unknown_words, with_length_hint
 from contralto.search.walk import UnusableFile
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="if any input cannot be used, fail with exit code 1 and write no file"
     )
-    shared.add_truncate_option(parser)
+    shared.add_overlong_options(parser)
     picture_inputs.add_exclude_option(parser)
     shared.add_model_options(parser, decode="scaled")
     shared.add_output_options(parser)
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         else:
             paths.append(file.path)
             vectors.append(outcome)
-    good, text_embeddings = _encode_texts(clip, texts, args.truncate, console)
+    good, text_embeddings = _encode_texts(clip, texts, args.overlong, console)
     note_unknown_words(console, clip, good)
     failed, used = len(failures) + len(texts) - len(good), len(paths) + len(good)
     if out is not None and used and not (failed and args.strict):
@@ -88,12 +88,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return FAILED if failed and args.strict else exit_code(used, failed)
 
 
-def _encode_texts(clip: Clip, texts: list[str], truncate: bool, console: Console) -> tuple[list[str], Embeddings]:
-    """The usable texts and their embeddings. Reports the other texts, and notes the cut ones."""
-    with length_notes(console, truncate=truncate):
-        embeddings, failures = clip.encode_text(texts, truncate=truncate, on_error="skip")
+def _encode_texts(clip: Clip, texts: list[str], overlong: str, console: Console) -> tuple[list[str], Embeddings]:
+    """The usable texts and their embeddings. Reports the other texts, and notes those that do not fit."""
+    with length_notes(console):
+        embeddings, failures = clip.encode_text(texts, overlong=overlong, on_error="skip")
     for failure in failures:
-        console.failure(failure.item, with_truncate_hint(failure.reason, truncate=truncate))
+        console.failure(failure.item, with_length_hint(failure.reason))
     bad = {failure.index for failure in failures}
     return [text for i, text in enumerate(texts) if i not in bad], embeddings
 

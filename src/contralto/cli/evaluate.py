@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contralto.cli import options as shared
 from contralto.cli.console import Console, printable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contralto.evaluation.run import EvaluateOptions
     from contralto.sets.data_set import DataSet
 
-CHECKS = ("corruptions", "typographic", "sizes", "questions", "prompts", "faces")
+CHECKS = ("corruptions", "typographic", "sizes", "questions", "prompts", "faces", "long")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +55,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     help = "keep pictures out of the page; many data sets must not be redistributed"
     parser.add_argument("--no-pictures", action="store_true", help=help)
     parser.add_argument("--card", metavar="FILE", help="write the table into this model card, between its markers")
+    shared.add_overlong_option(parser, default=None)
     parser.add_argument("--fresh", action="store_true", help="ignore cached embeddings")
     shared.add_engine_options(parser.add_argument_group("model"), decode="exact", precision="fp32")
     shared.add_output_options(parser)
@@ -132,7 +133,8 @@ def _evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
         templates = shared.read_templates(templates)
     overlap = open_set(args.overlap, Path(args.data)) if args.overlap else None
     threshold = THRESHOLD if args.threshold is None else args.threshold
-    return EvaluateOptions(templates, args.probe, tuple(args.shots or SHOTS), tuple(args.check), overlap, threshold)
+    shots, checks = tuple(args.shots or SHOTS), tuple(args.check)
+    return EvaluateOptions(templates, args.probe, shots, checks, overlap, threshold, args.overlong)
 
 
 def _expanded(names: list[str]) -> Iterator[str]:
@@ -144,32 +146,32 @@ def _expanded(names: list[str]) -> Iterator[str]:
 
 
 def _show(console: Console, outcomes: list[Outcome]) -> None:
-    from contralto.evaluation.protocol import without_lists
-
     for key, reason in {key: why for outcome in outcomes for key, why in outcome.failures.items()}.items():
         console.failure(key, reason)
     protocol = outcomes[0].protocol
     items, published = protocol["items"], protocol.get("published_items", protocol["items"])
     if published != items:
         console.note(f"{protocol['set']}:{protocol['split']} has {items} items, the published split has {published}")
+    overlong = protocol.get("overlong", {"count": 0})
+    if overlong["count"]:
+        which = f"{overlong['count']} of {overlong['of']} texts are longer than the model's context"
+        console.note(f"{protocol['set']}:{protocol['split']}: {which}: --overlong {overlong['how']}")
     for outcome in outcomes:
         for figure in outcome.figures:
             if console.json:
-                console.record(
-                    {
-                        "set": outcome.set,
-                        "split": outcome.split,
-                        "metric": figure.metric,
-                        "value": figure.value,
-                        "low": figure.low,
-                        "high": figure.high,
-                        "n": figure.n,
-                        "protocol": without_lists(dict(outcome.protocol)) | {"variant": outcome.variant},
-                    }
-                )
+                console.record(figure_record(outcome, figure))
             else:
                 console.line(_line(outcome, figure))
     console.flush()
+
+
+def figure_record(outcome: Outcome, figure: Figure) -> dict[str, Any]:
+    """A figure as one object of --json."""
+    from contralto.evaluation.protocol import without_lists
+
+    values = {name: getattr(figure, name) for name in ("metric", "value", "low", "high", "n")}
+    protocol = without_lists(dict(outcome.protocol)) | {"variant": outcome.variant}
+    return {"set": outcome.set, "split": outcome.split, **values, "protocol": protocol}
 
 
 def _line(outcome: Outcome, figure: Figure) -> str:

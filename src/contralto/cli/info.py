@@ -9,13 +9,18 @@ import argparse
 import json
 import shlex
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contralto.cli import options as shared
 from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import OK
 from contralto.contract import Contract
 from contralto.weights.registry import parameters
+
+if TYPE_CHECKING:
+    from contralto.encoder import Clip
+
+LABELS_SHOWN = 8
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +37,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
     report = clip.engine_report(measure=False)
     if console.json:
         engine = report._asdict() | {"measured": [asdict(one) for one in report.measured]}
-        console.record(json.loads(clip.contract.to_json()) | {"engine": engine})
+        adapted = clip.adaptation
+        changed = (
+            {} if adapted is None else {"adaptation": json.loads(adapted.description.to_json()) | {"mix": adapted.mix}}
+        )
+        console.record(json.loads(clip.contract.to_json()) | {"engine": engine} | changed)
         return OK
-    table = facts(clip.contract) | {"engine": f"{report.engine}, {report.precision}", "why": report.why}
+    table = (
+        facts(clip.contract)
+        | adaptation_facts(clip)
+        | {"engine": f"{report.engine}, {report.precision}", "why": report.why}
+    )
     for one in report.measured:
         figures = f"{one.per_second:.0f}/s, cosine {one.cosine:.5f}"
         table[f"{one.tower} {one.precision}"] = (
@@ -45,6 +58,24 @@ def run(args: argparse.Namespace, console: Console) -> int:
     for name, value in table.items():
         console.line(f"{console.dim(f'{name:<12}')}  {printable(value)}")
     return OK
+
+
+def adaptation_facts(clip: Clip) -> dict[str, str]:
+    """The main facts of a model's adaptation as a table: name -> text; empty for a plain model."""
+    if clip.adaptation is None:
+        return {}
+    described, base = clip.adaptation.description, clip.adaptation.base_contract
+    labels, trained = described.labels or (), described.trained_on
+    more = ", ..." if len(labels) > LABELS_SHOWN else ""
+    rows = {
+        "adaptation": f"{described.method}, mix {clip.adaptation.mix:g}",
+        "base": f"{base.name} ({base.hash[:16]})",
+        "classes": f"{len(labels)}: {', '.join(labels[:LABELS_SHOWN])}{more}" if labels else None,
+        "fitted to": f"{trained.set}, {trained.items} items" if trained else None,
+        "its licence": described.licence,
+        "its origin": described.provenance,
+    }
+    return {name: value for name, value in rows.items() if value is not None}
 
 
 def facts(contract: Contract) -> dict[str, str]:

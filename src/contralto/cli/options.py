@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contralto.encoder import Clip
 
 TEXTS_HELP = "@FILE: one per line (@@user is the text @user)"  # the syntax that `read_texts` accepts
+OVERLONG_WAYS = ("error", "truncate", "sentences", "window", "compress", "learned")
 TEMPLATES_HELP = "the name of a template set, a template with {} for the label, @FILE with one per line, or none"
 
 
@@ -40,10 +41,19 @@ def add_engine_options(
     help = f"{', '.join(PRECISIONS)} (default: {precision})"
     group.add_argument("--precision", metavar="P", choices=PRECISIONS, default=precision, help=help)
     group.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda or cuda:N")
+    add_adaptation_options(group)
     add_foreign_options(group)
     if decode is not None:
         help = "exact decodes every pixel, as the reference does; scaled decodes large JPEGs at a smaller size, faster"
         group.add_argument("--decode", choices=("exact", "scaled"), default=decode, help=f"{help} (default: {decode})")
+
+
+def add_adaptation_options(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Adds the options for a model that is the folder of an adaptation."""
+    help = "the model that an adaptation was made for, if its folder does not name it or it moved"
+    group.add_argument("--base", metavar="M", help=help)
+    help = "how much of an adaptation counts, from 0 (its base) to 1 (default: 1)"
+    group.add_argument("--mix", metavar="X", type=share, help=help)
 
 
 def add_foreign_options(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -61,8 +71,8 @@ def load_model(args: argparse.Namespace, console: Console) -> Clip:
     """Loads the model that the options name, and shows the progress of a download. Raises ContraltoError."""
     import contralto
 
-    names = ("engine", "precision", "device", "decode", "architecture", "activation", "image_size", "revision")
-    given: dict[str, Any] = {name: getattr(args, name, None) for name in names}
+    names = ("base", "mix", "engine", "precision", "device", "decode", "architecture", "activation", "image_size")
+    given: dict[str, Any] = {name: getattr(args, name, None) for name in (*names, "revision")}
     with console.download() as progress:
         return contralto.load(
             args.model, progress=progress, **{name: value for name, value in given.items() if value is not None}
@@ -80,9 +90,31 @@ def positive_int(text: str) -> int:
     return value
 
 
-def add_truncate_option(parser: argparse.ArgumentParser) -> None:
-    """Adds --truncate, for commands whose texts are not class names."""
-    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long, with a note for each")
+def share(text: str) -> float:
+    """The value of an argument that must be a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:  # also refuses NaN
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
+    return value
+
+
+def add_overlong_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --overlong and its short form --truncate, for commands whose texts are not class names."""
+    group = parser.add_mutually_exclusive_group()
+    add_overlong_option(group, default="error")  # first: the first default of a destination counts
+    help = "cut texts that are too long, with a note: --overlong truncate"
+    group.add_argument("--truncate", action="store_const", const="truncate", dest="overlong", help=help)
+
+
+def add_overlong_option(group: argparse._ActionsContainer, *, default: str | None) -> None:
+    """Adds --overlong alone."""
+    help = f"what to do with texts longer than the model's context: {', '.join(OVERLONG_WAYS)} (default: error)"
+    if default is None:
+        help = "what to do with captions and prompts longer than the context (default: truncate captions)"
+    group.add_argument("--overlong", metavar="HOW", choices=OVERLONG_WAYS, default=default, help=help)
 
 
 def read_texts(values: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from contralto.cli import options as shared
 from contralto.cli import picture_inputs
 from contralto.cli.console import Console, printable
 from contralto.cli.exit_codes import UsageError, exit_code
-from contralto.cli.text_notes import length_notes, note_unknown_words, with_truncate_hint
+from contralto.cli.text_notes import length_notes, note_unknown_words, with_length_hint
 from contralto.evaluation import clipscore
 from contralto.evaluation.captioned import CaptionedPicture, read
 from contralto.search.walk import PictureFile, UnusableFile, file_at
@@ -40,7 +40,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", metavar="FILE", help=help)
     help = f"prefix of every text and reference (default: {clipscore.PREFIX!r})"
     parser.add_argument("--prefix", metavar="P", default=clipscore.PREFIX, help=help)
-    shared.add_truncate_option(parser)
+    shared.add_overlong_options(parser)
     shared.add_model_options(parser)
     shared.add_output_options(parser)
 
@@ -92,12 +92,12 @@ def _inputs(args: argparse.Namespace) -> tuple[list[CaptionedPicture], list[Pict
 def _encode(
     clip: Clip, pairs: list[CaptionedPicture], args: argparse.Namespace, console: Console
 ) -> dict[str, Embeddings]:
-    """The embedding of each usable text. Reports the other texts, and notes the cut ones."""
+    """The embedding of each usable text. Reports the other texts, and notes those that do not fit."""
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.text, *pair.references)))
     prefixed = [clipscore.prefixed(text, args.prefix) for text in texts]
-    with length_notes(console, truncate=args.truncate):
-        embeddings, failures = clip.encode_text(prefixed, truncate=args.truncate, on_error="skip")
-    reasons = {failure.index: with_truncate_hint(failure.reason, truncate=args.truncate) for failure in failures}
+    with length_notes(console):
+        embeddings, failures = clip.encode_text(prefixed, overlong=args.overlong, on_error="skip")
+    reasons = {failure.index: with_length_hint(failure.reason) for failure in failures}
     for index, reason in reasons.items():
         console.failure(texts[index], f"{reason} (with the prefix)" if args.prefix else reason)
     return dict(zip((text for index, text in enumerate(texts) if index not in reasons), embeddings, strict=True))

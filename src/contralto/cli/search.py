@@ -36,7 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=shared.positive_int, default=10, metavar="N", help="number of results (default: 10)"
     )
-    shared.add_truncate_option(parser)
+    shared.add_overlong_options(parser)
     picture_inputs.add_exclude_option(parser)
     shared.add_model_options(parser, decode="scaled")
     shared.add_output_options(parser)
@@ -55,8 +55,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if not files and not unusable:
         raise ContraltoError(f"{printable(args.folder)}: no pictures found")
     clip = shared.load_model(args, console)
-    with length_notes(console, truncate=args.truncate):
-        question = query.encode_query(clip, words, args.image, args.away, truncate=args.truncate)
+    with length_notes(console):
+        question = query.encode_query(clip, words, args.image, args.away, overlong=args.overlong)
     note_unknown_words(console, clip, [*([] if words is None else [words]), *args.away])
     query_embedding = question.embedding()
     paths: list[str] = []

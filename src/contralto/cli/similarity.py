@@ -15,7 +15,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `contralto similarity`."""
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture, or folder of pictures")
     parser.add_argument("--text", nargs="+", required=True, metavar="TEXT", help=f"texts, or {shared.TEXTS_HELP}")
-    shared.add_truncate_option(parser)
+    shared.add_overlong_options(parser)
     shared.add_model_options(parser)
     shared.add_output_options(parser)
 
@@ -27,8 +27,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     for one in unusable:
         console.failure(one.path, one.reason)
     clip = shared.load_model(args, console)
-    with length_notes(console, truncate=args.truncate):
-        text_embeddings = clip.encode_text(texts, truncate=args.truncate)
+    with length_notes(console):
+        text_embeddings = clip.encode_text(texts, overlong=args.overlong)
     note_unknown_words(console, clip, texts)
     failed = len(unusable)
     for file, outcome in picture_inputs.stream_embeddings(clip, files, console):

@@ -17,23 +17,24 @@ MAX_QUOTED_TEXTS = 5
 
 
 @contextlib.contextmanager
-def length_notes(console: Console, *, truncate: bool) -> Iterator[None]:
-    """Encode texts inside this block. Each cut text becomes a note; the error of a too long text names --truncate."""
+def length_notes(console: Console) -> Iterator[None]:
+    """Encode texts inside this block. Texts that do not fit become a note; their error names the options that help."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             yield
         except TextError as error:
-            raise TextError(error.item, with_truncate_hint(error.reason, truncate=truncate)) from error
+            raise TextError(error.item, with_length_hint(error.reason)) from error
     for warning in caught:
         console.note(str(warning.message))
 
 
-def with_truncate_hint(reason: str, *, truncate: bool) -> str:
-    """The reason why a text failed, with a hint at --truncate if that option would help."""
+def with_length_hint(reason: str) -> str:
+    """The reason why a text failed; if it is too long, with the options that help."""
     from contralto.text.tokenizer import SHORTEN
 
-    return f"{reason}, or cut it with --truncate" if reason.endswith(SHORTEN) and not truncate else reason
+    hint = ", cut it with --truncate, or read all of it with --overlong sentences"
+    return f"{reason}{hint}" if reason.endswith(SHORTEN) else reason
 
 
 def note_unknown_words(console: Console, clip: Clip, texts: Iterable[str]) -> None:

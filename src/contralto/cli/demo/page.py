@@ -70,6 +70,8 @@ the three best labels with their scores.</p>
 </main>
 <footer>
 <p>Your own pictures: <code>contralto search FOLDER "a dog on the beach"</code></p>
+<p>A folder for each class of yours: <code>contralto adapt FOLDER --out DIR</code> makes the model better at them, and
+measures by how much.</p>
 <p>The photographs come from the scikit-image package. The demo made the drawings. This page loads nothing from
 the network.</p>
 </footer>
