@@ -187,8 +187,8 @@ def align(model: CLIP, material: Material) -> None:
 
 
 def finish(model: CLIP, contract: Contract, out: Path, *, data: Path) -> None:
-    """Writes out/nano, the shipped folder, with matrices in int8 (depthwise convolutions in float16), and which pictures
-    it was trained on."""
+    """Writes out/nano, the shipped folder, with matrices in int8 (depthwise convolutions in float16), and the list of
+    its training pictures."""
     arrays = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
     exact = {name for name in arrays if name.endswith(("depthwise.conv.weight", "stem.conv.weight"))}
     folder = out / "nano"
