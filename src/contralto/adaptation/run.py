@@ -168,7 +168,7 @@ def measured_result(session: Session, roles: Roles, made: Fit, keep: Sequence[Da
     notes = (*roles.notes, *made.notes) + ((KEPT_ANYWAY,) if untouched else ())
     report = AdaptationReport(
         described=stored.description,
-        model=facts(clip),
+        model={**facts(clip), "name": f"{clip.contract.name}+{made.method}"},
         measured=measured,
         why=made.why,
         candidates=made.candidates,

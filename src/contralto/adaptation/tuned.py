@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contralto import cache, metrics
+from contralto.adaptation.choose import picture_weights
 from contralto.adaptation.fold_plan import FoldPlan
 from contralto.adaptation.roles import RolePart
 from contralto.data.sample import Sample
@@ -181,13 +182,14 @@ class Tuning:
 
 
 def _figure(clip: Clip, part: RolePart) -> float:
-    """Zero-shot accuracy, or for captions the mean of R@1 in both directions."""
+    """Zero-shot accuracy, where unequal classes count equally, or for captions the mean of R@1 in both directions."""
     items = part.data.items
     images = clip.encode_image([items[i].encoder_input() for i in range(len(items))])
     if part.data.classes:
         names = {str(i): one.names for i, one in enumerate(part.data.classes)}
         rows = clip.encode_labels(names, part.data.templates)
-        return float(np.mean(metrics.ranks(images @ rows.T, part.labels) == 0))
+        right = metrics.ranks(images @ rows.T, part.labels) == 0
+        return float(np.sum(picture_weights(part.labels) * right))
     captions = [caption for item in part.bare for caption in item.captions]
     owners = np.repeat(np.arange(len(part)), [len(item.captions) for item in part.bare])
     ranks = metrics.retrieval_ranks(images, clip.encode_text(captions, truncate=True), owners)
