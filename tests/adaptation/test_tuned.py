@@ -175,8 +175,8 @@ def test_text_towers_alone_read_the_cached_embeddings_of_the_pictures(clip, colo
     assert {name.split(".")[0] for name in made.tensors} == {"text"}
 
 
-def test_without_torch_the_extra_is_named(session, colours, monkeypatch):
+def test_without_torch_the_extra_is_named_before_any_work(session, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    fit = assign_roles(session, open_set(colours)).fit
-    with pytest.raises(MissingExtraError, match=r"tuning by lora .*train"):
-        tuning(session, fit).run()
+    for method, name in (("lora", "lora"), (Full(), "Full")):
+        with pytest.raises(MissingExtraError, match=f"method {name} needs the extra 'train'"):
+            contralto.adapt(session.clip, "no such data", method=method)

@@ -22,7 +22,7 @@ from contralto.adaptation.result import Adaptation
 from contralto.adaptation.roles import RolePart, Roles, assign_roles
 from contralto.adaptation.rows import labelled_rows, only_decoded
 from contralto.adaptation.suspects import Suspect
-from contralto.adaptation.tuned import BY_NAME, Tuning
+from contralto.adaptation.tuned import BY_NAME, Tuning, require_training
 from contralto.adaptation.verdict import verdict
 from contralto.encoder import Clip
 from contralto.encoder.loading import adapted_clip, source_of
@@ -200,6 +200,8 @@ def _options(clip: object, method: object, shots: int | None, steps: int | None,
     trains = not isinstance(method, str) or method in BY_NAME
     if not trains and (steps is not None or soup != 1):
         raise ContraltoError(f"steps and soup are of methods that train towers ({', '.join(BY_NAME)}), not of {method}")
+    if trains:
+        require_training(f"method {method if isinstance(method, str) else type(method).__name__}")
     if isinstance(method, Prompt):
         method.check_towers(clip.contract.image.tower, clip.contract.text.tower)
         if "image" in method.towers and soup != 1:

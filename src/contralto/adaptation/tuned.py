@@ -64,6 +64,12 @@ class PartSource:
         return Sample(picture, item.captions, item.key, item.label)
 
 
+def require_training(name: str) -> None:
+    """Raises MissingExtraError without the extra `train`. name: what the user asked for."""
+    if find_spec("torch") is None:
+        raise MissingExtraError(name, "train")
+
+
 @dataclass(frozen=True, eq=False)
 class TunedFit:
     """A change of towers, or the class rows of prompts, as it is stored. mixes: mix -> its figure over the folds, for
@@ -91,9 +97,7 @@ class Tuning:
     seed: int
 
     def run(self) -> TunedFit:
-        """The tuning of all pictures to fit; `soup` runs, with a seed each, are averaged. Raises MissingExtraError."""
-        if find_spec("torch") is None:  # better said now than after minutes of encoding
-            raise MissingExtraError(f"tuning by {self.name}", "train")
+        """The tuning of all pictures to fit; `soup` runs, with a seed each, are averaged."""
         mixes = self._mixes() if isinstance(self.how, Full) else {}
         mix = max(mixes, key=lambda one: mixes[one], default=1.0)
         runs = [self._tuned(self.fit, self.seed + number, f"run {number}") for number in range(self.soup)]
