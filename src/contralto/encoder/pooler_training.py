@@ -11,7 +11,6 @@ that the pooler learns to tell what a picture could show from the rest, wherever
 from __future__ import annotations
 
 import itertools
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -23,6 +22,7 @@ from contralto import arguments
 from contralto.embeddings import Embeddings
 from contralto.encoder.pooler import LENGTH, PLACE, QUERY, Floats, part_features
 from contralto.errors import ContraltoError
+from contralto.probe.adamw import AdamW
 from contralto.text import tokenizer as tokenizers
 from contralto.text.parts import sentence_parts
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 BATCH: Final = 256  # texts
 STEPS: Final = 300
 RATE, DECAY = 0.05, 0.01  # of AdamW: the rate falls to 0 as a cosine does
-BETA1, BETA2, EPSILON = 0.9, 0.98, 1e-8
+MOMENTA: Final = (0.9, 0.98)
 MAX_SENTENCES: Final = 10  # that say nothing, of one text
 SENTENCES: Final = (
     "Thank you for your interest, and please note that the terms of use apply as usual.",
@@ -123,10 +123,10 @@ def fit_pooler(
     arguments.whole(steps, "steps")
     random = np.random.default_rng(arguments.whole(seed, "seed", 0))
     parameters = np.zeros(pictures.shape[1] + 3)
-    optimiser = _AdamW(len(parameters), steps)
+    optimiser = AdamW([parameters], RATE, steps, DECAY, momenta=MOMENTA)
     for chosen in itertools.islice(_batches(len(parts), random), steps):
         batch = PooledBatch([parts[i] for i in chosen], pictures[owners[chosen]], owners[chosen], scale)
-        parameters = optimiser.step(parameters, batch.loss(parameters)[1])
+        optimiser.step(batch.loss(parameters)[1])
     fitted = parameters.astype(np.float32)
     return {QUERY: fitted[:-3], PLACE: fitted[-3:-1], LENGTH: np.array(fitted[-1])}
 
@@ -178,25 +178,6 @@ class PooledBatch:
         of_logits = (by_text + by_picture) / (2 * count)
         of_logits[own, own] -= 1 / count
         return float(loss), self._scale * (of_logits @ self._pictures)
-
-
-class _AdamW:
-    """AdamW (Loshchilov and Hutter 2019) with a rate that falls to 0 as a cosine does."""
-
-    def __init__(self, size: int, steps: int) -> None:
-        self._first, self._second = np.zeros(size), np.zeros(size)
-        self._steps, self._done = steps, 0
-
-    def step(self, parameters: Floats, gradient: Floats) -> Floats:
-        """The parameters after one step."""
-        rate = RATE * (1 + math.cos(math.pi * self._done / self._steps)) / 2
-        self._done += 1
-        self._first = BETA1 * self._first + (1 - BETA1) * gradient
-        self._second = BETA2 * self._second + (1 - BETA2) * gradient**2
-        mean = self._first / (1 - BETA1**self._done)
-        spread = np.sqrt(self._second / (1 - BETA2**self._done))
-        changed: Floats = parameters - rate * (mean / (spread + EPSILON) + DECAY * parameters)
-        return changed
 
 
 def _softmax(logits: Floats, axis: int) -> Floats:
