@@ -54,6 +54,8 @@ OPTIONAL_SIZES = (
 class Image:
     """From a decoded picture to embeddings. `size` is (height, width) in pixels; mean and std are for values in [0, 1].
 
+    resize: "shortest": the shorter side; "squash": both sides; "pad": the picture first gets black on the right and
+        below until it is square, then is smoothed and resized as in OWLv2 (see `contralto.image.pad`).
     resized: the (height, width) after `resize`, if larger than `size`; the crop then takes its centre (ALIGN).
     convert: when other colour modes become RGB. "last": after the crop, as in OpenAI's and open_clip's code, so a
         picture is resized in its own mode and a palette is not interpolated. "first": before the resize, as in
@@ -64,7 +66,7 @@ class Image:
     size: tuple[int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    resize: Literal["shortest", "squash"] = "shortest"
+    resize: Literal["shortest", "squash", "pad"] = "shortest"
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     crop: Literal["center"] = "center"
     resized: tuple[int, int] | None = None
@@ -127,6 +129,16 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Detector:
+    """The image tower carries heads that give each cell a box and a row to compare with texts: OWL-ViT (Minderer et al.
+    2022), or OWLv2 (Minderer et al. 2023), whose heads also judge objectness. Such a model embeds no whole picture.
+    """
+
+    objectness: bool
+    kind: Literal["owl"] = "owl"
+
+
+@dataclass(frozen=True)
 class Weights:
     """The weight file next to the contract, or the index of several weight files.
 
@@ -160,6 +172,7 @@ class Contract:
     weights: Weights | None = None
     provenance: Provenance = Provenance()
     licence: str | None = None
+    detector: Detector | None = None
     contract: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
@@ -266,7 +279,11 @@ def _validate(contract: Contract) -> None:
         require(_blocks(tower) <= MAX_BLOCKS, f"a {tower.kind} tower must have at most {MAX_BLOCKS} blocks")
     _validate_image(image, require)
     _validate_text(text, require)
+    if contract.detector is not None:
+        _validate_detector(image, require)
     for tower in (image.tower, text.tower):
+        if tower is image.tower and contract.detector is not None:
+            continue  # its rows come from the detector's heads
         if not isinstance(tower, ResNet) and isinstance(tower.head, NoHead):
             require(tower.features == contract.embedding, "a tower without head must be as wide as the embedding")
     for file in (contract.weights.file if contract.weights else None, text.tokenizer.file):
@@ -274,8 +291,20 @@ def _validate(contract: Contract) -> None:
         require(plain, f"{file!r} must be a plain file name")
 
 
+def _validate_detector(image: Image, require: Callable[[bool, str], None]) -> None:
+    tower = image.tower
+    by_class = isinstance(tower, ViT) and tower.pool == "class" and not tower.prompts
+    require(by_class, "a detector's image tower is a vit that pools by its class token, without prompts")
+    require(isinstance(tower, ViT) and tower.head == NoHead(), "a detector's image tower has no head of its own")
+    require(image.resize != "shortest" and image.resized is None, "a detector sees whole pictures: squash or pad")
+
+
 def _validate_image(image: Image, require: Callable[[bool, str], None]) -> None:
     tower = image.tower
+    if image.resize == "pad":
+        plain = image.size[0] == image.size[1] and image.resized is None
+        require(plain, "image.resize pad makes a square without a crop")
+        require(image.convert == "first" and image.interpolation == "bilinear", "pad is bilinear and converts first")
     if image.resized is not None:
         covers = all(r >= s for r, s in zip(image.resized, image.size, strict=True))
         require(covers, "image.resized must cover image.size")

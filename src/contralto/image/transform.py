@@ -22,6 +22,7 @@ from PIL import Image
 
 from contralto import contract
 from contralto.image import resample, window
+from contralto.image.pad import padded
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -45,12 +46,19 @@ def pixels(
     """
     if out is None:
         out = np.empty((3, *spec.size), np.float32)
+    if spec.resize == "pad":
+        upright = _rgb(image if turn is None else image.transpose(turn))
+        return _standardise(padded(upright, out), spec)
     return normalise(resized(image, spec, turn), spec, out)
 
 
 def normalise(picture: NDArray[np.uint8], spec: contract.Image, out: NDArray[np.float32]) -> NDArray[np.float32]:
     """Fills and returns `out`, (3, H, W): the last step of `pixels`, for a picture (H, W, 3) at the tower's size."""
-    np.divide(picture.transpose(2, 0, 1), np.float32(255), out=out)
+    return _standardise(np.divide(picture.transpose(2, 0, 1), np.float32(255), out=out), spec)
+
+
+def _standardise(out: NDArray[np.float32], spec: contract.Image) -> NDArray[np.float32]:
+    """Shades in 0..1 less the mean, by the deviation, in place."""
     out -= np.asarray(spec.mean, np.float32)[:, None, None]
     out /= np.asarray(spec.std, np.float32)[:, None, None]
     return out
@@ -67,7 +75,7 @@ def batch(images: Sequence[Image.Image], spec: contract.Image) -> NDArray[np.flo
 def resized(image: Image.Image, spec: contract.Image, turn: Image.Transpose | None = None) -> NDArray[np.uint8]:
     """uint8 (H, W, 3): the picture, turned upright, at the tower's size. May be read-only."""
     image = in_colours(image, spec)
-    full, method = _full_size(resample.turned(image.size, turn), spec), FILTERS[spec.interpolation]
+    full, method = full_size(resample.turned(image.size, turn), spec), FILTERS[spec.interpolation]
     height, width = spec.size
     left, top = crop_offset(full[0], width), crop_offset(full[1], height)
     box = (left, top, left + width, top + height)
@@ -96,7 +104,7 @@ def _by_pillow(
     return image.resize(full, method).crop(box)
 
 
-def _full_size(size: tuple[int, int], spec: contract.Image) -> tuple[int, int]:
+def full_size(size: tuple[int, int], spec: contract.Image) -> tuple[int, int]:
     """(width, height) after the resize and before the crop, for a picture of that size."""
     height, width = spec.resized or spec.size
     return covering_size(size, (width, height)) if spec.resize == "shortest" else (width, height)

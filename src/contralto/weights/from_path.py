@@ -22,7 +22,10 @@ from contralto.weights.transformers.folder import TRANSFORMERS_CONFIG_FILE
 Layout = Literal["openai", "open_clip", "transformers", "native"]
 
 # The prefix of each layout's image tower, but OpenAI's, which has open_clip's.
-LAYOUT_PREFIXES: dict[str, Layout] = {"visual.": "open_clip", "vision_model.": "transformers", "image.": "native"}
+LAYOUT_PREFIXES: dict[str, Layout] = {
+    "visual.": "open_clip", "vision_model.": "transformers", "owlvit.": "transformers", "owlv2.": "transformers",
+    "image.": "native",
+}  # fmt: skip
 
 # Prefixes of tensors that occur only in models that Contralto does not build.
 NOT_BUILT = {

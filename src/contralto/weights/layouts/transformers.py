@@ -1,8 +1,12 @@
-"""transformers' names for the tensors of CLIPModel, SiglipModel and AlignModel. Source: transformers 5.23."""
+"""transformers' names for the tensors of CLIPModel, SiglipModel, AlignModel, and the two OWL models for detection.
+
+Source: transformers 5.23.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, assert_never
 
 from contralto.architecture import (
@@ -22,7 +26,7 @@ from contralto.contract import Contract
 from contralto.errors import WeightsError
 from contralto.weights.layouts.conversion import BATCH_NORM, NORM, Part, pairs
 
-Family = Literal["clip", "siglip", "align"]
+Family = Literal["clip", "siglip", "align", "owlvit", "owlv2"]
 
 ATTENTION = (("q_proj", "q"), ("k_proj", "k"), ("v_proj", "v"), ("out_proj", "out"))
 REST = (("layer_norm1", "norm1"), ("layer_norm2", "norm2"), ("mlp.fc1", "mlp.up"), ("mlp.fc2", "mlp.down"))
@@ -30,6 +34,12 @@ REST = (("layer_norm1", "norm1"), ("layer_norm2", "norm2"), ("mlp.fc1", "mlp.up"
 # Tensors that are no weights of ours: counters, constants, and a layer of BERT that no embedding uses.
 IGNORED = ("num_batches_tracked", "position_ids")
 UNUSED = ("text_model.pooler.dense.weight", "text_model.pooler.dense.bias")
+
+# Detection does not use OWL's picture projection, so it was never trained. The bias of the boxes follows from the grid.
+OWL_FAMILIES = ("owlvit", "owlv2")
+OWL_UNUSED = ("owlvit.visual_projection.weight", "owlv2.visual_projection.weight", "box_bias")
+OWL_HEADS = (("layer_norm", "norm"), ("class_head.dense0", "row"), ("class_head.logit_shift", "shift"),
+             ("class_head.logit_scale", "scale"))  # fmt: skip
 
 # ALIGN divides by this number. CLIP and SigLIP multiply by exp(logit_scale), as we do.
 ALIGN_TEMPERATURE = "temperature"
@@ -41,7 +51,7 @@ def family(contract: Contract) -> Family:
     family: Family | None = None
     match image:
         case ViT():
-            family = _vit_family(image, contract)
+            family = _vit_family(image, contract) if contract.detector is None else _owl_family(image, contract)
         case EfficientNet():
             family = "align" if _is_align(image, contract) else None
         case ResNet() | FastViT() | Eva() | ConvNeXt():
@@ -51,9 +61,8 @@ def family(contract: Contract) -> Family:
     if not isinstance(text, CausalText | Bert):
         assert_never(text)
     if family is None:
-        raise WeightsError(
-            f"{contract.name}: transformers has no class for these towers; it has CLIP, SigLIP and ALIGN"
-        )
+        known = "it has CLIP, SigLIP, ALIGN, OWL-ViT and OWLv2"
+        raise WeightsError(f"{contract.name}: transformers has no class for these towers; {known}")
     return family
 
 
@@ -72,6 +81,16 @@ def _vit_family(image: ViT, contract: Contract) -> Literal["clip", "siglip"] | N
     return None
 
 
+def _owl_family(image: ViT, contract: Contract) -> Literal["owlvit", "owlv2"] | None:
+    text = contract.text.tower
+    if contract.detector is None or not isinstance(text, CausalText) or image.stem != "patch":
+        return None
+    plain = image.norm_pre and not image.patch_bias and image.class_position and text.head == LinearHead()
+    if not plain or text.mask != "causal" or contract.score.rule != "softmax":
+        return None
+    return "owlv2" if contract.detector.objectness else "owlvit"
+
+
 def _is_align(image: EfficientNet, contract: Contract) -> bool:
     text = contract.text.tower
     plain = image.padding == "even" and not image.top and image.head == NoHead() and bool(image.squeeze)
@@ -87,6 +106,8 @@ def parts(contract: Contract) -> list[Part]:
         assert isinstance(image, EfficientNet)
         return _efficientnet(image) + _bert(text.layers)
     assert isinstance(image, ViT)
+    if contract.detector is not None:
+        return _owl(image, text.layers, contract)
     is_clip = family(contract) == "clip"
     layout = _texts(text.layers) + _pictures(image)
     if is_clip:
@@ -107,7 +128,7 @@ def has_first_shortcut(stem: int, stages: Sequence[Stage]) -> bool:
 
 def ignored(names: Iterable[str]) -> list[str]:
     """The names in a file that do not affect embeddings."""
-    return [name for name in names if name in UNUSED or name.rpartition(".")[2] in IGNORED]
+    return [name for name in names if name in (*UNUSED, *OWL_UNUSED) or name.rpartition(".")[2] in IGNORED]
 
 
 def _texts(layers: int) -> list[Part]:
@@ -119,14 +140,30 @@ def _texts(layers: int) -> list[Part]:
     ]
 
 
-def _pictures(tower: ViT) -> list[Part]:
+def _owl(tower: ViT, text_layers: int, contract: Contract) -> list[Part]:
+    """The towers below `owlvit` or `owlv2`, and the heads beside them."""
+    layout = _texts(text_layers) + _pictures(tower, norm_pre="pre_layernorm")
+    layout.append(Part("logit_scale", ("logit_scale",)))
+    layout.append(Part("text_projection.weight", ("text.head.linear.weight",)))
+    layout = [replace(part, foreign=f"{family(contract)}.{part.foreign}") for part in layout]
+    for theirs, ours in OWL_HEADS:
+        layout += pairs(theirs, f"image.detector.{ours}", NORM)
+    has_objectness = contract.detector is not None and contract.detector.objectness
+    for head in ("box", "objectness") if has_objectness else ("box",):
+        for n in range(3):
+            layout += pairs(f"{head}_head.dense{n}", f"image.detector.{head}.{n}", NORM)
+    return layout
+
+
+def _pictures(tower: ViT, norm_pre: str = "pre_layrnorm") -> list[Part]:
+    """norm_pre: transformers' name of that norm, which it misspells in CLIP."""
     theirs = "vision_model.embeddings"
     layout = pairs(f"{theirs}.patch_embedding", "image.patch", NORM if tower.patch_bias else NORM[:1])
     layout.append(Part(f"{theirs}.position_embedding.weight", ("image.positions",)))
     if tower.class_token:
         layout.append(Part(f"{theirs}.class_embedding", ("image.class_token",)))
     if tower.norm_pre:
-        layout += pairs("vision_model.pre_layrnorm", "image.norm_pre", NORM)  # the field is misspelt in transformers
+        layout += pairs(f"vision_model.{norm_pre}", "image.norm_pre", NORM)
     layout += _blocks("vision_model", "image", tower.layers)
     layout += pairs("vision_model.post_layernorm", "image.norm_post", NORM)
     return layout + (_attention_pool() if tower.pool == "attention" else [])

@@ -11,6 +11,7 @@ from typing import assert_never
 from contralto import architecture
 from contralto.contract import Contract
 from contralto.weights.names import image, text
+from contralto.weights.names.detector import detector
 from contralto.weights.names.fastvit import fastvit
 from contralto.weights.names.parts import Shapes, under
 
@@ -20,7 +21,12 @@ def expected(contract: Contract) -> Shapes:
     shapes: Shapes = {"logit_scale": ()}
     if contract.score.rule == "sigmoid":
         shapes["logit_bias"] = ()
-    return shapes | under("image", _image(contract)) | under("text", _text(contract))
+    shapes |= under("image", _image(contract))
+    if contract.detector is not None:
+        shapes |= under(
+            "image.detector", detector(contract.detector, contract.image.tower.features, contract.embedding)
+        )
+    return shapes | under("text", _text(contract))
 
 
 def _image(contract: Contract) -> Shapes:

@@ -16,6 +16,8 @@ from contralto.weights.open_clip.trunks import trunk_of
 def config(contract: Contract) -> dict[str, Any]:
     """The JSON of open_clip_config.json; `folder.write` reads it back to detect lost facts. Raises ContractError."""
     image, text, stated = contract.image, contract.text, contract.provenance
+    if contract.detector is not None:
+        raise ContractError(f"{contract.name}: open_clip has no detectors: write it as native or transformers")
     match text.tower:
         case CausalText():
             pass

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
 from contralto.architecture import Bert, CausalText, EfficientNet, ImageTower, LinearHead, NoHead, Stage, TextTower, ViT
 from contralto.architecture.towers import Activation
@@ -54,13 +54,15 @@ class Towers:
 def towers(config: Mapping[str, Any], where: str) -> Towers:
     """The towers of a config.json. Raises ContractError, which names the field."""
     kind = config.get("model_type")
-    if kind not in ("clip", "siglip", "align"):
-        why = UNSUPPORTED_TYPES.get(str(kind), "read are clip, siglip and align")
+    if kind not in ("clip", "siglip", "align", "owlvit", "owlv2"):
+        why = UNSUPPORTED_TYPES.get(str(kind), "read are clip, siglip, align, owlvit and owlv2")
         raise ContractError(f"{where}: model_type is {kind!r}: {why}")
     model = Section(config, where)
     image, text = (_part(config, name, where, is_clip=kind == "clip") for name in ("vision", "text"))
     if kind == "clip":
         return _clip(model, image, text)
+    if kind in ("owlvit", "owlv2"):
+        return _owl(kind, model, image, text)
     return _siglip(image, text) if kind == "siglip" else _align(model, image, text)
 
 
@@ -87,6 +89,18 @@ def _clip(model: Section, image: Section, text: Section) -> Towers:
         text.take("max_position_embeddings", int, 77),
         image.take("image_size", int, 224),
     )
+
+
+def _owl(family: Literal["owlvit", "owlv2"], model: Section, image: Section, text: Section) -> Towers:
+    """The defaults are those of a B/32 (OWL-ViT) or B/16 (OWLv2). A text is pooled at its largest id, the end token."""
+    vision = _vit(image, 3072, "quick_gelu", 1e-5, patch=32 if family == "owlvit" else 16, pool="class")
+    words = _causal(text, text.take("vocab_size", int, 49408), "quick_gelu", 1e-5, is_causal=True)
+    embedding = model.take("projection_dim", int, 512)
+    if words.width != embedding:
+        raise model.refuse("projection_dim", f"the cells of a picture have {words.width}, the width of the text tower")
+    side = image.take("image_size", int, 768)
+    context = text.take("max_position_embeddings", int, 16)
+    return Towers(family, replace(vision, head=NoHead()), words, embedding, context, side)
 
 
 def _siglip(image: Section, text: Section) -> Towers:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from contralto.architecture.codec import to_json
-from contralto.contract import Contract, Image, Provenance, Score, preset
+from contralto.contract import Contract, Detector, Image, Provenance, Score, preset
 from contralto.errors import ContractError, ContraltoError, WeightsError
 from contralto.files import write_error_text, written_whole
 from contralto.weights import container, fingerprint
@@ -69,6 +69,7 @@ def read(folder: str | Path, choices: Choices = NO_CHOICES) -> Checkpoint:
             converted_from="; ".join(filter(None, (f"transformers, {path.name}", implied, also_implied))),
         ),
         licence=ours.take("licence", str, None),
+        detector=Detector(objectness=towers.family == "owlv2") if towers.family in layout.OWL_FAMILIES else None,
     )
     shapes = expected(contract)
     scale_of: dict[str, StoredTensor] = {}
@@ -161,6 +162,9 @@ def _is_of(architecture: str, towers: config.Towers) -> bool:
 
 
 def _score(tensors: dict[str, StoredTensor], family: layout.Family, where: str) -> Score:
+    if family in layout.OWL_FAMILIES:
+        tower = f"{family}."
+        return Score(scale=scale({name.removeprefix(tower): stored for name, stored in tensors.items()}, where))
     if family != "align":
         bias = tensors.get("logit_bias")
         bias_value = value(bias) if bias is not None and bias.array.size == 1 else None

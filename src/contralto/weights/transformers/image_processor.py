@@ -28,8 +28,15 @@ HALF = (0.5, 0.5, 0.5)
 CLIP = {"size": {"shortest_edge": 224}, "crop_size": 224, "do_center_crop": True, "image_mean": MEAN, "image_std": STD}
 SIGLIP = {"size": {"height": 224, "width": 224}, "do_center_crop": False, "image_mean": HALF, "image_std": HALF}
 EFFICIENTNET = SIGLIP | {"size": {"height": 346, "width": 346}, "crop_size": 289, "include_top": True}
-DEFAULTS: dict[str, dict[str, Any]] = {"CLIP": CLIP, "Siglip": SIGLIP, "EfficientNet": EFFICIENTNET}
-DEFAULT_PROCESSORS: dict[Family, str] = {"clip": "CLIP", "siglip": "Siglip", "align": "EfficientNet"}
+OWLVIT = CLIP | {"size": {"height": 768, "width": 768}, "crop_size": 768, "do_center_crop": False}
+OWLV2 = OWLVIT | {"size": {"height": 960, "width": 960}, "do_pad": True}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "CLIP": CLIP, "Siglip": SIGLIP, "EfficientNet": EFFICIENTNET, "OwlViT": OWLVIT, "Owlv2": OWLV2,
+}  # fmt: skip
+DEFAULT_PROCESSORS: dict[Family, str] = {
+    "clip": "CLIP", "siglip": "Siglip", "align": "EfficientNet", "owlvit": "OwlViT", "owlv2": "Owlv2",
+}  # fmt: skip
+SQUARING = ("EfficientNet", "OwlViT", "Owlv2")  # a single number is the size of both sides
 PROCESSOR_NAME = re.compile("(.+)(ImageProcessor|FeatureExtractor)(Fast|Pil)?")
 INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
@@ -67,9 +74,8 @@ def written(image: Image, processor: str) -> dict[str, Any]:
     height, width = image.resized or image.size
     if image.resize == "shortest" and height != width:
         raise ContractError(f"transformers' {processor} cannot resize to cover {height} x {width}, only a square")
-    if image.resize == "squash":
-        size: dict[str, int] = {"height": height, "width": width}
-    else:
+    size: dict[str, int] = {"height": height, "width": width}
+    if image.resize == "shortest":
         size = {"shortest_edge": min(height, width)}
     return {
         "image_processor_type": processor,
@@ -86,7 +92,7 @@ def written(image: Image, processor: str) -> dict[str, Any]:
         "do_normalize": True,
         "image_mean": list(image.mean),
         "image_std": list(image.std),
-    }
+    } | ({"do_pad": True} if image.resize == "pad" else {})
 
 
 def settings(values: Any, default_processor: str, where: str) -> ProcessorSettings:
@@ -98,11 +104,15 @@ def settings(values: Any, default_processor: str, where: str) -> ProcessorSettin
     if kind not in DEFAULTS:
         raise given.refuse(field, f"supported are {', '.join(f'{name}ImageProcessor' for name in DEFAULTS)}")
     default = DEFAULTS[kind]
+    if "rescale" in values:  # the name of do_rescale in early files of OWL-ViT
+        values = {"do_rescale": values["rescale"]} | values
     section = Section(default | {name: value for name, value in values.items() if value is not None}, where)
     if not section.take("do_resize", bool, True) or not section.take("do_rescale", bool, True):
         raise section.refuse("do_resize", "pictures must be resized and rescaled")
-    resized, squash = _resized(section, square=kind == "EfficientNet")
+    resized, squash = _resized(section, square=kind in SQUARING)
     size = resized
+    if kind == "Owlv2":
+        return _padded(section, size)
     if section.take("do_center_crop", bool, False):
         size = _both(section, "crop_size")
     elif not squash:
@@ -117,14 +127,23 @@ def settings(values: Any, default_processor: str, where: str) -> ProcessorSettin
     return ProcessorSettings(size, mean, std, "squash" if squash else "shortest", INTERPOLATIONS[filter], aim)
 
 
+def _padded(section: Section, size: tuple[int, int]) -> ProcessorSettings:
+    """Owlv2's: no crop, and bilinear whatever `resample` states."""
+    if not section.take("do_pad", bool):
+        raise section.refuse("do_pad", "OWLv2's pictures are padded to a square")
+    return ProcessorSettings(size, *_normalised(section), "pad", "bilinear", None)
+
+
 def _resized(section: Section, square: bool) -> tuple[tuple[int, int], bool]:
     """(height, width) after the resize, and whether the resize ignores the aspect ratio.
 
     square: whether a single number, as in old files, means both sides instead of the shorter one.
     """
-    size = section.take("size", (int, dict))
+    size = section.take("size", (int, dict, list))
     if isinstance(size, int):
         return (size, size), square
+    if isinstance(size, list):
+        return _both(section, "size"), True
     if "shortest_edge" in size:
         inner = Section(size, f"{section.where}.size")
         side = inner.take("shortest_edge", int)
@@ -134,9 +153,13 @@ def _resized(section: Section, square: bool) -> tuple[tuple[int, int], bool]:
 
 
 def _both(section: Section, name: str) -> tuple[int, int]:
-    value = section.take(name, (int, dict))
+    value = section.take(name, (int, dict, list))
     if isinstance(value, int):
         return value, value
+    if isinstance(value, list):  # in early files
+        if len(value) != 2 or not all(type(side) is int for side in value):
+            raise section.refuse(name, "two whole numbers are needed")
+        return value[0], value[1]
     inner = Section(value, f"{section.where}.{name}")
     return inner.take("height", int), inner.take("width", int)
 

@@ -3,6 +3,7 @@
 | family | files | clean | frame | padded with |
 |---|---|---|---|---|
 | CLIP | vocab.json and merges.txt, or tokenizer.json, as CLIP's | clip | both | the pad token: 49407, or 0 ("!") |
+| OWL-ViT, OWLv2 | as CLIP's | clip | both | the pad token, else 0 ("!") |
 | SigLIP | spiece.model, or tokenizer.json | siglip | end | </s>, 1 |
 | SigLIP 2 | tokenizer.json | lower | end | <pad>, 0 |
 | ALIGN | vocab.txt or tokenizer.json of uncased BERT | none | both | [PAD], 0 |
@@ -25,8 +26,9 @@ from contralto.weights.config_section import read_json
 from contralto.weights.layouts.transformers import Family
 from contralto.weights.transformers.config import Towers
 
+POOLS = {"clip": "eot", "owlvit": "eot", "owlv2": "eot", "siglip": "last", "align": "first"}
 SENTENCEPIECE = ("spiece.model", "sentencepiece.model", "tokenizer.model")
-CLIP_PAD, SIGLIP_PAD = "<|endoftext|>", "</s>"
+CLIP_PAD, OWL_PAD, SIGLIP_PAD = "<|endoftext|>", "!", "</s>"
 
 
 def read(folder: Path, stated: Towers, ours: dict[str, Any], where: str) -> tuple[Text, str]:
@@ -34,7 +36,7 @@ def read(folder: Path, stated: Towers, ours: dict[str, Any], where: str) -> tupl
 
     ours: fields that Contralto wrote into config.json; they take precedence. Raises ContractError.
     """
-    pool = {"clip": "eot", "siglip": "last", "align": "first"}[stated.family]
+    pool = POOLS[stated.family]
     if ours:
         return from_json(Text, {"tower": to_json(stated.text), "pool": pool} | ours, f"{where}: contralto.text"), ""
     settings, clean, implied = _tokenizer(folder, stated.family, stated.text.vocabulary)
@@ -51,8 +53,8 @@ def read(folder: Path, stated: Towers, ours: dict[str, Any], where: str) -> tupl
 
 
 def _tokenizer(folder: Path, family: Family, vocabulary: int) -> tuple[tokenizer_files.TokenizerSettings, str, str]:
-    if family == "clip":
-        pad, implied = _clip(folder, vocabulary)
+    if family in ("clip", "owlvit", "owlv2"):
+        pad, implied = _clip(folder, vocabulary, CLIP_PAD if family == "clip" else OWL_PAD)
         return tokenizer_files.TokenizerSettings(TokenizerSpec("clip-bpe", bpe.SHA256), "both", pad), "clip", implied
     if family == "align":
         return tokenizer_files.find(folder, "ALIGN"), "none", ""
@@ -98,7 +100,7 @@ def _framed_json(folder: Path) -> tokenizer_files.TokenizerSettings:
     return tokenizer_files.TokenizerSettings(TokenizerSpec("tokenizers", sha256, path.name), "end", pad)
 
 
-def _clip(folder: Path, vocabulary: int) -> tuple[int, str]:
+def _clip(folder: Path, vocabulary: int, default_pad: str) -> tuple[int, str]:
     """The pad id for CLIP's own tokenizer. A tokenizer in the folder must be that one."""
     ids, merges = bpe.clip_vocabulary().published()
     if vocabulary != len(ids):
@@ -116,7 +118,7 @@ def _clip(folder: Path, vocabulary: int) -> tuple[int, str]:
     if any(one != (ids, merges) for one in vocabularies):
         raise ContractError(f"{folder}: its tokenizer is not CLIP's own, which is built in, but another vocabulary")
     implied = "" if vocabularies else "no tokenizer in the folder: CLIP's own"
-    pad = _token(_settings(folder), "pad_token") or CLIP_PAD
+    pad = _token(_settings(folder), "pad_token") or default_pad
     if pad not in ids:
         raise ContractError(f"{folder}: the pad token {pad!r} is not in the vocabulary")
     return ids[pad], implied

@@ -23,11 +23,16 @@ from contralto.weights.transformers.config import STEM, rounded
 ACTIVATION_NAMES: dict[Activation, str] = {
     "quickgelu": "quick_gelu", "gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "relu": "relu", "silu": "silu",
 }  # fmt: skip
-MODEL_CLASSES = {"clip": "CLIPModel", "siglip": "SiglipModel", "align": "AlignModel"}
+MODEL_CLASSES = {
+    "clip": "CLIPModel", "siglip": "SiglipModel", "align": "AlignModel", "owlvit": "OwlViTForObjectDetection",
+    "owlv2": "Owlv2ForObjectDetection",
+}  # fmt: skip
 PROCESSOR_CLASSES = {
     "clip": "CLIPImageProcessor",
     "siglip": "SiglipImageProcessor",
     "align": "EfficientNetImageProcessor",
+    "owlvit": "OwlViTImageProcessor",
+    "owlv2": "Owlv2ImageProcessor",
 }
 
 
@@ -66,6 +71,8 @@ def processor(contract: Contract) -> dict[str, Any]:
     family = layout.family(contract)
     if family == "siglip" and (contract.image.resize != "squash" or contract.image.resized):
         raise WeightsError(f"{contract.name}: transformers' SigLIP squashes its pictures, this model does not")
+    if family in layout.OWL_FAMILIES and (contract.image.resize == "pad") != (family == "owlv2"):
+        raise WeightsError(f"{contract.name}: transformers' OWLv2 pads its pictures and OWL-ViT does not; this differs")
     return image_processor.written(contract.image, PROCESSOR_CLASSES[family])
 
 
