@@ -14,10 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from support.fake_engine import FakeEngine
 
 from contralto.architecture import CausalText, ViT
 from contralto.contract import Contract, Image, Text, TokenizerSpec
 from contralto.encoder.featurizer import headless
+from contralto.encoder.finish import finish_of
+from contralto.encoder.grids import Grids
 from contralto.engine import operations
 from contralto.engine.graph import whole_tower
 from contralto.errors import ContractError
@@ -87,6 +90,8 @@ IMAGE_STOPS: dict[str, Callable[[Contract], object]] = {  # file -> what reaches
     "model/clip.py": module,
     "engine/graph/whole_tower.py": lambda contract: graph(contract, "image"),
     "engine/operations.py": operations.picture_operations,
+    "encoder/grids.py": lambda contract: Grids(checkpoint(contract), FakeEngine(PLAIN)).places,
+    "encoder/finish/choose.py": lambda contract: finish_of(checkpoint(contract), (2, 2)),
 }
 TEXT_STOPS: dict[str, Callable[[Contract], object]] = {
     "contract.py": lambda contract: contract.text.trims,
@@ -104,6 +109,10 @@ TEXT_STOPS: dict[str, Callable[[Contract], object]] = {
 @pytest.mark.parametrize("file", IMAGE_STOPS)
 def test_a_stop_refuses_an_unknown_image_tower_by_name(file: str) -> None:
     refuses(file, lambda: IMAGE_STOPS[file](unchecked("image")))
+
+
+def test_a_graph_up_to_the_grid_refuses_it_too() -> None:
+    refuses("engine/graph/whole_tower.py", lambda: whole_tower.grid_graph(checkpoint(unchecked("image"))))
 
 
 @pytest.mark.parametrize("file", TEXT_STOPS)

@@ -89,6 +89,11 @@ PAIRS = {"images": (ARRAY, NO_PICTURES + NO_ROWS), "texts": (["a"], NO_TEXTS + N
 TABLE = {
     "encode_image": {"items": (ARRAY, NO_PICTURES + NO_ROWS), **BATCHES},
     "features": {**PICTURES, **BATCHES},
+    "cells": {
+        **PICTURES,
+        "how": ("auto", [None, 3, "", "clearly", ["plain"], True]),
+        "on_error": ("raise", NO_ON_ERROR),
+    },
     "stream_images": {**ITERATED, "batch_size": (2, NO_COUNT)},
     "stream_features": {**ITERATED, "batch_size": (2, NO_COUNT)},
     "preprocess": PICTURES,

@@ -55,6 +55,16 @@ class FakeClip:
                 progress(index + 1, len(items))
         return np.stack(rows)
 
+    def expect(self, *, pictures: int) -> None:
+        """Nothing is prepared in advance."""
+
+    def preprocess(self, item: Image.Image) -> np.ndarray:
+        """Its mean colour, as a picture of one pixel (1, 3, 1, 1)."""
+        return np.asarray(item, np.float32).reshape(-1, 3).mean(axis=0)[None, :, None, None]
+
+    def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        return np.stack([self._row(pixel[:, 0, 0]) for pixel in pixels])
+
     def encode_text(self, texts: Any, *, overlong: str = "error", on_error: str = "raise") -> Any:
         failures = [
             Failure(i, t, "has too many tokens") for i, t in enumerate(texts) if len(t) > 300 and overlong == "error"

@@ -17,7 +17,7 @@ class FakeEngine:
     name, precision, images_at_once = "fake", "fp64", 16
 
     def __init__(self, stated: contract.Contract) -> None:
-        generator = np.random.default_rng(0)
+        self.contract, generator = stated, np.random.default_rng(0)
         self.end = stated.text.tower.vocabulary - 1
         self.of_pixels = generator.standard_normal((3 * 12, stated.embedding))
         self.of_tokens = generator.standard_normal((stated.text.tower.vocabulary, stated.embedding))
@@ -34,6 +34,16 @@ class FakeEngine:
         self.images.append(pixels.shape)
         coarse = pixels.reshape(len(pixels), 3, 12, -1).mean(axis=-1, dtype=np.float64)
         return (7 * coarse.reshape(len(pixels), -1) @ self.of_pixels).astype(np.float32)
+
+    def grid(self, pixels: np.ndarray) -> np.ndarray:
+        """Tokens (N, L, W) for a tower of tokens, a class token among them; else a map (N, C, 4, 4)."""
+        tower, size = self.contract.image.tower, self.contract.image.size
+        shape = (tower.features, 4, 4)
+        if tower.kind in ("vit", "eva"):
+            shape = (1 + (size[0] // tower.cell) * (size[1] // tower.cell), tower.features)
+        coarse = pixels.reshape(len(pixels), 3 * 12, -1).mean(axis=-1, dtype=np.float64)
+        of_grid = np.random.default_rng(1).standard_normal((3 * 12, int(np.prod(shape))))
+        return (coarse @ of_grid).reshape(len(pixels), *shape).astype(np.float32)
 
     def text(self, ids: np.ndarray) -> np.ndarray:
         self.texts.append(ids.shape)

@@ -22,7 +22,7 @@ from contralto.architecture import (
     TextTower,
     ViT,
 )
-from contralto.contract import Contract, Image, Score, Text, TokenizerSpec
+from contralto.contract import Contract, Detector, Image, Score, Text, TokenizerSpec
 from contralto.weights.names import expected
 
 
@@ -125,6 +125,13 @@ CONTRACTS = {
         (16, 16),
         CausalText(50, 16, 1, 2, 32, "relu"),
     ),
+}
+
+# 2 x 3 cells, with pixels that do not fill one.
+SEEN = Image(ViT(16, 2, 2, 8, 32, "quickgelu", head=NoHead()), (17, 24), (0.5,) * 3, (0.5,) * 3, resize="squash")
+DETECTORS = {
+    name: CONTRACTS["vit + causal"].replace(image=SEEN, detector=Detector(objectness))
+    for name, objectness in (("owlvit", False), ("owlv2", True))
 }
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 from contralto.encoder.clip import Clip
 from contralto.encoder.samples import DrawnSamples, draw_picture
 from contralto.engine import start
+from contralto.engine.base import require_embeddings
 from contralto.engine.measure import rate
 from contralto.engine.operations import picture_operations
 from contralto.engine.peak import peaks
@@ -48,7 +49,11 @@ class Throughput:
 
 
 def throughputs(clip: Clip) -> Iterator[Throughput]:
-    """All measurements, each as soon as it is done. The last one is that of the recommended batch size."""
+    """All measurements, each as soon as it is done. The last one is that of the recommended batch size.
+
+    Raises ContraltoError for a detector.
+    """
+    require_embeddings(clip.contract)
     samples = DrawnSamples(clip.contract, tokenizer.load(clip.contract.text, clip.checkpoint.folder))
     limits = peaks()
     for precision, limit in limits.items():

@@ -21,6 +21,7 @@ from contralto.encoder import loaded_adaptation, pictures, saving, torch_model
 from contralto.encoder import overlong as long_texts
 from contralto.encoder import texts as token_ids
 from contralto.encoder.featurizer import Featurizer
+from contralto.encoder.grids import Grids
 from contralto.encoder.loaded_adaptation import LoadedAdaptation
 from contralto.encoder.options import Batching, Encoded, OnError, Progress, Raise, Skip, TextBatching, check_options
 from contralto.encoder.overlong import Pooler
@@ -28,7 +29,7 @@ from contralto.encoder.pictures import EmbeddingStream
 from contralto.encoder.runner import Runner
 from contralto.encoder.samples import DrawnSamples, UserSamples
 from contralto.engine import Engine, EngineReport, made_in, precision_of, recalibrate, report
-from contralto.engine.base import TowerName
+from contralto.engine.base import TowerName, require_embeddings
 from contralto.text.tokenizer import Tokenizer, UnreadText
 from contralto.weights.checkpoint import Checkpoint
 from contralto.zeroshot import classifier
@@ -148,6 +149,27 @@ class Clip:
         """
         return classifier.build(self, labels, templates, overlong).embeddings
 
+    @overload
+    def cells(self, items: Any, *, how: str = ..., on_error: Raise = ...) -> Embeddings: ...
+    @overload
+    def cells(self, items: Any, *, how: str = ..., on_error: Skip) -> Encoded: ...
+    def cells(self, items: Any, *, how: str = "auto", on_error: OnError = "raise") -> Embeddings | Encoded:
+        """Pictures -> a unit row for each place that the tower sees: (h, w, d) for one, (N, h, w, d) for a list.
+
+        `cells[i, j] @ text` is a cosine. how: the way that a last attention layer is read, see
+        `contralto.encoder.finish.dense`: plain, maskclip, sclip, clearclip, naclip; auto is naclip with a class token.
+        Other towers have plain alone. Raises ImageError; ContraltoError for unusable arguments.
+        """
+        check_options(on_error)
+        read = pictures.cells(items, self.grids, how, self._runner, self._scaled_to, on_error)
+        return read if on_error == "skip" else read[0]
+
+    @functools.cached_property
+    def grids(self) -> Grids:
+        """The picture tower up to its grid, and what lies behind it: for explanations."""
+        changes = self._adaptation.embedding_changes if self._adaptation else {}
+        return Grids(self._checkpoint, self._runner.engine, changes.get("image"))
+
     # Comparing pictures with texts
 
     def similarity(self, images: Any, texts: Any) -> Embeddings:
@@ -169,6 +191,7 @@ class Clip:
         the adaptation's classifier answers with its classes, see `labels`. Raises ContraltoError without both.
         """
         arguments.whole(top, "top")
+        require_embeddings(self.contract)
         if labels is None:
             return loaded_adaptation.classify(self, items, top, self._with_features)
         classify = classifier.build(self, labels, templates)
@@ -289,6 +312,8 @@ class Clip:
         The result is cached for this model on this machine. Raises ContraltoError for fewer items, and if engine and
         precision were set explicitly; ImageError, TextError.
         """
+        if pictures is not None:
+            require_embeddings(self.contract)
         pixels = None if pictures is None else self.preprocess(pictures)
         ids = None if texts is None else self.tokenize(texts, truncate=True)
         return recalibrate(self._runner.engine, UserSamples(DrawnSamples(self.contract, self._tokenizer), pixels, ids))

@@ -100,7 +100,7 @@ def _tokenizer(clip: Clip) -> str:
 
 
 def _pictures(clip: Clip) -> str:
-    return _spread(clip.encode_image(golden.pictures()), "pictures")
+    return _spread(golden.picture_rows(clip), "pictures")
 
 
 def _texts(clip: Clip) -> str:
@@ -131,7 +131,11 @@ def _engines(clip: Clip) -> str:
         return "PyTorch is not installed: not compared with the readable model"
     pixels, ids = clip.preprocess(golden.pictures()), clip.tokenize(golden.GOLDEN_TEXTS, truncate=True)
     here = start(clip.checkpoint, engine=clip.engine)
-    pairs = [(here.image(pixels), readable.image(pixels)), (here.text(ids), readable.text(ids))]
+    if clip.contract.detector is None:
+        pairs = [(here.image(pixels), readable.image(pixels))]
+    else:
+        pairs = [(here.grid(pixels).mean(axis=1), readable.grid(pixels).mean(axis=1))]
+    pairs.append((here.text(ids), readable.text(ids)))
     apart = max(float(np.abs(unit(ours) - unit(theirs)).max()) for ours, theirs in pairs)
     if not apart <= ENGINES_BOUND:
         raise ContraltoError(f"{clip.engine} is {apart:.1e} off the readable PyTorch model (bound {ENGINES_BOUND:.0e})")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto.embeddings import unit
 from contralto.encoder.clip import Clip
 from contralto.errors import WeightsError
 from contralto.files import write_error_text, written_whole
@@ -55,8 +56,9 @@ def check(clip: Clip, folder: Path) -> str | None:
             raise WeightsError(f"{path}: {name!r} is missing or has another shape")
     if not np.array_equal(file.raw("ids"), ids):
         raise WeightsError(f"{path}: the tokenizer gives other ids than when the model was converted")
-    stored, computed = np.concatenate([file.float32("image"), file.float32("text")]), np.concatenate([images, texts])
-    apart, cosine = float(np.abs(stored - computed).max()), float((stored * computed).sum(axis=1).min())
+    pairs = ((file.float32("image"), images), (file.float32("text"), texts))
+    apart = max(float(np.abs(stored - computed).max()) for stored, computed in pairs)
+    cosine = min(float((stored * computed).sum(axis=1).min()) for stored, computed in pairs)
     if not (apart <= FP32_BOUND or (clip.precision != "fp32" and cosine >= HALF_COSINE)):
         raise WeightsError(f"{path}: embeddings differ by {apart:.1e} from the conversion's (bound {FP32_BOUND:.0e})")
     return f"ids equal, embeddings within {apart:.1e} of {file.metadata.get('engine', 'an unnamed engine')}"
@@ -73,8 +75,15 @@ def pictures() -> list[NDArray[np.uint8]]:
     return drawn
 
 
+def picture_rows(clip: Clip) -> NDArray[np.float32]:
+    """Unit rows (3, d) of the drawn pictures: their embeddings; of a detector, the means of what its heads say."""
+    if clip.contract.detector is None:
+        return clip.encode_image(pictures())
+    return unit(clip.grids.of(clip.preprocess(pictures())).mean(axis=1))
+
+
 def _computed(clip: Clip) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # truncation to a small context is expected
         texts = clip.encode_text(list(GOLDEN_TEXTS), truncate=True)
-    return clip.tokenize(GOLDEN_TEXTS, truncate=True), clip.encode_image(pictures()), texts
+    return clip.tokenize(GOLDEN_TEXTS, truncate=True), picture_rows(clip), texts

@@ -19,10 +19,12 @@ from PIL import Image
 
 from contralto import contract, inputs
 from contralto.embeddings import Embeddings
+from contralto.encoder.grids import Grids
 from contralto.encoder.options import Encoded, OnError, Progress
 from contralto.encoder.readable import decoder_input, explain
 from contralto.encoder.runner import Runner
 from contralto.encoder.stream import prepare_ahead, windows
+from contralto.engine.base import require_embeddings
 from contralto.errors import ImageError
 from contralto.image.decode import NO_MEMORY, Item, decode_unturned
 from contralto.image.transform import pixels
@@ -61,6 +63,7 @@ def stream(
     items: Any, runner: Runner, scaled_to: int | None, batch_size: int | None, on_error: OnError = "skip"
 ) -> EmbeddingStream:
     """(index, embedding (d,) or Failure) in order; two batches are prepared ahead."""
+    require_embeddings(runner.contract)
     size = batch_size or runner.images_at_once
     count, items = _count(inputs.pictures(items)[1], 2 * size)
     engine = runner.engine.engine_for("image", count)
@@ -84,6 +87,7 @@ def encode_with_features(
 
     Raises ImageError.
     """
+    require_embeddings(runner.contract)
     single, given = inputs.pictures(items)
     size = runner.images_at_once
     count, several = _count(given, 2 * size)
@@ -103,6 +107,28 @@ def preprocess(items: Any, spec: contract.Image, scaled_to: int | None, max_ahea
     with closing(_prepare(inputs.pictures(items)[1], spec, scaled_to, max_ahead)) as prepared:
         parts += [_usable(result)[None] for _, _, result in prepared]
     return np.concatenate(parts)
+
+
+def cells(
+    items: Any, grids: Grids, how: str, runner: Runner, scaled_to: int | None, on_error: OnError
+) -> tuple[NDArray[np.float32], list[Failure]]:
+    """(unit rows (h, w, d) of one picture or (N, h, w, d) of a list, the failures). Raises ImageError as `encode`."""
+    single, several = inputs.pictures(items)
+    how = grids.way(how)
+    parts = [np.empty((0, *grids.places, runner.contract.embedding), np.float32)]
+    failures: list[Failure] = []
+    size = runner.images_at_once
+    with closing(_prepare(several, runner.contract.image, scaled_to, 2 * size)) as prepared:
+        for window in windows(prepared, size):
+            for index, item, result in window:
+                if isinstance(result, ImageError):
+                    if on_error == "raise":
+                        raise result
+                    failures.append(Failure.of(index, item, result))
+            if batch := [result for _, _, result in window if not isinstance(result, ImageError)]:
+                parts.append(grids.cells(grids.of(np.stack(batch)), how))
+    rows = np.concatenate(parts)
+    return rows[0] if single and len(rows) else rows, failures
 
 
 def _usable(result: NDArray[np.float32] | ImageError) -> NDArray[np.float32]:

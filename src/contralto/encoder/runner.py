@@ -16,7 +16,7 @@ from contralto import arrays
 from contralto.contract import Contract
 from contralto.embeddings import Embeddings, unit
 from contralto.encoder.stream import windows
-from contralto.engine.base import Engine, TowerName
+from contralto.engine.base import Engine, TowerName, require_embeddings
 from contralto.engine.forest import in_order
 from contralto.errors import ContraltoError
 from contralto.progress import log_progress
@@ -60,6 +60,7 @@ class Runner:
 
     def pixels(self, given: ArrayLike) -> Embeddings:
         """Pixels float32 (N, 3, H, W) -> embeddings (N, d). Raises ContraltoError for other arrays."""
+        require_embeddings(self.contract)
         array, shape = arrays.array(given, "pixels"), (3, *self.contract.image.size)
         if array.dtype.kind != "f" or array.ndim != 4 or array.shape[1:] != shape:
             wanted = f"floats of shape (N, {', '.join(map(str, shape))}), as preprocess makes them"

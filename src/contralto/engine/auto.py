@@ -51,10 +51,15 @@ class AutoPrecision:
         self._towers: dict[TowerName, _Tower] = {
             tower: _Tower(checkpoint, tower, samples, requested) for tower in TOWER_NAMES
         }
+        self._grids = OpenVINO(checkpoint)
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
         return self.engine_for("image", len(pixels)).image(pixels)
+
+    def grid(self, pixels: NDArray[Any]) -> Float:
+        """pixels float32 (N, 3, h, w) -> what the end of the tower reads, in fp32; see `Engine.grid`."""
+        return self._grids.grid(pixels)
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
@@ -101,7 +106,9 @@ class _Tower:
     def __init__(self, checkpoint: Checkpoint, tower: TowerName, samples: Samples, requested: str | None) -> None:
         self._checkpoint, self._tower, self._samples, self._requested = checkpoint, tower, samples, requested
         self._engine = OpenVINO(checkpoint)
-        self._choice: PrecisionChoice | None = None  # once it is settled
+        # Once it is settled. A detector's image tower gives no embeddings to be measured; its boxes need exact numbers.
+        self._detects = tower == "image" and checkpoint.contract.detector is not None
+        self._choice = PrecisionChoice("fp32", "image fp32: a detector") if self._detects else None
         self._expected = 0  # items since the start
         self._fp32_rate: float | None = None  # items per second
         self._gave_up = False  # because measuring took too long
@@ -151,6 +158,8 @@ class _Tower:
             return f"int8 {measurements_cache.int8_digest(self._engine.checkpoint, self._checkpoint)}"
 
     def recalibrate(self, samples: Samples) -> None:
+        if self._detects:
+            return
         with self._lock:
             self._samples = samples
             self._settle_on(self._measure())

@@ -13,6 +13,8 @@ from contralto.errors import ContraltoError
 Float = NDArray[np.float32]
 Ids = NDArray[np.int64]
 TowerName = Literal["image", "text"]
+PartName = Literal["image", "text", "grid"]
+"""A tower, or the image tower up to its grid."""
 
 TOWER_NAMES: Final[tuple[TowerName, TowerName]] = ("image", "text")
 
@@ -41,6 +43,13 @@ class Engine(Protocol):
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w), as the contract prepares them -> embeddings float32 (N, E), not normalised."""
 
+    def grid(self, pixels: NDArray[Any]) -> Float:
+        """pixels float32 (N, 3, h, w) -> what the end of the tower reads: tokens (N, L, W) or a map (N, C, h, w).
+
+        N is at least 1. `contralto.encoder.finish` computes the embedding from it. Of a detector: the numbers that its
+        heads give for each cell, (N, L, E + 6 or 7), see `contralto.apply.detect.owl`.
+        """
+
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L), padded -> embeddings float32 (N, E), not normalised.
 
@@ -54,6 +63,13 @@ def checked_pixels(contract: Contract, pixels: NDArray[Any]) -> Float:
     if pixels.ndim != 4 or pixels.shape[1:] != shape:
         raise ContraltoError(f"pixels must have shape (N, {', '.join(map(str, shape))}), got {pixels.shape}")
     return np.ascontiguousarray(pixels, dtype=np.float32)
+
+
+def require_embeddings(contract: Contract) -> None:
+    """Raises ContraltoError for a detector: it embeds no whole picture, as its files hold an untrained projection."""
+    if contract.detector is not None:
+        why = "it is a detector, whose files hold no trained picture projection"
+        raise ContraltoError(f"{contract.name} has no picture embeddings: {why}; use contralto.detect")
 
 
 def checked_ids(contract: Contract, ids: NDArray[Any]) -> Ids:

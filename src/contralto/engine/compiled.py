@@ -70,17 +70,17 @@ class _Tower:
         self._lock = threading.Lock()
 
     def run(self, batch: NDArray[Any]) -> Float:
-        """Pixels (N, 3, h, w) or ids (N, L), at least one row -> embeddings (N, E). Raises ContraltoError."""
+        """Pixels (N, 3, h, w) or ids (N, L), at least one row -> embeddings (N, E) or grids. Raises ContraltoError."""
         import torch
 
         size = self._batch_size()
-        output = torch.empty((len(batch), self._contract.embedding), device=self._device)
+        outputs = []
         try:
             with self._lock:
                 for start in range(0, len(batch), size):
                     part = batch[start : start + size]
-                    output[start : start + size] = self._function(self._staged(part))[: len(part)]
-                embeddings: Float = output.cpu().numpy()  # waits for the GPU
+                    outputs.append(self._function(self._staged(part))[: len(part)].clone())  # the next call overwrites
+                embeddings: Float = torch.cat(outputs).cpu().numpy()  # waits for the GPU
         except RuntimeError as error:
             reason = one_line(str(getattr(error, "inner_exception", error)).strip().partition("\n")[0])
             raise ContraltoError(

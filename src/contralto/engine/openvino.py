@@ -21,11 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contralto.architecture import FastViT
-from contralto.engine.base import LENGTH_MULTIPLE, Float, TowerName, checked_ids, checked_pixels
+from contralto.engine.base import (
+    LENGTH_MULTIPLE,
+    Float,
+    PartName,
+    TowerName,
+    checked_ids,
+    checked_pixels,
+    require_embeddings,
+)
 from contralto.engine.cpus import available_cpus
 from contralto.engine.forest import by_length, forests, needed_lengths, supports_forest
 from contralto.engine.graph.layers import Layers
-from contralto.engine.graph.whole_tower import runtime_graph
+from contralto.engine.graph.whole_tower import grid_graph, runtime_graph
 from contralto.errors import ContraltoError, one_line
 from contralto.weights.checkpoint import Checkpoint
 
@@ -33,7 +41,7 @@ PRECISION_HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # preci
 
 # The runtime's fused attention fails in bf16 for some numbers of texts (2026.4: "SetLoadStoreScalar expects static
 # shapes"), and is not faster for texts.
-TOWER_SETTINGS: Final[dict[TowerName, dict[str, str]]] = {"image": {}, "text": {"SNIPPETS_MODE": "DISABLE"}}
+TOWER_SETTINGS: Final[dict[PartName, dict[str, str]]] = {"image": {}, "grid": {}, "text": {"SNIPPETS_MODE": "DISABLE"}}
 
 # Nodes of a forest of texts: enough for fast matrix products, and for shared prefixes to be computed once. Nothing else
 # depends on the size of a forest.
@@ -64,7 +72,7 @@ class OpenVINO:
         self.precision = precision
         self._float_precision = float_precision if precision == "int8" else precision
         self._checkpoint = checkpoint
-        self._towers: dict[tuple[TowerName, int], _Tower] = {}
+        self._towers: dict[tuple[PartName, int], _Tower] = {}
         self._lock = threading.Lock()
         if hasattr(os, "register_at_fork"):
             engine = weakref.ref(self)
@@ -77,6 +85,7 @@ class OpenVINO:
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
+        require_embeddings(self._checkpoint.contract)
         pixels = checked_pixels(self._checkpoint.contract, pixels)
         parts = [self._image_batch(pixels[part]) for part in batch_slices(len(pixels), IMAGE_BATCH)]
         return np.concatenate([self._empty(0), *parts])
@@ -90,6 +99,13 @@ class OpenVINO:
         needs_two = self.precision == "int8" and isinstance(self._checkpoint.contract.image.tower, FastViT)
         batch = np.repeat(pixels, 2, axis=0) if needs_two and len(pixels) == 1 else pixels
         return self._tower("image").run(batch)[: len(pixels)]
+
+    def grid(self, pixels: NDArray[Any]) -> Float:
+        """pixels float32 (N, 3, h, w), N at least 1 -> what the end of the tower reads; see `Engine.grid`."""
+        pixels = checked_pixels(self._checkpoint.contract, pixels)
+        return np.concatenate(
+            [self._tower("grid").run(pixels[part]) for part in batch_slices(len(pixels), IMAGE_BATCH)]
+        )
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised."""
@@ -128,7 +144,7 @@ class OpenVINO:
     def _empty(self, count: int) -> Float:
         return np.empty((count, self._checkpoint.contract.embedding), np.float32)
 
-    def _tower(self, name: TowerName, at_once: int = 1) -> _Tower:
+    def _tower(self, name: PartName, at_once: int = 1) -> _Tower:
         with self._lock:
             if (name, at_once) not in self._towers:
                 self._towers[name, at_once] = _Tower(self._checkpoint, name, self._float_precision, at_once)
@@ -162,19 +178,23 @@ class _Tower:
     at_once: with 1, all processors work on one batch, for the lowest latency; else the number of parallel batches.
     """
 
-    def __init__(self, checkpoint: Checkpoint, name: TowerName, precision: str, at_once: int) -> None:
-        self._checkpoint, self._name = checkpoint, name  # the runtime reads from the checkpoint's arrays
+    def __init__(self, checkpoint: Checkpoint, name: PartName, precision: str, at_once: int) -> None:
+        self._checkpoint = checkpoint
+        self._tower: TowerName = "text" if name == "text" else "image"  # the runtime reads from the checkpoint's arrays
         self._shapes: set[tuple[tuple[int, ...], ...]] = set()  # the input shapes computed so far
         try:
-            graph = model(checkpoint, runtime_graph(checkpoint, name))
+            layers = grid_graph(checkpoint) if name == "grid" else runtime_graph(checkpoint, name)
+            graph = model(checkpoint, layers)
             settings = configuration(precision) | TOWER_SETTINGS[name]
             if at_once > 1:
                 settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": at_once}
             self._compiled = core().compile_model(graph, "CPU", settings)
         except RuntimeError as error:
             reason = one_line(str(error))
-            raise ContraltoError(f"openvino cannot load the {name} tower of {checkpoint.folder}: {reason}") from error
-        checkpoint.release(name)
+            raise ContraltoError(
+                f"openvino cannot load the {self._tower} tower of {checkpoint.folder}: {reason}"
+            ) from error
+        checkpoint.release(self._tower)
         self._idle: deque[Any] = deque()
 
     def run(self, *inputs: NDArray[Any]) -> Float:
@@ -189,7 +209,7 @@ class _Tower:
         shapes = tuple(one.shape for one in inputs)
         if shapes not in self._shapes:  # the runtime has read the weights, and packed them for this shape
             self._shapes.add(shapes)
-            self._checkpoint.release(self._name)
+            self._checkpoint.release(self._tower)
         return embeddings
 
 

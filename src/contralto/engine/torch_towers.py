@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from contralto.engine.base import Float, TowerName, checked_ids, checked_pixels
+from contralto.engine.base import Float, PartName, TowerName, checked_ids, checked_pixels, require_embeddings
 from contralto.engine.forest import by_length, needed_lengths
 from contralto.errors import ContraltoError, MissingExtraError
 from contralto.weights.checkpoint import Checkpoint
@@ -54,7 +54,7 @@ class TorchEngine(ABC):
         self.precision, self.device = precision, _resolved(device)
         self._dtype: torch.dtype = getattr(torch, TORCH_DTYPES[precision])
         self._checkpoint = checkpoint
-        self._towers: dict[TowerName, Run] = {}
+        self._towers: dict[PartName, Run] = {}
         self._lock = threading.Lock()
         self._process: int | None = None  # the one that has computed with this engine
 
@@ -67,7 +67,12 @@ class TorchEngine(ABC):
 
     def image(self, pixels: NDArray[Any]) -> Float:
         """pixels float32 (N, 3, h, w) -> embeddings float32 (N, E), not normalised."""
+        require_embeddings(self._checkpoint.contract)
         return self._run("image", checked_pixels(self._checkpoint.contract, pixels))
+
+    def grid(self, pixels: NDArray[Any]) -> Float:
+        """pixels float32 (N, 3, h, w), N at least 1 -> what the end of the tower reads; see `Engine.grid`."""
+        return self._run("grid", checked_pixels(self._checkpoint.contract, pixels))
 
     def text(self, ids: NDArray[Any]) -> Float:
         """ids int64 (N, L) -> embeddings float32 (N, E), not normalised. Texts of similar length go together."""
@@ -87,7 +92,7 @@ class TorchEngine(ABC):
         """This engine, as it has one precision."""
         return self
 
-    def _run(self, tower: TowerName, batch: NDArray[Any]) -> Float:
+    def _run(self, tower: PartName, batch: NDArray[Any]) -> Float:
         import torch
 
         if len(batch) == 0:
@@ -98,25 +103,26 @@ class TorchEngine(ABC):
         self._process = os.getpid()
         with self._lock:
             if tower not in self._towers:
-                self._towers[tower] = self._prepared(tower, self._load(tower))
+                self._towers[tower] = self._prepared("text" if tower == "text" else "image", self._load(tower))
         exact = self.precision == "fp32" and self.device != "cpu"
         arithmetic: AbstractContextManager[None] = full_precision() if exact else nullcontext()
         with torch.inference_mode(), arithmetic:
             return self._towers[tower](batch)
 
-    def _load(self, tower_name: TowerName) -> nn.Module:
+    def _load(self, part: PartName) -> nn.Module:
         """One tower with its weights. The other tower stays on the meta device, without memory."""
         import torch
 
-        from contralto.model.clip import CLIP
+        from contralto.model.clip import CLIP, UpToGrid
 
+        tower_name = "image" if part == "grid" else part
         with torch.device("meta"):
             tower: nn.Module = getattr(CLIP(self._checkpoint.contract), tower_name)
         prefix = f"{tower_name}."
         names = [name for name in self._checkpoint if name.startswith(prefix)]
         state = {name.removeprefix(prefix): self._tensor(name) for name in names}
         tower.load_state_dict(state, strict=True, assign=True)
-        return tower.eval()
+        return UpToGrid(tower).eval() if part == "grid" else tower.eval()
 
     def _tensor(self, name: str) -> torch.Tensor:
         import torch

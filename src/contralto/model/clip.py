@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import assert_never
+from typing import Any, assert_never
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from contralto import architecture
-from contralto.contract import Contract, Image, Text
+from contralto.contract import Contract, Text
 from contralto.contract import preset as read_preset
 from contralto.model.convnext import ConvNeXt
+from contralto.model.detector import DetectingViT
 from contralto.model.efficientnet import EfficientNet
 from contralto.model.eva import Eva
 from contralto.model.fastvit import FastViT
@@ -33,7 +34,7 @@ class CLIP(nn.Module):
 
     def __init__(self, contract: Contract) -> None:
         super().__init__()
-        self.image = _image_tower(contract.image, contract.embedding)
+        self.image = _image_tower(contract)
         self.text = _text_tower(contract.text, contract.embedding)
         self.logit_scale = nn.Parameter(torch.zeros(()))
         self.logit_bias = nn.Parameter(torch.zeros(())) if contract.score.rule == "sigmoid" else None
@@ -65,6 +66,19 @@ class CLIP(nn.Module):
             self.logit_bias.fill_(SIGMOID_BIAS)
 
 
+class UpToGrid(nn.Module):
+    """A picture tower up to its grid: what its pool or last block reads."""
+
+    def __init__(self, tower: Any) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> tokens (N, L, W) or a map (N, C, h', w')."""
+        x: Tensor = self.tower.grid(pixels)
+        return x
+
+
 def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
     """A model with random weights on the CPU, in eval mode, and its contract (unchanged: no weights, its own scale).
 
@@ -80,8 +94,11 @@ def create(preset: str | Contract, *, seed: int = 0) -> tuple[CLIP, Contract]:
     return clip.eval(), contract
 
 
-def _image_tower(image: Image, embedding: int) -> ViT | ResNet | EfficientNet | FastViT | Eva | ConvNeXt:
+def _image_tower(contract: Contract) -> ViT | ResNet | EfficientNet | FastViT | Eva | ConvNeXt:
+    image, embedding = contract.image, contract.embedding
     match image.tower:
+        case architecture.ViT() if contract.detector is not None:
+            return DetectingViT(image.tower, image.size, embedding, contract.detector)
         case architecture.ViT():
             return ViT(image.tower, image.size, embedding)
         case architecture.ResNet():

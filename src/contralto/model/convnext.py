@@ -29,10 +29,14 @@ class ConvNeXt(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the normalised mean over the cells of the last feature map (N, W)."""
+        x: Tensor = self.norm_post(self.grid(pixels).mean(dim=(2, 3)))
+        return x
+
+    def grid(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> the last feature map (N, W, h / 32, w / 32)."""
         x: Tensor = over_channels(self.stem["norm"], self.stem["conv"](pixels))  # (N, C, h / 4, w / 4)
         for stage in self.stages:
             x = stage(x)
-        x = self.norm_post(x.mean(dim=(2, 3)))
         return x
 
     @torch.no_grad()

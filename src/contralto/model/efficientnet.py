@@ -37,7 +37,11 @@ class EfficientNet(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the mean over the cells of the last feature map (N, features)."""
-        return self.finish(self.start(pixels, 0), 0)
+        return self.grid(pixels).mean(dim=(2, 3))
+
+    def grid(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> the last feature map (N, features, h / 32, w / 32), with the published strides."""
+        return self._rest(self.start(pixels, 0), 0)
 
     def start(self, pixels: Tensor, blocks: int) -> Tensor:
         """pixels (N, 3, h, w) -> the feature map (N, C, ..) after the stem and the first `blocks` blocks."""
@@ -48,11 +52,12 @@ class EfficientNet(nn.Module):
 
     def finish(self, x: Tensor, blocks: int) -> Tensor:
         """The feature map of `start` with the same number of blocks -> (N, features)."""
+        return self._rest(x, blocks).mean(dim=(2, 3))
+
+    def _rest(self, x: Tensor, blocks: int) -> Tensor:
         for block in self.blocks[blocks:]:
-            x = block(x)  # after the last block (N, channels, h / 32, w / 32) with the published strides
-        if self.top is not None:
-            x = self.activation(self.top(x))  # (N, top, h / 32, w / 32)
-        return x.mean(dim=(2, 3))
+            x = block(x)
+        return x if self.top is None else self.activation(self.top(x))
 
     @torch.no_grad()
     def initialise(self, generator: Generator) -> None:

@@ -26,7 +26,7 @@ class Eva(nn.Module):
         self.blocks = nn.ModuleList(EvaBlock(spec) for _ in range(spec.layers))
         self.norm_post = LayerNorm(spec.width, spec.norm_eps)
         self.head = head(spec.head, spec.width, embedding)
-        self.cells, self.grid, self.head_width = (rows, columns), spec.grid, spec.width // spec.heads
+        self.cells, self.trained_grid, self.head_width = (rows, columns), spec.grid, spec.width // spec.heads
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised, of the contract's size -> embeddings (N, E)."""
@@ -34,15 +34,25 @@ class Eva(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the normalised class token (N, W)."""
+        x: Tensor = self.grid(pixels)
+        x = self.blocks[-1](x, self._rotation(x))
+        x = self.norm_post(x[:, 0])
+        return x
+
+    def grid(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> the tokens that the last block reads (N, 1 + cells, W)."""
         x: Tensor = self.patch(pixels).flatten(2).transpose(1, 2)  # (N, cells, W)
         first = self.class_token.to(x.dtype).expand(len(x), 1, -1)
         x = torch.cat([first, x], dim=1) + self.positions  # (N, 1 + cells, W)
-        angles = rotary_angles(self.cells, self.grid, self.head_width, x.device)
-        rotation = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-        for block in self.blocks:
+        rotation = self._rotation(x)
+        for block in self.blocks[:-1]:
             x = block(x, rotation)
-        x = self.norm_post(x[:, 0])
         return x
+
+    def _rotation(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of the angles (1 + cells, D), in the dtype and on the device of x."""
+        angles = rotary_angles(self.cells, self.trained_grid, self.head_width, x.device)
+        return angles.cos().to(x.dtype), angles.sin().to(x.dtype)
 
     @torch.no_grad()
     def initialise(self, generator: Generator) -> None:

@@ -44,13 +44,16 @@ class FastViT(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the mean over the cells of the last feature map (N, features)."""
+        return self.grid(pixels).mean(dim=(2, 3))
+
+    def grid(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> the last feature map (N, features, h', w')."""
         x = pixels
         for branches in self.stem:
             x = self.activation(branches(x))  # after the last (N, first, h / 4, w / 4)
         for stage in self.stages:
             x = stage(x)
-        x = self.activation(self.squeeze(self.top(x)))
-        return x.mean(dim=(2, 3))
+        return self.activation(self.squeeze(self.top(x)))
 
     @torch.no_grad()
     def initialise(self, generator: Generator) -> None:

@@ -37,10 +37,14 @@ class ResNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w), normalised, of the contract's size -> embeddings (N, E)."""
+        x: Tensor = self.pool(self.grid(pixels))
+        return x
+
+    def grid(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> the map that the pool reads (N, 32 width, h / 32, w / 32)."""
         x: Tensor = self.stem(pixels)  # (N, width, h / 4, w / 4)
         for stage in self.stages:
             x = stage(x)
-        x = self.pool(x)  # from (N, 32 width, h / 32, w / 32) to (N, E)
         return x
 
     def features(self, pixels: Tensor) -> Tensor:

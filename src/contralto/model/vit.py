@@ -37,7 +37,7 @@ class ViT(nn.Module):
         )
         self.norm_post = LayerNorm(spec.width, spec.norm_eps)
         self.pool = QueryPool(spec) if spec.pool == "attention" else None
-        self.pools_mean = spec.pool == "mean"
+        self.pooling = spec.pool
         self.head = head(spec.head, spec.width, embedding)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -46,20 +46,21 @@ class ViT(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels (N, 3, h, w) -> the pooled token (N, W)."""
-        x: Tensor = self.tokens(pixels)  # (N, L, W)
+        x: Tensor = self.grid(pixels)  # (N, L, W)
         if self.pool is not None:
             x = self.pool(self.norm_post(x))  # (N, W)
-        elif self.pools_mean:
+        elif self.pooling == "mean":
             patches = x if self.class_token is None else x[:, 1:]
             x = self.norm_post(patches.mean(dim=1))
         else:
-            x = self.norm_post(x[:, 0])  # a norm acts on each token alone, so norm and choice commute
+            x = self.norm_post(self.blocks[-1](x)[:, 0])  # a norm acts on each token alone, so norm and choice commute
         return x
 
-    def tokens(self, pixels: Tensor) -> Tensor:
-        """pixels (N, 3, h, w) -> the last block's tokens (N, L, W): the class token, if any, then the patches.
+    def grid(self, pixels: Tensor) -> Tensor:
+        """pixels (N, 3, h, w) -> tokens (N, L, W): the class token, if any, then the patches.
 
-        The prompts are dropped: a pool averages or weighs what it was trained on.
+        If the class token is pooled, they are what the last block reads, with its prompts behind the class token. Else
+        they are what it gives, without the prompts: a pool averages or weighs what it was trained on.
         """
         x: Tensor = self.patch(pixels)  # (N, W, h / patch, w / patch)
         x = x.flatten(2).transpose(1, 2)  # (N, cells, W), in row-major order
@@ -79,6 +80,8 @@ class ViT(nn.Module):
                 vectors = self.prompts[n].to(x.dtype).expand(len(x), -1, -1)  # (N, P, W)
                 x = torch.cat([x[:, :first], vectors, x[:, behind:]], dim=1)
                 behind = first + vectors.shape[1]
+            if self.pooling == "class" and n == len(self.blocks) - 1:
+                return x
             x = block(x)
         return x if behind == first else torch.cat([x[:, :first], x[:, behind:]], dim=1)
 

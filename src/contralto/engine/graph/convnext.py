@@ -8,6 +8,12 @@ from contralto.engine.graph.layers import Layers
 
 def convnext(layers: Layers, tower: ConvNeXt, pixels: str) -> str:
     """pixels (N, 3, h, w) -> embeddings (N, E)."""
+    x = layers.node("ReduceMean", convnext_grid(layers, tower, pixels), layers.constant([2, 3]), keepdims=0)  # (N, W)
+    return layers.head("image.head", tower.head, layers.layer_norm("image.norm_post", x, tower.norm_eps))
+
+
+def convnext_grid(layers: Layers, tower: ConvNeXt, pixels: str) -> str:
+    """pixels (N, 3, h, w) -> the map before the mean (N, W, h / 32, w / 32)."""
     x = _channels_last(layers, layers.convolution("image.stem.conv", pixels, stride=4))
     x = _channels_first(layers, layers.layer_norm("image.stem.norm", x, tower.norm_eps))  # (N, C, h / 4, w / 4)
     for stage, (depth, width) in enumerate(zip(tower.layers, tower.widths, strict=True)):
@@ -17,8 +23,7 @@ def convnext(layers: Layers, tower: ConvNeXt, pixels: str) -> str:
             x = layers.convolution(f"{name}.halve.conv", _channels_first(layers, normed), stride=2)
         for layer in range(depth):
             x = _block(layers, tower, f"{name}.blocks.{layer}", x, width)
-    x = layers.node("ReduceMean", x, layers.constant([2, 3]), keepdims=0)  # (N, W)
-    return layers.head("image.head", tower.head, layers.layer_norm("image.norm_post", x, tower.norm_eps))
+    return x
 
 
 def _block(layers: Layers, tower: ConvNeXt, name: str, x: str, width: int) -> str:

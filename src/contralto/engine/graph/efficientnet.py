@@ -10,6 +10,12 @@ Size = tuple[int, int]
 
 def efficientnet(layers: Layers, tower: EfficientNet, pixels: str, size: Size) -> str:
     """pixels (N, 3, h, w), size = (h, w) -> embeddings (N, E)."""
+    x = layers.node("ReduceMean", efficientnet_grid(layers, tower, pixels, size), layers.constant([2, 3]), keepdims=0)
+    return layers.head("image.head", tower.head, x)
+
+
+def efficientnet_grid(layers: Layers, tower: EfficientNet, pixels: str, size: Size) -> str:
+    """pixels (N, 3, h, w), size = (h, w) -> the map before the mean (N, features, h', w')."""
     x, size = _convolution(layers, tower, "image.stem", pixels, size, kernel=3, stride=2)
     x = layers.activation(tower.activation, x)
     channels, index = tower.stem, 0
@@ -31,8 +37,7 @@ def efficientnet(layers: Layers, tower: EfficientNet, pixels: str, size: Size) -
     if tower.top:
         x, size = _convolution(layers, tower, "image.top", x, size)
         x = layers.activation(tower.activation, x)
-    x = layers.node("ReduceMean", x, layers.constant([2, 3]), keepdims=0)  # (N, features)
-    return layers.head("image.head", tower.head, x)
+    return x
 
 
 def _convolution(

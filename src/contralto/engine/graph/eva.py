@@ -12,20 +12,35 @@ ROTARY_TEMPERATURE = 10_000
 
 def eva(layers: Layers, tower: Eva, pixels: str, size: tuple[int, int]) -> str:
     """pixels (N, 3, h, w), size = (h, w) -> embeddings (N, E)."""
+    x = _block(layers, tower, tower.layers - 1, *_grid(layers, tower, pixels, size))
+    x = layers.node("Gather", x, layers.constant(0), axis=1)  # (N, W)
+    return layers.head("image.head", tower.head, layers.layer_norm("image.norm_post", x, tower.norm_eps))
+
+
+def eva_grid(layers: Layers, tower: Eva, pixels: str, size: tuple[int, int]) -> str:
+    """pixels (N, 3, h, w), size = (h, w) -> the tokens that the last block reads (N, L, W)."""
+    return _grid(layers, tower, pixels, size)[0]
+
+
+def _grid(layers: Layers, tower: Eva, pixels: str, size: tuple[int, int]) -> tuple[str, _RotaryPositions]:
     x = layers.patches("image.patch", pixels, size, tower.patch)  # (N, L, W)
     count = layers.node("Shape", pixels, start=0, end=1)
     shape = layers.node("Concat", count, layers.constant([1, tower.width]), axis=0)
     first = layers.node("Expand", layers.weight("image.class_token"), shape)
     x = layers.node("Add", layers.node("Concat", first, x, axis=1), layers.weight("image.positions"))
     rotary = _RotaryPositions(layers, tower, size)
-    for n in range(tower.layers):
-        name = f"image.blocks.{n}"
-        normed = layers.layer_norm(f"{name}.norm1", x, tower.norm_eps)
-        x = layers.node("Add", x, _attention(layers, tower, f"{name}.attention", normed, rotary))
-        normed = layers.layer_norm(f"{name}.norm2", x, tower.norm_eps)
-        x = layers.node("Add", x, _gated_mlp(layers, tower, f"{name}.mlp", normed))
-    x = layers.node("Gather", x, layers.constant(0), axis=1)  # (N, W)
-    return layers.head("image.head", tower.head, layers.layer_norm("image.norm_post", x, tower.norm_eps))
+    for n in range(tower.layers - 1):
+        x = _block(layers, tower, n, x, rotary)
+    return x, rotary
+
+
+def _block(layers: Layers, tower: Eva, index: int, x: str, rotary: _RotaryPositions) -> str:
+    """(N, L, W) -> (N, L, W)."""
+    name = f"image.blocks.{index}"
+    normed = layers.layer_norm(f"{name}.norm1", x, tower.norm_eps)
+    x = layers.node("Add", x, _attention(layers, tower, f"{name}.attention", normed, rotary))
+    normed = layers.layer_norm(f"{name}.norm2", x, tower.norm_eps)
+    return layers.node("Add", x, _gated_mlp(layers, tower, f"{name}.mlp", normed))
 
 
 class _RotaryPositions:
@@ -33,7 +48,7 @@ class _RotaryPositions:
 
     def __init__(self, layers: Layers, tower: Eva, size: tuple[int, int]) -> None:
         width = tower.width // tower.heads
-        angles = _angles((size[0] // tower.patch, size[1] // tower.patch), tower.grid, width)
+        angles = rotary_angles((size[0] // tower.patch, size[1] // tower.patch), tower.grid, width)
         quarter_turn = np.zeros((width, width), np.float32)
         for pair in range(0, width, 2):
             quarter_turn[pair + 1, pair], quarter_turn[pair, pair + 1] = -1, 1
@@ -50,7 +65,7 @@ class _RotaryPositions:
         return node("Reshape", x, constant([0, 0, self._width]))
 
 
-def _angles(cells: tuple[int, int], grid: int, width: int) -> np.ndarray:
+def rotary_angles(cells: tuple[int, int], grid: int, width: int) -> np.ndarray:
     """float64 (1 + cells, width): the angle of each number; a pair shares one.
 
     The first half of a head turns by the row of its cell, the other half by the column.

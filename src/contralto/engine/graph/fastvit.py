@@ -8,6 +8,12 @@ from contralto.engine.graph.layers import Layers
 
 def fastvit(layers: Layers, tower: FastViT, pixels: str) -> str:
     """pixels (N, 3, h, w) -> embeddings (N, E)."""
+    x = layers.node("ReduceMean", fastvit_grid(layers, tower, pixels), layers.constant([2, 3]), keepdims=0)
+    return layers.head("image.head", tower.head, x)
+
+
+def fastvit_grid(layers: Layers, tower: FastViT, pixels: str) -> str:
+    """pixels (N, 3, h, w) -> the map before the mean (N, features, h', w')."""
     channels = tower.stages[0].width
     kernels = (3, 1) if tower.stem_points else (3,)
     x = _activated(layers, tower, _branches(layers, tower, "image.stem.0", pixels, kernels, stride=2))
@@ -23,9 +29,7 @@ def fastvit(layers: Layers, tower: FastViT, pixels: str) -> str:
         for layer in range(stage.layers):
             x = _block(layers, tower, stage, f"{name}.blocks.{layer}", x)
     x = _branches(layers, tower, "image.top", x, (3, 1), group=channels)
-    x = _activated(layers, tower, layers.squeeze_excite("image.squeeze", x, "relu"))
-    x = layers.node("ReduceMean", x, layers.constant([2, 3]), keepdims=0)  # (N, features)
-    return layers.head("image.head", tower.head, x)
+    return _activated(layers, tower, layers.squeeze_excite("image.squeeze", x, "relu"))
 
 
 def _halve(layers: Layers, tower: FastViT, stage: FastStage, name: str, x: str, before: int) -> str:

@@ -10,13 +10,18 @@ RESNET_EPS = 1e-5
 
 def resnet(layers: Layers, tower: ResNet, pixels: str) -> str:
     """pixels (N, 3, h, w) -> embeddings (N, E)."""
+    return _attention_pool(layers, tower, resnet_grid(layers, tower, pixels))
+
+
+def resnet_grid(layers: Layers, tower: ResNet, pixels: str) -> str:
+    """pixels (N, 3, h, w) -> the map that the attention pool reads (N, C, h / 32, w / 32)."""
     x = _convolution(layers, "image.stem", 1, pixels, stride=2, pad=1)
     x = _convolution(layers, "image.stem", 2, x, pad=1)
     x = _pool(layers, _convolution(layers, "image.stem", 3, x, pad=1))  # (N, width, h / 4, w / 4)
     for stage, repeats in enumerate(tower.layers):
         for repeat in range(repeats):
             x = _bottleneck(layers, f"image.stages.{stage}.{repeat}", x, first=repeat == 0, halves=stage > 0)
-    return _attention_pool(layers, tower, x)
+    return x
 
 
 def _bottleneck(layers: Layers, name: str, x: str, first: bool, halves: bool) -> str:

@@ -15,6 +15,18 @@ def vit(layers: Layers, tower: ViT, pixels: str, size: tuple[int, int]) -> str:
     def first(x: str) -> str:
         return layers.node("Gather", x, layers.constant([0]), axis=1)  # (N, 1, W)
 
+    x = vit_grid(layers, tower, pixels, size)
+    if tower.pool == "class":
+        x = layers.block(f"image.blocks.{tower.layers - 1}", x, tower, pick=first)
+    return layers.head("image.head", tower.head, _pool(layers, tower, x))
+
+
+def vit_grid(layers: Layers, tower: ViT, pixels: str, size: tuple[int, int]) -> str:
+    """pixels (N, 3, h, w), size = (h, w) -> tokens (N, L, W).
+
+    They are what the last block reads, with its prompts, if the tower pools by the class token; else what it gives,
+    without prompts.
+    """
     x = (
         layers.patches("image.patch", pixels, size, tower.patch)
         if tower.stem == "patch"
@@ -30,9 +42,14 @@ def vit(layers: Layers, tower: ViT, pixels: str, size: tuple[int, int]) -> str:
         x = layers.layer_norm("image.norm_pre", x, tower.norm_eps)
     for n in range(tower.layers):
         x = _prompted(layers, tower, x, n)
-        pick = first if tower.pool == "class" and n == tower.layers - 1 else None
-        x = layers.block(f"image.blocks.{n}", x, tower, pick=pick)
-    return layers.head("image.head", tower.head, _pool(layers, tower, x))
+        if tower.pool == "class" and n == tower.layers - 1:
+            return x
+        x = layers.block(f"image.blocks.{n}", x, tower)
+    if not tower.prompts:
+        return x
+    first = 1 if tower.class_token else 0
+    patches = _tokens(layers, x, first + tower.prompts)
+    return layers.node("Concat", _tokens(layers, x, 0, 1), patches, axis=1) if first else patches
 
 
 def _stem(layers: Layers, tower: ViT, pixels: str) -> str:
@@ -71,15 +88,11 @@ def _tokens(layers: Layers, x: str, start: int, end: int = SLICE_END) -> str:
 
 def _pool(layers: Layers, tower: ViT, x: str) -> str:
     """(N, L, W) -> (N, W), normalised before the attention pool, and after the others."""
-    first = 1 if tower.class_token else 0
     if tower.pool == "attention":
-        if tower.prompts:
-            patches = _tokens(layers, x, first + tower.prompts)
-            x = layers.node("Concat", _tokens(layers, x, 0, 1), patches, axis=1) if first else patches
         return _query_pool(layers, tower, layers.layer_norm("image.norm_post", x, tower.norm_eps))
     if tower.pool == "mean":
-        if first + tower.prompts:
-            x = _tokens(layers, x, first + tower.prompts)  # the patches
+        if tower.class_token:
+            x = _tokens(layers, x, 1)  # the patches
         x = layers.node("ReduceMean", x, layers.constant([1]), keepdims=0)
     else:
         x = layers.node("Gather", x, layers.constant(0), axis=1)
