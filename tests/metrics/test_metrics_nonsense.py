@@ -30,6 +30,7 @@ NO_LABELS = [*NO_PLACES, [0, 1, 3], [0, 1], []]
 NO_MATRIX = [*NO_ARRAY, [1, 2, 3], EYE[:2], np.zeros((0, 3))]
 NO_ROWS = [*NO_MATRIX, EYE[:, :2], np.full((3, 3), NAN), np.full((3, 3), INF), np.zeros((3, 0))]
 NO_SHARE = [None, "0.5", NAN, -0.1, 0, 1, 2, True, [0.5], object()]
+NO_BOXES = [*NO_ARRAY, EYE, [1, 2, 3], [[2, 0, 1, 1]] * 3, [[0, 0, 1, NAN]] * 3, [[0, 0, 1, INF]] * 3, [[0, 0, 1, 1]]]
 NO_ERRORS = [*NO_ARRAY, [-0.1, 0.5, 0.5], [NAN, 0, 1], [], [0.1, 0.2]]
 NO_DICT = [None, [], [1, 2], "fog", {}, {"fog": []}, {"fog": [NAN]}, {"fog": "high"}, {"fog": [-1.0]}]
 NO_FUNCTION = ["print", 3, []]
@@ -42,6 +43,14 @@ def mean(places):
 # function -> {argument: (a value that will do, values that must not)}
 TABLE = {
     "auc": {"scores": ([0.1, 0.2, 0.3], NO_ARRAY), "positive": ([0, 1, 1], NO_FLAGS)},
+    "average_precision": {
+        "boxes": ([[0, 0, 2, 2]] * 3, NO_BOXES),
+        "scores": ([0.1, 0.2, 0.3], [*NO_ARRAY, [NAN, 0, 1], [0, INF, 1], [0.1, 0.2], []]),
+        "owners": ([0, 1, 1], [*NO_PLACES, [0, 1], []]),
+        "true_boxes": ([[0, 0, 2, 2]] * 3, NO_BOXES),
+        "true_owners": ([0, 1, 1], [*NO_PLACES, [0, 1], []]),
+        "iou": (0.5, [v for v in NO_SHARE if v != 1 or v is True]),
+    },
     "brier": {"confidence": ([0.1, 0.2, 0.3], NO_SHARES), "right": ([0, 1, 1], [*NO_FLAGS, []])},
     "corruption_error": {
         "errors": ([0.1, 0.2, 0.3], NO_ERRORS),

@@ -1,12 +1,14 @@
 """Metrics, and how far each value can be trusted. Arrays in, numbers out.
 
-Read `accuracy.py` (classes), `retrieval.py` (pictures and texts; `counting.py` does its work in blocks) and
-`calibration.py` (confidences); then `intervals.py`, `paired.py` (two models on the same items) and `robustness.py`
-(other data). A metric without a value on the given items raises `UndefinedError` (`undefined.py`).
+Read `accuracy.py` (classes), `retrieval.py` (pictures and texts; `counting.py` does its work in blocks),
+`detection.py` (boxes; `matching.py` and `overlap.py` serve it) and `calibration.py` (confidences); then `intervals.py`,
+`paired.py` (two models on the same items) and `robustness.py` (other data). A metric without a value on the given items
+raises `UndefinedError` (`undefined.py`).
 """
 
 from contralto.metrics.accuracy import auc, map11, mean_per_class, mean_top1_top5, ranks, top_k
 from contralto.metrics.calibration import Bins, Platt, brier, ece, platt, reliability, temperature
+from contralto.metrics.detection import average_precision
 from contralto.metrics.intervals import Interval, bootstrap, clopper_pearson
 from contralto.metrics.paired import Difference, holm, mcnemar, paired_bootstrap
 from contralto.metrics.retrieval import Ranks, Recall, median_rank, recall, retrieval_ranks, share_recall, text_shares
@@ -28,6 +30,7 @@ __all__ = [
     "Recall",
     "UndefinedError",
     "auc",
+    "average_precision",
     "bootstrap",
     "brier",
     "clopper_pearson",
