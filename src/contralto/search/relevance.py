@@ -54,7 +54,7 @@ def threshold(encoder: Encoder, query: Query, embeddings: Embeddings, cosines: N
     """
     if not len(embeddings) or (query.text is None and len(embeddings) < FEWEST):
         return -np.inf
-    sample = embeddings[_spread(len(embeddings), BACKGROUND_PICTURES)]
+    sample = embeddings[evenly_spread(len(embeddings), BACKGROUND_PICTURES)]
     if query.image is None:
         background = sample @ query.variants(encoder.encode_labels([*NOUNS], None), None).T
     else:
@@ -70,7 +70,7 @@ def threshold(encoder: Encoder, query: Query, embeddings: Embeddings, cosines: N
 
 def _by_image(encoder: Encoder, query: Query, sample: Embeddings) -> Embeddings:
     """(P,) cosines of pictures with the same query for other pictures, and for other texts if it has a text."""
-    chosen = _spread(len(sample), len(NOUNS))
+    chosen = evenly_spread(len(sample), len(NOUNS))
     texts = None if query.text is None else encoder.encode_labels([*NOUNS[: len(chosen)]], None)
     cosines: Embeddings = sample @ query.variants(texts, sample[chosen]).T
     others = np.ones(cosines.shape, bool)
@@ -78,6 +78,6 @@ def _by_image(encoder: Encoder, query: Query, sample: Embeddings) -> Embeddings:
     return cosines[others] if len(sample) > 1 else cosines.ravel()
 
 
-def _spread(n: int, count: int) -> NDArray[np.intp]:
+def evenly_spread(n: int, count: int) -> NDArray[np.intp]:
     """At most `count` indices below n, evenly spread."""
     return np.arange(n) if n <= count else np.linspace(0, n - 1, count).astype(np.intp)
