@@ -36,6 +36,7 @@ ORDER = [
     {"zeroshot"},
     {"encoder"},
     {"search"},
+    {"apply"},
     {"loss", "data"},
     {"train"},
     {"sets"},

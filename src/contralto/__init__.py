@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from contralto import adaptation, metrics, probe
     from contralto.adaptation.result import Adaptation
     from contralto.adaptation.run import adapt
+    from contralto.apply.detect.box import Box
+    from contralto.apply.detect.run import detect
+    from contralto.apply.explain import Explanation, explain
+    from contralto.apply.views import Views, encode_views
     from contralto.contract import Contract
     from contralto.encoder import Clip, create, load, save
     from contralto.encoder.soups import soup
@@ -24,14 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adaptation",
+    "Box",
     "Clip",
     "Contract",
     "ContraltoError",
+    "Explanation",
+    "Views",
     "__version__",
     "adapt",
     "adaptation",
     "create",
+    "detect",
+    "encode_views",
     "evaluate",
+    "explain",
     "load",
     "metrics",
     "probe",
@@ -45,9 +55,15 @@ _MODULE_OF = {
     "Contract": "contralto.contract",
     "ContraltoError": "contralto.errors",
     "Adaptation": "contralto.adaptation.result",
+    "Box": "contralto.apply.detect.box",
+    "Explanation": "contralto.apply.explain",
+    "Views": "contralto.apply.views",
     "adapt": "contralto.adaptation.run",
     "create": "contralto.encoder",
+    "detect": "contralto.apply.detect.run",
+    "encode_views": "contralto.apply.views",
     "evaluate": "contralto.evaluation.run",
+    "explain": "contralto.apply.explain",
     "load": "contralto.encoder",
     "save": "contralto.encoder",
     "soup": "contralto.encoder.soups",
