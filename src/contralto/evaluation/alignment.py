@@ -30,7 +30,7 @@ MIN_SHARED_AREA: Final = 0.4  # as a share of the area of either picture
 MIN_CONTRAST: Final = 2.0  # standard deviation in grey levels: flatter pictures all look alike
 
 
-class Box(NamedTuple):
+class Placement(NamedTuple):
     """The place of the first picture in the second: x -> left + width x, y -> top + height y, for squares of side 1."""
 
     left: float
@@ -68,7 +68,7 @@ def similarity(first: Grey, second: Grey) -> float:
     return max(0.0, min(_correlation(first, sampled, inside), _correlation(_fine(first), _fine(sampled), inside)))
 
 
-def _guess(first: Grey, second: Grey) -> tuple[Grey, Box]:
+def _guess(first: Grey, second: Grey) -> tuple[Grey, Placement]:
     """The second picture or its mirror image, and the box of the grid, with the highest correlation."""
     one, other = _reduced(first, COARSE_SIDE), _reduced(second, COARSE_SIDE)
     boxes, (down, across, inside) = _boxes(), _grid()
@@ -83,7 +83,7 @@ def _guess(first: Grey, second: Grey) -> tuple[Grey, Box]:
     return (second[:, ::-1] if mirrored else second), boxes[place]
 
 
-def _step(first: Grey, second: Grey, box: Box) -> Box | None:
+def _step(first: Grey, second: Grey, box: Placement) -> Placement | None:
     """A Gauss-Newton step: the box that is better to first order, with free gain and offset of the grey levels."""
     sampled, inside = _sampled(second, box)
     if _shared(inside, box) < MIN_SHARED_AREA:
@@ -96,10 +96,10 @@ def _step(first: Grey, second: Grey, box: Box) -> Box | None:
     gain, _, *moved = np.linalg.lstsq(known @ known.T, known @ first[inside].astype(np.float64), rcond=None)[0]
     if gain <= 0:
         return None
-    return Box(*np.add(box, np.clip(np.divide(moved, gain), -0.1, 0.1)).tolist())
+    return Placement(*np.add(box, np.clip(np.divide(moved, gain), -0.1, 0.1)).tolist())
 
 
-def _sampled(picture: Grey, box: Box) -> tuple[Grey, NDArray[np.bool_]]:
+def _sampled(picture: Grey, box: Placement) -> tuple[Grey, NDArray[np.bool_]]:
     """The part of the picture within the box, at the size of the picture, and a mask of where the box is inside it."""
     size = len(picture)
     across, in_width = _taps(box.left + box.width * _centres(size))
@@ -118,7 +118,7 @@ def _centres(size: int) -> Grey:
     return ((np.arange(size) + 0.5) / size).astype(np.float32)
 
 
-def _shared(inside: NDArray[np.bool_], box: Box) -> float:
+def _shared(inside: NDArray[np.bool_], box: Placement) -> float:
     """The shared area as a share of each picture's area, the smaller of both."""
     share = float(inside.mean())
     return min(share, share * box.width * box.height)
@@ -153,11 +153,11 @@ def _blur(radius: int = 4) -> Grey:
 
 
 @functools.cache
-def _boxes() -> list[Box]:
+def _boxes() -> list[Placement]:
     """Boxes of each width and height, at the edges and in the middle: inside the picture, or around it."""
     inside = [((1 - scale) * place, scale) for scale in CROP_SCALES for place in ((0, 0.5, 1) if scale < 1 else (0,))]
     outside = [(-start / scale, 1 / scale) for start, scale in inside]
-    return list(dict.fromkeys(Box(*x, *y) for axis in (inside, outside) for x, y in product(axis, repeat=2)))
+    return list(dict.fromkeys(Placement(*x, *y) for axis in (inside, outside) for x, y in product(axis, repeat=2)))
 
 
 @functools.cache

@@ -114,6 +114,14 @@ def _auc(records: Records) -> Statistic | None:
     return lambda places: float(auc(margin[places], records.label[places] == 1))
 
 
+def _pointing(records: Records) -> RecordStatistic | None:
+    """The share of questions that are right; those of one picture are not independent."""
+    if not len(records):
+        return None
+    right, groups = records.rank < 1, np.unique(records.key.astype(str), return_inverse=True)[1]
+    return RecordStatistic(lambda places: float(right[places].mean()), len(right), groups)
+
+
 def _retrieval_metrics() -> dict[str, Metric]:
     table: dict[str, Metric] = {}
     for direction in DIRECTIONS:
@@ -136,5 +144,8 @@ METRICS: Final[dict[str, Metric]] = {
     "auc": Metric("ROC AUC", of_records=_over_classes(_auc)),
     "ece": Metric("ECE", of_records=_over_classes(_ece)),
     "ece_tempered": Metric("ECE, tempered"),
+    "ap50": Metric("AP50 of boxes"),
+    "ap": Metric("AP of boxes, as COCO"),
+    "pointing": Metric("pointing game", of_records=_pointing),
 } | _retrieval_metrics()
 """Metric name -> metric."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,18 @@ OverlapEntry = TypedDict(
 """The protocol's entry on near-duplicates in another data set. with: that data set as "name:split"."""
 
 
+Corners = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels of the upright picture."""
+
+
+class BoxExample(NamedTuple):
+    """A picture with its true boxes (label, box), and as many of the best detected ones (label, score, box)."""
+
+    key: str
+    true: tuple[tuple[str, Corners], ...]
+    detected: tuple[tuple[str, float, Corners], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """The result of measuring one data set under one condition.
@@ -112,6 +124,8 @@ class Outcome:
     failures: Mapping[str, str] = field(default_factory=dict)
     """key -> why the item could not be used. An item whose picture failed counts as wrong. A sample that has no label,
     or a wrong one, is not an item and is ignored; the protocol's `left_out` says how many there are."""
+    examples: tuple[BoxExample, ...] = ()
+    """A few pictures of a set of boxes, for the page."""
 
     @property
     def variant(self) -> str:

@@ -67,7 +67,7 @@ def split_hash(data: DataSet, pictures: PictureEmbeddings) -> str:
         item = data.items[i]
         stated = [item.key, item.label, item.labels, item.ignored, item.captions, sorted(item.groups.items())]
         digest.update(content or b"unreadable")
-        digest.update(json.dumps(stated).encode())
+        digest.update(json.dumps(stated + [item.boxes] * bool(item.boxes)).encode())
     return digest.hexdigest()
 
 

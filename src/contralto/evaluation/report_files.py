@@ -18,7 +18,7 @@ import numpy as np
 
 from contralto.errors import DataError, MissingExtraError, one_line
 from contralto.evaluation.condition import Condition, condition_of
-from contralto.evaluation.outcome import Column, Figure, Outcome, Records
+from contralto.evaluation.outcome import BoxExample, Column, Corners, Figure, Outcome, Records
 from contralto.files import require_folder, written_whole
 from contralto.version import __version__
 
@@ -111,7 +111,8 @@ def _stated(outcome: Outcome) -> dict[str, Any]:
     plain = {name: getattr(outcome, name) for name in ("set", "split", "task", "variant")}
     rest = {"protocol": dict(outcome.protocol), "classes": outcome.classes, "failures": dict(outcome.failures)}
     counted = {"records": len(outcome.records), "condition": asdict(outcome.condition)}
-    return plain | {"figures": figures} | rest | counted
+    shown = {"examples": outcome.examples} if outcome.examples else {}
+    return plain | {"figures": figures} | rest | counted | shown
 
 
 def _read_outcome(stated: dict[str, Any], records: Records) -> Outcome:
@@ -126,6 +127,20 @@ def _read_outcome(stated: dict[str, Any], records: Records) -> Outcome:
         records=records,
         classes=tuple(map(str, stated["classes"])),
         failures=dict(stated["failures"]),
+        examples=tuple(_read_example(*one) for one in stated.get("examples", ())),
+    )
+
+
+def _read_example(key: str, true: list[Any], detected: list[Any]) -> BoxExample:
+    """JSON knows lists alone."""
+
+    def corners(box: list[Any]) -> Corners:
+        x0, y0, x1, y1 = map(float, box)
+        return x0, y0, x1, y1
+
+    there = tuple((str(label), corners(box)) for label, box in true)
+    return BoxExample(
+        str(key), there, tuple((str(label), float(score), corners(box)) for label, score, box in detected)
     )
 
 

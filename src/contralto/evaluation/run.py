@@ -16,6 +16,7 @@ from contralto.evaluation.cached_embeddings import Progress
 from contralto.evaluation.checks import CHECKS, run_check
 from contralto.evaluation.choice import choice
 from contralto.evaluation.condition import PLAIN, Condition
+from contralto.evaluation.detection import detection
 from contralto.evaluation.multi_label import multi_label
 from contralto.evaluation.notes import NOTES, note_left_out
 from contralto.evaluation.outcome import Outcome
@@ -117,6 +118,10 @@ def measure(session: Session, data: DataSet, options: EvaluateOptions = Evaluate
 
 
 def _outcomes(session: Session, data: DataSet, options: EvaluateOptions) -> Iterator[Outcome]:
+    if data.task == "boxes":
+        ((_, templates, name),) = _template_sets(data, options.templates)
+        yield detection(session, data, templates, name)
+        return
     pictures = session.embed_pictures(data)
     described = pictures.without_pictures(data)
     if data.task == "retrieval":
@@ -172,6 +177,11 @@ def _options_for(data: DataSet, options: EvaluateOptions) -> EvaluateOptions:
     if data.task == "retrieval" and options.templates == "compare":
         left_out.append("templates to compare, as it has no class names")
         options = replace(options, templates=None)
+    if data.task == "boxes" and options.templates == "compare":
+        left_out.append("templates to compare, as each would search all pictures again")
+        options = replace(options, templates=None)
+    if data.task == "boxes" and options.overlong is not None:
+        left_out.append("overlong, as its texts are names")
     if left_out:
         NOTES.info("%s is measured without %s", data.name, "; without ".join(left_out))
     return options

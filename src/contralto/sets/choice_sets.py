@@ -19,18 +19,17 @@ from contralto.data.splits import UNSPLIT
 from contralto.data.table_files import captions_of, picture_path, read_rows
 from contralto.errors import DataError, one_line
 from contralto.sets.data_set import DataSet, Item
+from contralto.sets.picture_folder import file_head, picture_folder
 from contralto.sets.user_set import UserSet, build_data_set, visible_paths
 
 _CHOICE_KEYS = ("filename", "caption", "negative_caption")
 _PAIR_KEYS = ("image_0", "image_1", "caption_0", "caption_1")
-_HEAD_BYTES = 4096
-"""Size of the start of a JSON file that holds its first entry."""
 
 
 def choice_files(folder: Path) -> list[Path]:
     """The files in the folder with true and false captions, sorted. Only the start of each file is read."""
     files = (path for path in sorted(visible_paths(folder, "*.json")) if path.is_file())
-    return [path for path in files if b'"negative_caption"' in _head(path)]
+    return [path for path in files if b'"negative_caption"' in file_head(path)]
 
 
 def open_choices(path: Path) -> UserSet:
@@ -58,14 +57,6 @@ def open_pairs(path: Path) -> UserSet:
     return UserSet((UNSPLIT,), read)
 
 
-def _head(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
 def _choices(path: Path, left_out: Omissions) -> Iterator[Item]:
     folder: Path | None = None
     for number, entry in _numbered_entries(path):
@@ -76,7 +67,7 @@ def _choices(path: Path, left_out: Omissions) -> Iterator[Item]:
         except SampleError as error:
             left_out.fail(where, error.reason)
             continue
-        folder = folder or _picture_folder(path, name)
+        folder = folder or picture_folder(path, name)
         yield Item(f"{path.stem}/{number}", folder / name, 0, captions=(true, false), groups={"kind": path.stem})
 
 
@@ -90,22 +81,6 @@ def _numbered_entries(path: Path) -> list[tuple[str, Any]]:
     if isinstance(value, list):
         return [(str(number), entry) for number, entry in enumerate(value)]
     raise DataError(f"{path} must be a list or an object of entries {', '.join(_CHOICE_KEYS)}")
-
-
-def _picture_folder(path: Path, name: str) -> Path:
-    """The folder that holds the picture of that name. Raises DataError."""
-    here = path.resolve().parent
-    folders = [
-        here,
-        *(folder for parent in (here, here.parent) for folder in sorted(parent.iterdir()) if folder.is_dir()),
-    ]
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder
-    raise DataError(
-        f"{path}: its picture {one_line(name, 120)!r} is not in {here} nor in a folder within or next to it: "
-        "put the folder of pictures there (COCO's val2017)"
-    )
 
 
 def _pairs(path: Path, left_out: Omissions) -> Iterator[Item]:

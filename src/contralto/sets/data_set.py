@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,10 @@ from contralto.errors import DataError
 from contralto.image.decode import decode
 from contralto.sets.arrow_files import RowPicture
 
-Task = Literal["classes", "labels", "retrieval", "choice", "pairs"]
+Task = Literal["classes", "labels", "retrieval", "choice", "pairs", "boxes"]
 """classes: one class per picture. labels: any number of classes per picture (VOC 2007). retrieval: match pictures and
 captions. choice: choose the true one of an item's texts. pairs: as choice, and items 2k and 2k + 1 share their two
-texts (Winoground)."""
+texts (Winoground). boxes: where in the picture things of the classes are."""
 
 Picture: TypeAlias = Path | Member | RowPicture | bytes | NDArray[np.uint8]
 
@@ -45,6 +45,17 @@ class PictureChange:
     """(RGB picture, the item's key, which seeds all randomness) -> RGB picture."""
 
 
+class TrueBox(NamedTuple):
+    """A thing in a picture: its class index, and its box (x0, y0, x1, y1) in pixels of the upright picture, half open.
+
+    crowd: the box surrounds many things of the class (COCO's `iscrowd`); what is detected there is not judged.
+    """
+
+    label: int
+    box: tuple[float, float, float, float]
+    crowd: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Item:
     """A picture with its labels and captions.
@@ -52,8 +63,10 @@ class Item:
     picture: a path, a member of a tar, a row of a table, a file's bytes, or an array uint8 (H, W, 3). key: unique in
     the split; it names the item in errors and records. label: class index; for choice and pairs the index of the true
     text in `captions`. labels: the classes in the picture. ignored: classes that are neither right nor wrong (VOC's
-    difficult objects). captions: true texts (retrieval), or the texts to choose from. groups: further attributes, such
-    as {"race": ...}, by which results are grouped.
+    difficult objects; for boxes, classes that are not asked for in this picture). captions: true texts (retrieval), or
+    the texts to choose from. groups: further attributes, such as {"race": ...}, by which results are grouped. boxes:
+    all things of the classes that are asked for. size: the stated width and height of the picture, which its boxes are
+    for.
     """
 
     key: str
@@ -64,6 +77,8 @@ class Item:
     captions: tuple[str, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
     change: PictureChange | None = None
+    boxes: tuple[TrueBox, ...] = ()
+    size: tuple[int, int] | None = None
 
     def content(self) -> bytes:
         """The stored bytes of the picture, before any change. Raises DataError if they cannot be read."""

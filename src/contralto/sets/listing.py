@@ -21,5 +21,8 @@ def set_entries() -> list[SetEntry]:
     published = [declaration.load_declaration(name) for name in declaration.set_names()]
     return [
         *(SetEntry(one.name, one.task, one.layout, one.where) for one in published),
-        *(SetEntry(name, "choice", "nothing: drawn by the code", what) for name, what in drawn.DRAWN_SETS.items()),
+        *(
+            SetEntry(name, drawn.task_of(name), "nothing: drawn by the code", what)
+            for name, what in drawn.DRAWN_SETS.items()
+        ),
     ]

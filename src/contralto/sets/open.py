@@ -9,6 +9,7 @@ from pathlib import Path
 from contralto.data.shards import existing_files, expand, is_pattern
 from contralto.errors import DataError, one_line
 from contralto.sets import declaration, drawn
+from contralto.sets.box_annotations import holds_boxes, open_boxes
 from contralto.sets.choice_sets import choice_files, open_choices, open_pairs
 from contralto.sets.classes_file import ClassNames, rename_classes
 from contralto.sets.data_set import DataSet
@@ -19,13 +20,19 @@ from contralto.sets.tars import open_shards, open_tar
 from contralto.sets.user_set import UserSet, check_labels, pick_split, visible_paths
 from contralto.zeroshot import prompts
 
+
+def open_json(path: Path) -> UserSet:
+    """True boxes in COCO's format, else SugarCrepe's choices. Raises DataError."""
+    return open_boxes(path) if holds_boxes(path) else open_choices(path)
+
+
 _READERS: Mapping[str, Callable[[Path], UserSet]] = {
     ".tar": open_tar,
     ".parquet": open_parquet,
     ".csv": open_table,
     ".tsv": open_table,
     ".jsonl": open_table,
-    ".json": open_choices,
+    ".json": open_json,
 }
 """Readers of single files, by suffix."""
 
@@ -41,8 +48,9 @@ def open_set(
 
     name: the name of a published data set (with files in `folder`, default: the current folder) or of a drawn one; or a
     path: a folder per class, also in a tar; WebDataset tars (a folder of them, or a pattern such as
-    `x-{000..005}.tar`, see `data.shards`); CSV; Parquet; a Hugging Face folder; SugarCrepe or Winoground files. A
-    data set's name takes precedence over a file of the same name (write `./name`); a `Path` is never a name.
+    `x-{000..005}.tar`, see `data.shards`); CSV; Parquet; a Hugging Face folder; SugarCrepe or Winoground files;
+    COCO's JSON of boxes. A data set's name takes precedence over a file of the same name (write `./name`); a `Path` is
+    never a name.
     `name:split` selects the split; by default test, else val, else the only split.
     classes: replace the class names, see `classes_file.rename_classes`. templates: the name of a template set, or texts
     with {}; they replace the data set's templates.

@@ -25,6 +25,7 @@ _METRIC: dict[Task, str] = {
     "retrieval": "r1_image_to_text",
     "choice": "top1",
     "pairs": "top1",
+    "boxes": "ap50",
 }
 
 

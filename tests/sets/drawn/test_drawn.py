@@ -5,14 +5,20 @@ import pytest
 
 from contralto.data.scenes import SCENE_COLOURS
 from contralto.errors import DataError
-from contralto.sets.drawn import DRAWN_SETS, drawn_set, question
+from contralto.sets.drawn import DRAWN_SETS, drawn_set, question, task_of
 from contralto.sets.drawn.composition import NUMBER_WORDS
 from contralto.sets.drawn.description import different_shapes, random_positions
 from contralto.sets.drawn.shapes import FAMILIES, NAMED_SHAPES, POLYGONS, outline
+from contralto.sets.suites import SUITES
 from contralto.sets.variants.questions import chance
 
 CHANCE = {"drawn_counting": 1 / 6, "drawn_relations": 1 / 2, "drawn_binding": 1 / 2, "drawn_negation": 1 / 2,
           "drawn_small": 1 / 8, "drawn_fine": 1 / 6, "drawn_text": 1 / 10}  # fmt: skip
+
+
+def test_every_set_is_a_choice_but_that_of_boxes():
+    assert {name: task_of(name) for name in DRAWN_SETS} == dict.fromkeys(CHANCE, "choice") | {"drawn_boxes": "boxes"}
+    assert SUITES["limits"] == tuple(CHANCE)
 
 
 def area(points):
@@ -28,7 +34,7 @@ def shapes(scene):
     return [part.shape for part in scene.parts]
 
 
-@pytest.mark.parametrize("name", DRAWN_SETS)
+@pytest.mark.parametrize("name", CHANCE)
 def test_a_set_is_a_choice_whose_place_gives_nothing_away(name):
     data_set = drawn_set(name, 24)
     assert (data_set.name, data_set.task, data_set.metric, data_set.split, len(data_set.items)) == (

@@ -7,6 +7,7 @@ import numpy as np
 from contralto.evaluation.outcome import Outcome
 from contralto.evaluation.report import plots
 from contralto.evaluation.report.audits import audits
+from contralto.evaluation.report.boxes import box_gallery
 from contralto.evaluation.report.details import failures, protocols
 from contralto.evaluation.report.document import plot_figure
 from contralto.evaluation.report.mistakes import PictureLookup, confused, confusion, gallery
@@ -28,6 +29,7 @@ def section(outcomes: SplitOutcomes, model: str, pictures: PictureLookup, max_pi
     grid += [_templates(outcomes), _few_shot(outcomes), _others(outcomes)]
     parts = [f'<div class="plots">{"".join(grid)}</div>' if any(grid) else "", _corruptions(outcomes)]
     parts += [gallery(judged, pictures, max_pictures) if judged else "", audits(outcomes.others, pictures)]
+    parts += [box_gallery(main, pictures, max_pictures) if main is not None else ""]
     parts += [failures(outcomes.all), _details(outcomes, model)]
     return f"""<section id="{text(anchor(outcomes))}">
 <h2>{text(outcomes.set)} <small>{text(outcomes.split)}</small></h2>

@@ -34,6 +34,16 @@ def paint_scene(scene: DrawnScene) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.asarray(image.reduce(OVERSAMPLING), np.int16) + grain, 0, 255), np.uint8)
 
 
+def painted_box(shape: DrawnShape) -> tuple[float, float, float, float]:
+    """The box (x0, y0, x1, y1) of the pixels that a shape paints, in pixels of the picture, half open; no shadow."""
+    mask = Image.new("1", (CANVAS_SIDE, CANVAS_SIDE))
+    pen = ImageDraw.Draw(mask)
+    for points, _ in outline(shape.shape):
+        pen.polygon(_placed(points, shape.x, shape.y, shape.radius, shape.turn), 1)
+    x0, y0, x1, y1 = (side / OVERSAMPLING for side in mask.getbbox() or (0, 0, 0, 0))
+    return x0, y0, x1, y1
+
+
 def _draw_background(background: Background) -> Image.Image:
     tints = np.array([[background.top], [background.bottom]], np.uint8)
     if background.kind == "plain":
