@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 from support import adaptations
 from support.command_line import errors, spoil
-from support.fake_clip import paint
+from support.fake_clip import COLOURS, paint
 
 import contralto
 from contralto.contract import Contract
@@ -111,3 +112,39 @@ def test_a_plain_model_needs_labels(cli, tiny_model, tmp_path):
     assert "give --labels" in result.err
     result = cli("classify", file, "--model", adapted(tiny_model, tmp_path / "mine"), "--templates", "photo")
     assert (result.code, "--templates belongs to --labels" in result.err) == (2, True)
+
+
+def test_views_add_spread_and_whether_they_agree(cli, folder, tmp_path):
+    stripe = Image.new("RGB", (100, 10), COLOURS["green"])
+    stripe.paste(COLOURS["red"], (0, 0, 48, 10))  # more green than red as a whole, more red in a crop at the left
+    stripe.save(tmp_path / "stripe.png")
+    given = (folder / "red.png", tmp_path / "stripe.png", "--labels", "red", "green", "--views")
+    result = cli("classify", *given, "--json")
+    red, mixed = result.objects
+    assert (set(red), red["spread"], red["sure"]) == ({"path", "predictions", "spread", "sure"}, 0, True)
+    assert red["predictions"][0]["label"] == "red"
+    assert (mixed["sure"], 0 < mixed["spread"] < 1) == (False, True)
+    lines = cli("classify", *given).out.splitlines()
+    assert lines[0] == str(folder / "red.png")
+    assert lines[3] == f"{tmp_path / 'stripe.png'}  (not sure: its views disagree)"
+    assert len(lines) == 6
+
+
+def test_views_of_bad_pictures_are_3_or_1(cli, folder):
+    bad = spoil(folder)
+    result = cli("classify", bad, folder / "red.png", "--labels", "red", "--views", "--json")
+    assert (result.code, len(result.objects)) == (3, 1)
+    assert [one["path"] for one in errors(result)] == [bad]
+    assert cli("classify", bad, "--labels", "red", "--views").code == 1
+
+
+def test_views_of_an_adapted_model(cli, tiny_model, tmp_path):
+    file = paint(tmp_path / "red.png", "red")
+    mine = adapted(tiny_model, tmp_path / "mine")
+    (one,) = cli("classify", file, "--model", mine, "--views", "--json").objects
+    assert one["sure"]  # of one colour
+    assert [p["label"] for p in one["predictions"]] == [p.label for p in contralto.load(mine).classify(str(file))]
+    reads = adapted(tiny_model, tmp_path / "reads", "probe", settings={"input": "features", "temperature": 2.0})
+    result = cli("classify", file, "--model", reads, "--views")
+    assert (result.code, result.out) == (2, "")
+    assert "this adaptation reads features" in result.err

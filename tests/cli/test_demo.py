@@ -7,9 +7,15 @@ from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
+from support import fake_explanations
 from support.fake_clip import paint
 
-from contralto.cli.demo import drawing, gallery, results
+from contralto.cli.demo import drawing, gallery, results, where
+
+
+@pytest.fixture(autouse=True)
+def explained(monkeypatch):
+    monkeypatch.setattr(where, "explain", fake_explanations.explain)
 
 
 @pytest.fixture
@@ -78,6 +84,16 @@ def test_it_shows_a_card_a_picture_five_searches_and_every_cosine(page):
     heat = [attributes for attributes in tags.all("td") if "title" in attributes]
     assert len(heat) == known * known
     assert all(-1 <= float(cell["title"]) <= 1.001 and "--heat:" in cell["style"] for cell in heat)
+
+
+def test_it_shows_where_things_are(page):
+    _, html = page()
+    maps = re.search(r'<div class="maps">(.*?)</div>', html, re.DOTALL)[1]
+    named = {picture.name for picture in gallery.photographs()} | set(drawing.DRAWINGS)
+    texts = [text for name, several in where.THINGS.items() if name in named for text in several]
+    assert re.findall(r"<b>(.*?)</b>", maps) == texts
+    assert set(where.THINGS) <= set(gallery.PHOTOGRAPHS) | set(drawing.DRAWINGS)
+    assert "contralto explain PICTURE" in html
 
 
 def test_json_is_the_path_of_the_page_and_a_person_gets_the_tables(cli, clip, tmp_path):

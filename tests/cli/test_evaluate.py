@@ -51,7 +51,8 @@ def test_the_known_sets_are_listed(cli):
     done = cli("evaluate", "--list", "--json")
     assert done.code == 0
     names = {one["set"] for one in done.objects}
-    assert {"food101", "imagenet", "flickr30k", "fairface", "drawn_counting"} <= names
+    assert {"food101", "imagenet", "flickr30k", "fairface", "drawn_counting", "drawn_boxes"} <= names
+    assert next(one["task"] for one in done.objects if one["set"] == "drawn_boxes") == "boxes"
     assert all(list(one) == ["set", "task", "layout", "where"] and one["layout"] for one in done.objects)
 
 

@@ -78,3 +78,63 @@ def test_odd_names_are_escaped_in_tables_and_whole_in_json(cli, folder):
     assert result.out.isascii()
     paths = {os.path.basename(os.fsencode(one["path"])) for one in result.objects}
     assert paths >= set(odd)
+
+
+def test_an_axis_orders_pictures_from_one_text_to_the_other(cli, folder, clip):
+    result = cli("search", folder, "--axis", "blue", "red", "--json")
+    assert result.code == 0
+    assert [set(one) for one in result.objects] == [{"rank", "path", "score"}] * 3
+    assert [os.path.basename(one["path"]) for one in result.objects] == ["red.png", "green.png", "blue.png"]
+    rows = {name: clip.encode_image([folder / f"{name}.png"])[0] for name in ("red", "green", "blue")}
+    blue, red = clip.encode_text(["blue", "red"])
+    expected = [float(rows[name] @ red - rows[name] @ blue) for name in ("red", "green", "blue")]
+    assert [one["score"] for one in result.objects] == pytest.approx(expected, abs=1e-5)
+    back = cli("search", folder, "--axis", "red", "blue", "--json", "--top", "1").objects
+    assert [os.path.basename(one["path"]) for one in back] == ["blue.png"]
+    clip.seen.clear()
+    cli("search", folder, "--axis", "green", "red")
+    assert clip.seen == []  # from the index
+
+
+def test_the_table_of_an_axis_shows_both_ends_and_the_range(cli, folder):
+    for i in range(7):
+        paint(folder / f"white{i}.png", "white")
+    lines = cli("search", folder, "--axis", "blue", "red", "--top", "2").out.splitlines()
+    assert lines[0].split()[::2] == ["1", str(folder / "red.png")]
+    assert lines[2].startswith("---- the other end")
+    assert lines[4].split()[::2] == ["10", str(folder / "blue.png")]
+    assert lines[5].startswith("scores -")
+    assert len(lines) == 6
+    whole = cli("search", folder, "--axis", "blue", "red").out.splitlines()
+    assert len(whole) == 11
+    assert "other end" not in "".join(whole)
+    overlapping = cli("search", folder, "--axis", "blue", "red", "--top", "7").out.splitlines()
+    assert [line.split()[0] for line in overlapping[:-1]] == [*"1234567", "----", *"89", "10"]
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.5, None])
+def test_an_axis_that_the_model_hardly_sees_is_said_so(cli, folder, monkeypatch, spread):
+    monkeypatch.setattr("contralto.search.axis.relative_spread", lambda *given: spread)
+    for output in ([], ["--json"]):
+        result = cli("search", folder, "--axis", "blue", "red", *output)
+        assert ("hardly sees this axis" in result.err) == (spread == 0.5)
+    assert ("of that between unrelated nouns" in cli("search", folder, "--axis", "blue", "red").out) == (
+        spread is not None
+    )
+
+
+@pytest.mark.parametrize("more", [["red"], ["--not", "red"], ["--image", "x.png"]])
+def test_an_axis_stands_alone(cli, folder, more):
+    result = cli("search", folder, *more, "--axis", "blue", "red")
+    assert (result.code, result.out) == (2, "")
+    assert "--axis stands alone" in result.err
+
+
+def test_an_axis_without_direction_or_pictures_is_1(cli, folder, tmp_path):
+    assert "the same embedding" in cli("search", folder, "--axis", "red", "red").err
+    assert cli("search", folder, "--axis", "red", "red").code == 1
+    (tmp_path / "none").mkdir()
+    assert cli("search", tmp_path / "none", "--axis", "red", "blue").code == 1
+    (tmp_path / "bad").mkdir()
+    spoil(tmp_path / "bad")
+    assert cli("search", tmp_path / "bad", "--axis", "red", "blue").code == 1

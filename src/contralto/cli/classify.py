@@ -1,6 +1,7 @@
 """Finds the labels that fit each picture best. Scores follow the model's own rule: softmax or sigmoid.
 
 Without --labels, an adapted model answers with the classes that it was adapted to.
+With --views, each answer is that of twelve views of the picture, and it is marked where they disagree.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from contralto.cli.exit_codes import UsageError, exit_code
 from contralto.cli.text_notes import note_unknown_words
 
 if TYPE_CHECKING:
+    from contralto.apply.views import ViewedAnswer
     from contralto.encoder import Clip
     from contralto.search.walk import PictureFile
     from contralto.zeroshot.adapted import AdaptedClassifier
     from contralto.zeroshot.classifier import Classifier, Prediction
 
 BAR_WIDTH = 20
+NOT_SURE = "  (not sure: its views disagree)"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +37,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=shared.positive_int, default=5, metavar="N", help="number of labels per picture (default: 5)"
     )
+    help = "answer by twelve views of each picture (crops and mirror images), and say where they disagree; 12 x slower"
+    parser.add_argument("--views", action="store_true", help=help)
     shared.add_model_options(parser)
     shared.add_output_options(parser)
 
@@ -54,12 +59,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if labels is not None:
         note_unknown_words(console, clip, labels)
     failed = len(unusable)
-    for file, answers in _answers(clip, classify, files, args.top, console):
-        if isinstance(answers, str):
-            console.failure(file.path, answers)
+    answer_all = _viewed if args.views else _answers
+    for file, answer in answer_all(clip, classify, files, args.top, console):
+        if isinstance(answer, str):
+            console.failure(file.path, answer)
             failed += 1
         else:
-            _show(console, file.path, answers)
+            _show(console, file.path, answer)
     return exit_code(len(files) + len(unusable) - failed, failed)
 
 
@@ -94,12 +100,32 @@ def _answers(
             yield file, read.reason if isinstance(read, Failure) else classify(outcome[None], top, read[None])[0]
 
 
-def _show(console: Console, path: str, predictions: list[Prediction]) -> None:
+def _viewed(
+    clip: Clip, classify: Classifier | AdaptedClassifier, files: list[PictureFile], top: int, console: Console
+) -> Iterator[tuple[PictureFile, ViewedAnswer | str]]:
+    """As `_answers`, from twelve views of each picture. Raises UsageError for an adaptation that reads features."""
+    from contralto.apply import views
+    from contralto.encoder import Failure
+    from contralto.zeroshot.adapted import AdaptedClassifier
+
+    if isinstance(classify, AdaptedClassifier) and classify.needs_features:
+        raise UsageError("contralto classify", "--views needs embeddings: this adaptation reads features")
+    results = views.stream_views(clip, [file.path for file in files])
+    with console.progress("pictures", len(files), streams=True) as advance:
+        for file, (_, result) in zip(files, results, strict=True):
+            advance()
+            yield file, result.reason if isinstance(result, Failure) else views.classify_views(classify, result, top)
+
+
+def _show(console: Console, path: str, answer: list[Prediction] | ViewedAnswer) -> None:
+    viewed = None if isinstance(answer, list) else answer
+    predictions = answer if isinstance(answer, list) else answer.predictions
     if console.json:
         best = [{"label": p.label, "score": round(p.score, 6)} for p in predictions]
-        console.record({"path": path, "predictions": best})
+        doubt = {} if viewed is None else {"spread": round(viewed.spread, 6), "sure": viewed.sure}
+        console.record({"path": path, "predictions": best, **doubt})
         return
-    console.line(console.bold(printable(path)))
+    console.line(console.bold(printable(path)) + ("" if viewed is None or viewed.sure else NOT_SURE))
     for p in predictions:
         bar = "█" * round(BAR_WIDTH * p.score)
         console.line(f"  {p.score:6.1%}  {bar:{BAR_WIDTH}}  {printable(p.label)}")

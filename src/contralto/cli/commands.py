@@ -29,6 +29,14 @@ GROUPS = {
             "show CLIP at work on photographs, on a page for the browser", "[FOLDER] [--out DIR] [options]"
         ),
         "classify": _command("find the labels that fit each picture best", "PICTURE... --labels LABEL... [options]"),
+        "detect": _command(
+            "find where in each picture things are, with boxes",
+            "PICTURE... --labels LABEL... [options]",
+            "PICTURE... --like PICTURE [options]",
+        ),
+        "explain": _command(
+            "show which places and which words speak for a text", "PICTURE... --text TEXT... [options]"
+        ),
         "similarity": _command(
             "print the cosine similarity of each picture and each text", "PICTURE... --text TEXT... [options]"
         ),

@@ -1,8 +1,9 @@
-"""Measures a model on data sets: zero-shot classification, retrieval, choice between texts, probes.
+"""Measures a model on data sets: zero-shot classification, retrieval, choice between texts, boxes, probes.
 
 Each figure has a 95% interval. SET is a name from --list, whose data is in the folder --data, or a path: a folder with
-one folder per class, a tar, CSV or Parquet file. SET:val selects a split. Names of suites: paper (the 27 data sets of
-the CLIP paper), robustness, retrieval, limits. Embeddings are cached, so the same command continues an interrupted run.
+one folder per class, a tar, CSV or Parquet file, COCO's JSON of boxes. SET:val selects a split. Names of suites: paper
+(the 27 data sets of the CLIP paper), robustness, retrieval, limits. Embeddings are cached, so the same command
+continues an interrupted run.
 """
 
 from __future__ import annotations

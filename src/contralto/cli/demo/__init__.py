@@ -1,4 +1,4 @@
-"""Shows CLIP at work on photographs: a zero-shot table, five searches, and one page for the browser.
+"""Shows CLIP at work on photographs: a zero-shot table, five searches, maps, and one page for the browser.
 
 The pictures are the photographs inside scikit-image, drawings, and the pictures of FOLDER if given.
 """
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Prints the table, the searches and the path of the page."""
     from contralto.cli.demo.page import render
     from contralto.cli.demo.results import compute
+    from contralto.cli.demo.where import locate
     from contralto.files import require_folder, written_whole
 
     out = Path(args.out)
@@ -44,10 +45,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
     clip = shared.load_model(args, console)
     with console.progress("pictures", len(pictures)) as advance:
         results = compute(clip, pictures, advance)
+    maps = locate(clip, pictures)
     out.mkdir(parents=True, exist_ok=True)
     page = out / "index.html"
     with written_whole(page) as file:
-        file.write(render(results, clip).encode())
+        file.write(render(results, maps, clip).encode())
     if console.json:
         console.record({"page": str(page)})
     else:

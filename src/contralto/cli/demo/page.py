@@ -14,18 +14,19 @@ from contralto.cli.console import printable
 from contralto.cli.demo.gallery import DemoPicture
 from contralto.cli.demo.results import DemoResults, SearchQuery
 from contralto.cli.demo.style import PAGE_CSS
+from contralto.cli.demo.where import TextInPicture
 from contralto.zeroshot.classifier import Prediction
 
 if TYPE_CHECKING:
     from contralto.encoder import Clip
 
-CARD_SIDE, HEAT_MAP_SIDE = 360, 72  # pixels
+CARD_SIDE, HEAT_MAP_SIDE, MAP_SIDE = 360, 72, 480  # pixels
 JPEG_QUALITY = 82
 HEAT_MAP_START = 40  # percentile of the cosines with the palest colour
 
 
-def render(results: DemoResults, clip: Clip) -> str:
-    """The HTML of the page. Every text from outside is escaped."""
+def render(results: DemoResults, maps: list[TextInPicture], clip: Clip) -> str:
+    """The HTML of the page. maps: texts in pictures, for the section on places. Every text from outside is escaped."""
     large = [_data(picture.thumb, CARD_SIDE) for picture in results.pictures]
     small = [_data(picture.thumb, HEAT_MAP_SIDE) for picture in results.pictures]
     pairs = zip(results.pictures, large, results.predictions, strict=True)
@@ -66,7 +67,7 @@ the three best labels with their scores.</p>
 <p class="about">Search: a query in words, and the pictures with the highest cosine similarity to it.</p>
 {searches}
 </section>
-{_heat(results, small)}
+{_where(maps)}{_heat(results, small)}
 </main>
 <footer>
 <p>Your own pictures: <code>contralto search FOLDER "a dog on the beach"</code></p>
@@ -107,6 +108,25 @@ def _search(query: SearchQuery, matches: list[tuple[int, float]], results: DemoR
     )
     heading = f'<h3 class="query">{_text(query.text)}{away}</h3>'
     return f'<div class="search">{heading}<div class="hits">{hits}</div></div>\n'
+
+
+def _where(maps: list[TextInPicture]) -> str:
+    """Maps of texts in pictures. Empty without any."""
+    if not maps:
+        return ""
+    figures = "".join(
+        f"<figure>{_image(_data(one.drawn, MAP_SIDE), f'{_text(one.text)} in {_text(one.picture.name)}')}"
+        f"<figcaption><b>{_text(one.text)}</b> {one.cosine:.3f}</figcaption></figure>"
+        for one in maps
+    )
+    return f"""<section>
+<h2>Where is it?</h2>
+<p class="about">Places that speak for a text, more than the rest of the picture does: coloured from black to white, as
+the bar says. The model never learned where things are, so a map shows roughly where, and never an outline. The hatched
+sides were not seen. For your own: <code>contralto explain PICTURE --text "a flag" --out DIR</code></p>
+<div class="maps">{figures}</div>
+</section>
+"""
 
 
 def _heat(results: DemoResults, small: list[str]) -> str:

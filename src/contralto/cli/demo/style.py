@@ -75,6 +75,9 @@ img { display: block; }
 .hits img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 12px; border: 1px solid var(--line); }
 .hits figure:first-child img { outline: 3px solid var(--accent); outline-offset: -3px; }
 .hits figcaption { margin-top: 5px; font-size: .8rem; color: var(--soft); font-variant-numeric: tabular-nums; }
+.maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 208px), 1fr)); gap: 20px; }
+.maps img { width: 100%; height: auto; border-radius: 12px; border: 1px solid var(--line); }
+.maps figcaption { margin-top: 6px; font-size: .88rem; color: var(--soft); } .maps b { color: var(--ink); }
 .scroll {
   overflow: auto; max-width: 100%; background: var(--card); border: 1px solid var(--line); border-radius: 14px;
   padding: 0 14px 14px 0; box-shadow: var(--shadow);
