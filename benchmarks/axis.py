@@ -70,12 +70,12 @@ def main() -> None:
     seen = [(axis, right(axis, rows, words, pair)) for pair, axis in axes(clip, SEEN)]
     judged = [(relative_spread(clip, axis, rows), share) for axis, share in seen if share is not None]
     for low, high in ((0.8, 1.0), (0.6, 0.8), (0.0, 0.6)):
-        wide = [spread > 1 for spread, share in judged if low < share <= high]
+        wide = [(spread or 0) > 1 for spread, share in judged if low < share <= high]
         print(f"seen words, AUC {low} to {high}: {np.mean(wide):.1%} of {len(wide)} axes are wide")
     unseen = [axis for _, axis in axes(clip, UNSEEN)]
     order = np.random.default_rng(0).permutation(len(rows))
     for size in (*SIZES, len(rows)):
-        wide = [relative_spread(clip, axis, rows[order[:size]]) > 1 for axis in unseen]
+        wide = [(relative_spread(clip, axis, rows[order[:size]]) or 0) > 1 for axis in unseen]
         print(f"words without a look, {size} pictures: {np.mean(wide):.1%} of {len(wide)} axes are wide")
 
 

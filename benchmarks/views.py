@@ -86,7 +86,7 @@ def judged(
     return bool(each[0] == label), best == label, float(np.mean(each != best)), spread, 1 - score
 
 
-def picture(item: object) -> Image.Image:
+def picture(item: Any) -> Image.Image:
     """Pillow's picture of an item, so that all conditions are read alike."""
     return item if isinstance(item, Image.Image) else Image.open(io.BytesIO(item) if isinstance(item, bytes) else item)
 

@@ -15,7 +15,7 @@ from contralto.cli.demo import drawing, gallery, results, where
 
 @pytest.fixture(autouse=True)
 def explained(monkeypatch):
-    monkeypatch.setattr(where, "explain", fake_explanations.explain)
+    monkeypatch.setattr(where, "explain_texts", fake_explanations.explain_texts)
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ def explained(monkeypatch):
     """Replaces `explain`; gives the options of each call."""
     calls = []
 
-    def explain(clip, item, text, **options):
-        calls.append({"item": item, "text": text, **options})
-        return fake_explanations.explain(clip, item, text, **options)
+    def explain_texts(clip, item, texts, **options):
+        calls.append({"item": item, "texts": list(texts), **options})
+        return fake_explanations.explain_texts(clip, item, texts, **options)
 
-    monkeypatch.setattr(package, "explain", explain)
+    monkeypatch.setattr(package, "explain_texts", explain_texts)
     return calls
 
 
@@ -51,7 +51,7 @@ def test_json_is_an_object_a_pair(cli, folder, explained):
 def test_the_options_arrive(cli, folder, explained):
     cli("explain", folder / "red.png", "--text", "a cat", "--against", "a dog", "--method", "rise", "--check")
     assert explained == [
-        {"item": str(folder / "red.png"), "text": "a cat", "method": "rise", "against": "a dog", "check": True}
+        {"item": str(folder / "red.png"), "texts": ["a cat"], "method": "rise", "against": "a dog", "check": True}
     ]
     assert ("auto", *METHODS) == command.METHOD_NAMES
     assert cli("explain", folder / "red.png", "--text", "a", "--method", "rollout").code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,11 @@ import numpy as np
 from contralto.apply.explain import Explanation, WordEffect
 from contralto.errors import ImageError
 from contralto.image.decode import decode
+
+
+def explain_texts(clip: Any, item: Any, texts: Sequence[str], **options: Any) -> list[Explanation]:
+    """One for each text."""
+    return [explain(clip, item, text, **options) for text in texts]
 
 
 def explain(

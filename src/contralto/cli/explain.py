@@ -79,16 +79,13 @@ def _explained(
     clip: Clip, paths: list[str], texts: list[str], args: argparse.Namespace, console: Console
 ) -> Iterator[ExplainedPicture]:
     """Each picture that can be used; the others are reported."""
-    from contralto.apply.explain import explain
+    from contralto.apply.explain import explain_texts
     from contralto.errors import ImageError
 
     with console.progress("pictures", len(paths), streams=True) as advance:
         for number, path in enumerate(paths, 1):
             try:
-                several = [
-                    explain(clip, path, text, method=args.method, against=args.against, check=args.check)
-                    for text in texts
-                ]
+                several = explain_texts(clip, path, texts, method=args.method, against=args.against, check=args.check)
                 maps = _draw(clip, path, texts, several, Path(args.out), number) if args.out is not None else []
             except ImageError as error:
                 console.failure(path, error.reason)

@@ -6,6 +6,6 @@ the text, and `sanity.py` asks whether a map depends on the weights at all.
 """
 
 from contralto.apply.explain.explanation import METHODS, Explanation, Method, WordEffect
-from contralto.apply.explain.run import explain
+from contralto.apply.explain.run import explain, explain_texts
 
-__all__ = ["METHODS", "Explanation", "Method", "WordEffect", "explain"]
+__all__ = ["METHODS", "Explanation", "Method", "WordEffect", "explain", "explain_texts"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, assert_never, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, assert_never, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ Float64 = NDArray[np.float64]
 
 
 class Subject(NamedTuple):
-    """What is explained: an upright picture, its pixels (3, H, W), its grid in float64, and a target (d,).
+    """What is explained: an upright picture, its pixels (3, H, W), and its grid in float64.
 
     views: the grid, and for the method cells those of windows.
     """
@@ -41,7 +42,6 @@ class Subject(NamedTuple):
     pixels: NDArray[np.float32]
     grid: Float64
     views: list[by_cells.View]
-    target: Float64
 
 
 def explain(
@@ -71,24 +71,57 @@ def explain(
     Raises ImageError, TextError; ContraltoError for unusable arguments, for a method that the tower does not have, for
     a gradient through an adapter, and for a detector, which has no embedding of the whole picture.
     """
+    options: ExplainOptions = {"method": method, "against": against, "check": check, "samples": samples, "seed": seed}
+    return explain_texts(clip, item, [text], **options)[0]
+
+
+class ExplainOptions(TypedDict):
+    """The keywords of `explain`."""
+
+    method: Literal["auto"] | Method
+    against: str | None
+    check: bool
+    samples: int
+    seed: int
+
+
+def explain_texts(
+    clip: Clip,
+    item: Any,
+    texts: Sequence[str],
+    *,
+    method: Literal["auto"] | Method = "auto",
+    against: str | None = None,
+    check: bool = False,
+    samples: int = 1000,
+    seed: int = 0,
+) -> list[Explanation]:
+    """`explain` for several texts and one picture, which is decoded once and goes through the tower once."""
     arguments.one_of(method, "method", ("auto", *METHODS))
     samples, seed = arguments.whole(samples, "samples"), arguments.whole(seed, "seed", 0)
     check = arguments.flag(check, "check")
-    texts = [arguments.word(text, "text")] + ([] if against is None else [arguments.word(against, "against")])
+    for text in texts:
+        arguments.word(text, "text")
+    others = [] if against is None else [arguments.word(against, "against")]
     if clip.contract.detector is not None:
         raise ContraltoError(f"{clip.contract.name} is a detector: ask it what is where with contralto detect")
     chosen = _chosen(clip, method)
-    rows = clip.encode_text(texts).astype(np.float64)
-    subject = _subject(clip, item, chosen, rows)
-    compute = functools.partial(_grid, clip, chosen, subject, samples, seed)
-    grid = compute(clip.grids.finish)
-    sanity = spearman(grid, compute(clip.grids.randomised(seed))) if check else None
+    rows = clip.encode_text([*texts, *others]).astype(np.float64)
+    subject = _subject(clip, item, chosen)
+    alone = by_cells.background(clip) if chosen == "cells" and not others else np.zeros(rows.shape[1])
+    ground = rows[-1] if others else alone
     embedding = _embedding(clip, subject.grid)
-    cosine = float(np.clip(embedding @ rows[0], -1, 1))
     size, whole = subject.image.size, seen(clip.contract.image, subject.image.size)
     area = whole if chosen in ("occlusion", "rise") else clip.grids.area(size)
-    words = by_words.effects(clip, text, embedding, cosine)
-    return Explanation(grid.astype(np.float32), area, whole, size, cosine, chosen, words, sanity)
+    explanations = []
+    for text, row in zip(texts, rows, strict=False):  # the last row may be the other text's
+        compute = functools.partial(_grid, clip, chosen, subject, row - ground, samples, seed)
+        grid = compute(clip.grids.finish)
+        sanity = spearman(grid, compute(clip.grids.randomised(seed))) if check else None
+        cosine = float(np.clip(embedding @ row, -1, 1))
+        words = by_words.effects(clip, text, embedding, cosine)
+        explanations.append(Explanation(grid.astype(np.float32), area, whole, size, cosine, chosen, words, sanity))
+    return explanations
 
 
 def _chosen(clip: Clip, method: str) -> Method:
@@ -107,19 +140,14 @@ def _chosen(clip: Clip, method: str) -> Method:
             return "cells"
 
 
-def _subject(clip: Clip, item: Any, method: Method, rows: Float64) -> Subject:
-    """rows: the embeddings of the text, and of the other text if there is one."""
+def _subject(clip: Clip, item: Any, method: Method) -> Subject:
     image = _upright(clip, item)
     prepared = pixels(image, clip.contract.image)
     grid = clip.grids.of(prepared[None])[0].astype(np.float64)
     views = [by_cells.View(grid, clip.grids.area(image.size))]
-    if len(rows) > 1:
-        target = rows[0] - rows[1]
-    else:
-        target = rows[0] - by_cells.background(clip) if method == "cells" else rows[0]
     if method == "cells":
         views += by_cells.windows(clip, image)
-    return Subject(image, prepared, grid, views, target)
+    return Subject(image, prepared, grid, views)
 
 
 def _upright(clip: Clip, item: Any) -> Image.Image:
@@ -138,17 +166,19 @@ def _upright(clip: Clip, item: Any) -> Image.Image:
         raise ImageError(name, NO_MEMORY, lasting=False) from error
 
 
-def _grid(clip: Clip, method: Method, subject: Subject, samples: int, seed: int, finish: Finish) -> Float64:
+def _grid(
+    clip: Clip, method: Method, subject: Subject, target: Float64, samples: int, seed: int, finish: Finish
+) -> Float64:
     """The map of one method, by the finish of the model or by a random one."""
     batch = clip.grids.images_at_once
-    score = functools.partial(_scores, clip, finish, subject.target)
+    score = functools.partial(_scores, clip, finish, target)
     match method:
         case "relevance":
-            return by_gradient.relevance(finish, subject.grid, subject.target)
+            return by_gradient.relevance(finish, subject.grid, target)
         case "gradcam":
-            return by_gradient.gradcam(finish, subject.grid, subject.target)
+            return by_gradient.gradcam(finish, subject.grid, target)
         case "cells":
-            return by_cells.cells(clip, finish, subject.views, subject.target)
+            return by_cells.cells(clip, finish, subject.views, target)
         case "occlusion":
             return by_occlusion.occlusion(score, subject.pixels, batch)
         case "rise":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
-from contralto.apply.explain import explain
+from contralto.apply.explain import explain_texts
 from contralto.apply.map_pictures import drawn, full_strength
 from contralto.cli.demo.gallery import DemoPicture
 
@@ -40,7 +40,7 @@ def locate(clip: Clip, pictures: list[DemoPicture]) -> list[TextInPicture]:
         texts = THINGS.get(picture.name, ())
         if not texts or picture.kind == "yours":
             continue
-        several = [explain(clip, picture.source, text) for text in texts]
+        several = explain_texts(clip, picture.source, texts)
         full = full_strength(several)
         for text, one in zip(texts, several, strict=True):
             maps.append(TextInPicture(text, picture, one.cosine, drawn(picture.thumb, one, full)))
