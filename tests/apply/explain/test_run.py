@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contralto.apply.explain import METHODS, by_occlusion, explain, run
+from contralto.apply.explain import METHODS, by_occlusion, explain, explain_texts, run
 from contralto.cli.demo import drawing
 from contralto.embeddings import unit
 from contralto.errors import ContraltoError, ImageError, TextError
@@ -52,6 +52,16 @@ def test_the_cosine_and_the_words_are_those_of_the_clip(nano, sheet):
     assert [word for word, _ in one.words] == ["a", "red", "house"]
     np.testing.assert_allclose([effect for _, effect in one.words], cosines[0] - cosines[1:], atol=2e-4)
     assert explain(nano, sheet, "").words == []
+
+
+def test_several_texts_are_explained_as_each_alone(nano, sheet):
+    texts = ["a red circle", "a blue square"]
+    for against in (None, "a star"):
+        together = explain_texts(nano, sheet, texts, against=against)
+        for text, one in zip(texts, together, strict=True):
+            alone = explain(nano, sheet, text, against=against)
+            assert np.allclose(one.grid, alone.grid, atol=1e-6)
+            assert one.cosine == pytest.approx(alone.cosine, abs=1e-6)
 
 
 def test_only_the_part_that_was_seen_has_a_map(nano, sheet):
