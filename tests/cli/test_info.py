@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 from support import adaptations
 
 import contralto
-from contralto.contract import Contract
+from contralto.architecture import NoHead, ViT
+from contralto.cli.info import facts
+from contralto.contract import Contract, Detector, preset
 from contralto.engine import measure
 from contralto.engine.openvino import OpenVINO
 
@@ -20,6 +23,16 @@ def test_info_is_the_contract_with_the_engine(cli, tiny_model):
         assert record.pop("engine") == asked
         assert Contract.from_json(json.dumps(record)) == Contract.read(tiny_model)
     assert "licence" in cli("info", tiny_model, "--precision", "fp32").out
+
+
+def test_a_detector_is_called_one():
+    tiny = preset("tiny")
+    tower = ViT(16, 1, 2, 8, 32, "gelu", head=NoHead())
+    owl = dataclasses.replace(tiny.image, tower=tower, size=(32, 32), resize="squash")
+    shown = facts(tiny.replace(image=owl, detector=Detector(objectness=True)))
+    assert "detector" not in facts(tiny)
+    assert shown["detector"].startswith("owl: a box for each cell and how much")
+    assert "how much" not in facts(tiny.replace(image=owl, detector=Detector(objectness=False)))["detector"]
 
 
 @pytest.mark.parametrize("precision", ["auto", "int8"])

@@ -86,6 +86,8 @@ def facts(contract: Contract) -> dict[str, str]:
         "name": contract.name,
         "parameters": f"{parameters(contract):,}",
         "pictures": f"{image.tower.kind}, {image.size[1]} x {image.size[0]}, {image.resize} {image.interpolation}",
+        "detector": _detector(contract),
+        "detector": _detector(contract),
         "texts": f"{text.tower.kind}, {text.tokenizer.kind}, at most {text.context} tokens, pooled by {text.pool}",
         "embedding": f"{contract.embedding} numbers",
         "score": f"{score.rule}, scale {score.scale:g}{bias}",
@@ -97,3 +99,11 @@ def facts(contract: Contract) -> dict[str, str]:
         "hash": contract.hash,
     }
     return {name: value for name, value in rows.items() if value is not None}
+
+
+def _detector(contract: Contract) -> str | None:
+    """What the model detects by; None if it is no detector."""
+    if contract.detector is None:
+        return None
+    objectness = " and how much it looks like a thing" if contract.detector.objectness else ""
+    return f"{contract.detector.kind}: a box for each cell{objectness}; no embeddings of whole pictures"

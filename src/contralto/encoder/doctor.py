@@ -129,7 +129,7 @@ def _engines(clip: Clip) -> str:
         readable = start(clip.checkpoint, engine="eager")
     except MissingExtraError:
         return "PyTorch is not installed: not compared with the readable model"
-    pixels, ids = clip.preprocess(golden.pictures()), clip.tokenize(golden.GOLDEN_TEXTS, truncate=True)
+    pixels, ids = clip.preprocess(golden.pictures()), golden.text_ids(clip)
     here = start(clip.checkpoint, engine=clip.engine)
     if clip.contract.detector is None:
         pairs = [(here.image(pixels), readable.image(pixels))]

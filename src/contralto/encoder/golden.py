@@ -82,8 +82,15 @@ def picture_rows(clip: Clip) -> NDArray[np.float32]:
     return unit(clip.grids.of(clip.preprocess(pictures())).mean(axis=1))
 
 
+def text_ids(clip: Clip) -> NDArray[np.int64]:
+    """The ids (N, context) of the fixed texts; in a small context the longest is cut."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the cut
+        return clip.tokenize(GOLDEN_TEXTS, truncate=True)
+
+
 def _computed(clip: Clip) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # truncation to a small context is expected
         texts = clip.encode_text(list(GOLDEN_TEXTS), truncate=True)
-    return clip.tokenize(GOLDEN_TEXTS, truncate=True), picture_rows(clip), texts
+    return text_ids(clip), picture_rows(clip), texts
