@@ -87,7 +87,6 @@ def facts(contract: Contract) -> dict[str, str]:
         "parameters": f"{parameters(contract):,}",
         "pictures": f"{image.tower.kind}, {image.size[1]} x {image.size[0]}, {image.resize} {image.interpolation}",
         "detector": _detector(contract),
-        "detector": _detector(contract),
         "texts": f"{text.tower.kind}, {text.tokenizer.kind}, at most {text.context} tokens, pooled by {text.pool}",
         "embedding": f"{contract.embedding} numbers",
         "score": f"{score.rule}, scale {score.scale:g}{bias}",
