@@ -125,8 +125,9 @@ def cells(
                     if on_error == "raise":
                         raise result
                     failures.append(Failure.of(index, item, result))
-            if batch := [result for _, _, result in window if not isinstance(result, ImageError)]:
-                parts.append(grids.cells(grids.of(np.stack(batch)), how))
+            batch = [result for _, _, result in window if not isinstance(result, ImageError)]
+            step = 1 if runner.reproducible else size
+            parts += [grids.cells(grids.of(np.stack(batch[i : i + step])), how) for i in range(0, len(batch), step)]
     rows = np.concatenate(parts)
     return rows[0] if single and len(rows) else rows, failures
 

@@ -203,6 +203,12 @@ def test_clip_gives_unit_rows_for_one_picture_or_several(nano: contralto.Clip) -
     assert np.array_equal(nano.cells(list(noise), how="plain"), cells)
 
 
+def test_reproducible_cells_do_not_depend_on_the_other_pictures() -> None:
+    clip = contralto.load("nano", reproducible=True)
+    noise = list(np.random.default_rng(0).integers(0, 256, (3, 90, 70, 3), np.uint8))
+    assert np.array_equal(clip.cells(noise)[2], clip.cells(noise[2]))
+
+
 def test_a_picture_that_fails_is_named_or_skipped(nano: contralto.Clip) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (2, 40, 50, 3), np.uint8)
     cells, failures = nano.cells([noise[0], b"no picture", noise[1]], on_error="skip")
