@@ -17,13 +17,18 @@ def upright(item: Any, alpha: Literal["white", "drop"], index: int = 0) -> Image
 
     alpha: of the contract's image. index: of the item in the caller's list, for error messages. Raises ImageError.
     """
+    picture = in_own_mode(item, alpha, index).convert("RGB")
+    picture.info.clear()  # with its EXIF data, whoever reads a part of the picture would turn it once more
+    return picture
+
+
+def in_own_mode(item: Any, alpha: Literal["white", "drop"], index: int = 0) -> Image.Image:
+    """The same in the mode that the decoder gives, which the contract's resize may need. Raises ImageError."""
     name = picture_name(index, item)
     source = decoder_input(item, name)
     try:
-        picture = decode(source, alpha=alpha, name=name).convert("RGB")
+        return decode(source, alpha=alpha, name=name)
     except ImageError as error:
         raise explain(source, ImageError(name, error.reason, error.lasting)) from error
     except MemoryError as error:
         raise ImageError(name, NO_MEMORY, lasting=False) from error
-    picture.info.clear()  # with its EXIF data, whoever reads a part of the picture would turn it once more
-    return picture

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contralto.apply.explain import METHODS, by_occlusion, explain, explain_texts, run
+from contralto.apply import picture
+from contralto.apply.explain import METHODS, by_occlusion, explain, explain_texts
 from contralto.cli.demo import drawing
 from contralto.embeddings import unit
 from contralto.errors import ContraltoError, ImageError, TextError
@@ -181,7 +182,7 @@ def test_a_picture_beyond_the_memory_is_an_error_of_the_picture(nano, monkeypatc
     def fail(*given, **options):
         raise MemoryError
 
-    monkeypatch.setattr(run, "decode", fail)
+    monkeypatch.setattr(picture, "decode", fail)
     with pytest.raises(ImageError, match=r"a\.jpg: needs more memory"):
         explain(nano, "a.jpg", HOUSE)
 

@@ -14,12 +14,10 @@ from contralto import arguments, inputs
 from contralto.apply.explain import by_cells, by_gradient, by_masks, by_occlusion, by_words
 from contralto.apply.explain.explanation import METHODS, Explanation, Method
 from contralto.apply.explain.sanity import spearman
+from contralto.apply.picture import in_own_mode
 from contralto.architecture import Eva, ViT
 from contralto.embeddings import unit
-from contralto.encoder.readable import decoder_input
-from contralto.encoder.readable import explain as why_unreadable
-from contralto.errors import ContraltoError, ImageError
-from contralto.image.decode import NO_MEMORY, decode
+from contralto.errors import ContraltoError
 from contralto.image.seen import seen
 from contralto.image.transform import pixels
 from contralto.progress import log_progress
@@ -155,15 +153,7 @@ def _upright(clip: Clip, item: Any) -> Image.Image:
     single, several = inputs.pictures(item)
     if not single or inputs.encoded_already(item, clip.contract.embedding) is not None:
         raise ContraltoError("explain takes one picture; call it for each picture of a list")
-    (item,) = several
-    name = inputs.picture_name(0, item)
-    source = decoder_input(item, name)
-    try:
-        return decode(source, alpha=clip.contract.image.alpha, name=name)
-    except ImageError as error:
-        raise why_unreadable(source, ImageError(name, error.reason, error.lasting)) from error
-    except MemoryError as error:
-        raise ImageError(name, NO_MEMORY, lasting=False) from error
+    return in_own_mode(next(iter(several)), clip.contract.image.alpha)
 
 
 def _grid(
