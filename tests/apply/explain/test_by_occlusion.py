@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contralto.apply.explain.by_occlusion import PICTURES, occlusion
+from contralto.apply.explain.by_occlusion import STEPS, occlusion
 
 
 @pytest.mark.parametrize(("size", "batch"), [((32, 32), 8), ((37, 50), 64), ((16, 24), 1)])
@@ -34,7 +34,7 @@ def test_it_is_the_mean_loss_of_the_squares_that_cover_a_place(size, batch):
             expected[i, j] = np.mean(losses)
     counts.clear()
     np.testing.assert_allclose(occlusion(score, pixels, batch), expected, atol=1e-12)
-    assert sum(counts) == PICTURES
+    assert sum(counts) == (STEPS - 1) ** 2 + 1
     assert max(counts) <= batch
 
 

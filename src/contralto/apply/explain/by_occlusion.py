@@ -17,7 +17,6 @@ Score = Callable[[Pixels], Float64]
 """Pixels (N, 3, H, W) -> numbers (N,), such as cosines."""
 
 STEPS: Final = 8  # of a side; the square is two steps wide and high
-PICTURES: Final = (STEPS - 1) ** 2 + 1  # that go through the tower
 
 
 def occlusion(score: Score, pixels: Pixels, batch: int) -> Float64:
