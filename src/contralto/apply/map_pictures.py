@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from contralto.apply.explain.explanation import Explanation, Method
 from contralto.apply.maps import enlarged
+from contralto.image.seen import Area
 
 LONGEST_SIDE: Final = 1600  # of the result in pixels; a larger picture is reduced
 SMALLEST_WIDTH: Final = 320  # what the legend needs; a smaller picture is enlarged
@@ -80,12 +81,12 @@ def colours(strength: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.stack([np.interp(strength, places, channel) for channel in stops.T], -1).astype(np.float32)
 
 
-def _scaled(area: tuple[float, float, float, float], factors: tuple[float, float]) -> tuple[float, float, float, float]:
+def _scaled(area: Area, factors: tuple[float, float]) -> Area:
     across, down = factors
     return area[0] * across, area[1] * down, area[2] * across, area[3] * down
 
 
-def _dimmed(photo: NDArray[np.float32], seen: tuple[float, float, float, float]) -> NDArray[np.float32]:
+def _dimmed(photo: NDArray[np.float32], seen: Area) -> NDArray[np.float32]:
     """Darker, with diagonal lines, where the tower saw nothing."""
     y, x = np.ogrid[: photo.shape[0], : photo.shape[1]]
     inside = (x + 0.5 >= seen[0]) & (x + 0.5 <= seen[2]) & (y + 0.5 >= seen[1]) & (y + 0.5 <= seen[3])

@@ -16,6 +16,7 @@ from contralto import arguments
 from contralto.architecture import ConvNeXt, EfficientNet, Eva, FastViT, ResNet, ViT
 from contralto.embeddings import Embeddings, unit
 from contralto.encoder.finish import Finish, finish_of
+from contralto.encoder.finish.layers import Numbers
 from contralto.engine import Engine
 from contralto.engine.base import require_embeddings
 from contralto.image.seen import Area, seen
@@ -96,7 +97,11 @@ class Grids:
     def cells(self, grids: NDArray[np.float32], how: str = AUTO) -> Embeddings:
         """Grids of N pictures -> unit rows (N, h, w, E). how: one of `ways`."""
         way = self.way(how)
-        cells = np.stack([unit(self._fast_finish.cells(grid, way)) for grid in grids])
+        return np.stack([self.unit_cells(self._fast_finish, grid, way) for grid in grids])
+
+    def unit_cells(self, finish: Finish, grid: Numbers, way: str) -> Embeddings:
+        """The grid of one picture, in the dtype of the finish -> unit rows (h, w, E), after the adapter if any."""
+        cells = unit(finish.cells(grid, way))
         if self.change is None:
             return cells
         return self.change(cells.reshape(-1, cells.shape[-1])).reshape(cells.shape)

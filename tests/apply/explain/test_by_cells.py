@@ -10,6 +10,7 @@ from PIL import Image
 
 from contralto.apply.explain import by_cells
 from contralto.apply.explain.by_cells import View, cells
+from contralto.encoder.grids import Grids
 
 
 class Direct:
@@ -22,7 +23,7 @@ class Direct:
         return grid.transpose(1, 2, 0)
 
 
-CLIP = SimpleNamespace(grids=SimpleNamespace(change=None))
+CLIP = SimpleNamespace(grids=Grids(None, None))
 
 
 def grid(*columns):
@@ -44,7 +45,7 @@ def test_views_that_overlap_count_as_their_mean():
 
 def test_the_adapter_sees_unit_rows():
     given = []
-    swapped = SimpleNamespace(grids=SimpleNamespace(change=lambda rows: given.append(rows) or rows[:, ::-1]))
+    swapped = SimpleNamespace(grids=Grids(None, None, lambda rows: given.append(rows) or rows[:, ::-1]))
     view = View(grid(0, 90), (0, 0, 40, 20))
     result = cells(swapped, Direct(), [view], np.array([1.0, 0.0]))
     np.testing.assert_allclose(result, -cells(CLIP, Direct(), [view], np.array([1.0, 0.0])), atol=1e-6)

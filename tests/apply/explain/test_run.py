@@ -14,6 +14,7 @@ from contralto.apply import picture
 from contralto.apply.explain import METHODS, by_occlusion, explain, explain_texts
 from contralto.cli.demo import drawing
 from contralto.embeddings import unit
+from contralto.encoder.grids import Grids
 from contralto.errors import ContraltoError, ImageError, TextError
 
 HOUSE, BOAT = "a house", "a sailing boat"
@@ -130,14 +131,7 @@ class Adapted:
 
     def __init__(self, clip):
         self.clip, self.contract = clip, clip.contract
-        self.grids = SimpleNamespace(
-            change=self.change,
-            of=clip.grids.of,
-            area=clip.grids.area,
-            finish=clip.grids.finish,
-            places=clip.grids.places,
-            images_at_once=8,
-        )
+        self.grids = Grids(clip.checkpoint, clip.grids._engine, self.change)
 
     def change(self, rows):
         return unit(rows + np.float32([0.1] * rows.shape[1]))

@@ -16,9 +16,9 @@ from PIL import Image
 from contralto.embeddings import Embeddings
 from contralto.encoder import Clip
 from contralto.encoder.stream import windows as batches
+from contralto.image.seen import Area
 
 Numbers = NDArray[np.float64]
-Area = tuple[float, float, float, float]
 Evidence = Callable[[Embeddings], NDArray[Any]]
 """Unit rows (..., E) of places -> how much each place speaks for each label, (..., L)."""
 

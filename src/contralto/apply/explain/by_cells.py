@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contralto.apply.maps import enlarged
-from contralto.embeddings import unit
 from contralto.image.seen import Area, seen
 from contralto.image.transform import pixels
 from contralto.search.relevance import NOUNS
@@ -65,21 +64,12 @@ def cells(clip: Clip, finish: Finish, views: list[View], target: Float64) -> Flo
     for grid, area in views:
         across, down = columns / (x1 - x0), rows / (y1 - y0)
         fine = ((area[0] - x0) * across, (area[1] - y0) * down, (area[2] - x0) * across, (area[3] - y0) * down)
-        cosines = _rows(clip, finish, grid) @ target
+        cosines = clip.grids.unit_cells(finish, grid, finish.ways[0]).astype(np.float64) @ target
         total += enlarged(cosines, fine, (columns, rows))
         covering += enlarged(np.ones_like(cosines), fine, (columns, rows))
     mean = total / np.maximum(covering, 1)
     centred: Float64 = mean - mean.mean()
     return centred
-
-
-def _rows(clip: Clip, finish: Finish, grid: Float64) -> Float64:
-    """(h, w, d): a unit row for each cell, after the adapter if there is one."""
-    rows = unit(finish.cells(grid, finish.ways[0]))
-    if (change := clip.grids.change) is not None:
-        rows = change(rows.reshape(-1, rows.shape[-1])).reshape(rows.shape)
-    exact: Float64 = rows.astype(np.float64)
-    return exact
 
 
 def _boxes(area: Area) -> Iterator[tuple[int, int, int, int]]:

@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from contralto.encoder.stream import windows
+
 Float64 = NDArray[np.float64]
 Pixels = NDArray[np.float32]
 Score = Callable[[Pixels], Float64]
@@ -25,7 +27,7 @@ def occlusion(score: Score, pixels: Pixels, batch: int) -> Float64:
     A square is 1/4 of the side, in steps of 1/8, painted with the mean colour (0 after the normalisation). batch:
     pictures at once.
     """
-    parts = [score(np.stack(some)) for some in _batches(_painted(pixels), batch)]
+    parts = [score(np.stack(some)) for some in windows(_painted(pixels), batch)]
     scores = np.concatenate(parts)
     losses = scores[0] - scores[1:]
     total, covering = np.zeros((STEPS, STEPS)), np.zeros((STEPS, STEPS))
@@ -45,14 +47,3 @@ def _painted(pixels: Pixels) -> Iterator[Pixels]:
             painted = pixels.copy()
             painted[:, edges[0][row] : edges[0][row + 2], edges[1][column] : edges[1][column + 2]] = 0
             yield painted
-
-
-def _batches(pictures: Iterator[Pixels], size: int) -> Iterator[list[Pixels]]:
-    some: list[Pixels] = []
-    for one in pictures:
-        some.append(one)
-        if len(some) == size:
-            yield some
-            some = []
-    if some:
-        yield some

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, assert_never, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, assert_never, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,18 +69,8 @@ def explain(
     Raises ImageError, TextError; ContraltoError for unusable arguments, for a method that the tower does not have, for
     a gradient through an adapter, and for a detector, which has no embedding of the whole picture.
     """
-    options: ExplainOptions = {"method": method, "against": against, "check": check, "samples": samples, "seed": seed}
-    return explain_texts(clip, item, [text], **options)[0]
-
-
-class ExplainOptions(TypedDict):
-    """The keywords of `explain`."""
-
-    method: Literal["auto"] | Method
-    against: str | None
-    check: bool
-    samples: int
-    seed: int
+    several = explain_texts(clip, item, [text], method=method, against=against, check=check, samples=samples, seed=seed)
+    return several[0]
 
 
 def explain_texts(
@@ -111,11 +101,12 @@ def explain_texts(
     embedding = _embedding(clip, subject.grid)
     size, whole = subject.image.size, seen(clip.contract.image, subject.image.size)
     area = whole if chosen in ("occlusion", "rise") else clip.grids.area(size)
+    random = clip.grids.randomised(seed) if check else None
     explanations = []
     for text, row in zip(texts, rows, strict=False):  # the last row may be the other text's
         compute = functools.partial(_grid, clip, chosen, subject, row - ground, samples, seed)
         grid = compute(clip.grids.finish)
-        sanity = spearman(grid, compute(clip.grids.randomised(seed))) if check else None
+        sanity = None if random is None else spearman(grid, compute(random))
         cosine = float(np.clip(embedding @ row, -1, 1))
         words = by_words.effects(clip, text, embedding, cosine)
         explanations.append(Explanation(grid.astype(np.float32), area, whole, size, cosine, chosen, words, sanity))
