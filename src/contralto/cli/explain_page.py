@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
-from PIL import Image
-
 from contralto.apply.picture import upright
 from contralto.cli.explained_picture import FULL_BAR, ExplainedPicture, unseen, verdict, where
+from contralto.evaluation.report.data_address import data_address
 from contralto.evaluation.report.document import document
 from contralto.evaluation.report.words import text as html
 from contralto.version import __version__
@@ -56,7 +53,7 @@ boxes use <code>contralto detect</code>.</li>
 
 def card(picture: ExplainedPicture, alpha: Literal["white", "drop"]) -> str:
     """The section of one picture as HTML."""
-    photo = _thumbnail(upright(picture.path, alpha))
+    photo = data_address(upright(picture.path, alpha), THUMBNAIL_SIDE, JPEG_QUALITY)
     sentence = unseen(picture.explanations[0])
     about = f'<p class="about">{sentence[:1].upper()}{sentence[1:]}.</p>' if sentence else ""
     original = f'<figure><img src="{photo}" alt="{html(picture.path)}"><figcaption>The picture</figcaption></figure>'
@@ -108,12 +105,3 @@ def _word(word: str, effect: float | None) -> str:
     width = min(100, round(100 * abs(effect) / FULL_BAR))
     bar = f'<span{"" if effect > 0 else " class=less"} style="width:{width}%"></span>'
     return f'<tr><td>{html(word)}</td><td class="effect">{effect:+.3f}</td><td class="room">{bar}</td></tr>'
-
-
-def _thumbnail(image: Image.Image) -> str:
-    """The picture as a data: URL."""
-    small = image.copy()
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

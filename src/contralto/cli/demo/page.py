@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from contralto.cli.demo.gallery import DemoPicture
 from contralto.cli.demo.results import DemoResults, SearchQuery
 from contralto.cli.demo.style import PAGE_CSS
 from contralto.cli.demo.where import TextInPicture
+from contralto.evaluation.report.data_address import data_address
 from contralto.zeroshot.classifier import Prediction
 
 if TYPE_CHECKING:
@@ -168,9 +167,4 @@ def _text(text: str) -> str:
 
 
 def _data(image: Image.Image, side: int) -> str:
-    """The picture as a data: URL of a JPEG, at most `side` pixels wide and high."""
-    small = image.copy()
-    small.thumbnail((side, side), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_address(image, side, JPEG_QUALITY)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from PIL import Image
 
 from contralto.evaluation.outcome import Outcome, OverlapEntry, PairEntry
-from contralto.evaluation.report.mistakes import PictureLookup, data_address
+from contralto.evaluation.report.mistakes import PictureLookup, small_address
 from contralto.evaluation.report.words import text
 
 PAIRS_PER_SIDE: Final = 12  # above and below the threshold
@@ -38,7 +38,7 @@ def _overlap(outcome: Outcome, entry: OverlapEntry, pictures: PictureLookup) -> 
 
 def _pair(pair: PairEntry, own: Image.Image | None, other: Image.Image | None) -> str:
     shown = "".join(
-        '<div class="none">–</div>' if one is None else f'<img src="{data_address(one)}" alt="">'
+        '<div class="none">–</div>' if one is None else f'<img src="{small_address(one)}" alt="">'
         for one in (own, other)
     )
     title = f"{pair['item']} and {pair['with']}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contralto.evaluation.outcome import Outcome
+from contralto.evaluation.report.data_address import data_address
 from contralto.evaluation.report.plots import confusion_plot
 from contralto.evaluation.report.words import percent, text
 
@@ -96,14 +95,12 @@ def _card(outcome: Outcome, place: int, pictures: PictureLookup) -> str:
 
 def card(key: str, picture: Image.Image | None, caption: str) -> str:
     """A picture of a gallery over its caption, HTML; the key in place of a picture that is not available."""
-    shown = f'<div class="none">{text(key)}</div>' if picture is None else f'<img src="{data_address(picture)}" alt="">'
+    shown = (
+        f'<div class="none">{text(key)}</div>' if picture is None else f'<img src="{small_address(picture)}" alt="">'
+    )
     return f'<figure title="{text(key)}">{shown}<figcaption>{caption}</figcaption></figure>'
 
 
-def data_address(picture: Image.Image) -> str:
-    """The picture as a small JPEG in a data: address."""
-    small = picture.convert("RGB")
-    small.thumbnail((MISTAKE_SIDE, MISTAKE_SIDE), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=MISTAKE_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+def small_address(picture: Image.Image) -> str:
+    """The picture at the size of a card, in a data: address."""
+    return data_address(picture, MISTAKE_SIDE, MISTAKE_QUALITY)
